@@ -1,0 +1,46 @@
+"""Whatever waits for a person: one kind of thing, one table, one command."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from syncengine.model.values import Json
+
+
+class CaseKind(StrEnum):
+    """What a person is asked about."""
+
+    IDENTITY = "identity"
+    CONFLICT = "conflict"
+    MISSING = "missing"
+    DRIFT = "drift"
+    STAGED = "staged"
+    UNKNOWN = "unknown"
+    REJECTED = "rejected"
+    QUARANTINED = "quarantined"
+    DEAD_EVENT = "dead_event"
+    RESTORE = "restore"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A question. ``subject`` makes it unique while open (the same question is not asked twice).
+
+    ``evidence``: what a person needs to see; encrypted at rest. ``answers``: answer -> what it will do.
+    """
+
+    id: str
+    kind: CaseKind
+    subject: str
+    question: str
+    evidence: dict[str, Json] = field(default_factory=dict)
+    answers: dict[str, str] = field(default_factory=dict)
+    entity: str = ""
+    record_id: str | None = None
+    link_id: str | None = None
+    operation_id: str | None = None
+    opened_at: float = 0.0
+    answer: str | None = None
+    reason: str = ""
+    closed_at: float | None = None

@@ -1,0 +1,30 @@
+"""One step in the history of a record: what a field became, what it replaced, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from syncengine.model.values import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """``old`` -> ``new`` of one field at ``generation``; ``field`` is ``""`` for the record as a whole (``made``,
+    ``deleted``). ``lost``: the value that a merge decided against (``lost_by``: where it came from).
+    ``stamp``: id of the event that showed the new value. ``connection``: where it came from, ``""`` for us.
+    ``rule``: position of the mapping rule. ``policy``: what decided (``only change``, ``owner``, ``newest``,
+    ``answer`` ...). ``at``: epoch seconds."""
+
+    record_id: str
+    generation: int
+    field: str
+    old: Json = None
+    new: Json = None
+    lost: Json = None
+    lost_by: str = ""
+    stamp: int = 0
+    connection: str = ""
+    rule: str = ""
+    policy: str = ""
+    author: str = ""
+    at: float = 0.0

@@ -1,0 +1,35 @@
+"""What we remember of a connection between calls; configuration is not among it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionState:
+    """``paused``: writes stopped by a person (why, else empty). ``halted``: why nothing is called at all
+    (refused credentials), until ``blocked_until`` (epoch seconds). ``failures``: failed calls in a row."""
+
+    name: str
+    paused: str = ""
+    halted: str = ""
+    blocked_until: float = 0.0
+    failures: int = 0
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceState:
+    """``cursor``: where the poll goes on. ``polled_at``, ``scanned_at``: start of the last one that was complete
+    (epoch seconds, 0: never). ``progress``: parent after which an unfinished scan goes on, ``scan_started``
+    its start. ``rows``: of the last complete scan. ``fault``: why the last one failed, else empty."""
+
+    connection: str
+    resource: str
+    cursor: str | None = None
+    polled_at: float = 0.0
+    scanned_at: float = 0.0
+    scan_started: float = 0.0
+    progress: str | None = None
+    rows: int = 0
+    fault: str = ""

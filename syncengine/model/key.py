@@ -1,0 +1,34 @@
+"""Keys by which things are found and kept single; stored as keyed hashes only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from syncengine.model.values import Json
+
+
+class KeyKind(StrEnum):
+    """``record``: identity of a live record, unique. ``shared``: an identity that a record bears although another
+    one holds it. ``row``: identity that an observed row shows (owner: a link). ``derived``: a derivation's
+    (rule, inputs), unique, kept as a tombstone. ``uses``: owner refers to the record named in the parts."""
+
+    RECORD = "record"
+    SHARED = "shared"
+    ROW = "row"
+    DERIVED = "derived"
+    USES = "uses"
+
+
+UNIQUE = frozenset({KeyKind.RECORD, KeyKind.DERIVED})
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """``scope``: what the parts are compared within (``person:0``, ``row:hakuna/users:0``, a rule's name).
+    ``owner``: id of the record or link that bears it."""
+
+    kind: KeyKind
+    scope: str
+    parts: tuple[Json, ...]
+    owner: str

@@ -1,0 +1,77 @@
+"""One intended vendor write, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from syncengine.model.values import Json, Row
+
+
+class Action(StrEnum):
+    """What an operation does at the vendor."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+
+
+class OperationState(StrEnum):
+    """``pending`` -> ``claimed`` -> an outcome; ``unknown`` is probed; ``cancelled`` was never sent."""
+
+    PENDING = "pending"
+    CLAIMED = "claimed"
+    UNKNOWN = "unknown"
+    APPLIED = "applied"
+    STALE = "stale"
+    REJECTED = "rejected"
+    CANCELLED = "cancelled"
+
+
+UNSETTLED = frozenset(
+    {OperationState.PENDING, OperationState.CLAIMED, OperationState.UNKNOWN}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A row of the outbox.
+
+    ``body``: vendor path -> raw value. ``carried``: field -> canonical value that the body stands for.
+    ``expected``: field -> raw vendor value that the plan saw (``row`` for a delete). ``leave``: a write of
+    ``set.leave``, which counts as a delete. ``key``: the idempotency key, random, the same at each attempt.
+    ``causes``: field -> position of the rule that wants it, as text. ``next_at``: not before (epoch seconds).
+    ``external_id``: the row's; of a create the chosen one, or the one that settling learned.
+    """
+
+    id: str
+    link_id: str
+    record_id: str
+    entity: str
+    connection: str
+    resource: str
+    action: Action
+    body: Mapping[str, Json] = field(default_factory=dict)
+    carried: Mapping[str, Json] = field(default_factory=dict)
+    expected: Mapping[str, Json] = field(default_factory=dict)
+    leave: bool = False
+    key: str = ""
+    generation: int = 0
+    causes: Mapping[str, str] = field(default_factory=dict)
+    state: OperationState = OperationState.PENDING
+    attempts: int = 0
+    token: str | None = None
+    lease_until: float = 0.0
+    next_at: float = 0.0
+    created_at: float = 0.0
+    external_id: str | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The vendor's own answer to a write: the external id and as much of the row as it showed."""
+
+    external_id: str
+    row: Row | None = None

@@ -1,0 +1,45 @@
+"""The canonical record, and the world in which a record is judged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from syncengine.model.ref import Ref
+from syncengine.model.values import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Our truth of one thing.
+
+    ``values``: field -> canonical value (formula fields are never stored). ``stamps``: field -> id of the
+    event that first showed the value; the order in which we observed changes. ``generation`` grows at each
+    write; ``created_at`` is a UTC datetime text.
+    """
+
+    id: str
+    entity: str
+    values: Mapping[str, Json]
+    stamps: Mapping[str, int] = field(default_factory=dict)
+    generation: int = 1
+    created_at: str = ""
+    deleted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What surrounds the records of one batch, loaded before anything is decided.
+
+    ``records``: record id -> record, for refs that expressions open. ``tied``: (entity, vendor ref) -> id of
+    the record it is linked to. ``externals``: (record id, connection) -> external id of its live link.
+    """
+
+    today: str
+    records: Mapping[str, Record] = field(default_factory=dict)
+    tied: Mapping[tuple[str, Ref], str] = field(default_factory=dict)
+    externals: Mapping[tuple[str, str], str] = field(default_factory=dict)
+
+    def systems(self, record_id: str) -> frozenset[str]:
+        """The connections in which a record has a live link."""
+        return frozenset(c for (r, c) in self.externals if r == record_id)

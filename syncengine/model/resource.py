@@ -1,0 +1,77 @@
+"""What a connector declares about its vendor, as data; adapters fill it, the mapping is checked by it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from syncengine.model.values import TypeName
+
+
+@dataclass(frozen=True, slots=True)
+class FieldSpec:
+    """One field of a vendor's row. ``required`` means: a create is refused without it."""
+
+    type: TypeName = "string"
+    writable: bool = False
+    required: bool = False
+    listed: bool = True
+    """False where only the single GET shows the field."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceSpec:
+    """A kind of thing at a vendor and what can be done with it.
+
+    ``chosen_id``: the field of a create body through which the client chooses the id.
+    ``parent``: the resource that rows hang under; such a listing is read once per parent row.
+    ``search``: fields by which ``Connector.find`` finds a row of a create (natural key), ``marker``: the
+    text field in which the connector hides the idempotency key of a create and which ``find`` reads.
+    ``read_lag``, ``list_lag``: seconds by which a single GET, a listing may be behind the vendor's truth.
+    """
+
+    name: str
+    fields: Mapping[str, FieldSpec]
+    chosen_id: str | None = None
+    parent: str | None = None
+    poll: bool = False
+    dated: bool = False
+    single_get: bool = True
+    create: bool = False
+    update: bool = False
+    delete: bool = False
+    search: tuple[str, ...] = ()
+    marker: str | None = None
+    read_lag: float = 0.0
+    list_lag: float = 0.0
+
+    @property
+    def unlisted(self) -> frozenset[str]:
+        """Fields that only the single GET shows."""
+        return frozenset(name for name, spec in self.fields.items() if not spec.listed)
+
+    @property
+    def provable(self) -> bool:
+        """Whether a create whose answer was lost can be proved by reading."""
+        return bool(self.chosen_id or self.search or self.marker)
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectorSpec:
+    """A connector as declared: what a project may say about it.
+
+    ``credentials``: the names that connections.yaml must give. ``options``: name -> what it means.
+    ``settle_time``: seconds within which the vendor commits what it accepted. ``concurrency``: the most
+    calls it bears at once.
+    """
+
+    name: str
+    resources: Mapping[str, ResourceSpec]
+    credentials: tuple[str, ...]
+    options: Mapping[str, str] = field(default_factory=dict)
+    settle_time: float = 5.0
+    concurrency: int = 4
+
+
+Catalog = Mapping[str, ConnectorSpec]
+"""All connectors that a project may name."""

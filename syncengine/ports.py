@@ -1,0 +1,340 @@
+"""What the flows need from the outside, as protocols. Adapters keep them; one contract suite tests each."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from syncengine.model.case import Case
+from syncengine.model.change import Change
+from syncengine.model.connection import ConnectionState, ResourceState
+from syncengine.model.event import Event
+from syncengine.model.key import Key
+from syncengine.model.link import Link
+from syncengine.model.operation import Operation, Written
+from syncengine.model.record import Record
+from syncengine.model.resource import ConnectorSpec
+from syncengine.model.values import Json, Row
+
+
+class Clock(Protocol):
+    """Time, so that tests can own it."""
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One row as a connector yields it: ``external_id`` is composite where the vendor's id alone does not
+    address the row. ``parent``: external id of the row it hangs under. A row that does not fit (no id, not an
+    object) is yielded with ``fault`` set and is set aside by the caller."""
+
+    external_id: str
+    row: Row
+    parent: str | None = None
+    fault: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One answer of a listing. ``cursor``: where a poll goes on once these items are stored."""
+
+    items: Sequence[Item]
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Inclusive dates ``2026-11-22`` that a dated listing covers."""
+
+    start: str
+    end: str
+
+
+class Connector(Protocol):
+    """One vendor, spoken to for one connection. Every method makes real calls, may run in any thread, and
+    raises ``RateLimited``, ``VendorDown``, ``Unauthorized``; writes also ``Rejected``, ``Exists``, ``Unknown``."""
+
+    @property
+    def spec(self) -> ConnectorSpec:
+        """What it declares."""
+
+    def health(self) -> None:
+        """One cheap authenticated call. Raises what is wrong."""
+
+    def scan(
+        self, resource: str, parent: str | None = None, window: Window | None = None
+    ) -> Iterator[Page]:
+        """The complete listing (below one parent row); ends only when it is complete, else raises."""
+
+    def poll(self, resource: str, cursor: str | None) -> Iterator[Page]:
+        """What moved since ``cursor`` (None: since ever), each page with the cursor to go on from."""
+
+    def get(self, resource: str, external_id: str) -> Item | None:
+        """One full row; None only if the vendor says that it is not there (404)."""
+
+    def find(self, resource: str, body: Mapping[str, Json], key: str) -> Sequence[Item]:
+        """Rows that a create with this body (vendor path -> value) and idempotency key would have made, or
+        that stand in its way: by chosen id, natural key, or marker. Raises Bug where nothing can find them."""
+
+    def create(self, resource: str, body: Mapping[str, Json], key: str) -> Written:
+        """Create one row. ``body``: vendor path -> value, ``_parent`` among them where rows have one."""
+
+    def update(
+        self,
+        resource: str,
+        external_id: str,
+        body: Mapping[str, Json],
+        current: Row,
+        key: str,
+    ) -> Written:
+        """Change the paths in ``body``; ``current`` is the row read just before."""
+
+    def delete(self, resource: str, external_id: str, key: str) -> None:
+        """Delete one row; a row that is not there any more counts as deleted."""
+
+    def pages(self, resource: str, rows: int) -> int:
+        """How many calls a complete listing (of one parent) of ``rows`` rows takes: the lower bound."""
+
+    def close(self) -> None:
+        """Give back the connections."""
+
+
+class Queue(Protocol):
+    """Where work is announced after a commit. Losing an announcement costs time, never work."""
+
+    def announce(self, task: str, arguments: Iterable[str]) -> None:
+        """``task``: refresh, reconcile, dispatch, probe, derive. ``arguments``: opaque ids."""
+
+
+class Transaction(Protocol):
+    """One transaction of the ledger. Every method is bulk and costs a constant number of statements. A
+    ``lock=True`` read holds the rows until the end (ids in order), so that what is compared is what is set."""
+
+    # links
+    def links(self, ids: Collection[str], lock: bool = False) -> dict[str, Link]:
+        """By id; unknown ids are left out."""
+
+    def links_at(
+        self, entity: str, connection: str, resource: str, external_ids: Collection[str],
+        lock: bool = False,
+    ) -> dict[str, Link]:  # fmt: skip
+        """By external id."""
+
+    def links_of(self, record_ids: Collection[str]) -> list[Link]:
+        """All links of these records."""
+
+    def linked_ids(
+        self, connection: str, resource: str, after: str | None = None, limit: int = 0
+    ) -> list[str]:
+        """External ids of live (linked, left) links in order, after one, at most ``limit`` (0: all)."""
+
+    def add_links(self, links: Sequence[Link]) -> None:
+        """Insert."""
+
+    def save_links(self, links: Sequence[Link]) -> None:
+        """Write all columns of locked links, except leases."""
+
+    def touch_links(self, ids: Collection[str], read_at: float) -> None:
+        """An unchanged row was read: set ``read_at``, clear ``nominated_at``."""
+
+    def remove_links(self, ids: Collection[str]) -> None:
+        """Delete links whose row went over to another link."""
+
+    def unseen_since(
+        self,
+        entity: str,
+        connection: str,
+        resource: str,
+        started: float,
+        parent: str | None = None,
+    ) -> list[Link]:
+        """Links that have a row whose ``read_at`` is older than ``started`` (below one parent, if given)."""
+
+    def dirty_links(self, ids: Collection[str]) -> None:
+        """Raise ``dirty`` by one."""
+
+    def dirty_records(
+        self, record_ids: Collection[str], but: Collection[str] = ()
+    ) -> None:
+        """Raise ``dirty`` of all links of these records, except links ``but``."""
+
+    def dirty_users(self, record_ids: Collection[str]) -> None:
+        """Raise ``dirty`` of all links of the records that refer to these (keys of kind ``uses``)."""
+
+    def dirty_waiting(self, keys: Collection[str]) -> None:
+        """Raise ``dirty`` of links whose ``wait.key`` is among these."""
+
+    def dirty_entity(self, entity: str, connection: str | None = None) -> int:
+        """Raise ``dirty`` of all tied links of an entity (in one connection); how many."""
+
+    def claim_links(
+        self, work: str, now: float, lease: float, limit: int,
+        ids: Collection[str] | None = None, entity: str | None = None,
+        connections: Collection[str] | None = None,
+    ) -> list[str]:  # fmt: skip
+        """Lease links that are due: ``refresh`` = need_get, external id known; ``reconcile`` = dirty and not
+        need_get. Never one with an unsettled operation or a lease that runs. At most one link per record.
+        ``ids``: only among these; ``connections``: only of these. Ordered by id."""
+
+    def release_links(self, ids: Collection[str]) -> None:
+        """End leases."""
+
+    # records and keys
+    def records(self, ids: Collection[str], lock: bool = False) -> dict[str, Record]:
+        """By id, deleted ones too."""
+
+    def records_of(self, entity: str) -> list[Record]:
+        """All live records of an entity."""
+
+    def add_records(self, records: Sequence[Record]) -> None:
+        """Insert."""
+
+    def save_records(self, records: Sequence[Record]) -> None:
+        """Write locked records."""
+
+    def ties(
+        self, entity_refs: Collection[tuple[str, str, str, str]]
+    ) -> dict[tuple[str, str, str, str], str]:
+        """(entity, connection, resource, external id) -> record id of the live link there."""
+
+    def externals(self, record_ids: Collection[str]) -> dict[tuple[str, str], str]:
+        """(record id, connection) -> external id of its live (linked, left) links."""
+
+    def take_keys(self, keys: Sequence[Key]) -> set[Key]:
+        """Insert; returns the keys of a unique kind that another owner holds (they are not inserted)."""
+
+    def drop_keys(self, kind: str, owners: Collection[str]) -> None:
+        """Delete all keys of a kind that these owners bear."""
+
+    def bearers(
+        self, keys: Collection[Key]
+    ) -> dict[tuple[str, str, tuple[Json, ...]], list[str]]:
+        """(kind, scope, parts) -> owners; ``owner`` of the asked keys does not matter."""
+
+    def derive_due(self, record_ids: Collection[str]) -> None:
+        """These records moved: derivations over them are to be looked at."""
+
+    def derivations_due(self, limit: int) -> dict[str, int]:
+        """Record id -> counter, as far as due."""
+
+    def derivations_done(self, counters: Mapping[str, int]) -> None:
+        """Lower the counters by what was read."""
+
+    # operations
+    def operations(
+        self, ids: Collection[str], lock: bool = False
+    ) -> dict[str, Operation]:
+        """By id."""
+
+    def add_operations(self, operations: Sequence[Operation]) -> None:
+        """Insert. Raises LostRace where the link has an unsettled operation."""
+
+    def save_operations(self, operations: Sequence[Operation]) -> None:
+        """Write locked operations."""
+
+    def unsettled(self, link_ids: Collection[str]) -> dict[str, Operation]:
+        """Link id -> its unsettled operation."""
+
+    def claim_operations(
+        self, now: float, lease: float, limit: int, connections: Collection[str],
+        ids: Collection[str] | None = None,
+    ) -> list[Operation]:  # fmt: skip
+        """Pending and due ones of these connections: state claimed, a fresh token, a lease, attempts + 1."""
+
+    def expired_claims(self, now: float, limit: int) -> list[Operation]:
+        """Claimed ones whose lease is over, locked."""
+
+    def claim_probes(
+        self, now: float, lease: float, limit: int, connections: Collection[str],
+        ids: Collection[str] | None = None,
+    ) -> list[Operation]:  # fmt: skip
+        """Unknown ones whose ``next_at`` has come; moves ``next_at`` on by ``lease``. ``lease_until`` stays that
+        of the sending."""
+
+    def creates(
+        self, connection: str, resource: str, external_ids: Collection[str]
+    ) -> dict[str, Operation]:
+        """External id -> the newest create operation that was for it, settled or not."""
+
+    def written_since(
+        self, entity: str, connection: str, since: float
+    ) -> dict[str, int]:
+        """``create``, ``update``, ``delete`` (with leaving writes) -> operations not cancelled, made since."""
+
+    def live_links(self, entity: str, connection: str) -> int:
+        """How many links of an entity are linked in a connection."""
+
+    def next_due(self) -> float | None:
+        """The earliest ``next_at`` or lease end of an unsettled operation (epoch seconds)."""
+
+    # events, cases, history
+    def add_events(self, events: Sequence[Event]) -> list[int | None]:
+        """Ids in the same order; None for one whose (connection, event id) is known already."""
+
+    def raise_cases(self, cases: Sequence[Case]) -> None:
+        """Open them; one whose subject is open already gets the newer question, evidence and answers."""
+
+    def dissolve_cases(self, subjects: Collection[str], at: float) -> None:
+        """Close open cases whose reason is gone (answer ``dissolved``)."""
+
+    def cases(
+        self, ids: Collection[str] | None = None, kind: str | None = None,
+        subjects: Collection[str] | None = None, open_only: bool = True,
+    ) -> list[Case]:  # fmt: skip
+        """As asked, oldest first."""
+
+    def save_cases(self, cases: Sequence[Case]) -> None:
+        """Write."""
+
+    def add_history(self, changes: Sequence[Change]) -> None:
+        """Append."""
+
+    def history(self, record_id: str) -> list[Change]:
+        """Of one record, oldest first."""
+
+    # connections
+    def connection(self, name: str, lock: bool = False) -> ConnectionState:
+        """Fresh if unknown."""
+
+    def save_connection(self, state: ConnectionState) -> None:
+        """Insert or write."""
+
+    def resource(self, connection: str, resource: str) -> ResourceState:
+        """Fresh if unknown."""
+
+    def save_resource(self, state: ResourceState) -> None:
+        """Insert or write."""
+
+    def take_slots(
+        self, connection: str, want: int, of: int, holder: str, now: float, until: float
+    ) -> int:
+        """Hold up to ``want`` of the connection's ``of`` slots; how many were free."""
+
+    def renew_slots(self, holder: str, until: float) -> None:
+        """Hold on."""
+
+    def free_slots(self, holder: str) -> None:
+        """Give back."""
+
+    def take_calls(
+        self, connection: str, want: int, calls: int, per: float, now: float
+    ) -> tuple[int, float]:
+        """Up to ``want`` calls of a budget of ``calls`` per ``per`` seconds, never more in any window of that
+        length; how many, and when the next would be free."""
+
+
+class Ledger(Protocol):
+    """The store. Used by the main thread of a process only."""
+
+    def read(self) -> AbstractContextManager[Transaction]:
+        """A consistent snapshot; nothing is written."""
+
+    def write(self) -> AbstractContextManager[Transaction]:
+        """A short write transaction; commits at the end, rolls back on an exception."""
