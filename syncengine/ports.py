@@ -57,6 +57,23 @@ class Window:
     end: str
 
 
+class Gate(Protocol):
+    """What stands between a connector and its vendor: budget, blocking, lease."""
+
+    def enter(self, write: bool) -> None:
+        """Called right before every request, token calls and repeats included; waits for a free call of the
+        connection's budget. Raises RateLimited or VendorDown, and then nothing must be sent."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """Requests sent: ``reads`` (token calls among them), ``writes``, and ``retries``, the part that repeated."""
+
+    reads: int = 0
+    writes: int = 0
+    retries: int = 0
+
+
 class Connector(Protocol):
     """One vendor, spoken to for one connection. Every method makes real calls, may run in any thread, and
     raises ``RateLimited``, ``VendorDown``, ``Unauthorized``; writes also ``Rejected``, ``Exists``, ``Unknown``."""
@@ -64,6 +81,10 @@ class Connector(Protocol):
     @property
     def spec(self) -> ConnectorSpec:
         """What it declares."""
+
+    @property
+    def tally(self) -> Tally:
+        """What it has sent since it was made."""
 
     def health(self) -> None:
         """One cheap authenticated call. Raises what is wrong."""
@@ -160,9 +181,7 @@ class Transaction(Protocol):
     def dirty_links(self, ids: Collection[str]) -> None:
         """Raise ``dirty`` by one."""
 
-    def dirty_records(
-        self, record_ids: Collection[str], but: Collection[str] = ()
-    ) -> None:
+    def dirty_records(self, record_ids: Collection[str], but: Collection[str] = ()) -> None:
         """Raise ``dirty`` of all links of these records, except links ``but``."""
 
     def dirty_users(self, record_ids: Collection[str]) -> None:
@@ -213,9 +232,7 @@ class Transaction(Protocol):
     def drop_keys(self, kind: str, owners: Collection[str]) -> None:
         """Delete all keys of a kind that these owners bear."""
 
-    def bearers(
-        self, keys: Collection[Key]
-    ) -> dict[tuple[str, str, tuple[Json, ...]], list[str]]:
+    def bearers(self, keys: Collection[Key]) -> dict[tuple[str, str, tuple[Json, ...]], list[str]]:
         """(kind, scope, parts) -> owners; ``owner`` of the asked keys does not matter."""
 
     def derive_due(self, record_ids: Collection[str]) -> None:
@@ -228,9 +245,7 @@ class Transaction(Protocol):
         """Lower the counters by what was read."""
 
     # operations
-    def operations(
-        self, ids: Collection[str], lock: bool = False
-    ) -> dict[str, Operation]:
+    def operations(self, ids: Collection[str], lock: bool = False) -> dict[str, Operation]:
         """By id."""
 
     def add_operations(self, operations: Sequence[Operation]) -> None:
@@ -263,9 +278,7 @@ class Transaction(Protocol):
     ) -> dict[str, Operation]:
         """External id -> the newest create operation that was for it, settled or not."""
 
-    def written_since(
-        self, entity: str, connection: str, since: float
-    ) -> dict[str, int]:
+    def written_since(self, entity: str, connection: str, since: float) -> dict[str, int]:
         """``create``, ``update``, ``delete`` (with leaving writes) -> operations not cancelled, made since."""
 
     def live_links(self, entity: str, connection: str) -> int:

@@ -29,9 +29,7 @@ class OperationState(StrEnum):
     CANCELLED = "cancelled"
 
 
-UNSETTLED = frozenset(
-    {OperationState.PENDING, OperationState.CLAIMED, OperationState.UNKNOWN}
-)
+UNSETTLED = frozenset({OperationState.PENDING, OperationState.CLAIMED, OperationState.UNKNOWN})
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""The engine as Celery runs it."""
