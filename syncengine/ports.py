@@ -156,6 +156,28 @@ class Transaction(Protocol):
     ) -> list[str]:
         """External ids of live (linked, left) links in order, after one, at most ``limit`` (0: all)."""
 
+    def select_links(
+        self,
+        entity: str | None = None,
+        connection: str | None = None,
+        states: Collection[str] = (),
+        after: str | None = None,
+        limit: int = 0,
+    ) -> list[Link]:
+        """As asked, ordered by id, after one, at most ``limit`` (0: all)."""
+
+    def count_links(self) -> dict[tuple[str, str, str], int]:
+        """(entity, connection, state) -> how many."""
+
+    def unsorted_links(self, entity: str, connection: str, resource: str) -> int:
+        """``seen`` links with a row that are dirty or need a read: not yet told who they are."""
+
+    def waiting_links(self, limit: int = 0) -> list[Link]:
+        """Links that wait for something, oldest first."""
+
+    def dirty_count(self) -> int:
+        """Links that are dirty or need a read, and have no unsettled operation."""
+
     def add_links(self, links: Sequence[Link]) -> None:
         """Insert."""
 
@@ -273,6 +295,19 @@ class Transaction(Protocol):
         """Unknown ones whose ``next_at`` has come; moves ``next_at`` on by ``lease``. ``lease_until`` stays that
         of the sending."""
 
+    def select_operations(
+        self,
+        states: Collection[str] = (),
+        connection: str | None = None,
+        link_id: str | None = None,
+        record_id: str | None = None,
+        limit: int = 0,
+    ) -> list[Operation]:
+        """As asked, newest first, at most ``limit`` (0: all)."""
+
+    def count_operations(self) -> dict[tuple[str, str, str], int]:
+        """(connection, action, state) -> how many."""
+
     def creates(
         self, connection: str, resource: str, external_ids: Collection[str]
     ) -> dict[str, Operation]:
@@ -291,6 +326,12 @@ class Transaction(Protocol):
     def add_events(self, events: Sequence[Event]) -> list[int | None]:
         """Ids in the same order; None for one whose (connection, event id) is known already."""
 
+    def select_events(self, connection: str | None = None, limit: int = 100) -> list[Event]:
+        """The newest first."""
+
+    def count_events(self) -> int:
+        """How many there are."""
+
     def raise_cases(self, cases: Sequence[Case]) -> None:
         """Open them; one whose subject is open already gets the newer question, evidence and answers."""
 
@@ -308,6 +349,9 @@ class Transaction(Protocol):
 
     def add_history(self, changes: Sequence[Change]) -> None:
         """Append."""
+
+    def count_cases(self) -> dict[str, int]:
+        """Kind -> open cases."""
 
     def history(self, record_id: str) -> list[Change]:
         """Of one record, oldest first."""
