@@ -1,0 +1,71 @@
+# Every target stands alone on a fresh machine that has python3 >= 3.11 and make.
+
+PYTHON ?= python3
+BIN := .venv/bin
+LOCK := requirements-dev.txt
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header \
+	--no-emit-index-url --python-version 3.11
+
+# Arguments for pytest and what else takes some: make test ARGS="-k merge"
+ARGS ?=
+# Which of the long tests: make test-long MARK="long and ci"
+MARK ?= long
+
+.DEFAULT_GOAL := help
+.PHONY: help install test test-long check format demo bench lock clean
+
+help:
+	@echo 'make test        the tests that belong to every change (under 5 minutes)'
+	@echo 'make test-long   the long ones: many seeds, chaos, all three stacks'
+	@echo 'make check       style, types, layers'
+	@echo 'make demo        the told story, end to end'
+	@echo 'make bench       the benchmarks'
+	@echo 'make format      put the source into shape'
+	@echo 'make lock        pin the dependencies anew (make lock ARGS=--upgrade: the newest ones)'
+	@echo 'make clean       remove what the other targets made'
+
+install: .venv/.installed
+
+# The stamp is written last: what was broken off half-way is done again.
+.venv/.installed: $(LOCK) pyproject.toml
+	@$(PYTHON) .ci/python.py
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(PIP) install --quiet --require-hashes --only-binary :all: -r $(LOCK)
+	$(PIP) install --quiet --no-index --no-build-isolation --no-deps --editable .
+	@touch $@
+
+test: install
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal -m 'not long' $(ARGS)
+
+# pytest ends with 5 where a choice of tests is empty.
+test-long: install
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal -m '$(MARK)' --timeout 900 $(ARGS) \
+		|| test $$? -eq 5
+
+check: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: install
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+demo: install
+	$(BIN)/syncengine demo $(ARGS)
+
+bench: install
+	$(BIN)/python -m bench $(ARGS)
+
+# The dev lock is held to the versions of the other one, so that what is tested is what runs.
+# It names no index: pip takes the one that the machine is set up with.
+lock: install
+	$(UV_COMPILE) $(ARGS) pyproject.toml --output-file requirements.txt
+	$(UV_COMPILE) $(ARGS) pyproject.toml --extra dev --constraint requirements.txt requirements-build.in \
+		--output-file $(LOCK)
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
