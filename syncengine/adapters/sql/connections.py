@@ -1,0 +1,121 @@
+"""Connections: their state, their resources' cursors, and the slots and calls that all processes share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import ColumnElement, select, update
+
+from syncengine.adapters.sql.session import Session
+from syncengine.adapters.sql.tables import connections
+from syncengine.model.connection import ConnectionState, ResourceState
+from syncengine.model.values import Json
+
+_c = connections.c
+_STATE = ""
+_BUDGET = "budget"
+_MICRO = 1_000_000
+
+
+class Connections(Session):
+    """The part of a transaction that is about connections; promises as in ``ports.Transaction``."""
+
+    def _part(self, name: str, part: str, lock: bool = False) -> Json:
+        """The state kept there, {} if there is none. A lock holds the place even where nothing was."""
+        found = select(_c.state).where(_c.name == name, _c.part == part)
+        if lock:
+            self._make_parts(name, [part])
+            found = found.with_for_update()
+        rows = self._rows(found)
+        return (self._vault.open(rows[0][0]) if rows else None) or {}
+
+    def _make_parts(self, name: str, parts: Sequence[str]) -> None:
+        rows = [{"name": name, "part": part} for part in parts]
+        self._run(self._upsert(connections).on_conflict_do_nothing(), rows)
+
+    def _save_part(self, name: str, part: str, state: dict[str, Any]) -> None:
+        saved = self._upsert(connections).values(
+            name=name, part=part, state=self._vault.seal(state)
+        )
+        self._run(
+            saved.on_conflict_do_update(
+                index_elements=[_c.name, _c.part], set_={"state": saved.excluded.state}
+            )
+        )
+
+    def connection(self, name: str, lock: bool = False) -> ConnectionState:
+        return ConnectionState(name, **self._part(name, _STATE, lock))
+
+    def save_connection(self, state: ConnectionState) -> None:
+        kept = asdict(state)
+        self._save_part(kept.pop("name"), _STATE, kept)
+
+    def resource(self, connection: str, resource: str) -> ResourceState:
+        return ResourceState(connection, resource, **self._part(connection, f"resource:{resource}"))
+
+    def save_resource(self, state: ResourceState) -> None:
+        kept = asdict(state)
+        name, resource = kept.pop("connection"), kept.pop("resource")
+        self._save_part(name, f"resource:{resource}", kept)
+
+    def take_slots(
+        self, connection: str, want: int, of: int, holder: str, now: float, until: float
+    ) -> int:
+        slots = [f"slot:{number}" for number in range(of)]
+        if not slots or want <= 0:
+            return 0
+        self._make_parts(connection, slots)
+        free = (
+            select(_c.part)
+            .where(_c.name == connection, self._in(_c.part, slots), _c.until <= now)
+            .order_by(_c.part)
+            .limit(want)
+            .with_for_update(skip_locked=True)
+        )
+        taken = [row[0] for row in self._rows(free)]
+        self._hold(
+            [_c.name == connection, self._in(_c.part, taken)], {"holder": holder, "until": until}
+        )
+        return len(taken)
+
+    def renew_slots(self, holder: str, until: float) -> None:
+        self._hold([_c.holder == holder], {"until": until})
+
+    def free_slots(self, holder: str) -> None:
+        self._hold([_c.holder == holder], {"holder": None, "until": 0.0})
+
+    def _hold(self, where: Sequence[ColumnElement[bool]], values: dict[str, Any]) -> None:
+        self._run(update(connections).where(*where).values(values))
+
+    def take_calls(
+        self, connection: str, want: int, calls: int, per: float, now: float
+    ) -> tuple[int, float]:
+        self._make_parts(connection, [_BUDGET])
+        budget = [_c.name == connection, _c.part == _BUDGET]
+        paid_until = self._rows(select(_c.until).where(*budget).with_for_update())[0][0]
+        granted, paid_until, next_at = grant(want, calls, per, now, paid_until)
+        if granted:
+            self._hold(budget, {"until": paid_until})
+        return granted, next_at
+
+
+def grant(
+    want: int, calls: int, per: float, now: float, paid_until: float
+) -> tuple[int, float, float]:
+    """Generic cell rate algorithm: at most ``calls`` calls in any window of ``per`` seconds.
+
+    A tenth of the calls may come at once (the burst), the rest is spread evenly. ``paid_until``: the state, up to
+    when the calls granted so far have used up their share (epoch seconds). Returns the calls granted, the new
+    state, and when the next call would be free. Counts in whole microseconds, since sums of floats drift.
+    """
+    burst = max(1, calls // 10)
+    interval = math.ceil(per * _MICRO / max(1, calls - burst)) + 1
+    at = round(now * _MICRO)
+    paid = max(round(paid_until * _MICRO), at)
+    granted = max(0, min(want, (burst * interval - (paid - at)) // interval))
+    paid += granted * interval
+    free_at = max(at, paid - (burst - 1) * interval)
+    return granted, paid / _MICRO, free_at / _MICRO
