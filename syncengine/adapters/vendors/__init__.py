@@ -1,0 +1,43 @@
+"""The vendors that a project may name, and how to speak to one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo
+
+from syncengine.adapters.rest.transport import make_client
+from syncengine.adapters.vendors.base import RestConnector
+from syncengine.adapters.vendors.haekka import HAEKKA
+from syncengine.adapters.vendors.hakuna import HAKUNA
+from syncengine.adapters.vendors.heavenhr import HEAVENHR
+from syncengine.adapters.vendors.weekly10 import WEEKLY10
+from syncengine.errors import ConnectionOff
+from syncengine.model.resource import Catalog
+from syncengine.ports import Clock, Connector, Gate, Tally
+
+if TYPE_CHECKING:
+    from syncengine.mapping import Connection
+
+__all__ = ["CATALOG", "connect"]
+
+_VENDORS: Final = {v.spec.name: v for v in (HEAVENHR, HAEKKA, HAKUNA, WEEKLY10)}
+
+CATALOG: Final[Catalog] = {name: vendor.spec for name, vendor in _VENDORS.items()}
+
+
+def connect(
+    connection: Connection, gate: Gate, clock: Clock, request_timeout: float = 10
+) -> Connector:
+    """A connector for a connection; nothing is sent yet. ``request_timeout``: seconds for one request.
+
+    Raises ConnectionOff for a connection without base URL or credentials.
+    """
+    if connection.off or connection.base_url is None:
+        raise ConnectionOff(f"{connection.name} is off: {connection.off or 'it has no base_url'}")
+    vendor = _VENDORS[connection.connector]
+    base_url = connection.base_url.rstrip("/")
+    auth = vendor.login(base_url, connection.credentials, connection.options, clock)
+    tally = Tally()
+    client = make_client(auth, gate, tally, request_timeout)
+    zone = ZoneInfo(connection.timezone)
+    return RestConnector(vendor, base_url, client, tally, clock, zone)

@@ -1,0 +1,133 @@
+"""The ways in which vendors cut a listing into pages, as values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import httpx
+
+from syncengine.errors import VendorDown
+from syncengine.model.values import Json
+
+Ask = Callable[[str, Mapping[str, str]], Json]
+"""GET an address with a query; None where the vendor says by 404 that there is nothing."""
+
+Sheet = tuple[list[Any], int | None]
+"""The rows of one answer, and how many rows it says that there are in all (None: it does not say)."""
+
+
+class Paging(Protocol):
+    """How a listing is read to its end."""
+
+    def walk(self, ask: Ask, url: str, query: Mapping[str, str]) -> Iterator[Sheet]:
+        """The answers in order. Raises VendorDown for an answer of another shape."""
+
+    def calls(self, rows: int) -> int:
+        """The fewest calls that read ``rows`` rows and learn that there are no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """One answer: an array, the member ``rows`` of an object, or its only array (``rows="*"``)."""
+
+    rows: str = ""
+
+    def walk(self, ask: Ask, url: str, query: Mapping[str, str]) -> Iterator[Sheet]:
+        """One answer."""
+        answer = ask(url, query)
+        if answer is not None:
+            yield rows_of(answer, self.rows), None
+
+    def calls(self, rows: int) -> int:
+        """Always one."""
+        return 1 + 0 * rows
+
+
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """``page`` from zero and ``pageSize``, rows in ``data`` (HeavenHR, CONTRACT 2.3).
+
+    ``counted``: the answers tell ``totalPages`` and ``totalItems``, so that the end is known. Otherwise a page
+    that is not full is the last, and after a full one a 404 is.
+    """
+
+    size: int
+    counted: bool
+
+    def walk(self, ask: Ask, url: str, query: Mapping[str, str]) -> Iterator[Sheet]:
+        """Pages until the last."""
+        number = 0
+        while True:
+            answer = ask(url, {**query, "page": str(number), "pageSize": str(self.size)})
+            if answer is None:
+                return
+            rows = rows_of(answer, "data")
+            about = answer if isinstance(answer, dict) else {}
+            pages, total = about.get("totalPages"), about.get("totalItems")
+            last = pages if self.counted and isinstance(pages, int) and pages > 0 else None
+            yield rows, total if last and isinstance(total, int) else None
+            number += 1
+            if not rows or (number >= last if last else len(rows) < self._full(about)):
+                return
+
+    def calls(self, rows: int) -> int:
+        """By the count, or one more than there are full pages."""
+        return max(1, -(-rows // self.size)) if self.counted else rows // self.size + 1
+
+    def _full(self, about: Mapping[str, Any]) -> int:
+        meta = about.get("meta")
+        told = (meta if isinstance(meta, dict) else about).get("pageSize")
+        return min(self.size, told) if isinstance(told, int) and told > 0 else self.size
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """``limit`` and the address of the next page in ``next``, rows in ``results`` (weekly10, CONTRACT 5.1)."""
+
+    size: int
+
+    def walk(self, ask: Ask, url: str, query: Mapping[str, str]) -> Iterator[Sheet]:
+        """Follows ``next`` as long as it stays at the vendor: whoever is asked gets our token."""
+        home = httpx.URL(url)
+        answer = ask(url, {**query, "limit": str(self.size)})
+        while True:
+            rows = rows_of(answer, "results")
+            total, onward = answer.get("count"), answer.get("next")
+            yield rows, total if isinstance(total, int) else None
+            if not onward:
+                return
+            goal = home.join(onward) if isinstance(onward, str) else home
+            if (goal.scheme, goal.host, goal.port) != (home.scheme, home.host, home.port):
+                raise VendorDown(
+                    "the address of the next page leads away from the connection's base_url; "
+                    "set base_url to the origin that the vendor names"
+                )
+            answer = ask(str(goal), {})
+
+    def calls(self, rows: int) -> int:
+        """The last page says that it is the last."""
+        return max(1, -(-rows // self.size))
+
+
+def rows_of(answer: Json, member: str) -> list[Any]:
+    """The rows in an answer: ``member`` of an object, ``*`` its only array; a bare array where no member is
+    called for or the vendor leaves the object out. Raises VendorDown for any other shape."""
+    if isinstance(answer, list) and member != "results":
+        return answer
+    if isinstance(answer, dict):
+        arrays = [v for k, v in answer.items() if isinstance(v, list) and k != "errors"]
+        if member == "*" and len(arrays) == 1:
+            return list(arrays[0])
+        rows = answer.get(member)
+        if isinstance(rows, list):
+            return rows
+    wanted = f"an object with the array {member!r}" if member.isalpha() else "an array"
+    raise VendorDown(f"the listing is no listing: expected {wanted}, found {_found(answer)}")
+
+
+def _found(answer: Json) -> str:
+    if isinstance(answer, dict):
+        return f"an object with {', '.join(sorted(map(repr, answer))) or 'nothing in it'}"
+    return type(answer).__name__

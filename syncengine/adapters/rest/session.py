@@ -1,0 +1,71 @@
+"""Requests of one connection: sent, judged, decoded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import httpx
+from pydantic_core import from_json
+
+from syncengine.adapters.rest import verdicts
+from syncengine.adapters.rest.transport import Purpose
+from syncengine.adapters.rest.verdicts import Hiccup, Kind
+from syncengine.errors import Rejected
+from syncengine.model.values import Json
+from syncengine.ports import Clock
+
+_PAUSES: Final = (0.1, 0.4)
+"""Seconds before a read that failed is repeated; a write never is."""
+
+
+class Missing(Rejected):
+    """The vendor says by a JSON or empty 404 that there is no such thing."""
+
+
+class Session:
+    """JSON over a client. ``what`` is a method and route without values, for messages."""
+
+    def __init__(self, client: httpx.Client, clock: Clock) -> None:
+        self._client = client
+        self._clock = clock
+
+    def read(self, url: str, what: str, query: Mapping[str, str]) -> Json:
+        """A GET's answer. Raises Missing for a 404."""
+        for pause in _PAUSES:
+            try:
+                return self._send(Purpose(Kind.READ, what, pause != _PAUSES[0]), "GET", url, query)
+            except Hiccup:
+                self._clock.sleep(pause)
+        return self._send(Purpose(Kind.READ, what, True), "GET", url, query)
+
+    def write(
+        self, kind: Kind, method: str, url: str, what: str, query: Mapping[str, str], body: Json
+    ) -> Json:
+        """A write's answer, None where it has no body. Raises Missing for a 404."""
+        return self._send(Purpose(kind, what), method, url, query, body)
+
+    def _send(
+        self, purpose: Purpose, method: str, url: str, query: Mapping[str, str], body: Json = None
+    ) -> Json:
+        response = self._client.request(
+            method,
+            url,
+            params=query or None,
+            json=body,
+            extensions={"purpose": purpose},
+        )
+        kind, what = purpose.kind, purpose.what
+        page = "html" in response.headers.get("Content-Type", "")
+        if response.status_code == 404 and not (page and not kind.writes):
+            raise Missing(f"{what}: HTTP 404", 404, response.text)
+        verdict = verdicts.answered(response, kind, what, self._clock.now())
+        if verdict:
+            raise verdict
+        if not response.content and kind.writes:
+            return None
+        try:
+            return from_json(response.content, allow_inf_nan=False)
+        except ValueError as error:
+            why = "the answer is a web page" if page else "the answer is no JSON"
+            raise verdicts.broken(why, kind, what) from error

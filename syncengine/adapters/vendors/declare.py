@@ -1,0 +1,112 @@
+"""The words in which a vendor is declared: everything a connector knows that is data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import httpx
+
+from syncengine.adapters.rest.paging import Paging, Whole
+from syncengine.model.resource import ConnectorSpec, FieldSpec, ResourceSpec
+from syncengine.model.values import Json, Row, TypeName
+from syncengine.ports import Clock
+
+Fields = dict[str, FieldSpec]
+
+
+def reads(type: TypeName, *names: str, listed: bool = True) -> Fields:
+    """Fields that can only be read."""
+    return {name: FieldSpec(type, listed=listed) for name in names}
+
+
+def writes(type: TypeName, *names: str, required: bool = False, listed: bool = True) -> Fields:
+    """Fields that can be read and written."""
+    return {name: FieldSpec(type, True, required, listed) for name in names}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One call of an update: ``suffix`` to the row's address, and the body (None: no body)."""
+
+    suffix: str = ""
+    body: Mapping[str, Json] | None = None
+
+
+Shape = Callable[[dict[str, Json]], None]
+"""Brings a row as the vendor shows it into the form in which it is written, in place."""
+
+Steps = Callable[[dict[str, Json], Row], Sequence[Step]]
+"""Cuts a write into calls: (top names -> values, the row as it is; empty for a create, whose first step is the
+POST). Raises Rejected for what the vendor has no way to do."""
+
+
+def as_it_is(row: dict[str, Json]) -> None:
+    """The vendor writes what it reads."""
+
+
+def one_call(sent: dict[str, Json], _current: Row) -> Sequence[Step]:
+    """Everything at once."""
+    return (Step(body=sent),)
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """How a resource is spoken to.
+
+    ``path``: of the listing and of a create (``post`` where that differs); ``item``: of one row; both may hold
+    ``{parent}``. ``id``: the field that identifies a row; ``only``: the external id of a resource that is one
+    object. ``holds_parent``: the field of rows and bodies with the parent's id; then external ids are
+    ``<parent>/<id>``. ``acts_for``: the query parameter that names the parent. ``window``: query parameters
+    of first and last day; ``day``: the field by which days are told where no parameter does. ``changed``:
+    the stamp of the change feed, and its query parameter. ``narrow``: query parameter -> field of a create's
+    body, for finding it again. ``wrapped``: the member of a write's answer that holds the row. ``empty_404``:
+    a listing without rows is a 404.
+    """
+
+    spec: ResourceSpec
+    path: str
+    item: str = ""
+    post: str = ""
+    id: str = "id"
+    only: str = ""
+    paging: Paging = field(default_factory=Whole)
+    holds_parent: str = ""
+    acts_for: str = ""
+    window: tuple[str, str] | None = None
+    day: str = ""
+    changed: tuple[str, str] | None = None
+    narrow: Mapping[str, str] = field(default_factory=dict)
+    wrapped: str = ""
+    empty_404: bool = False
+    shape: Shape = as_it_is
+    steps: Steps = one_call
+
+
+Login = Callable[[str, Mapping[str, str], Mapping[str, Json], Clock], httpx.Auth]
+"""(base URL, credentials, options, clock) -> how requests are authorized."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vendor:
+    """``health``: the path of a cheap authenticated call."""
+
+    spec: ConnectorSpec
+    resources: Mapping[str, Resource]
+    health: str
+    login: Login
+
+
+def vendor(
+    name: str,
+    resources: Sequence[Resource],
+    credentials: tuple[str, ...],
+    health: str,
+    login: Login,
+    concurrency: int = 4,
+    options: Mapping[str, str] | None = None,
+) -> Vendor:
+    """A vendor by its resources."""
+    specs = {resource.spec.name: resource.spec for resource in resources}
+    spec = ConnectorSpec(name, specs, credentials, options or {}, concurrency=concurrency)
+    return Vendor(spec, {r.spec.name: r for r in resources}, health, login)

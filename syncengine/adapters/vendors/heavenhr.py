@@ -1,0 +1,179 @@
+"""HeavenHR public API v2 (CONTRACT section 2; heavenhr.txt)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from typing import Final
+
+import httpx
+
+from syncengine.adapters.rest.auth import ClientCredentials
+from syncengine.adapters.rest.paging import Numbered, Whole
+from syncengine.adapters.vendors.declare import Resource, Step, reads, vendor, writes
+from syncengine.errors import Rejected
+from syncengine.model.resource import ResourceSpec
+from syncengine.model.values import Json, Row
+from syncengine.ports import Clock
+
+_SIZE: Final = 200
+"""Rows of a page in the vendor's examples; a larger page is nowhere promised."""
+
+
+def login(
+    base_url: str, credentials: Mapping[str, str], _options: Mapping[str, Json], clock: Clock
+) -> httpx.Auth:
+    """OAuth2 client credentials ("Access Control")."""
+    return ClientCredentials(
+        base_url, credentials["client_id"], credentials["client_secret"], clock
+    )
+
+
+_NUMERIC_TEXTS: Final = (
+    "employeeNumber", "streetNumberPersonal", "phonePersonal", "mobileWork", "departmentId",
+)  # fmt: skip
+
+
+def employee(row: dict[str, Json]) -> None:
+    """The examples show numbers where the tables say string, and two spellings of the custom attributes
+    (CONTRACT 2.4)."""
+    for name in _NUMERIC_TEXTS:
+        if type(row.get(name)) is int:
+            row[name] = str(row[name])
+    if "customerAttributes" in row:
+        row.setdefault("customAttributes", row.pop("customerAttributes"))
+
+
+def time_tracking(row: dict[str, Json]) -> None:
+    """Categories are ids when written and objects when read; minutes are texts in one example and numbers
+    in another (CONTRACT 2.5)."""
+    found = row.get("categories")
+    if isinstance(found, list):
+        row["categories"] = [c.get("id") if isinstance(c, dict) else c for c in found]
+    for name in ("totalTimeInMinutes", "breakTimeInMinutes"):
+        value = row.get(name)
+        if isinstance(value, str):
+            row[name] = int(value) if value.isdecimal() else None
+
+
+def time_tracking_steps(sent: dict[str, Json], current: Row) -> Sequence[Step]:
+    """A create or PATCH takes start and end date where a row shows ``requestDate``; a status other than
+    EDITABLE or REQUESTED has a route of its own ("Update the status of time Tracking Request")."""
+    own = ("status", "employeeId", "requestDate")
+    body = {name: value for name, value in sent.items() if name not in own}
+    when = {**current, **sent}
+    day, start, end = (when.get(name) for name in ("requestDate", "startTime", "endTime"))
+    if day and start and end and {"requestDate", "startTime", "endTime"} & sent.keys():
+        later = timedelta(days=end <= start)
+        last = (date.fromisoformat(day) + later).isoformat()
+        body |= {"startDate": day, "endDate": last, "startTime": start, "endTime": end}
+    if isinstance(body.get("breakTimeInMinutes"), int):
+        body["breakTimeInMinutes"] = str(body["breakTimeInMinutes"])
+    status = sent.get("status")
+    steps = [Step(body=body)] if body else []
+    if status and not current:
+        body["status"] = "EDITABLE" if status == "EDITABLE" else "REQUESTED"
+    elif status == "EDITABLE":
+        raise Rejected("HeavenHR has no way back to EDITABLE; REQUESTED, APPROVED, REJECTED are")
+    if status and (current or status not in ("EDITABLE", "REQUESTED")):
+        steps.append(Step(f"/{status}"))
+    return steps
+
+
+EMPLOYEES: Final = Resource(
+    ResourceSpec(
+        name="employees",
+        fields={
+            **reads("string", "id", "departmentName"),
+            **reads("datetime", "updatedAt"),
+            **writes("string", "firstName", "lastName", required=True),
+            **writes("email", "email", required=True),
+            **writes("string", "employeeNumber", "jobStatus", "departmentId"),
+            **writes("string", "locationId", required=True, listed=False),
+            **writes("email", "professionalEmail", listed=False),
+            **writes(
+                "string", "gender", "phonePersonal", "mobileWork", "streetPersonal",
+                "streetNumberPersonal", "nationality", "additionalContractInformation",
+                "jobTitle", "occupation", "permanentOrTemporary", "employmentType",
+                "fullTimeOrPartTime", "costCenterId", listed=False,
+            ),
+            **writes("date", "dateOfBirth", "startDate", "endOfContract", listed=False),
+            **writes("boolean", "sendOnboardingEmail", listed=False),
+            **writes("list", "customAttributes", listed=False),
+            **writes("object", "contract", "workSchedule", listed=False),
+        },
+        poll=True,
+        create=True,
+        update=True,
+        search=("employeeNumber", "email"),
+    ),
+    path="/employees",
+    post="/employees/",
+    paging=Numbered(_SIZE, counted=True),
+    changed=("updatedAt", "updatedAt"),
+    narrow={"employeeNumber": "employeeNumber"},
+    wrapped="employee",
+    empty_404=True,
+    shape=employee,
+)  # fmt: skip
+
+TIME_TRACKINGS: Final = Resource(
+    ResourceSpec(
+        name="time_trackings",
+        fields={
+            **reads("string", "id"),
+            **writes("string", "employeeId", required=True),
+            **writes("date", "requestDate", required=True),
+            **writes("time", "startTime", "endTime", required=True),
+            **writes("integer", "breakTimeInMinutes"),
+            **reads("integer", "totalTimeInMinutes"),
+            **writes("string", "projectId", "status"),
+            **writes("text", "comment"),
+            **writes("list", "categories"),
+        },
+        parent="employees",
+        dated=True,
+        create=True,
+        update=True,
+        marker="comment",
+    ),
+    path="/employees/{parent}/timetracking",
+    paging=Numbered(_SIZE, counted=False),
+    holds_parent="employeeId",
+    day="requestDate",
+    narrow={"requestDate": "requestDate"},
+    wrapped="timeTracking",
+    empty_404=True,
+    shape=time_tracking,
+    steps=time_tracking_steps,
+)
+
+PROJECTS: Final = Resource(
+    ResourceSpec(
+        name="projects",
+        fields=reads("string", "id", "name", "status"),
+        parent="employees",
+        single_get=False,
+    ),
+    path="/employees/{parent}/timetracking/projects",
+    paging=Whole("data"),
+    empty_404=True,
+)
+"""One project shows below each employee who may use it; its id is its own, and its row names no parent."""
+
+CATEGORIES: Final = Resource(
+    ResourceSpec(
+        name="categories", fields=reads("string", "id", "name", "status"), single_get=False
+    ),
+    path="/company/timetracking/categories",
+    paging=Numbered(_SIZE, counted=True),
+    empty_404=True,
+)
+
+HEAVENHR: Final = vendor(
+    "heavenhr",
+    (EMPLOYEES, TIME_TRACKINGS, PROJECTS, CATEGORIES),
+    credentials=("client_id", "client_secret"),
+    health="/health/check",
+    login=login,
+)

@@ -1,0 +1,91 @@
+"""weekly10 / Zensai: directory and training records (CONTRACT section 5; weekly10.txt)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import httpx
+
+from syncengine.adapters.rest.auth import LoginToken
+from syncengine.adapters.rest.paging import Linked
+from syncengine.adapters.vendors.declare import Fields, Resource, reads, vendor, writes
+from syncengine.model.resource import ResourceSpec
+from syncengine.model.values import Json
+from syncengine.ports import Clock
+
+_SIZE: Final = 200
+"""Rows asked for in one page; the largest is not documented."""
+
+
+def login(
+    base_url: str, credentials: Mapping[str, str], options: Mapping[str, Json], clock: Clock
+) -> httpx.Auth:
+    """A token for user name and password (article "API Authentication")."""
+    scheme = str(options.get("token_scheme") or "Token")
+    return LoginToken(base_url, credentials["username"], credentials["password"], clock, scheme)
+
+
+def _resource(name: str, path: str, fields: Fields) -> Resource:
+    """All resources have the same routes, and rows whose id the client chooses."""
+    return Resource(
+        ResourceSpec(
+            name=name,
+            fields={**writes("string", "api_id"), **fields},
+            chosen_id="api_id",
+            create=True,
+            update=True,
+            delete=True,
+        ),
+        path=path,
+        item=f"{path}{{id}}/",
+        id="api_id",
+        paging=Linked(_SIZE),
+    )
+
+
+USERS: Final = _resource(
+    "users",
+    "/users/",
+    {
+        **writes("string", "first_name", "last_name", required=True),
+        **writes("email", "email", required=True),
+        **writes("boolean", "is_active"),
+        **writes(
+            "string", "language", "manager_api_id", "department_api_id",
+            "department_2_api_id", "department_3_api_id", "department_4_api_id",
+        ),
+        **writes("list", "follower_api_ids"),
+        **writes("object", "properties"),
+    },
+)  # fmt: skip
+
+DEPARTMENTS: Final = _resource(
+    "departments", "/departments/", writes("string", "name", required=True)
+)
+
+TRAINING_PACKAGES: Final = _resource(
+    "training_packages",
+    "/training/package/",
+    {**writes("string", "name"), **writes("text", "description")},
+)
+
+TRAINING_RECORDS: Final = _resource(
+    "training_records",
+    "/training/record/",
+    {
+        **writes("string", "person_api_id", "package_api_id", required=True),
+        **writes("datetime", "date_started", "date_completed"),
+        **reads("string", "package_desc"),
+        **reads("datetime", "date_assigned"),
+    },
+)
+
+WEEKLY10: Final = vendor(
+    "weekly10",
+    (USERS, DEPARTMENTS, TRAINING_PACKAGES, TRAINING_RECORDS),
+    credentials=("username", "password"),
+    health="/departments/",
+    login=login,
+    options={"token_scheme": "word before the token in the Authorization header; Token"},
+)
