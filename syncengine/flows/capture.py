@@ -1,0 +1,272 @@
+"""Capture: polls, scans and notices become rows, events and dirty counters, one transaction a page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from functools import partial
+from typing import Literal
+
+from syncengine.errors import RateLimited, SyncengineError, Unauthorized
+from syncengine.flows.engine import Engine, failed, new_id
+from syncengine.flows.rows import Read, store
+from syncengine.mapping import System
+from syncengine.model.case import Case, CaseKind
+from syncengine.model.connection import ResourceState
+from syncengine.model.event import Event
+from syncengine.model.link import Link
+from syncengine.planning.questions import digest
+from syncengine.planning.sight import first_sight
+from syncengine.ports import Connector, Item, Page, Transaction, Window
+
+PARENTS_A_ROUND = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """What a listing brought. ``complete``: it ended without an error. ``fault``: why not, for people."""
+
+    rows: int = 0
+    moved: int = 0
+    complete: bool = False
+    fault: str = ""
+
+
+@dataclass(slots=True)
+class _Listing:
+    """A listing under way, and what it has found so far."""
+
+    engine: Engine
+    connection: str
+    resource: str
+    started: float
+    rows: int = 0
+    moved: int = 0
+
+    def keep(self, items: Sequence[Item], started: float, cursor: str | None = None) -> None:
+        """Store what one page (or some pages) showed, and where to go on."""
+        engine = self.engine
+        received = engine.clock.now()
+        self.rows += sum(1 for item in items if not item.fault)
+        reads = [Read(i.external_id, i.row, i.parent, started, received) for i in items if not i.fault]
+        faults = [_quarantined(self.connection, self.resource, i) for i in items if i.fault]
+        dirty: list[str] = []
+        stale: list[str] = []
+        with engine.ledger.write() as tx:
+            for entity, system in engine.project.systems_of(self.connection, self.resource):
+                kept = store(engine, tx, entity, system, "list", reads)
+                self.moved += kept.moved
+                dirty += kept.dirty
+                stale += kept.need_get
+            if faults:
+                tx.raise_cases(faults)
+            if cursor is not None:
+                state = tx.resource(self.connection, self.resource)
+                tx.save_resource(replace(state, cursor=cursor))
+        engine.announce("refresh", stale)
+        engine.announce("reconcile", dirty)
+
+
+def _quarantined(connection: str, resource: str, item: Item) -> Case:
+    return Case(
+        id=new_id(),
+        kind=CaseKind.QUARANTINED,
+        subject=f"quarantined:{connection}/{resource}/{item.external_id or digest(dict(item.row))}",
+        question=f"A row of {connection} {resource} does not fit: {item.fault}",
+        evidence={"external_id": item.external_id, "row": dict(item.row)},
+        answers={"retry": "go on; it is looked at again with the next listing"},
+    )
+
+
+def capture(
+    engine: Engine, connection: str, resource: str, kind: Literal["poll", "scan"]
+) -> Captured:
+    """Read a change feed from its cursor, or a complete listing. Returns what came; never raises for a vendor's
+    failure, which is noted with the connection and the resource."""
+    connector = engine.connectors.get(connection)
+    with engine.ledger.read() as tx:
+        if connector is None or not engine.may_call(tx, connection):
+            return Captured(fault=f"{connection} is off or blocked")
+        state = tx.resource(connection, resource)
+    with engine.slots(connection, engine.concurrency(connection)) as width:
+        if not width:
+            return Captured(fault=f"{connection} is busy")
+        listing = _Listing(engine, connection, resource, engine.clock.now())
+        try:
+            if kind == "poll":
+                _poll(listing, connector, state)
+            else:
+                _scan(listing, connector, width)
+        except SyncengineError as error:
+            return _note_fault(listing, error)
+    engine.note_success(connection)
+    return _finish(listing, kind, state)
+
+
+def _poll(listing: _Listing, connector: Connector, state: ResourceState) -> None:
+    engine = listing.engine
+    for page, started in _timed(engine, connector.poll(listing.resource, state.cursor)):
+        engine.needs[listing.connection] += 1
+        listing.keep(page.items, started, page.cursor)
+
+
+def _scan(listing: _Listing, connector: Connector, width: int) -> None:
+    engine = listing.engine
+    spec = connector.spec.resources[listing.resource]
+    window = _window(engine, listing)
+    if spec.parent is None:
+        for page, started in _timed(engine, connector.scan(listing.resource, None, window)):
+            listing.keep(page.items, started)
+        engine.needs[listing.connection] += connector.pages(listing.resource, listing.rows)
+        return
+    with engine.ledger.read() as tx:
+        parents = tx.linked_ids(listing.connection, spec.parent)
+    for start in range(0, len(parents), PARENTS_A_ROUND):
+        began = engine.clock.now()
+        items: list[Item] = []
+        jobs = (
+            (parent, partial(_below, connector, listing.resource, parent, window))
+            for parent in parents[start : start + PARENTS_A_ROUND]
+        )
+        for _, result in engine.call_all(jobs, width):
+            error = failed(result)
+            if error is not None:
+                raise error
+            items += result
+            engine.needs[listing.connection] += connector.pages(listing.resource, len(result))
+        listing.keep(items, began)
+
+
+def _below(
+    connector: Connector, resource: str, parent: str, window: Window | None
+) -> list[Item]:
+    return [item for page in connector.scan(resource, parent, window) for item in page.items]
+
+
+def _timed(engine: Engine, pages: Iterable[Page]) -> Iterator[tuple[Page, float]]:
+    """Pages with the time at which their request began."""
+    started = engine.clock.now()
+    for page in pages:
+        yield page, started
+        started = engine.clock.now()
+
+
+def _window(engine: Engine, listing: _Listing) -> Window | None:
+    schedule = engine.project.connections[listing.connection].resources.get(listing.resource)
+    if schedule is None or schedule.window is None:
+        return None
+    back, ahead = schedule.window
+    today = date.fromisoformat(engine.today)
+    return Window(
+        (today - timedelta(days=back)).isoformat(), (today + timedelta(days=ahead)).isoformat()
+    )
+
+
+def _note_fault(listing: _Listing, error: SyncengineError) -> Captured:
+    engine = listing.engine
+    with engine.ledger.write() as tx:
+        state = tx.resource(listing.connection, listing.resource)
+        tx.save_resource(replace(state, fault=str(error)))
+    engine.note_failure(listing.connection, error)
+    if isinstance(error, (RateLimited, Unauthorized)):
+        return Captured(listing.rows, listing.moved, fault=str(error))
+    return Captured(listing.rows, listing.moved, fault=f"the listing broke off: {error}")
+
+
+def _finish(listing: _Listing, kind: str, before: ResourceState) -> Captured:
+    """A listing that is complete: what it did not show is nominated, what waited for it goes on."""
+    engine, fault = listing.engine, ""
+    ids: list[str] = []
+    with engine.ledger.write() as tx:
+        state = tx.resource(listing.connection, listing.resource)
+        if kind == "poll":
+            tx.save_resource(replace(state, polled_at=listing.started, fault=""))
+            return Captured(listing.rows, listing.moved, complete=True)
+        unseen = 0
+        for entity, system in engine.project.systems_of(listing.connection, listing.resource):
+            gone = _unseen(engine, tx, entity.name, system, listing)
+            unseen += len(gone)
+            ids += _nominate(tx, system, gone, listing)
+        if unseen and not listing.rows:
+            fault = f"the listing is empty; it had {before.rows} rows"
+        tx.save_resource(
+            replace(state, scanned_at=listing.started, rows=listing.rows, fault=fault)
+        )
+        wake_sorted(engine, tx, listing.connection, listing.resource)
+    engine.announce("refresh", ids)
+    engine.announce("reconcile", ids)
+    return Captured(listing.rows, listing.moved, complete=True, fault=fault)
+
+
+def _unseen(
+    engine: Engine, tx: Transaction, entity: str, system: System, listing: _Listing
+) -> list[Link]:
+    """Links whose row a complete listing had to show and did not; outside its window nothing is missing."""
+    links = tx.unseen_since(entity, listing.connection, listing.resource, listing.started)
+    window = _window(engine, listing)
+    if window is None or not system.resource.dated:
+        return links
+    dated = next((n for n, f in system.resource.fields.items() if f.type == "date"), None)
+    return [
+        link for link in links
+        if dated is not None and window.start <= str((link.row or {}).get(dated))[:10] <= window.end
+    ]  # fmt: skip
+
+
+def _nominate(
+    tx: Transaction, system: System, unseen: Sequence[Link], listing: _Listing
+) -> list[str]:
+    """A scan only nominates: a single read concludes, or, where there is none, a second complete listing."""
+    changed = []
+    for link in unseen:
+        if system.resource.single_get:
+            changed.append(
+                replace(link, need_get=True, nominated_at=listing.started, dirty=link.dirty + 1)
+            )
+        elif link.nominated_at is None or not listing.rows:
+            changed.append(replace(link, nominated_at=listing.started))
+        else:
+            changed.append(
+                replace(link, row=None, row_version=link.row_version + 1, dirty=link.dirty + 1)
+            )
+    tx.save_links([replace(link, version=link.version + 1) for link in changed])
+    return [link.id for link in changed if link.dirty]
+
+
+def wake_sorted(engine: Engine, tx: Transaction, connection: str, resource: str) -> None:
+    """Creates wait until a resource is fully listed and each of its rows is told who it is."""
+    if not tx.resource(connection, resource).scanned_at:
+        return
+    systems = engine.project.systems_of(connection, resource)
+    if not any(tx.unsorted_links(e.name, connection, resource) for e, _ in systems):
+        tx.dirty_waiting({f"scan:{connection}/{resource}"})
+
+
+def notice(
+    engine: Engine, connection: str, resource: str, external_id: str, event_id: str
+) -> bool:
+    """A webhook says that a row moved: a durable event, and the row is read afresh. Returns False for a repeated
+    event id. Raises KeyError for a connection or resource that no mapping uses."""
+    systems = engine.project.systems_of(connection, resource)
+    if not systems:
+        raise KeyError(f"{connection}/{resource}")
+    ids = []
+    with engine.ledger.write() as tx:
+        now = engine.clock.now()
+        event = Event(connection, resource, external_id, event_id, "webhook", now)
+        if tx.add_events([event]) == [None]:
+            return False
+        for entity, system in systems:
+            known = tx.links_at(entity.name, connection, resource, [external_id], lock=True)
+            link = known.get(external_id)
+            if link is None:
+                link = first_sight(new_id(), entity.name, system, external_id, None)
+                tx.add_links([replace(link, need_get=True, dirty=1)])
+            else:
+                tx.save_links(
+                    [replace(link, need_get=True, dirty=link.dirty + 1, version=link.version + 1)]
+                )
+            ids.append(link.id)
+    engine.announce("refresh", ids)
+    return True

@@ -1,0 +1,241 @@
+"""Committing what was decided: one bulk transaction in which each item stands or falls alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from syncengine.flows.births import bear, new_record, spread
+from syncengine.flows.capture import wake_sorted
+from syncengine.flows.engine import Engine, new_id, new_key
+from syncengine.mapping import Entity, System
+from syncengine.model.case import Case, CaseKind
+from syncengine.model.key import KeyKind
+from syncengine.model.link import Link, LinkState, Wait
+from syncengine.model.operation import Operation
+from syncengine.model.record import Record, World
+from syncengine.planning.identity import Correlation, identity_subject
+from syncengine.planning.plan import Plan
+from syncengine.planning.questions import staged
+from syncengine.planning.safety import allowance, kind_of
+from syncengine.ports import Transaction
+
+
+@dataclass(slots=True)
+class Commit:
+    """Writes decisions that were made on ``world``."""
+
+    engine: Engine
+    world: World
+
+    # untied rows
+
+    def correlations(
+        self, entity: Entity, system: System, read: Mapping[str, Link],
+        decided: Mapping[str, Correlation],
+    ) -> None:  # fmt: skip
+        """Commit to whom rows belong. What another worker has moved meanwhile stays dirty."""
+        engine = self.engine
+        with engine.ledger.write() as tx:
+            tied = {d.link.record_id for d in decided.values() if d.link.record_id}
+            records = tx.records(tied, lock=True)
+            absorbed = {i for d in decided.values() for i in d.absorbed}
+            held = tx.links([*decided, *absorbed], lock=True)
+            good = {
+                i: d for i, d in decided.items()
+                if i in held and _unmoved(held[i], read[i]) and absorbed_ok(d, held)
+                and (d.link.record_id is None or not records[d.link.record_id].deleted)
+            }  # fmt: skip
+            good = self._one_each(good)
+            self._absorb(tx, good)
+            born = self._bear(tx, entity, system, good)
+            links = [
+                _saved(held[i], read[i], replace(d.link, record_id=born.get(i, d.link.record_id)))
+                for i, d in good.items()
+            ]
+            tx.save_links(links)
+            self._after_tying(tx, system, links)
+            asks = [self._opened(d.ask) for d in good.values() if d.ask is not None]
+            tx.raise_cases(asks)
+            wake_sorted(engine, tx, system.connection, system.resource.name)
+        engine.queue.announce("reconcile", [])
+        engine.queue.announce("derive", [])
+
+    def _one_each(self, good: dict[str, Correlation]) -> dict[str, Correlation]:
+        """Two rows that would tie to one record in one batch: the first does, the other asks the next time."""
+        seen: set[str] = set()
+        kept: dict[str, Correlation] = {}
+        for link_id, decision in good.items():
+            record_id = decision.link.record_id
+            if record_id is None or record_id not in seen:
+                kept[link_id] = decision
+            if record_id is not None:
+                seen.add(record_id)
+        return kept
+
+    def _absorb(self, tx: Transaction, good: Mapping[str, Correlation]) -> None:
+        cancelled = [operation for d in good.values() for operation in d.cancelled]
+        absorbed = [i for d in good.values() for i in d.absorbed]
+        if cancelled:
+            tx.save_operations(cancelled)
+        if absorbed:
+            tx.remove_links(absorbed)
+
+    def _bear(
+        self, tx: Transaction, entity: Entity, system: System, good: dict[str, Correlation]
+    ) -> dict[str, str]:
+        """Make the new records; returns link id -> record id. A link whose record lost a race leaves ``good``."""
+        born: dict[str, Record] = {}
+        for link_id, decision in good.items():
+            if decision.record is not None:
+                born[link_id] = new_record(self.engine, decision.record)
+        origin = {record.id: system.connection for record in born.values()}
+        lost = bear(
+            self.engine, tx, entity, list(born.values()), self.world, origin,
+            str(system.position), "create: in",
+        )  # fmt: skip
+        for link_id in [i for i, record in born.items() if record.id in lost]:
+            del good[link_id], born[link_id]
+        return {link_id: record.id for link_id, record in born.items()}
+
+    def _after_tying(self, tx: Transaction, system: System, links: Sequence[Link]) -> None:
+        tied = [link for link in links if link.record_id is not None]
+        if not tied:
+            return
+        place = f"{system.connection}/{system.resource.name}"
+        tx.drop_keys(KeyKind.ROW, [link.id for link in tied])
+        tx.dissolve_cases([identity_subject(link) for link in tied], self.engine.clock.now())
+        tx.dirty_waiting(
+            {f"ref:{place}/{link.external_id}" for link in tied}
+            | {f"rec:{link.record_id}@{system.connection}" for link in tied}
+        )
+
+    # tied rows
+
+    def plans(
+        self, read: Mapping[str, Link], records: Mapping[str, Record], plans: Mapping[str, Plan]
+    ) -> None:
+        """Commit plans: records first, then links, operations, questions and history."""
+        if not plans:
+            return
+        engine = self.engine
+        with engine.ledger.write() as tx:
+            locked = tx.records([k.record_id for k in read.values() if k.record_id], lock=True)
+            held = tx.links(list(plans), lock=True)
+            unsettled = tx.unsettled(list(plans))
+            good = {
+                i: plan for i, plan in plans.items()
+                if i in held and i not in unsettled and _unmoved(held[i], read[i])
+                and _same_record(locked, records, read[i].record_id)
+            }  # fmt: skip
+            good = self._safe(tx, good)
+            self._write(tx, held, read, good)
+            operations = [p.operation for p in good.values() if p.operation is not None]
+        if any(p.record is not None for p in good.values()):
+            engine.queue.announce("reconcile", [])
+            engine.queue.announce("derive", [])
+        engine.announce("dispatch", [operation.id for operation in operations])
+
+    def _write(
+        self, tx: Transaction, held: Mapping[str, Link], read: Mapping[str, Link],
+        good: Mapping[str, Plan],
+    ) -> None:  # fmt: skip
+        now = self.engine.clock.now()
+        changed = [p.record for p in good.values() if p.record is not None]
+        if changed:
+            tx.save_records(changed)
+            world = replace(self.world, records={**self.world.records, **{r.id: r for r in changed}})
+            knowing = [i for i, p in good.items() if p.record is not None]
+            spread(self.engine, tx, changed, world, knowing)
+        tx.save_links(
+            [
+                _saved(held[i], read[i], replace(p.link, dirty=p.link.dirty + p.again))
+                for i, p in good.items()
+            ]
+        )
+        released = [i for i, p in good.items() if p.link.record_id is None]
+        if released:
+            tx.dirty_links(released)
+        tx.add_operations([p.operation for p in good.values() if p.operation is not None])
+        tx.raise_cases([self._opened(case) for p in good.values() for case in p.cases])
+        tx.dissolve_cases({s for p in good.values() for s in p.dissolves}, now)
+        tx.add_history([replace(c, at=now) for p in good.values() for c in p.changes])
+        wakes = {key for p in good.values() for key in p.wakes}
+        if wakes:
+            tx.dirty_waiting(wakes)
+
+    def _opened(self, case: Case) -> Case:
+        return replace(case, id=new_id(), opened_at=self.engine.clock.now())
+
+    def _safe(self, tx: Transaction, good: dict[str, Plan]) -> dict[str, Plan]:
+        """Give operations their identity; drop those of observed connections; stage what is too much at once."""
+        groups: dict[tuple[str, str, str], list[str]] = {}
+        now = self.engine.clock.now()
+        for link_id, plan in good.items():
+            operation = plan.operation
+            if operation is None:
+                continue
+            if self.engine.project.connections[operation.connection].mode != "write":
+                good[link_id] = replace(plan, operation=None)
+                continue
+            fresh = replace(operation, id=new_id(), key=new_key(), created_at=now)
+            good[link_id] = replace(plan, operation=fresh)
+            if not plan.link.approved:
+                kind = kind_of(operation)
+                groups.setdefault((operation.entity, operation.connection, kind), []).append(link_id)
+        for (entity, connection, kind), ids in groups.items():
+            self._stage(tx, good, entity, connection, kind, ids)
+        return good
+
+    def _stage(
+        self, tx: Transaction, good: dict[str, Plan], entity: str, connection: str, kind: str,
+        ids: list[str],
+    ) -> None:  # fmt: skip
+        safety = self.engine.project.entities[entity].safety
+        allowed = allowance(safety, kind, tx.live_links(entity, connection))
+        if allowed is None:
+            return
+        since = self.engine.clock.now() - safety.window
+        written = tx.written_since(entity, connection, since).get(kind, 0)
+        case = staged(entity, connection, kind, [], allowed)
+        waiting = tx.cases(kind=CaseKind.STAGED, subjects=[case.subject])
+        before = {i for w in waiting for i in w.evidence.get("links", ())}
+        if written + len(ids) + len(before - set(ids)) <= allowed:
+            return
+        everything = sorted(before | set(ids))
+        tx.raise_cases([self._opened(staged(entity, connection, kind, everything, allowed))])
+        wait = Wait(f"staged:{case.subject}", f"approval of {len(everything)} {kind}s")
+        for link_id in ids:
+            plan = good[link_id]
+            good[link_id] = replace(plan, operation=None, link=replace(plan.link, wait=wait))
+
+
+def _unmoved(held: Link, read: Link) -> bool:
+    return held.version == read.version and held.row_version == read.row_version
+
+
+def _same_record(
+    locked: Mapping[str, Record], read: Mapping[str, Record], record_id: str | None
+) -> bool:
+    record = locked.get(record_id or "")
+    return record is not None and record.generation == read[record.id].generation
+
+
+def absorbed_ok(decision: Correlation, held: Mapping[str, Link]) -> bool:
+    """Whether the links whose place a row takes are still such as may be taken."""
+    places = (LinkState.CREATING, LinkState.WAITING, LinkState.MISSING)
+    return all(i in held and held[i].state in places for i in decision.absorbed)
+
+
+def _saved(held: Link, read: Link, decided: Link) -> Link:
+    """The link to write: dirty only lowered to what was read, one version on."""
+    dirty = max(0, held.dirty - read.dirty) + decided.dirty
+    return replace(
+        decided,
+        dirty=dirty,
+        version=held.version + 1,
+        read_at=held.read_at,
+        nominated_at=held.nominated_at,
+        need_get=held.need_get,
+        noted=held.noted,
+    )

@@ -1,0 +1,208 @@
+"""What all flows work with: the project, the ledger, the connectors, and hands for calls that may wait."""
+
+from __future__ import annotations
+
+import queue
+import uuid
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
+
+import structlog
+import uuid_utils
+
+from syncengine.errors import Halt, RateLimited, Retry, SyncengineError, Unauthorized
+from syncengine.flows.gate import CallGate, Permit
+from syncengine.mapping import Entity, Project, System
+from syncengine.ports import Clock, Connector, Ledger, Queue, Transaction
+
+T = TypeVar("T")
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """``lease``: seconds of a worker's right on an operation or link. ``request_timeout``: of one vendor call.
+    ``batch``: links or operations of one round. ``backoff``: first pause after a failed call, doubled each
+    time up to a minute."""
+
+    lease: float = 20.0
+    request_timeout: float = 10.0
+    batch: int = 200
+    backoff: float = 1.0
+
+
+@dataclass(slots=True)
+class Engine:
+    """The parts that flows use. ``needs``: connection -> calls that the work done so far cannot do without,
+    the lower bound of what a vendor is asked."""
+
+    project: Project
+    ledger: Ledger
+    connectors: Mapping[str, Connector]
+    gates: Mapping[str, CallGate]
+    queue: Queue
+    clock: Clock
+    limits: Limits = Limits()
+    needs: Counter[str] = field(default_factory=Counter)
+    pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(32, "call"))
+
+    @property
+    def today(self) -> str:
+        """The date in the project's time zone, ``2026-11-22``."""
+        zone = ZoneInfo(self.project.timezone)
+        return datetime.fromtimestamp(self.clock.now(), zone).date().isoformat()
+
+    def places(self) -> Iterator[tuple[Entity, System]]:
+        """Every system of every entity, in the order in which entities refer to each other."""
+        for entity in self.project.entities.values():
+            for system in entity.systems.values():
+                yield entity, system
+
+    def system(self, entity: str, connection: str) -> System | None:
+        """The system of an entity in a connection, if the project still has it."""
+        known = self.project.entities.get(entity)
+        return None if known is None else known.systems.get(connection)
+
+    def concurrency(self, connection: str) -> int:
+        """How many calls the connection may have under way."""
+        declared = self.project.connections[connection]
+        most = declared.spec.concurrency
+        return min(most, declared.budget.concurrency or most)
+
+    def open_connections(self, tx: Transaction, writing: bool = False) -> list[str]:
+        """Connections that may be called now; ``writing``: that may be written to."""
+        return [name for name in self.connectors if self.may_call(tx, name, writing)]
+
+    def may_call(self, tx: Transaction, name: str, writing: bool = False) -> bool:
+        """Whether a connection is on, not blocked, and for writing neither paused nor only observed."""
+        state = tx.connection(name)
+        if name not in self.connectors or state.blocked_until > self.clock.now():
+            return False
+        return not writing or (not state.paused and self.project.connections[name].mode == "write")
+
+    @contextmanager
+    def slots(self, connection: str, want: int) -> Iterator[int]:
+        """Hold up to ``want`` of the connection's slots; yields how many were free (0: none)."""
+        holder = new_id()
+        until = self.clock.now() + 3 * self.limits.lease
+        with self.ledger.write() as tx:
+            free = tx.take_slots(
+                connection, want, self.concurrency(connection), holder, self.clock.now(), until
+            )
+        try:
+            yield free
+        finally:
+            with self.ledger.write() as tx:
+                tx.free_slots(holder)
+
+    def call_all(
+        self, jobs: Iterable[tuple[T, Callable[[], Any]]], width: int
+    ) -> Iterator[tuple[T, Any]]:
+        """Run calls in threads, at most ``width`` at once; yields (key, result or the error it raised) as they
+        end. Permits that the calls ask for are granted here, since only this thread touches SQL."""
+        inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        todo, running, waiting = iter(jobs), 0, list[Permit]()
+
+        def start() -> int:
+            started = 0
+            for key, job in todo:
+                self.pool.submit(_call, key, job, inbox)
+                started += 1
+                if running + started >= max(1, width):
+                    break
+            return started
+
+        running += start()
+        while running:
+            waiting = [permit for permit in waiting if not permit.grant()]
+            try:
+                message = inbox.get(timeout=0.05 if waiting else 30)
+            except queue.Empty:
+                continue
+            if isinstance(message, Permit):
+                waiting.append(message)
+                continue
+            running -= 1
+            running += start()
+            yield message
+
+    def note_failure(self, connection: str, error: SyncengineError) -> None:
+        """A call failed: pause the connection a while, or until a person has acted."""
+        now = self.clock.now()
+        with self.ledger.write() as tx:
+            state = tx.connection(connection, lock=True)
+            failures = state.failures + 1
+            until = now + min(60.0, self.limits.backoff * 2 ** min(failures - 1, 6))
+            if isinstance(error, RateLimited):
+                until, failures = max(now, error.until), state.failures
+            halted = str(error) if isinstance(error, Halt) else ""
+            if isinstance(error, Unauthorized):
+                until = now + 300
+            tx.save_connection(
+                replace(state, failures=failures, blocked_until=until, halted=halted)
+            )
+        log.warning("call failed", connection=connection, error=type(error).__name__)
+
+    def note_success(self, connection: str) -> None:
+        """A call went through: failures are forgotten."""
+        with self.ledger.read() as tx:
+            state = tx.connection(connection)
+        if state.failures or state.halted:
+            with self.ledger.write() as tx:
+                state = tx.connection(connection, lock=True)
+                tx.save_connection(replace(state, failures=0, halted="", blocked_until=0.0))
+
+    def announce(self, task: str, ids: Collection[str]) -> None:
+        """Tell the queue what is to be done, after a commit; in order, without repeats."""
+        if ids:
+            self.queue.announce(task, list(dict.fromkeys(ids)))
+
+    def close(self) -> None:
+        """Give back threads and connections."""
+        self.pool.shutdown(wait=True, cancel_futures=True)
+        for connector in self.connectors.values():
+            connector.close()
+
+
+def _call(key: Any, job: Callable[[], Any], inbox: queue.SimpleQueue[Any]) -> None:
+    Permit.inbox.set(inbox)
+    try:
+        result = job()
+    except BaseException as error:
+        result = error
+    inbox.put((key, result))
+
+
+def failed(result: Any) -> SyncengineError | None:
+    """The error of a call that may be answered; anything else that was raised is raised here."""
+    if isinstance(result, SyncengineError):
+        return result
+    if isinstance(result, BaseException):
+        raise result
+    return None
+
+
+def stops(error: SyncengineError) -> bool:
+    """Whether an error concerns the whole connection, not one row."""
+    return isinstance(error, (Retry, Halt))
+
+
+def new_id() -> str:
+    """A random id that grows with time."""
+    return str(uuid_utils.uuid7())
+
+
+def new_key() -> str:
+    """A random idempotency key."""
+    return uuid.uuid4().hex
+
+
+def utc_text(at: float) -> str:
+    """Epoch seconds as a canonical datetime."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

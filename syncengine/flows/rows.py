@@ -1,0 +1,152 @@
+"""Storing what was read: rows, stamps, events, row keys, in a constant number of statements."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+
+from syncengine.flows.engine import Engine, new_id
+from syncengine.mapping import Context, Entity, System
+from syncengine.model.event import Event
+from syncengine.model.key import KeyKind
+from syncengine.model.link import Link, LinkState
+from syncengine.model.record import World
+from syncengine.model.values import Row
+from syncengine.planning.identity import row_keys, shown_keys
+from syncengine.planning.sight import (
+    Reading,
+    Sight,
+    Source,
+    first_sight,
+    mapped,
+    roots,
+    sight,
+    stamped,
+)
+from syncengine.ports import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """One row as read: ``row`` None where the vendor says that it is not there. Times are epoch seconds."""
+
+    external_id: str
+    row: Row | None
+    parent: str | None
+    started: float
+    received: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """``links``: external id -> the link after. ``dirty``, ``need_get``: ids of links that have work to do."""
+
+    links: dict[str, Link]
+    moved: int
+    dirty: list[str]
+    need_get: list[str]
+
+
+def store(
+    engine: Engine, tx: Transaction, entity: Entity, system: System, source: Source,
+    reads: Sequence[Read],
+) -> Stored:  # fmt: skip
+    """Judge readings of rows of one resource and write what follows from them."""
+    connection, resource = system.connection, system.resource.name
+    last = {read.external_id: read for read in reads}
+    known = tx.links_at(entity.name, connection, resource, list(last), lock=True)
+    kept = roots(system)
+    sights: dict[str, Sight] = {}
+    for external_id, read in last.items():
+        link = known.get(external_id)
+        if link is None:
+            if read.row is None or _not_counted(system, mapped(read.row, kept)):
+                continue
+            link = first_sight(new_id(), entity.name, system, external_id, read.parent)
+        reading = Reading(source, read.row, read.started, read.received)
+        sights[external_id] = sight(system, link, reading, kept, None)
+    _note_foreign(tx, system, source, last, known, sights, kept)
+    return _write(engine, tx, entity, system, source, known, sights)
+
+
+def _not_counted(system: System, row: Row) -> bool:
+    return system.where is not None and not system.where.on_row(row)
+
+
+def _note_foreign(
+    tx: Transaction, system: System, source: Source, reads: dict[str, Read],
+    known: dict[str, Link], sights: dict[str, Sight], kept: frozenset[str],
+) -> None:  # fmt: skip
+    moved = {known[e].id: e for e, s in sights.items() if e in known and not s.touched}
+    if not moved:
+        return
+    for link_id, operation in tx.unsettled(list(moved)).items():
+        external_id = moved[link_id]
+        read = reads[external_id]
+        reading = Reading(source, read.row, read.started, read.received)
+        sights[external_id] = sight(system, known[external_id], reading, kept, operation)
+
+
+def _write(
+    engine: Engine, tx: Transaction, entity: Entity, system: System, source: Source,
+    known: dict[str, Link], sights: dict[str, Sight],
+) -> Stored:  # fmt: skip
+    changed = {e: s for e, s in sights.items() if not s.touched}
+    moved = [(e, s) for e, s in changed.items() if s.moved or s.link.row is None]
+    events = [
+        Event(
+            system.connection,
+            system.resource.name,
+            external_id,
+            f"{seen.link.id}/{seen.link.row_version}",
+            {"list": "scan", "get": "read", "write": "write"}[source],
+            engine.clock.now(),
+        )
+        for external_id, seen in moved
+    ]
+    stamps = tx.add_events(events) if events else []
+    links = {e: s.link for e, s in sights.items()}
+    for (external_id, seen), stamp in zip(moved, stamps, strict=True):
+        links[external_id] = stamped(seen.link, seen.moved, stamp or 0)
+    new = [links[e] for e in changed if e not in known]
+    old = [replace(links[e], version=links[e].version + 1) for e in changed if e in known]
+    links |= {link.external_id or "": link for link in old}
+    if new:
+        tx.add_links(new)
+    if old:
+        tx.save_links(old)
+    _touch(tx, [s for s in sights.values() if s.touched])
+    keep_row_keys(engine, tx, entity, system, [*new, *old], {link.id for link in old})
+    fresh = [links[e] for e in changed]
+    return Stored(
+        links,
+        len(moved),
+        [link.id for link in fresh if link.dirty and not link.need_get],
+        [link.id for link in fresh if link.need_get],
+    )
+
+
+def _touch(tx: Transaction, touched: list[Sight]) -> None:
+    by_time: dict[float, list[str]] = {}
+    for seen in touched:
+        by_time.setdefault(seen.link.read_at, []).append(seen.link.id)
+    if by_time:
+        oldest = min(by_time)
+        tx.touch_links([i for ids in by_time.values() for i in ids], oldest)
+
+
+def keep_row_keys(
+    engine: Engine, tx: Transaction, entity: Entity, system: System, links: Sequence[Link],
+    stored: Collection[str] = (), world: World | None = None,
+) -> None:  # fmt: skip
+    """Remember the identity keys that untied rows show; a ref that is not linked yet follows later."""
+    untied = [link for link in links if link.state is LinkState.SEEN and link.row is not None]
+    if not untied:
+        return
+    context = Context(connection=system.connection, world=world or World(engine.today))
+    again = [link.id for link in untied if link.id in stored]
+    if again:
+        tx.drop_keys(KeyKind.ROW, again)
+    keys = [k for link in untied for k in shown_keys(row_keys(entity, system, link, context), link)]
+    if keys:
+        tx.take_keys(keys)

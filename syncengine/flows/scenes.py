@@ -1,0 +1,151 @@
+"""Loading what surrounds a batch of links before anything is decided about it, in a constant number of statements."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from syncengine.flows.engine import Engine
+from syncengine.mapping import Context, Entity
+from syncengine.model.key import Key, KeyKind
+from syncengine.model.link import Link
+from syncengine.model.operation import Operation
+from syncengine.model.record import Record, World
+from syncengine.model.ref import Ref
+from syncengine.model.values import ABSENT, Json
+from syncengine.planning.identity import Hits, RowKeys, row_keys
+from syncengine.ports import Transaction
+
+Place = tuple[str, str, str]
+"""Entity, connection, resource."""
+
+
+@dataclass(slots=True)
+class Batch:
+    """Links of one round and their surroundings. ``siblings``: record id -> its links. ``refused``: link id ->
+    digest of the body that the vendor refused. ``ready``: places where every row is told who it is."""
+
+    links: dict[str, Link]
+    records: dict[str, Record]
+    siblings: dict[str, list[Link]]
+    world: World
+    ready: set[Place] = field(default_factory=set)
+    refused: dict[str, str] = field(default_factory=dict)
+
+
+def load_world(
+    engine: Engine, tx: Transaction, links: Iterable[Link], records: Mapping[str, Record]
+) -> World:
+    """Everything that the refs of these rows and records point at, as deep as expressions open them."""
+    pairs: set[tuple[str, Ref]] = set()
+    for link in links:
+        system = engine.system(link.entity, link.connection)
+        for rule in system.rules.values() if system is not None and link.row is not None else ():
+            raw = rule.look(link.row or {})
+            if raw is not ABSENT:
+                pairs |= set(rule.refs(raw))
+    asked = {(entity, r.connection, r.resource, r.external_id): (entity, r) for entity, r in pairs}
+    found = tx.ties(list(asked)) if asked else {}
+    tied = {asked[key]: record_id for key, record_id in found.items()}
+    known = dict(records)
+    depth = max((e.depth for e in engine.project.entities.values()), default=0)
+    referred = _targets(engine, known.values()) | set(tied.values())
+    for _ in range(depth):
+        missing = referred - known.keys()
+        if not missing:
+            break
+        more = tx.records(missing)
+        known |= more
+        referred = _targets(engine, more.values())
+    everyone = known.keys() | referred | set(tied.values())
+    externals = tx.externals(everyone) if everyone else {}
+    return World(engine.today, known, tied, externals)
+
+
+def _targets(engine: Engine, records: Iterable[Record]) -> set[str]:
+    found: set[str] = set()
+    for record in records:
+        entity = engine.project.entities.get(record.entity)
+        for name, declared in entity.fields.items() if entity is not None else ():
+            if declared.is_ref:
+                found |= set(as_list(record.values.get(name)))
+    return found
+
+
+def as_list(value: Json) -> list[Json]:
+    """A ref field's value as a list of record ids."""
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def load_tied(engine: Engine, tx: Transaction, ids: Sequence[str]) -> Batch:
+    """The surroundings of tied links."""
+    links = {i: k for i, k in tx.links(ids).items() if k.record_id is not None}
+    records = tx.records({k.record_id for k in links.values() if k.record_id})
+    siblings: dict[str, list[Link]] = {}
+    for sibling in tx.links_of(list(records)):
+        siblings.setdefault(sibling.record_id or "", []).append(sibling)
+    batch = Batch(links, records, siblings, load_world(engine, tx, links.values(), records))
+    for place in {(k.entity, k.connection, k.resource) for k in links.values()}:
+        if tx.resource(place[1], place[2]).scanned_at and not tx.unsorted_links(*place):
+            batch.ready.add(place)
+    subjects = [f"rejected:{i}" for i in links]
+    batch.refused = {
+        case.link_id: str(case.evidence.get("digest", ""))
+        for case in tx.cases(subjects=subjects)
+        if case.link_id
+    }
+    return batch
+
+
+@dataclass(slots=True)
+class Strangers:
+    """Untied links of one entity and connection and what they were looked up against."""
+
+    links: dict[str, Link]
+    keys: dict[str, RowKeys]
+    hits: dict[str, Hits]
+    world: World
+
+
+def load_untied(engine: Engine, tx: Transaction, entity: Entity, links: Sequence[Link]) -> Strangers:
+    """Look the identity keys of untied rows of one connection up, all at once."""
+    connection, resource = links[0].connection, links[0].resource
+    system = entity.systems[connection]
+    world = load_world(engine, tx, links, {})
+    context = Context(connection=connection, world=world)
+    keys = {k.id: row_keys(entity, system, k, replace(context, row=k.row or {})) for k in links}
+    asked: list[Key] = []
+    for link_id, shown in keys.items():
+        for scope, parts in shown.parts.items():
+            asked += [Key(kind, scope, parts, "") for kind in (KeyKind.RECORD, KeyKind.SHARED)]
+            asked.append(Key(KeyKind.ROW, f"{connection}/{resource}/{scope}", parts, link_id))
+    bearers = tx.bearers(asked) if asked else {}
+    owners = {r for (kind, _, _), found in bearers.items() if kind != KeyKind.ROW for r in found}
+    held: dict[str, list[Link]] = {}
+    for link in tx.links_of(owners) if owners else ():
+        held.setdefault(link.record_id or "", []).append(link)
+    operations = tx.unsettled([k.id for of in held.values() for k in of]) if held else {}
+    made = tx.creates(connection, resource, [k.external_id for k in links if k.external_id])
+    hits = {
+        k.id: _hits(k, keys[k.id], bearers, held, operations, made.get(k.external_id or ""))
+        for k in links
+    }
+    return Strangers({k.id: k for k in links}, keys, hits, world)
+
+
+def _hits(
+    link: Link, keys: RowKeys, bearers: Mapping[tuple[str, str, tuple[Json, ...]], list[str]],
+    held: Mapping[str, list[Link]], operations: Mapping[str, Operation], made: Operation | None,
+) -> Hits:  # fmt: skip
+    place = f"{link.connection}/{link.resource}"
+    records: dict[str, list[str]] = {}
+    rows: dict[str, list[str]] = {}
+    for scope, parts in keys.parts.items():
+        records[scope] = [
+            *bearers.get((KeyKind.RECORD, scope, parts), ()),
+            *bearers.get((KeyKind.SHARED, scope, parts), ()),
+        ]
+        shown = bearers.get((KeyKind.ROW, f"{place}/{scope}", parts), ())
+        rows[scope] = [other for other in shown if other != link.id]
+    return Hits(records, rows, held, operations, made)
+

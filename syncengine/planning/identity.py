@@ -1,0 +1,276 @@
+"""Who is who: identity keys of rows and records, and to which record an untied row belongs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from syncengine.errors import RowInvalid
+from syncengine.mapping import Context, Entity, System, Unresolved
+from syncengine.model.case import Case, CaseKind
+from syncengine.model.key import Key, KeyKind
+from syncengine.model.link import LIVE, Base, Link, LinkState, Wait
+from syncengine.model.operation import Operation, OperationState
+from syncengine.model.record import Record, World
+from syncengine.model.values import ABSENT, Json, is_empty
+from syncengine.planning.sight import sent_raw
+
+Parts = tuple[Json, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RowKeys:
+    """Identity of a row: scope (``person:0``) -> parts, in the order of the rules. ``wait``: a rule needs a row
+    that is not linked yet."""
+
+    parts: Mapping[str, Parts]
+    wait: Wait | None = None
+
+
+def key_scope(entity: str, connection: str) -> str:
+    """Scope of the external ids that we choose in a connection."""
+    return f"{entity}:key:{connection}"
+
+
+def row_keys(entity: Entity, system: System, link: Link, context: Context) -> RowKeys:
+    """The identity keys that a row shows; a rule with an empty or undeclared field is no rule for it."""
+    found: dict[str, Parts] = {}
+    wait: Wait | None = None
+    if system.key is not None and link.external_id is not None:
+        found[key_scope(entity.name, system.connection)] = (link.external_id,)
+    for number, names in enumerate(entity.identity):
+        try:
+            parts = tuple(_identity_value(system, link, name, context) for name in names)
+        except Unresolved as unresolved:
+            wait = wait or unresolved.wait
+            continue
+        except RowInvalid:
+            continue
+        if not any(is_empty(part) for part in parts):
+            found[f"{entity.name}:{number}"] = parts
+    return RowKeys(found, wait)
+
+
+def _identity_value(system: System, link: Link, name: str, context: Context) -> Json:
+    rule = system.rules.get(name)
+    raw = ABSENT if rule is None or link.row is None else rule.look(link.row)
+    return None if rule is None or raw is ABSENT else rule.decode(raw, context)
+
+
+def shown_keys(keys: RowKeys, link: Link) -> list[Key]:
+    """Row keys as stored for an untied link, so that rows which share one find each other."""
+    place = f"{link.connection}/{link.resource}"
+    return [Key(KeyKind.ROW, f"{place}/{s}", p, link.id) for s, p in keys.parts.items()]
+
+
+def record_keys(entity: Entity, record: Record, world: World) -> list[Key]:
+    """All unique identity keys of a live record."""
+    if record.deleted:
+        return []
+    keys = []
+    for number, names in enumerate(entity.identity):
+        parts = tuple(record.values.get(name) for name in names)
+        if not any(is_empty(part) for part in parts):
+            keys.append(Key(KeyKind.RECORD, f"{entity.name}:{number}", parts, record.id))
+    for system in entity.systems.values():
+        if system.key is not None:
+            chosen = system.key.on_record(record, world)
+            if not is_empty(chosen):
+                scope = key_scope(entity.name, system.connection)
+                keys.append(Key(KeyKind.RECORD, scope, (str(chosen),), record.id))
+    return keys
+
+
+def row_keys_of(entity: Entity, keys: Iterable[Key]) -> list[Key]:
+    """The row keys, in every system, that rows of these records' keys would show."""
+    return [
+        Key(KeyKind.ROW, f"{s.connection}/{s.resource.name}/{key.scope}", key.parts, "")
+        for key in keys
+        for s in entity.systems.values()
+    ]
+
+
+def uses(entity: Entity, record: Record) -> list[Key]:
+    """Whom a record refers to, for entities whose expressions open refs."""
+    if record.deleted or not entity.depth:
+        return []
+    named = {
+        target
+        for name, declared in entity.fields.items()
+        if declared.is_ref
+        for target in _as_list(record.values.get(name))
+    }
+    return [Key(KeyKind.USES, "", (target,), record.id) for target in sorted(named)]
+
+
+def _as_list(value: Json) -> list[Json]:
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
+@dataclass(frozen=True, slots=True)
+class Hits:
+    """What an untied row was looked up against. ``records``: scope -> ids of live records that bear the key.
+    ``rows``: scope -> other links of the same resource that show it. ``links``: record id -> its links.
+    ``operations``: link id -> unsettled operation. ``made``: the newest create of ours for this external id."""
+
+    records: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    rows: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    links: Mapping[str, Sequence[Link]] = field(default_factory=dict)
+    operations: Mapping[str, Operation] = field(default_factory=dict)
+    made: Operation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Correlation:
+    """What becomes of an untied row. ``link``: as it is after. ``record``: a new record. ``absorbed``: links whose
+    place it takes. ``cancelled``: operations that are not needed any more. ``ask``: a question."""
+
+    link: Link
+    record: Record | None = None
+    absorbed: tuple[str, ...] = ()
+    cancelled: tuple[Operation, ...] = ()
+    ask: Case | None = None
+
+
+def correlate(
+    entity: Entity, system: System, link: Link, keys: RowKeys, hits: Hits, context: Context
+) -> Correlation:
+    """Decide to which record an untied row belongs: exactly one hit links; anything unsure asks."""
+    calm = replace(link, dirty=0, wait=None)
+    made = hits.made
+    if made is not None and made.state in (OperationState.CLAIMED, OperationState.UNKNOWN):
+        return Correlation(replace(calm, wait=Wait(f"op:{made.id}", "our own create under way")))
+    for scope, parts in keys.parts.items():
+        found = tuple(dict.fromkeys(hits.records.get(scope, ())))
+        sharers = tuple(hits.rows.get(scope, ()))
+        if len(found) > 1 or (sharers and (found or system.creates_in)):
+            return Correlation(calm, ask=_ask(entity, link, parts, found, sharers))
+        if found:
+            return _tie(entity, system, calm, found[0], parts, hits)
+    if keys.wait is not None:
+        return Correlation(replace(calm, wait=keys.wait))
+    if system.creates_in:
+        return make_record(entity, system, calm, context)
+    return Correlation(calm)
+
+
+def _tie(
+    entity: Entity, system: System, link: Link, record_id: str, parts: Parts, hits: Hits
+) -> Correlation:
+    here = (system.connection, system.resource.name)
+    rivals = [k for k in hits.links.get(record_id, ()) if (k.connection, k.resource) == here]
+    absorbed, cancelled = [], []
+    for rival in rivals:
+        operation = hits.operations.get(rival.id)
+        if rival.state in (LinkState.CREATING, LinkState.WAITING):
+            if operation is not None and operation.state is not OperationState.PENDING:
+                wait = Wait(f"op:{operation.id}", "our own create under way")
+                return Correlation(replace(link, wait=wait))
+            absorbed.append(rival.id)
+            if operation is not None:
+                cancelled.append(replace(operation, state=OperationState.CANCELLED))
+        elif rival.state is LinkState.MISSING:
+            absorbed.append(rival.id)
+        elif rival.state in LIVE or rival.state is LinkState.UNLINKED:
+            return Correlation(link, ask=_ask(entity, link, parts, (record_id,), (rival.id,)))
+    base = Base() if hits.made is None else inherited(system, hits.made)
+    tied = replace(
+        link, record_id=record_id, state=LinkState.LINKED, base=base, dirty=1, version=link.version
+    )
+    return Correlation(tied, None, tuple(absorbed), tuple(cancelled))
+
+
+def inherited(system: System, operation: Operation) -> Base:
+    """Faces from a create of ours, as expected: our own old write is never taken for a vendor's wish."""
+    carried = {
+        name: value
+        for name, value in operation.carried.items()
+        if sent_raw(system, operation, name) is not ABSENT
+    }
+    vendor = {name: sent_raw(system, operation, name) for name in carried}
+    return Base(carried, vendor, frozenset(carried))
+
+
+def make_record(entity: Entity, system: System, link: Link, context: Context) -> Correlation:
+    """A new record from a row; waits, visibly, where a required field has no value."""
+    if link.row is None:
+        return Correlation(link)
+    values: dict[str, Json] = {}
+    stamps: dict[str, int] = {}
+    for name, rule in system.rules.items():
+        raw = rule.look(link.row)
+        if not rule.reads or raw is ABSENT or rule.field.formula is not None:
+            continue
+        try:
+            value = rule.decode(raw, context)
+        except Unresolved as unresolved:
+            if rule.field.required:
+                return Correlation(replace(link, wait=unresolved.wait))
+            continue
+        except RowInvalid as invalid:
+            return Correlation(link, ask=quarantine(entity, link, name, invalid))
+        if not is_empty(value):
+            values[name] = value
+            stamps[name] = link.stamps.get(name, 0)
+    values = with_defaults(entity, values)
+    missing = lacking(entity, values)
+    if missing:
+        return Correlation(replace(link, wait=Wait("", f"{missing[0]} in {link.connection}")))
+    record = Record(id="", entity=entity.name, values=values, stamps=stamps)
+    tied = replace(link, state=LinkState.LINKED, dirty=1, base=Base())
+    return Correlation(tied, record)
+
+
+def with_defaults(entity: Entity, values: Mapping[str, Json]) -> dict[str, Json]:
+    """Values of a new record with defaults where no system gave one."""
+    full = {n: f.default for n, f in entity.fields.items() if f.default is not None}
+    return {**full, **values}
+
+
+def lacking(entity: Entity, values: Mapping[str, Json]) -> list[str]:
+    """Required fields that a new record has no value for."""
+    return [n for n, f in entity.fields.items() if f.required and is_empty(values.get(n))]
+
+
+def quarantine(entity: Entity, link: Link, name: str, invalid: RowInvalid) -> Case:
+    """The question about a row, one value of which does not fit."""
+    return Case(
+        id="",
+        kind=CaseKind.QUARANTINED,
+        subject=f"quarantined:{link.id}",
+        question=f"A row of {link.connection} {link.resource} does not fit: {name}: {invalid}",
+        evidence={"field": name, "found": invalid.evidence, "external_id": link.external_id},
+        answers={"retry": "read the row again and go on"},
+        entity=entity.name,
+        link_id=link.id,
+        record_id=link.record_id,
+    )
+
+
+def identity_subject(link: Link) -> str:
+    """Subject of the question to whom a row belongs."""
+    return f"identity:{link.id}"
+
+
+def _ask(
+    entity: Entity, link: Link, parts: Parts, records: Sequence[str], rows: Sequence[str]
+) -> Case:
+    answers = {f"link {i}": f"this row belongs to record {i}" for i in records}
+    answers["new"] = "it is someone new: make a record of its own"
+    answers["ignore"] = "leave the row alone"
+    return Case(
+        id="",
+        kind=CaseKind.IDENTITY,
+        subject=identity_subject(link),
+        question=f"To which {entity.name} does this row of {link.connection} {link.resource} belong?",
+        evidence={
+            "external_id": link.external_id,
+            "row": dict(link.row or {}),
+            "shared": list(parts),
+            "records": list(records),
+            "rows": list(rows),
+        },
+        answers=answers,
+        entity=entity.name,
+        link_id=link.id,
+    )

@@ -1,0 +1,154 @@
+"""The three-way merge of one field of one link: each side is compared with its own face."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from syncengine.model.values import Json, is_empty
+
+
+class Verdict(StrEnum):
+    """What becomes of a field. ``agree``: both say the same. ``keep``: they differ and nothing is to be done.
+    ``patch``: the vendor's value becomes ours. ``write``: ours goes to the vendor. ``join``: both get the
+    merged value. ``drift``: someone else changed an owned field, a person decides. ``conflict``: both changed,
+    a person decides."""
+
+    AGREE = "agree"
+    KEEP = "keep"
+    PATCH = "patch"
+    WRITE = "write"
+    JOIN = "join"
+    DRIFT = "drift"
+    CONFLICT = "conflict"
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """All that the decision on one field rests on.
+
+    ``ours``, ``theirs``: canonical values now. ``before``: the vendor's value at the last agreement, canonical
+    (sets only). ``agrees``: equal up to the codec. ``ours_moved``, ``theirs_moved``: against the own face; both
+    without faces. ``first``: there are no faces yet. ``given``: the record ever held a value.
+    ``can_in``, ``can_out``: what the rule, the scope and ``apply`` allow. ``owner``: a connection, None for
+    anyone. ``here``: this connection. ``stamp_*``: order of first sighting.
+    """
+
+    here: str
+    ours: Json
+    theirs: Json
+    agrees: bool
+    ours_moved: bool
+    theirs_moved: bool
+    first: bool = False
+    given: bool = True
+    can_in: bool = True
+    can_out: bool = True
+    owner: str | None = None
+    on_conflict: str = "flag"
+    on_drift: str = "revert"
+    clear: bool = False
+    is_set: bool = False
+    before: Json = None
+    stamp_ours: int = 0
+    stamp_theirs: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """``value``: the canonical value after a patch or join. ``policy``: what decided, in words. ``lost``: the value
+    decided against, if it was somebody's change, and ``lost_by``: whose (a connection, or ``record``).
+    ``seen``: the vendor's value is taken note of, so that it counts as moved no longer."""
+
+    verdict: Verdict
+    value: Json = None
+    policy: str = ""
+    lost: Json = None
+    lost_by: str = ""
+    seen: bool = False
+
+
+def merge_field(side: Side) -> Decision:
+    """Decide one field. Pure; every combination has an outcome."""
+    if side.agrees:
+        return Decision(Verdict.AGREE)
+    if not (side.ours_moved or side.theirs_moved) or not (side.can_in or side.can_out):
+        return Decision(Verdict.KEEP, seen=True)
+    if is_empty(side.theirs) and (side.first or not side.clear):
+        return _write(side, "filled again" if not side.first else "filled")
+    if is_empty(side.ours) and side.can_in and (side.first or not side.given):
+        return Decision(Verdict.PATCH, side.theirs, "first value")
+    if not side.ours_moved:
+        return _their_change(side)
+    if not side.theirs_moved:
+        if is_empty(side.ours) and not side.clear:
+            return Decision(Verdict.KEEP)
+        return _write(side, "only change")
+    return _both_changed(side)
+
+
+def _write(side: Side, policy: str, lost: Json = None) -> Decision:
+    if not side.can_out or (is_empty(side.ours) and is_empty(side.theirs)):
+        return Decision(Verdict.KEEP, policy=policy, seen=True)
+    return Decision(
+        Verdict.WRITE, policy=policy, lost=lost, lost_by="" if lost is None else side.here
+    )
+
+
+def _their_change(side: Side) -> Decision:
+    if side.owner not in (None, side.here):
+        if side.on_drift == "flag":
+            return Decision(Verdict.DRIFT, policy="drift")
+        return _write(side, f"owner {side.owner}", side.theirs)
+    if not side.can_in:
+        return _write(side, "flows out only", side.theirs)
+    return Decision(Verdict.PATCH, side.theirs, "only change")
+
+
+def _both_changed(side: Side) -> Decision:
+    if not side.can_in:
+        return _write(side, "flows out only", side.theirs)
+    if side.owner is not None:
+        policy = f"owner {side.owner}"
+        return _theirs(side, policy) if side.owner == side.here else _ours(side, policy)
+    if side.is_set and not side.first:
+        return _join(side)
+    match side.on_conflict:
+        case "flag":
+            return Decision(Verdict.CONFLICT, policy="flag")
+        case "newest":
+            wins = side.stamp_theirs > side.stamp_ours
+        case "max" | "min" if is_empty(side.ours) or is_empty(side.theirs):
+            wins = is_empty(side.ours)
+        case "max":
+            wins = side.theirs > side.ours
+        case "min":
+            wins = side.theirs < side.ours
+        case system:
+            wins = system == side.here
+    return _theirs(side, side.on_conflict) if wins else _ours(side, side.on_conflict)
+
+
+def _theirs(side: Side, policy: str) -> Decision:
+    return Decision(Verdict.PATCH, side.theirs, policy, side.ours, "record")
+
+
+def _ours(side: Side, policy: str) -> Decision:
+    return _write(side, policy, side.theirs)
+
+
+def _join(side: Side) -> Decision:
+    ours, theirs, before = _items(side.ours), _items(side.theirs), _items(side.before)
+    merged = [item for item in ours if item in theirs or item not in before]
+    merged += [item for item in theirs if item not in before and item not in merged]
+    value = sorted(merged, key=repr)
+    if value == side.theirs:
+        return Decision(Verdict.PATCH, value, "sets merge by item")
+    if value == side.ours:
+        return _write(side, "sets merge by item")
+    return Decision(Verdict.JOIN, value, "sets merge by item")
+
+
+def _items(value: Json) -> list[Json]:
+    return list(value) if isinstance(value, Iterable) else []

@@ -1,0 +1,148 @@
+"""The cases that plans open: question, evidence, and what each answer will do."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from syncengine.model.case import Case, CaseKind
+from syncengine.model.operation import Operation
+from syncengine.model.values import Json
+
+if TYPE_CHECKING:
+    from syncengine.planning.plan import Scene
+
+Values = Mapping[str, tuple[Json, Json]]
+"""Field -> (our value, the vendor's value, both canonical)."""
+
+
+def digest(value: Json) -> str:
+    """A short digest of a JSON value."""
+    text = json.dumps(value, sort_keys=True, default=str)
+    return hashlib.blake2b(text.encode(), digest_size=10).hexdigest()
+
+
+def subjects(scene: Scene) -> set[str]:
+    """Subjects of the questions that a merge of this link asks, or asked before."""
+    link = scene.link
+    return {
+        f"conflict:{link.id}", f"drift:{link.id}", f"missing:{link.id}", f"quarantined:{link.id}"
+    }  # fmt: skip
+
+
+def _case(
+    scene: Scene, kind: CaseKind, question: str, evidence: dict[str, Json], answers: dict[str, str]
+) -> Case:
+    return Case(
+        id="",
+        kind=kind,
+        subject=f"{kind}:{scene.link.id}",
+        question=question,
+        evidence=evidence,
+        answers=answers,
+        entity=scene.entity.name,
+        record_id=scene.record.id,
+        link_id=scene.link.id,
+    )
+
+
+def _sides(scene: Scene, values: Values) -> dict[str, Json]:
+    here = scene.link.connection
+    return {name: {"record": ours, here: theirs} for name, (ours, theirs) in values.items()}
+
+
+def conflict(scene: Scene, values: Values) -> Case:
+    """Both sides changed, and no rule says who wins."""
+    here = scene.link.connection
+    return _case(
+        scene,
+        CaseKind.CONFLICT,
+        f"{', '.join(values)} of a {scene.entity.name} changed in {here} and elsewhere: which counts?",
+        {"fields": _sides(scene, values)},
+        {here: f"the value of {here} counts", "record": f"our value counts; {here} gets it"},
+    )
+
+
+def drift(scene: Scene, values: Values) -> Case:
+    """Somebody changed a field that another system owns."""
+    here = scene.link.connection
+    return _case(
+        scene,
+        CaseKind.DRIFT,
+        f"{', '.join(values)} of a {scene.entity.name} was changed in {here}, which does not own it.",
+        {"fields": _sides(scene, values)},
+        {"revert": f"write our value to {here} again", "adopt": f"take the value of {here} over"},
+    )
+
+
+def missing(scene: Scene, unsent: bool) -> Case:
+    """A row is proved gone, and the mapping wants a person to decide."""
+    link = scene.link
+    answers = {"keep": "keep our record; this row stays gone", "delete": "delete our record too"}
+    if scene.system.creates_out:
+        answers["recreate"] = f"make the row in {link.connection} again"
+    more = "; a change of ours never reached it" if unsent else ""
+    question = f"A row is gone from {link.connection} {link.resource}{more}. What now?"
+    return _case(scene, CaseKind.MISSING, question, {"external_id": link.external_id}, answers)
+
+
+def unseen_change(scene: Scene) -> Case:
+    """A delete would run over a vendor's change that nobody has seen."""
+    here = scene.link.connection
+    return _case(
+        scene,
+        CaseKind.CONFLICT,
+        f"The {scene.entity.name} is to be deleted in {here}, but was changed there since.",
+        {"external_id": scene.link.external_id},
+        {"delete": "delete it there anyway", "keep": f"leave it in {here}"},
+    )
+
+
+def refused(operation: Operation, answer: str, body: str) -> Case:
+    """The vendor refused a write for good."""
+    return Case(
+        id="",
+        kind=CaseKind.REJECTED,
+        subject=f"rejected:{operation.link_id}",
+        question=f"{operation.connection} refused a {operation.action} of {operation.resource}.",
+        evidence={"answer": answer, "body": dict(operation.body), "digest": body},
+        answers={"retry": "try the same write again", "drop": "leave it; ask again when it changes"},
+        entity=operation.entity,
+        record_id=operation.record_id,
+        link_id=operation.link_id,
+        operation_id=operation.id,
+    )
+
+
+def unprovable(operation: Operation) -> Case:
+    """Nothing can prove whether a write took effect."""
+    return Case(
+        id="",
+        kind=CaseKind.UNKNOWN,
+        subject=f"unknown:{operation.id}",
+        question=f"Did the {operation.action} of {operation.resource} in {operation.connection} take effect?",
+        evidence={"body": dict(operation.body), "external_id": operation.external_id},
+        answers={
+            "applied": "it did; look for the row in the next listing",
+            "not_applied": "it did not; plan it anew",
+        },
+        entity=operation.entity,
+        record_id=operation.record_id,
+        link_id=operation.link_id,
+        operation_id=operation.id,
+    )
+
+
+def staged(entity: str, connection: str, kind: str, links: list[str], allowed: int) -> Case:
+    """A plan writes more than ``safety`` allows."""
+    return Case(
+        id="",
+        kind=CaseKind.STAGED,
+        subject=f"staged:{entity}:{connection}:{kind}",
+        question=f"{len(links)} {kind}s of {entity} in {connection} wait: only {allowed} are allowed at a time.",
+        evidence={"links": links, "allowed": allowed},
+        answers={"approve": "send them all", "reject": "send none of them"},
+        entity=entity,
+    )

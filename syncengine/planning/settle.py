@@ -1,0 +1,136 @@
+"""What the outcome of a write makes of its link: faces from what was carried, never from a later read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from syncengine.mapping import System
+from syncengine.model.change import Change
+from syncengine.model.link import Base, Link, LinkState
+from syncengine.model.operation import Action, Operation
+from syncengine.model.values import ABSENT, Json, Row
+from syncengine.planning.sight import body_row, mapped, roots, row_hash, sent_raw
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """``link`` after the write. ``moved``: fields that the answer shows changed by somebody else. ``changes``:
+    foreign values that the write ran over, kept in the history."""
+
+    link: Link
+    moved: frozenset[str] = frozenset()
+    changes: tuple[Change, ...] = ()
+
+
+def settle_applied(
+    system: System, link: Link, operation: Operation, external_id: str | None, answer: Row | None,
+    received: float,
+) -> Settled:  # fmt: skip
+    """A write took effect. ``answer``: the row as the write's own response showed it (None: it showed none)."""
+    if operation.action is Action.DELETE:
+        gone = replace(
+            link, state=LinkState.GONE, row=None, row_version=link.row_version + 1,
+            read_at=received, base=Base(), noted={}, need_get=False, dirty=link.dirty + 1,
+        )  # fmt: skip
+        return Settled(gone)
+    shown = None if answer is None else mapped(answer, roots(system))
+    row = body_row(operation.body, link.row)
+    row = mapped(row, roots(system)) if shown is None else {**row, **shown}
+    moved = _moved_by_others(system, link, operation, row)
+    state = LinkState.LEFT if operation.leave else LinkState.LINKED
+    settled = replace(
+        link,
+        state=state,
+        external_id=link.external_id or external_id,
+        parent=link.parent or row.get("_parent"),
+        row=row,
+        row_version=link.row_version + 1,
+        listed_hash=row_hash({k: v for k, v in row.items() if k not in system.resource.unlisted}),
+        read_at=received,
+        need_get=False,
+        nominated_at=None,
+        base=_faces(system, link.base, operation, shown),
+        noted={},
+        approved=False,
+        dirty=link.dirty + 1,
+    )
+    return Settled(settled, moved, _overwritten(system, link, operation))
+
+
+def _faces(system: System, base: Base, operation: Operation, answer: Row | None) -> Base:
+    canonical, vendor = dict(base.canonical), dict(base.vendor)
+    expected = set(base.expected)
+    for name, value in operation.carried.items():
+        rule = system.rules.get(name)
+        if rule is None:
+            continue
+        shown = ABSENT if answer is None else rule.look(answer)
+        canonical[name] = value
+        vendor[name] = sent_raw(system, operation, name) if shown is ABSENT else shown
+        if shown is ABSENT:
+            expected.add(name)
+        else:
+            expected.discard(name)
+    return Base(canonical, vendor, frozenset(expected))
+
+
+def _moved_by_others(
+    system: System, link: Link, operation: Operation, row: Row
+) -> frozenset[str]:
+    if link.row is None:
+        return frozenset()
+    return frozenset(
+        name
+        for name, rule in system.rules.items()
+        if name not in operation.carried and rule.look(link.row) != rule.look(row)
+    )
+
+
+def _overwritten(system: System, link: Link, operation: Operation) -> tuple[Change, ...]:
+    return tuple(
+        Change(
+            record_id=operation.record_id,
+            generation=operation.generation,
+            field=name,
+            old=operation.carried[name],
+            new=operation.carried[name],
+            lost=raw,
+            lost_by=link.connection,
+            connection=link.connection,
+            rule=operation.causes.get(name, ""),
+            policy="seen while our write was under way",
+        )
+        for name, raw in link.noted.items()
+        if name in operation.carried and name in system.rules
+    )
+
+
+def moved_since(system: System, operation: Operation, row: Row | None) -> bool:
+    """Whether the vendor's row is not what the plan of an update or delete saw."""
+    if row is None:
+        return True
+    return any(
+        name in system.rules and not _same(system, name, row, raw)
+        for name, raw in operation.expected.items()
+    )
+
+
+def _same(system: System, name: str, row: Row, raw: Json) -> bool:
+    rule = system.rules[name]
+    found = rule.look(row)
+    return found is not ABSENT and rule.same(found, raw)
+
+
+def shows(system: System, operation: Operation, row: Row) -> bool:
+    """Whether a row shows what the operation writes, up to the codecs; a field the row hides says nothing."""
+    for name in operation.carried:
+        rule = system.rules.get(name)
+        if rule is None:
+            continue
+        found, sent = rule.look(row), sent_raw(system, operation, name)
+        if found is not ABSENT and sent is not ABSENT and not rule.same(found, sent):
+            return False
+    if operation.leave:
+        sent_row = body_row(operation.body)
+        return all(row.get(key, value) == value for key, value in sent_row.items())
+    return True

@@ -1,0 +1,161 @@
+"""What a read of a vendor's row means for its link: ordering, hints, first sightings, foreign values."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from syncengine.mapping import System, paths
+from syncengine.model.link import Link, LinkState
+from syncengine.model.operation import Action, Operation, OperationState
+from syncengine.model.values import ABSENT, Json, Row
+
+Source = Literal["list", "get", "write"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One read of one row. ``row``: None where the vendor says that it is not there (never from a list).
+    ``started``, ``received``: epoch seconds around the request."""
+
+    source: Source
+    row: Row | None
+    started: float
+    received: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """``link``: as it is after the reading. ``touched``: nothing but ``read_at`` (and notes) changed. ``moved``:
+    fields whose vendor value is new and takes the stamp of the event that is written for it."""
+
+    link: Link
+    touched: bool = False
+    moved: frozenset[str] = frozenset()
+
+
+def row_hash(row: Row) -> str:
+    """A short hash of a row, independent of the order of its keys."""
+    text = json.dumps(row, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
+
+
+def roots(system: System) -> frozenset[str]:
+    """The top names of a row that the mapping looks at or writes; nothing else is kept."""
+    names = {root for rule in system.rules.values() for root in rule.roots}
+    names |= {paths.root(path) for path in (*system.set_create, *system.set_leave)}
+    if system.where is not None:
+        names |= {n.split(".")[1].split("[")[0] for n in system.where.names if "." in n}
+    return frozenset(names)
+
+
+def mapped(row: Row, names: frozenset[str]) -> dict[str, Json]:
+    """The part of a row that the mapping looks at."""
+    return {name: row[name] for name in sorted(names) if name in row}
+
+
+def sight(
+    system: System, link: Link, reading: Reading, kept: frozenset[str], operation: Operation | None
+) -> Sight:
+    """Judge one reading of one link. ``kept``: ``roots(system)``. ``operation``: the link's unsettled one."""
+    row = None if reading.row is None else mapped(reading.row, kept)
+    if row is not None and system.where is not None and not system.where.on_row(row):
+        row = None
+    link = note_foreign(system, link, row, operation)
+    strong = reading.source != "list" or not system.resource.single_get
+    listed = "" if row is None else row_hash(_listed(system, row))
+    same = row == link.row or (not strong and listed == link.listed_hash)
+    if link.read_at and reading.started < link.read_at + system.resource.read_lag:
+        return Sight(link, touched=True) if same else Sight(_hint(link, link.listed_hash))
+    seen = replace(link, read_at=max(link.read_at, reading.received), nominated_at=None)
+    if same and not (link.need_get and strong):
+        return Sight(seen, touched=True)
+    if not strong and row is not None and (system.needs_get or system.resource.list_lag):
+        return Sight(_hint(seen, listed))
+    moved = _moved_fields(system, link.row, row)
+    fresh = replace(
+        seen,
+        row=row,
+        row_version=link.row_version + (0 if same else 1),
+        listed_hash=link.listed_hash if link.need_get and link.listed_hash else listed,
+        need_get=False,
+        dirty=link.dirty + (0 if same else 1),
+    )
+    return Sight(fresh, moved=moved)
+
+
+def _hint(link: Link, listed: str) -> Link:
+    return replace(link, need_get=True, listed_hash=listed, dirty=link.dirty + 1)
+
+
+def _listed(system: System, row: Row) -> dict[str, Json]:
+    unlisted = system.resource.unlisted
+    return {name: value for name, value in row.items() if name not in unlisted}
+
+
+def _moved_fields(system: System, old: Row | None, new: Row | None) -> frozenset[str]:
+    if new is None:
+        return frozenset()
+    return frozenset(
+        name
+        for name, rule in system.rules.items()
+        if old is None or rule.look(old) != rule.look(new)
+    )
+
+
+def stamped(link: Link, moved: frozenset[str], stamp: int) -> Link:
+    """The link with the moved fields first seen at ``stamp`` (an event's id)."""
+    return replace(link, stamps={**link.stamps, **dict.fromkeys(moved, stamp)})
+
+
+def sent_raw(system: System, operation: Operation, name: str) -> Json:
+    """The vendor's raw value of one field as an operation's body carries it; ABSENT if it does not."""
+    rule = system.rules.get(name)
+    return ABSENT if rule is None else rule.look(body_row(operation.body))
+
+
+def body_row(body: Mapping[str, Json], base: Row | None = None) -> dict[str, Json]:
+    """A row that shows the values of a body (vendor path -> value), laid over ``base``."""
+    row: dict[str, Json] = json.loads(json.dumps(dict(base or {})))
+    for path, value in body.items():
+        paths.put(row, path, value)
+    return row
+
+
+def note_foreign(
+    system: System, link: Link, row: Row | None, operation: Operation | None
+) -> Link:
+    """Note values that are neither what our write under way expected nor what it sends: it may run over them."""
+    under_way = (OperationState.CLAIMED, OperationState.UNKNOWN)
+    if row is None or operation is None or operation.state not in under_way:
+        return link
+    if operation.action is Action.CREATE:
+        return link
+    noted = dict(link.noted)
+    for name, rule in system.rules.items():
+        raw = rule.look(row)
+        if raw is ABSENT or name not in operation.expected:
+            continue
+        sent = sent_raw(system, operation, name)
+        ours = sent is not ABSENT and rule.same(raw, sent)
+        if not ours and not rule.same(raw, operation.expected[name]):
+            noted[name] = raw
+    return link if noted == dict(link.noted) else replace(link, noted=noted)
+
+
+def first_sight(
+    link_id: str, entity: str, system: System, external_id: str, parent: str | None
+) -> Link:
+    """A link for a row that was never seen before, before its first reading."""
+    return Link(
+        id=link_id,
+        entity=entity,
+        connection=system.connection,
+        resource=system.resource.name,
+        external_id=external_id,
+        parent=parent,
+        state=LinkState.SEEN,
+    )
