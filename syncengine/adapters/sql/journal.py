@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from syncengine.adapters.sql import tables as t
 from syncengine.adapters.sql.encryption import Vault
@@ -16,6 +16,7 @@ from syncengine.model.event import Event
 
 _MANY = 4000
 """Events per statement: as many as SQLite's 32,766 parameters allow for their six columns, and less."""
+_EVENT = [t.events.c[name] for name in Event.__slots__]
 _CHANGE = [column for column in t.history.c if column is not t.history.c.id]
 
 
@@ -108,6 +109,14 @@ class Journal(Session):
         ids = {(connection, event_id): id_ for connection, event_id, id_ in rows}
         return [ids.pop((event.connection, event.event_id), None) for event in events]
 
+    def select_events(self, connection: str | None = None, limit: int = 100) -> list[Event]:
+        newest = select(*_EVENT).order_by(t.events.c.id.desc())
+        found = self._asked(newest, {t.events.c.connection: connection}, {}, limit)
+        return [Event(*row) for row in self._rows(found)]
+
+    def count_events(self) -> int:
+        return int(self._rows(select(func.count()).select_from(t.events))[0][0])
+
     def raise_cases(self, cases: Sequence[Case]) -> None:
         if not cases:
             return
@@ -141,6 +150,11 @@ class Journal(Session):
         if open_only:
             found = found.where(t.is_open)
         return [_case(row, self._vault) for row in self._rows(found)]
+
+    def count_cases(self) -> dict[str, int]:
+        kind = t.cases.c.kind
+        found = select(kind, func.count()).where(t.is_open).group_by(kind)
+        return {row[0]: row[1] for row in self._rows(found)}
 
     def save_cases(self, cases: Sequence[Case]) -> None:
         self._update(t.cases, [_case_row(case, self._vault) for case in cases])

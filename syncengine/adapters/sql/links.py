@@ -13,20 +13,22 @@ from sqlalchemy import (
     false,
     func,
     literal_column,
+    or_,
     select,
     true,
 )
 
 from syncengine.adapters.sql import tables as t
 from syncengine.adapters.sql.encryption import Vault
-from syncengine.adapters.sql.session import Session, Values, pack, unpack
+from syncengine.adapters.sql.session import Session, Values, at_most, pack, unpack
 from syncengine.errors import Bug
 from syncengine.model.key import KeyKind
 from syncengine.model.link import LIVE, Base, Link, LinkState, Wait
 
-_COLUMNS = [column for column in t.links.c if column is not t.links.c.lease_until]
+_c = t.links.c
+_COLUMNS = [column for column in _c if column is not _c.lease_until]
 _AT_VENDOR = (LinkState.LINKED, LinkState.LEFT)
-_MORE_DIRTY = {"dirty": t.links.c.dirty + 1}
+_MORE_DIRTY = {"dirty": _c.dirty + 1}
 
 
 def _to_row(link: Link, vault: Vault) -> Values:
@@ -100,7 +102,7 @@ class Links(Session):
         return [_from_row(row, self._vault) for row in self._rows(found)]
 
     def links(self, ids: Collection[str], lock: bool = False) -> dict[str, Link]:
-        return {link.id: link for link in self._links(self._in(t.links.c.id, ids), lock=lock)}
+        return {link.id: link for link in self._links(self._in(_c.id, ids), lock=lock)}
 
     def links_at(
         self, entity: str, connection: str, resource: str, external_ids: Collection[str],
@@ -108,31 +110,68 @@ class Links(Session):
     ) -> dict[str, Link]:  # fmt: skip
         found = self._links(
             *_listed(connection, resource),
-            t.links.c.entity == entity,
-            self._in(t.links.c.external_id, external_ids),
+            _c.entity == entity,
+            self._in(_c.external_id, external_ids),
             lock=lock,
         )
         return {link.ref.external_id: link for link in found}
 
     def links_of(self, record_ids: Collection[str]) -> list[Link]:
-        return self._links(self._in(t.links.c.record_id, record_ids))
+        return self._links(self._in(_c.record_id, record_ids))
 
     def linked_ids(
         self, connection: str, resource: str, after: str | None = None, limit: int = 0
     ) -> list[str]:
         found = (
-            select(t.links.c.external_id)
+            select(_c.external_id)
             .distinct()
             .where(
                 *_listed(connection, resource),
-                t.links.c.external_id.is_not(None),
-                t.among(t.links.c.state, _AT_VENDOR),
+                _c.external_id.is_not(None),
+                t.among(_c.state, _AT_VENDOR),
             )
-            .order_by(t.links.c.external_id)
+            .order_by(_c.external_id)
         )
         if after is not None:
-            found = found.where(t.links.c.external_id > after)
-        return [row[0] for row in self._rows(found.limit(limit) if limit else found)]
+            found = found.where(_c.external_id > after)
+        return [row[0] for row in self._rows(at_most(found, limit))]
+
+    def select_links(
+        self,
+        entity: str | None = None,
+        connection: str | None = None,
+        states: Collection[str] = (),
+        after: str | None = None,
+        limit: int = 0,
+    ) -> list[Link]:
+        found = self._asked(
+            select(*_COLUMNS).order_by(_c.id),
+            {_c.entity: entity, _c.connection: connection},
+            {_c.state: states},
+            limit,
+        )
+        if after is not None:
+            found = found.where(_c.id > after)
+        return [_from_row(row, self._vault) for row in self._rows(found)]
+
+    def count_links(self) -> dict[tuple[str, str, str], int]:
+        return self._counted(_c.entity, _c.connection, _c.state)
+
+    def unsorted_links(self, entity: str, connection: str, resource: str) -> int:
+        return self._count(
+            _c.entity == entity,
+            *_listed(connection, resource),
+            t.among(_c.state, [LinkState.SEEN]),
+            _c.row.is_not(None),
+            or_(t.is_dirty, t.needs_get),
+        )
+
+    def waiting_links(self, limit: int = 0) -> list[Link]:
+        found = select(*_COLUMNS).where(t.is_waiting_for).order_by(_c.id)
+        return [_from_row(row, self._vault) for row in self._rows(at_most(found, limit))]
+
+    def dirty_count(self) -> int:
+        return self._count(or_(t.is_dirty, t.needs_get), ~_is_busy(t.links))
 
     def add_links(self, links: Sequence[Link]) -> None:
         # In one order, so that two captures of the same page do not wait for each other in a circle.
@@ -144,11 +183,11 @@ class Links(Session):
 
     def touch_links(self, ids: Collection[str], read_at: float) -> None:
         self._update_where(
-            t.links, [self._in(t.links.c.id, ids)], {"read_at": read_at, "nominated_at": None}
+            t.links, [self._in(_c.id, ids)], {"read_at": read_at, "nominated_at": None}
         )
 
     def remove_links(self, ids: Collection[str]) -> None:
-        self._run(delete(t.links).where(self._in(t.links.c.id, ids)))
+        self._run(delete(t.links).where(self._in(_c.id, ids)))
 
     def unseen_since(
         self,
@@ -158,13 +197,13 @@ class Links(Session):
         started: float,
         parent: str | None = None,
     ) -> list[Link]:
-        below = [] if parent is None else [t.links.c.parent == parent]
+        below = [] if parent is None else [_c.parent == parent]
         return self._links(
             *_listed(connection, resource),
-            t.links.c.entity == entity,
-            t.links.c.external_id.is_not(None),
-            t.links.c.row.is_not(None),
-            t.links.c.read_at < started,
+            _c.entity == entity,
+            _c.external_id.is_not(None),
+            _c.row.is_not(None),
+            _c.read_at < started,
             *below,
         )
 
@@ -172,24 +211,24 @@ class Links(Session):
         return self._update_where(t.links, where, _MORE_DIRTY)
 
     def dirty_links(self, ids: Collection[str]) -> None:
-        self._dirty(self._in(t.links.c.id, ids))
+        self._dirty(self._in(_c.id, ids))
 
     def dirty_records(self, record_ids: Collection[str], but: Collection[str] = ()) -> None:
-        self._dirty(self._in(t.links.c.record_id, record_ids), ~self._in(t.links.c.id, but))
+        self._dirty(self._in(_c.record_id, record_ids), ~self._in(_c.id, but))
 
     def dirty_users(self, record_ids: Collection[str]) -> None:
         uses = select(t.keys.c.owner).where(
             t.keys.c.kind == KeyKind.USES.value,
             self._in(t.keys.c.hash, [self._vault.hash([id_]) for id_ in record_ids]),
         )
-        self._dirty(t.links.c.record_id.in_(uses))
+        self._dirty(_c.record_id.in_(uses))
 
     def dirty_waiting(self, keys: Collection[str]) -> None:
-        self._dirty(t.is_waiting_for, self._in(t.links.c.wait_key, keys))
+        self._dirty(t.is_waiting_for, self._in(_c.wait_key, keys))
 
     def dirty_entity(self, entity: str, connection: str | None = None) -> int:
-        there = [] if connection is None else [t.links.c.connection == connection]
-        return self._dirty(t.links.c.entity == entity, t.links.c.record_id.is_not(None), *there)
+        there = [] if connection is None else [_c.connection == connection]
+        return self._dirty(_c.entity == entity, _c.record_id.is_not(None), *there)
 
     def claim_links(
         self, work: str, now: float, lease: float, limit: int,
@@ -198,8 +237,7 @@ class Links(Session):
     ) -> list[str]:  # fmt: skip
         def due(link: FromClause) -> list[ColumnElement[bool]]:
             c = link.c
-            unsettled = exists().where(t.operations.c.link_id == c.id, t.is_unsettled)
-            where = [*_work(work, link), c.lease_until <= now, ~unsettled]
+            where = [*_work(work, link), c.lease_until <= now, ~_is_busy(link)]
             if ids is not None:
                 where.append(self._in(c.id, ids))
             if entity is not None:
@@ -210,12 +248,12 @@ class Links(Session):
 
         sibling = t.links.alias("sibling")
         first = ~exists().where(
-            sibling.c.record_id == t.links.c.record_id, sibling.c.id < t.links.c.id, *due(sibling)
+            sibling.c.record_id == _c.record_id, sibling.c.id < _c.id, *due(sibling)
         )
         free = (
-            select(t.links.c.id)
+            select(_c.id)
             .where(*due(t.links), first)
-            .order_by(t.links.c.id)
+            .order_by(_c.id)
             .limit(limit)
             .with_for_update(skip_locked=True, of=t.links)
         )
@@ -227,44 +265,47 @@ class Links(Session):
         self._lease(ids, 0.0)
 
     def _lease(self, ids: Collection[str], until: float) -> None:
-        self._update_where(t.links, [self._in(t.links.c.id, ids)], {"lease_until": until})
+        self._update_where(t.links, [self._in(_c.id, ids)], {"lease_until": until})
 
     def ties(
         self, entity_refs: Collection[tuple[str, str, str, str]]
     ) -> dict[tuple[str, str, str, str], str]:
-        ref = (t.links.c.entity, t.links.c.connection, t.links.c.resource, t.links.c.external_id)
+        ref = (_c.entity, _c.connection, _c.resource, _c.external_id)
         asked = set(entity_refs)
         # Each column by itself finds a few too many at worst, in one statement on both databases.
         found = self._rows(
-            select(*ref, t.links.c.record_id).where(
+            select(*ref, _c.record_id).where(
                 *(self._in(ref[i], {a[i] for a in asked}) for i in range(4)),
-                t.among(t.links.c.state, LIVE),
-                t.links.c.record_id.is_not(None),
+                t.among(_c.state, LIVE),
+                _c.record_id.is_not(None),
             )
         )
         return {(e, c, r, x): record for e, c, r, x, record in found if (e, c, r, x) in asked}
 
     def externals(self, record_ids: Collection[str]) -> dict[tuple[str, str], str]:
-        found = select(t.links.c.record_id, t.links.c.connection, t.links.c.external_id).where(
-            self._in(t.links.c.record_id, record_ids),
-            t.among(t.links.c.state, _AT_VENDOR),
-            t.links.c.external_id.is_not(None),
+        found = select(_c.record_id, _c.connection, _c.external_id).where(
+            self._in(_c.record_id, record_ids),
+            t.among(_c.state, _AT_VENDOR),
+            _c.external_id.is_not(None),
         )
         return {
             (record, connection): external for record, connection, external in self._rows(found)
         }
 
     def live_links(self, entity: str, connection: str) -> int:
-        found = select(func.count()).where(
-            t.links.c.entity == entity,
-            t.links.c.connection == connection,
-            t.among(t.links.c.state, [LinkState.LINKED]),
-        )
-        return int(self._rows(found)[0][0])
+        linked = t.among(_c.state, [LinkState.LINKED])
+        return self._count(_c.entity == entity, _c.connection == connection, linked)
+
+    def _count(self, *where: ColumnElement[bool]) -> int:
+        return int(self._rows(select(func.count()).select_from(t.links).where(*where))[0][0])
+
+
+def _is_busy(link: FromClause) -> ColumnElement[bool]:
+    return exists().where(t.operations.c.link_id == link.c.id, t.is_unsettled)
 
 
 def _listed(connection: str, resource: str) -> list[ColumnElement[bool]]:
-    return [t.links.c.connection == connection, t.links.c.resource == resource]
+    return [_c.connection == connection, _c.resource == resource]
 
 
 def _work(work: str, link: FromClause) -> list[ColumnElement[bool]]:

@@ -109,7 +109,7 @@ class Operations(Session):
         self, now: float, lease: float, limit: int, connections: Collection[str],
         ids: Collection[str] | None = None,
     ) -> list[Operation]:  # fmt: skip
-        asked = self._asked(connections, ids)
+        asked = self._of(connections, ids)
         due = self._due(_c.next_at, limit, t.is_pending, _c.next_at <= now, *asked)
         token = str(uuid7())
         claimed = [
@@ -140,12 +140,12 @@ class Operations(Session):
         self, now: float, lease: float, limit: int, connections: Collection[str],
         ids: Collection[str] | None = None,
     ) -> list[Operation]:  # fmt: skip
-        asked = self._asked(connections, ids)
+        asked = self._of(connections, ids)
         due = self._due(_c.next_at, limit, t.is_unknown, _c.next_at <= now, *asked)
         self._write_all(due, {"next_at": now + lease})
         return [replace(operation, next_at=now + lease) for operation in due]
 
-    def _asked(
+    def _of(
         self, connections: Collection[str], ids: Collection[str] | None
     ) -> list[ColumnElement[bool]]:
         among_ids = [] if ids is None else [self._in(_c.id, ids)]
@@ -153,6 +153,25 @@ class Operations(Session):
 
     def _write_all(self, found: Sequence[Operation], values: Values) -> None:
         self._update_where(t.operations, [self._in(_c.id, [o.id for o in found])], values)
+
+    def select_operations(
+        self,
+        states: Collection[str] = (),
+        connection: str | None = None,
+        link_id: str | None = None,
+        record_id: str | None = None,
+        limit: int = 0,
+    ) -> list[Operation]:
+        found = self._asked(
+            select(t.operations).order_by(_c.created_at.desc(), _c.id.desc()),
+            {_c.connection: connection, _c.link_id: link_id, _c.record_id: record_id},
+            {_c.state: states},
+            limit,
+        )
+        return [_from_row(row, self._vault) for row in self._rows(found)]
+
+    def count_operations(self) -> dict[tuple[str, str, str], int]:
+        return self._counted(_c.connection, _c.action, _c.state)
 
     def creates(
         self, connection: str, resource: str, external_ids: Collection[str]

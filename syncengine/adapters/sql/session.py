@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
     ARRAY,
+    Column,
     ColumnElement,
     Connection,
     Executable,
@@ -42,6 +43,11 @@ def unpack(text: str | None) -> dict[str, Any]:
     return found
 
 
+def at_most(statement: Select[Any], limit: int) -> Select[Any]:
+    """0 is no limit."""
+    return statement.limit(limit) if limit else statement
+
+
 class Session:
     """One database transaction."""
 
@@ -52,7 +58,7 @@ class Session:
 
     def _in(self, column: ColumnElement[str], values: Iterable[str]) -> ColumnElement[bool]:
         """``column IN (values)`` with one bound parameter, whatever their number."""
-        listed = list(values)
+        listed = [str(value) for value in values]
         if self._postgresql:
             return column == any_(literal(listed, ARRAY(Text())))
         each = func.json_each(dump(listed)).table_valued("value")
@@ -60,6 +66,23 @@ class Session:
 
     def _rows(self, statement: Executable) -> Sequence[Sequence[Any]]:
         return self._connection.execute(statement).all()
+
+    def _asked(
+        self,
+        statement: Select[Any],
+        equal: Mapping[Column[str], str | None],
+        within: Mapping[Column[str], Collection[str]],
+        limit: int,
+    ) -> Select[Any]:
+        """Narrowed by what was asked for; None and an empty collection ask for nothing."""
+        wanted = [column == value for column, value in equal.items() if value is not None]
+        listed = [self._in(column, values) for column, values in within.items() if values]
+        return at_most(statement.where(*wanted, *listed), limit)
+
+    def _counted(self, *columns: Column[str]) -> dict[tuple[str, str, str], int]:
+        """How many rows there are of each combination of three columns."""
+        rows = self._rows(select(*columns, func.count()).group_by(*columns))
+        return {(a, b, c): count for a, b, c, count in rows}
 
     def _run(self, statement: Executable, rows: Sequence[Values] | None = None) -> int:
         """How many rows were touched."""

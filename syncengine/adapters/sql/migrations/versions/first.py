@@ -65,7 +65,7 @@ def _links() -> None:
     )
     _index("links_dirty", "links", ["id"], where="dirty > 0")
     _index("links_entity", "links", ["entity", "connection"])
-    _index("links_need_get", "links", ["id"], where="need_get IS 1")
+    _index("links_need_get", "links", ["id"], where=sa.column("need_get").is_(sa.true()))
     _index(
         "links_place",
         "links",
@@ -98,7 +98,9 @@ def _records() -> None:
         sa.PrimaryKeyConstraint("id", name="records_id"),
     )
     _index("records_derive_due", "records", ["id"], where="derive_due > 0")
-    _index("records_entity", "records", ["entity", "id"], where="deleted IS 0")
+    _index(
+        "records_entity", "records", ["entity", "id"], where=sa.column("deleted").is_(sa.false())
+    )
 
 
 def _keys() -> None:
@@ -222,7 +224,11 @@ def _history() -> None:
 
 
 def _index(
-    name: str, table: str, columns: list[str], where: str = "", unique: bool = False
+    name: str,
+    table: str,
+    columns: list[str],
+    where: str | sa.ColumnElement[bool] | None = None,
+    unique: bool = False,
 ) -> None:
-    part = sa.text(where) if where else None
+    part = sa.text(where) if isinstance(where, str) else where
     op.create_index(name, table, columns, unique=unique, sqlite_where=part, postgresql_where=part)
