@@ -77,7 +77,9 @@ class Settings(BaseModel):
     @classmethod
     def _secret(cls, secret: str | None) -> str | None:
         try:
-            return secret if secret is None or Webhook(secret) else None
+            if secret is not None:
+                Webhook(secret)
+            return secret
         except (binascii.Error, EmptyWebhookSecretError, ValueError) as error:
             raise ValueError("write whsec_ and a secret of random bytes in base64") from error
 

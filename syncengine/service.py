@@ -1,0 +1,206 @@
+"""The whole service on one machine: broker, worker, beat, web and Flower as child processes of one supervisor.
+
+``syncengine run``, the demo and the kill tests use it::
+
+    with Service(settings, os.environ) as service:
+        service.wait()
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import IO, Self
+
+from syncengine.broker import HOST, broker_url, embedded_port, wait_for_broker
+from syncengine.errors import Halt
+from syncengine.process import die_with_parent, free_port
+from syncengine.settings import Settings
+
+PARTS = ("broker", "worker", "beat", "web", "flower")
+"""In the order of starting; stopped in the opposite one."""
+GRACE = 15.0
+"""Seconds that a part gets to end what it is doing."""
+LOOK = 0.2
+"""Seconds between looks at the children."""
+QUICK = 5.0
+"""Seconds of life below which a part that died is started again only after a pause."""
+
+
+@dataclass(slots=True)
+class Child:
+    """One part and its process at present."""
+
+    name: str
+    command: Sequence[str]
+    process: subprocess.Popen[str]
+    started: float
+    restarts: int = 0
+
+
+class Service:
+    """The supervisor, as a context: inside it the parts run and are restarted when they die; afterwards none is
+    left. ``parts``: which to run; the broker only where the settings say ``embedded``. A port of 0 means a free
+    one. Flower listens on loopback, cannot change anything, and asks for a user and password if
+    ``FLOWER_BASIC_AUTH`` (``user:password``) is in the environment. Output goes to ``output``, each line with its part's name."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        environment: Mapping[str, str],
+        parts: Sequence[str] = PARTS,
+        web_port: int = 8080,
+        flower_port: int = 5555,
+        concurrency: int = 2,
+        output: IO[str] = sys.stderr,
+    ) -> None:
+        self.web_port = web_port or free_port()
+        self.flower_port = flower_port or free_port()
+        self._broker_port = embedded_port(settings.broker_url)
+        # Children never start a broker of their own: they are told where it is.
+        self._environment = {**environment, "SYNCENGINE_BROKER_URL": broker_url(settings)}
+        self._parts = [name for name in PARTS if name in parts]
+        if self._broker_port is None and "broker" in self._parts:
+            self._parts.remove("broker")
+        self._concurrency = concurrency
+        self._output = output
+        self._children: dict[str, Child] = {}
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._monitor = threading.Thread(target=self._watch, name="supervisor", daemon=True)
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """Part -> process id at present."""
+        with self._lock:
+            return {name: child.process.pid for name, child in self._children.items()}
+
+    @property
+    def restarts(self) -> dict[str, int]:
+        """Part -> how often it was started again."""
+        with self._lock:
+            return {name: child.restarts for name, child in self._children.items()}
+
+    @property
+    def web_url(self) -> str:
+        """Where the web side listens."""
+        return f"http://{HOST}:{self.web_port}"
+
+    @property
+    def flower_url(self) -> str:
+        """Where Flower listens."""
+        return f"http://{HOST}:{self.flower_port}"
+
+    def __enter__(self) -> Self:
+        """Start all parts; the broker answers before the others start. Raises BrokerUnusable."""
+        try:
+            for name in self._parts:
+                self._children[name] = self._start(name)
+                if name == "broker" and self._broker_port is not None:
+                    wait_for_broker(self._broker_port)
+        except (Halt, OSError):
+            self.close()
+            raise
+        self._monitor.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop all parts."""
+        self.close()
+
+    def wait(self) -> None:
+        """Until SIGTERM or SIGINT. Call it from the main thread."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self._stop.set())
+        self._stop.wait()
+
+    def close(self) -> None:
+        """Stop the parts, the broker last: first gently, then surely, with everything that they started."""
+        self._stop.set()
+        if self._monitor.is_alive():
+            self._monitor.join()
+        deadline = time.monotonic() + GRACE
+        for name in reversed(self._parts):
+            child = self._children.get(name)
+            if child is None:
+                continue
+            child.process.terminate()
+            try:
+                child.process.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                pass
+            _kill_group(child.process)
+
+    def _command(self, name: str) -> list[str]:
+        celery = [sys.executable, "-m", "celery", "--quiet", "-A", "workers"]
+        return {
+            "broker": [sys.executable, "-m", "syncengine.broker", str(self._broker_port)],
+            "worker": [
+                *celery, "worker", "--concurrency", str(self._concurrency),
+                "--without-gossip", "--without-mingle", "--hostname", f"{secrets.token_hex(3)}@%h",
+            ],
+            "beat": [*celery, "beat", "--pidfile="],
+            "web": [sys.executable, "-m", "syncengine.web", HOST, str(self.web_port)],
+            "flower": [
+                *celery, "flower", f"--address={HOST}", f"--port={self.flower_port}", "--read-only",
+            ],
+        }[name]  # fmt: skip
+
+    def _start(self, name: str, restarts: int = 0) -> Child:
+        command = self._command(name)
+        process = subprocess.Popen(
+            command,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+            preexec_fn=die_with_parent,
+        )
+        threading.Thread(target=self._copy, args=(name, process), daemon=True).start()
+        return Child(name, command, process, time.monotonic(), restarts)
+
+    def _copy(self, name: str, process: subprocess.Popen[str]) -> None:
+        """Hand on what a part prints."""
+        for line in process.stdout or ():
+            self._output.write(f"{name:>6} | {line}")
+            self._output.flush()
+
+    def _watch(self) -> None:
+        """Start again what has died; what dies at once gets a pause, so that a fault does not burn a core."""
+        while not self._stop.wait(LOOK):
+            for name, child in list(self._children.items()):
+                if child.process.poll() is None:
+                    continue
+                lived = time.monotonic() - child.started
+                if lived < QUICK and child.restarts and self._stop.wait(2.0):
+                    return
+                _kill_group(child.process)
+                code = child.process.returncode
+                self._output.write(f"{name:>6} | ended with {code}; starting it again\n")
+                with self._lock:
+                    self._children[name] = self._start(name, child.restarts + 1)
+
+
+def _kill_group(process: subprocess.Popen[str]) -> None:
+    """Whatever a part has started and left."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    process.wait()
