@@ -75,8 +75,9 @@ def _only_places(_logger: object, _method: str, entry: Entry) -> Entry:
     return entry
 
 
-def configure_logs(style: Literal["console", "json"], stream: TextIO = sys.stderr) -> None:
-    """Send all logs of this process to ``stream``: ours from INFO, those of libraries from WARNING."""
+def configure_logs(style: Literal["console", "json"], stream: TextIO | None = None) -> None:
+    """Send all logs of this process to ``stream`` (stderr): ours from INFO, those of libraries from WARNING."""
+    stream = stream or sys.stderr
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,

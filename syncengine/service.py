@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import signal
@@ -31,8 +32,8 @@ GRACE = 15.0
 """Seconds that a part gets to end what it is doing."""
 LOOK = 0.2
 """Seconds between looks at the children."""
-QUICK = 5.0
-"""Seconds of life below which a part that died is started again only after a pause."""
+QUICK = 2.0
+"""Seconds that lie between two starts of a part at least, so that a fault does not burn a core."""
 
 
 @dataclass(slots=True)
@@ -40,17 +41,20 @@ class Child:
     """One part and its process at present."""
 
     name: str
-    command: Sequence[str]
     process: subprocess.Popen[str]
     started: float
     restarts: int = 0
 
 
 class Service:
-    """The supervisor, as a context: inside it the parts run and are restarted when they die; afterwards none is
-    left. ``parts``: which to run; the broker only where the settings say ``embedded``. A port of 0 means a free
-    one. Flower listens on loopback, cannot change anything, and asks for a user and password if
-    ``FLOWER_BASIC_AUTH`` (``user:password``) is in the environment. Output goes to ``output``, each line with its part's name."""
+    """The supervisor, as a context: inside it the parts run and are started again when they die; afterwards none
+    is left. Enter it from a thread that outlives it.
+
+    ``parts``: which to run; the broker only where the settings say ``embedded``. A port of 0 means a free one.
+    Flower listens on loopback, cannot change anything, and asks for user and password if the environment has
+    ``FLOWER_BASIC_AUTH`` (``user:password``). ``output`` gets what the parts print, each line with the part's
+    name; stderr if not given.
+    """
 
     def __init__(
         self,
@@ -60,7 +64,7 @@ class Service:
         web_port: int = 8080,
         flower_port: int = 5555,
         concurrency: int = 2,
-        output: IO[str] = sys.stderr,
+        output: IO[str] | None = None,
     ) -> None:
         self.web_port = web_port or free_port()
         self.flower_port = flower_port or free_port()
@@ -71,10 +75,11 @@ class Service:
         if self._broker_port is None and "broker" in self._parts:
             self._parts.remove("broker")
         self._concurrency = concurrency
-        self._output = output
+        self._output = output or sys.stderr
         self._children: dict[str, Child] = {}
         self._lock = threading.Lock()
         self._stop = threading.Event()
+        self._stopped = threading.Event()
         self._monitor = threading.Thread(target=self._watch, name="supervisor", daemon=True)
 
     @property
@@ -130,19 +135,12 @@ class Service:
     def close(self) -> None:
         """Stop the parts, the broker last: first gently, then surely, with everything that they started."""
         self._stop.set()
-        if self._monitor.is_alive():
-            self._monitor.join()
-        deadline = time.monotonic() + GRACE
-        for name in reversed(self._parts):
-            child = self._children.get(name)
-            if child is None:
-                continue
-            child.process.terminate()
-            try:
-                child.process.wait(max(0.1, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                pass
-            _kill_group(child.process)
+        with self._lock:
+            children = [child for child in self._children.values() if child.name != "broker"]
+            brokers = [child for child in self._children.values() if child.name == "broker"]
+        for group in (children, brokers):
+            _end([child.process for child in group])
+        self._stopped.set()
 
     def _command(self, name: str) -> list[str]:
         celery = [sys.executable, "-m", "celery", "--quiet", "-A", "workers"]
@@ -152,7 +150,7 @@ class Service:
                 *celery, "worker", "--concurrency", str(self._concurrency),
                 "--without-gossip", "--without-mingle", "--hostname", f"{secrets.token_hex(3)}@%h",
             ],
-            "beat": [*celery, "beat", "--pidfile="],
+            "beat": [*celery, "beat"],
             "web": [sys.executable, "-m", "syncengine.web", HOST, str(self.web_port)],
             "flower": [
                 *celery, "flower", f"--address={HOST}", f"--port={self.flower_port}", "--read-only",
@@ -160,9 +158,8 @@ class Service:
         }[name]  # fmt: skip
 
     def _start(self, name: str, restarts: int = 0) -> Child:
-        command = self._command(name)
         process = subprocess.Popen(
-            command,
+            self._command(name),
             env=self._environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -173,7 +170,7 @@ class Service:
             preexec_fn=die_with_parent,
         )
         threading.Thread(target=self._copy, args=(name, process), daemon=True).start()
-        return Child(name, command, process, time.monotonic(), restarts)
+        return Child(name, process, time.monotonic(), restarts)
 
     def _copy(self, name: str, process: subprocess.Popen[str]) -> None:
         """Hand on what a part prints."""
@@ -182,25 +179,29 @@ class Service:
             self._output.flush()
 
     def _watch(self) -> None:
-        """Start again what has died; what dies at once gets a pause, so that a fault does not burn a core."""
+        """Start again what has died. The thread stays until all have ended, for those that it started die with
+        it."""
         while not self._stop.wait(LOOK):
-            for name, child in list(self._children.items()):
-                if child.process.poll() is None:
+            for child in list(self._children.values()):
+                if child.process.poll() is None or time.monotonic() - child.started < QUICK:
                     continue
-                lived = time.monotonic() - child.started
-                if lived < QUICK and child.restarts and self._stop.wait(2.0):
-                    return
-                _kill_group(child.process)
+                _end([child.process])
                 code = child.process.returncode
-                self._output.write(f"{name:>6} | ended with {code}; starting it again\n")
+                self._output.write(f"{child.name:>6} | ended with {code}; starting it again\n")
                 with self._lock:
-                    self._children[name] = self._start(name, child.restarts + 1)
+                    if not self._stop.is_set():
+                        self._children[child.name] = self._start(child.name, child.restarts + 1)
+        self._stopped.wait()
 
 
-def _kill_group(process: subprocess.Popen[str]) -> None:
-    """Whatever a part has started and left."""
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
-    process.wait()
+def _end(processes: Sequence[subprocess.Popen[str]]) -> None:
+    """End processes and whatever they have started and left."""
+    for process in processes:
+        process.terminate()
+    deadline = time.monotonic() + GRACE
+    for process in processes:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(max(0.1, deadline - time.monotonic()))
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
