@@ -1,0 +1,138 @@
+"""Haekka public API: employees, trainings, employee trainings.
+
+The page names routes and the two fields of the PATCH only. Chosen here: bare lists, the rows' other
+fields, ``completion_rate`` 100 alone does not complete a training, errors are ``{"error": ...}``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from syncengine.sandbox.people import TRAININGS, Staff
+from syncengine.sandbox.table import Row, Table
+from syncengine.sandbox.vendor import Call, Handler, Refused, Reply, Route, Vendor, listed, pager_of
+
+KEY = "sandbox-haekka-key"
+DEFAULTS: dict[str, Row] = {
+    "employees": {
+        "email": None, "first_name": "", "last_name": "", "slack_user_id": None, "active": True,
+    },
+    "trainings": {"name": "", "description": ""},
+    "employee_trainings": {
+        "employee_id": None, "training_id": None, "completion_status": False, "completion_rate": 0,
+    },
+}  # fmt: skip
+
+
+class Haekka(Vendor):
+    name = "haekka"
+    prefix = "/api/public"
+
+    def __init__(self, staff: Staff) -> None:
+        self._tables = {
+            "employees": Table("id", "active"),
+            "trainings": Table("id"),
+            "employee_trainings": Table("id", "employee_id"),
+        }
+        self._made = dict.fromkeys(self._tables, 0)
+        self._seed(staff)
+        super().__init__()
+
+    def routes(self) -> list[Route]:
+        one = "employee_trainings/{employee_training_id}"
+        return [
+            Route("GET", "/employees", self._list_employees),
+            Route("GET", "/employees/{employee_id}", self._get("employees")),
+            Route("GET", "/trainings", self._list("trainings")),
+            Route("GET", "/trainings/{training_id}", self._get("trainings")),
+            Route("GET", "/employee_trainings", self._list("employee_trainings")),
+            Route("GET", f"/{one}", self._get("employee_trainings")),
+            Route("PATCH", f"/{one}", self._update),
+        ]
+
+    def authenticate(self, call: Call) -> None:
+        if call.headers.get("authorization") != f"Bearer {KEY}" or call.denied:
+            raise Refused(401, {"error": "Unauthorized"})
+
+    def missing(self, method: str, path_known: bool) -> Reply:
+        if path_known:
+            return Reply(405, {"error": f"{method} is not allowed"})
+        return Reply(404, {"error": "Not found"})
+
+    def _list_employees(self, call: Call) -> Reply:
+        active = self._tables["employees"].find("active", True)
+        return Reply(200, listed(call, pager_of(active), len(active))[0])
+
+    def _list(self, resource: str) -> Handler:
+        table = self._tables[resource]
+        return lambda call: Reply(200, listed(call, table.page, len(table))[0])
+
+    def _get(self, resource: str) -> Handler:
+        return lambda call: Reply(200, self._find(resource, call))
+
+    def _find(self, resource: str, call: Call) -> Row:
+        (key,) = call.params.values()
+        row = self._tables[resource].get(key)
+        if row is None:
+            raise Refused(404, {"error": "Not found"})
+        call.ids["id"] = key
+        return row
+
+    def _update(self, call: Call) -> Reply:
+        row = self._find("employee_trainings", call)
+        try:
+            body = call.parse()
+        except ValueError as error:
+            raise Refused(400, {"error": "The body is not JSON"}) from error
+        names = ("completion_status", "completion_rate")
+        if not isinstance(body, dict) or not any(name in body for name in names):
+            raise Refused(400, {"error": "Expected completion_status or completion_rate"})
+        values = {name: body[name] for name in names if name in body}
+        if not isinstance(values.get("completion_status", False), bool):
+            raise Refused(400, {"error": "completion_status must be true or false"})
+        rate = values.get("completion_rate", 0)
+        if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate <= 100:
+            raise Refused(400, {"error": "completion_rate must be a number from 0 to 100"})
+        if values.get("completion_status"):
+            values["completion_rate"] = 100
+        self._tables["employee_trainings"].change(row["id"], values)
+        return Reply(200, row)
+
+    def state(self, resource: str) -> list[Row]:
+        return [dict(row) for row in self._tables[resource]]
+
+    def mutate(self, resource: str, action: str, identifier: Any, values: Row) -> Row:
+        table = self._tables[resource]
+        if action == "create":
+            return dict(self._keep(resource, values))
+        if action == "delete":
+            return table.remove(identifier)
+        table.change(identifier, values)
+        return dict(table[identifier])
+
+    def _keep(self, resource: str, values: Row) -> Row:
+        short = {"employees": "emp", "trainings": "trn", "employee_trainings": "etr"}[resource]
+        self._made[resource] += 1
+        row = {"id": f"{short}_{self._made[resource]}", **DEFAULTS[resource], **values}
+        return self._tables[resource].add(row)
+
+    def _seed(self, staff: Staff) -> None:
+        for name in TRAININGS:
+            self._keep("trainings", {"name": name, "description": f"{name}, in Slack"})
+        for person in staff.people:
+            address = person.address
+            employee = self._keep(
+                "employees",
+                {
+                    "email": address.title() if person.place % 3 == 1 else address,
+                    "first_name": person.first,
+                    "last_name": person.last,
+                    "slack_user_id": f"U{person.place + 1:06d}",
+                    "active": not person.left,
+                },
+            )
+            if person.place % 3 == 0 and person.work_email:
+                done = person.place % 2 == 0
+                assigned = {"employee_id": employee["id"], "training_id": "trn_1"}
+                progress = {"completion_status": done, "completion_rate": 100 if done else 40}
+                self._keep("employee_trainings", assigned | progress)

@@ -1,0 +1,104 @@
+"""What may stand in a HeavenHR employee (schemas EmployeeCreatedRequest, Contract, WorkSchedule)."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping
+from typing import Any
+
+from syncengine.sandbox.table import Row
+from syncengine.sandbox.vendor import Call, Refused, is_date
+
+REQUIRED = ("email", "firstName", "lastName", "locationId")
+TEXTS = (
+    "firstName", "lastName", "gender", "email", "professionalEmail", "jobTitle", "occupation",
+    "employeeNumber", "jobStatus", "employmentType", "fullTimeOrPartTime", "permanentOrTemporary",
+    "nationality", "streetPersonal", "streetNumberPersonal", "phonePersonal", "mobileWork",
+    "locationId", "departmentId", "costCenterId", "additionalContractInformation",
+)  # fmt: skip
+DATES = ("startDate", "endOfContract", "dateOfBirth")
+NESTED = {
+    "contract": (
+        "grossSalary", "settlementPeriodSalary", "holidaysPerYear", "workingHoursPerWeek",
+        "probationPeriod", "noticePeriodDuringProbation", "noticePeriodDuringProbationStart",
+    ),
+    "workSchedule": ("scheduledDate", "days"),
+}  # fmt: skip
+FIELDS = (*TEXTS, *DATES, "sendOnboardingEmail", "customAttributes", *NESTED)
+CONTRACT = {
+    "grossSalary": 0,
+    "settlementPeriodSalary": "perYear",
+    "holidaysPerYear": 25,
+    "workingHoursPerWeek": 40,
+    "probationPeriod": "6Months",
+    "noticePeriodDuringProbation": "4Weeks",
+    "noticePeriodDuringProbationStart": "endOfWeek",
+}
+
+
+def attributes(named: Mapping[str, Any], known: Mapping[str, str]) -> list[Row]:
+    """The custom attributes of an employee: all that the company has, with the values ``named``."""
+    return [{"id": key, "name": name, "value": named.get(name)} for key, name in known.items()]
+
+
+def read_employee(
+    body: Row, references: Mapping[str, Container[str]], known: Mapping[str, str]
+) -> tuple[Row, list[Row]]:
+    """The known values of a request and a list of ``{field, message}``; unknown names are passed over."""
+    values: Row = {}
+    faults: list[Row] = []
+
+    def blame(name: str, message: str) -> None:
+        faults.append({"field": name, "message": message})
+
+    body = dict(body)
+    if "customerAttributes" in body:
+        body.setdefault("customAttributes", body.pop("customerAttributes"))
+    for name, value in body.items():
+        if name not in FIELDS:
+            continue
+        if name in TEXTS and isinstance(value, int | float) and not isinstance(value, bool):
+            value = str(value)
+        values[name] = value
+        if name == "customAttributes":
+            values[name] = _read_attributes(value, known, blame)
+        elif name == "sendOnboardingEmail":
+            values[name] = str(value).lower() == "true"
+        elif value is None:
+            continue
+        elif name in DATES and not is_date(value):
+            blame(name, "must be a date yyyy-MM-dd")
+        elif name in NESTED:
+            lacking = [
+                key for key in NESTED[name] if not isinstance(value, dict) or key not in value
+            ]
+            if lacking:
+                blame(name, f"lacks {', '.join(lacking)}")
+        elif not isinstance(value, str):
+            blame(name, "must be a string")
+        elif name in references and value not in references[name]:
+            blame(name, "is unknown")
+        elif name in ("email", "professionalEmail") and "@" not in value:
+            blame(name, "must be a well-formed email address")
+    return values, faults
+
+
+def _read_attributes(value: Any, known: Mapping[str, str], blame: Any) -> list[Row]:
+    items = value if isinstance(value, list) else [value]
+    named: Row = {}
+    for item in items:
+        if not isinstance(item, dict) or item.get("id") not in known:
+            blame("customAttributes", "must be a list of {id, name, value} with known ids")
+            continue
+        named[known[item["id"]]] = item.get("value")
+    return attributes(named, known)
+
+
+def read_body(call: Call) -> Row:
+    """The JSON object of a request. Raises Refused."""
+    try:
+        body = call.parse()
+    except ValueError as error:
+        raise Refused(400, {"message": "Malformed JSON request"}) from error
+    if "json" not in call.headers.get("content-type", "") or not isinstance(body, dict):
+        raise Refused(400, {"message": "The body must be a JSON object"})
+    return body
