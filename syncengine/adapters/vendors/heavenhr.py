@@ -57,8 +57,9 @@ def time_tracking(row: dict[str, Json]) -> None:
 
 
 def time_tracking_steps(sent: dict[str, Json], current: Row) -> Sequence[Step]:
-    """A create or PATCH takes start and end date where a row shows ``requestDate``; a status other than
-    EDITABLE or REQUESTED has a route of its own ("Update the status of time Tracking Request")."""
+    """A create or PATCH takes start and end date where a row shows ``requestDate``. A status has a route of
+    its own ("Update the status of time Tracking Request"); APPROVED and REJECTED are reached from REQUESTED
+    alone (CONTRACT 2.5)."""
     own = ("status", "employeeId", "requestDate")
     body = {name: value for name, value in sent.items() if name not in own}
     when = {**current, **sent}
@@ -69,15 +70,17 @@ def time_tracking_steps(sent: dict[str, Json], current: Row) -> Sequence[Step]:
         body |= {"startDate": day, "endDate": last, "startTime": start, "endTime": end}
     if isinstance(body.get("breakTimeInMinutes"), int):
         body["breakTimeInMinutes"] = str(body["breakTimeInMinutes"])
-    status = sent.get("status")
+    status, before = sent.get("status"), current.get("status")
+    if not current and status:
+        before = body["status"] = "EDITABLE" if status == "EDITABLE" else "REQUESTED"
     steps = [Step(body=body)] if body else []
-    if status and not current:
-        body["status"] = "EDITABLE" if status == "EDITABLE" else "REQUESTED"
-    elif status == "EDITABLE":
-        raise Rejected("HeavenHR has no way back to EDITABLE; REQUESTED, APPROVED, REJECTED are")
-    if status and (current or status not in ("EDITABLE", "REQUESTED")):
-        steps.append(Step(f"/{status}"))
-    return steps
+    if not status or status == before:
+        return steps
+    if status == "EDITABLE":
+        raise Rejected("HeavenHR has no way back to EDITABLE; choose REQUESTED, APPROVED or REJECTED")
+    if status != "REQUESTED" and before != "REQUESTED":
+        steps.append(Step("/REQUESTED"))
+    return [*steps, Step(f"/{status}")]
 
 
 EMPLOYEES: Final = Resource(
