@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 from pathlib import Path
 
 import pytest
@@ -75,4 +74,4 @@ def test_memory_is_one_database_for_all_transactions() -> None:
         assert connection.execute(text("SELECT count(*) FROM t")).scalar() == 0
     with other.begin() as connection:
         assert connection.execute(text("SELECT count(*) FROM sqlite_master")).scalar() == 0
-    assert os.path.exists(":memory:") is False
+    assert not Path(":memory:").exists()

@@ -74,7 +74,7 @@ def test_there_are_eight_tables(url: str) -> None:
     engine = make_engine(url)
     upgrade(engine)
     with engine.begin() as connection:
-        names = {name for name in connection.dialect.get_table_names(connection)}
+        names = set(connection.dialect.get_table_names(connection))
     assert names - {"sqlite_sequence"} == EIGHT | {"alembic_version"}
     engine.dispose()
 
