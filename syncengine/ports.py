@@ -123,6 +123,9 @@ class Connector(Protocol):
     def pages(self, resource: str, rows: int) -> int:
         """How many calls a complete listing (of one parent) of ``rows`` rows takes: the lower bound."""
 
+    def calls_of(self, resource: str, body: Mapping[str, Json]) -> int:
+        """How many calls one create or update with this body takes (1, unless the vendor wants several)."""
+
     def close(self) -> None:
         """Give back the connections."""
 

@@ -58,9 +58,7 @@ def _made(
     )  # fmt: skip
 
 
-def _wake_rows(
-    tx: Transaction, entity: Entity, records: Sequence[Record], world: World
-) -> None:
+def _wake_rows(tx: Transaction, entity: Entity, records: Sequence[Record], world: World) -> None:
     """Untied rows that show a key which a record now bears are looked at again."""
     asked = [
         key for record in records for key in row_keys_of(entity, record_keys(entity, record, world))

@@ -49,7 +49,9 @@ class _Listing:
         engine = self.engine
         received = engine.clock.now()
         self.rows += sum(1 for item in items if not item.fault)
-        reads = [Read(i.external_id, i.row, i.parent, started, received) for i in items if not i.fault]
+        reads = [
+            Read(i.external_id, i.row, i.parent, started, received) for i in items if not i.fault
+        ]
         faults = [_quarantined(self.connection, self.resource, i) for i in items if i.fault]
         dirty: list[str] = []
         stale: list[str] = []
@@ -138,9 +140,7 @@ def _scan(listing: _Listing, connector: Connector, width: int) -> None:
         listing.keep(items, began)
 
 
-def _below(
-    connector: Connector, resource: str, parent: str, window: Window | None
-) -> list[Item]:
+def _below(connector: Connector, resource: str, parent: str, window: Window | None) -> list[Item]:
     return [item for page in connector.scan(resource, parent, window) for item in page.items]
 
 
@@ -190,9 +190,7 @@ def _finish(listing: _Listing, kind: str, before: ResourceState) -> Captured:
             ids += _nominate(tx, system, gone, listing)
         if unseen and not listing.rows:
             fault = f"the listing is empty; it had {before.rows} rows"
-        tx.save_resource(
-            replace(state, scanned_at=listing.started, rows=listing.rows, fault=fault)
-        )
+        tx.save_resource(replace(state, scanned_at=listing.started, rows=listing.rows, fault=fault))
         wake_sorted(engine, tx, listing.connection, listing.resource)
     engine.announce("refresh", ids)
     engine.announce("reconcile", ids)
@@ -243,9 +241,7 @@ def wake_sorted(engine: Engine, tx: Transaction, connection: str, resource: str)
         tx.dirty_waiting({f"scan:{connection}/{resource}"})
 
 
-def notice(
-    engine: Engine, connection: str, resource: str, external_id: str, event_id: str
-) -> bool:
+def notice(engine: Engine, connection: str, resource: str, external_id: str, event_id: str) -> bool:
     """A webhook says that a row moved: a durable event, and the row is read afresh. Returns False for a repeated
     event id. Raises KeyError for a connection or resource that no mapping uses."""
     systems = engine.project.systems_of(connection, resource)

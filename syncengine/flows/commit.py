@@ -12,7 +12,7 @@ from syncengine.mapping import Entity, System
 from syncengine.model.case import Case, CaseKind
 from syncengine.model.key import KeyKind
 from syncengine.model.link import Link, LinkState, Wait
-from syncengine.model.operation import Operation
+from syncengine.model.operation import Operation, OperationState
 from syncengine.model.record import Record, World
 from syncengine.planning.identity import Correlation, identity_subject
 from syncengine.planning.plan import Plan
@@ -41,9 +41,12 @@ class Commit:
             records = tx.records(tied, lock=True)
             absorbed = {i for d in decided.values() for i in d.absorbed}
             held = tx.links([*decided, *absorbed], lock=True)
+            cancelled = [o.id for d in decided.values() for o in d.cancelled]
+            operations = tx.operations(cancelled, lock=True) if cancelled else {}
             good = {
                 i: d for i, d in decided.items()
-                if i in held and _unmoved(held[i], read[i]) and absorbed_ok(d, held)
+                if i in held and _unmoved(held[i], read[i])
+                and _may_absorb(d, held, operations)
                 and (d.link.record_id is None or not records[d.link.record_id].deleted)
             }  # fmt: skip
             good = self._one_each(good)
@@ -144,7 +147,9 @@ class Commit:
         changed = [p.record for p in good.values() if p.record is not None]
         if changed:
             tx.save_records(changed)
-            world = replace(self.world, records={**self.world.records, **{r.id: r for r in changed}})
+            world = replace(
+                self.world, records={**self.world.records, **{r.id: r for r in changed}}
+            )
             knowing = [i for i, p in good.items() if p.record is not None]
             spread(self.engine, tx, changed, world, knowing)
         tx.save_links(
@@ -153,9 +158,6 @@ class Commit:
                 for i, p in good.items()
             ]
         )
-        released = [i for i, p in good.items() if p.link.record_id is None]
-        if released:
-            tx.dirty_links(released)
         tx.add_operations([p.operation for p in good.values() if p.operation is not None])
         tx.raise_cases([self._opened(case) for p in good.values() for case in p.cases])
         tx.dissolve_cases({s for p in good.values() for s in p.dissolves}, now)
@@ -182,7 +184,9 @@ class Commit:
             good[link_id] = replace(plan, operation=fresh)
             if not plan.link.approved:
                 kind = kind_of(operation)
-                groups.setdefault((operation.entity, operation.connection, kind), []).append(link_id)
+                groups.setdefault((operation.entity, operation.connection, kind), []).append(
+                    link_id
+                )
         for (entity, connection, kind), ids in groups.items():
             self._stage(tx, good, entity, connection, kind, ids)
         return good
@@ -221,10 +225,13 @@ def _same_record(
     return record is not None and record.generation == read[record.id].generation
 
 
-def absorbed_ok(decision: Correlation, held: Mapping[str, Link]) -> bool:
-    """Whether the links whose place a row takes are still such as may be taken."""
+def _may_absorb(
+    decision: Correlation, held: Mapping[str, Link], operations: Mapping[str, Operation]
+) -> bool:
+    """Whether the links whose place a row takes are still such as may be taken, their creates unsent."""
     places = (LinkState.CREATING, LinkState.WAITING, LinkState.MISSING)
-    return all(i in held and held[i].state in places for i in decision.absorbed)
+    unsent = all(operations[o.id].state is OperationState.PENDING for o in decision.cancelled)
+    return unsent and all(i in held and held[i].state in places for i in decision.absorbed)
 
 
 def _saved(held: Link, read: Link, decided: Link) -> Link:

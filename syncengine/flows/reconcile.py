@@ -15,9 +15,7 @@ from syncengine.planning.identity import Correlation, correlate, quarantine
 from syncengine.planning.plan import Plan, Scene, decide
 
 
-def reconcile(
-    engine: Engine, ids: Collection[str] | None = None, entity: str | None = None
-) -> int:
+def reconcile(engine: Engine, ids: Collection[str] | None = None, entity: str | None = None) -> int:
     """Work one batch of dirty links off. Returns how many were claimed; 0 means that nothing was due."""
     now, limits = engine.clock.now(), engine.limits
     with engine.ledger.write() as tx:

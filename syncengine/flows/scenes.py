@@ -107,7 +107,9 @@ class Strangers:
     world: World
 
 
-def load_untied(engine: Engine, tx: Transaction, entity: Entity, links: Sequence[Link]) -> Strangers:
+def load_untied(
+    engine: Engine, tx: Transaction, entity: Entity, links: Sequence[Link]
+) -> Strangers:
     """Look the identity keys of untied rows of one connection up, all at once."""
     connection, resource = links[0].connection, links[0].resource
     system = entity.systems[connection]
@@ -148,4 +150,3 @@ def _hits(
         shown = bearers.get((KeyKind.ROW, f"{place}/{scope}", parts), ())
         rows[scope] = [other for other in shown if other != link.id]
     return Hits(records, rows, held, operations, made)
-

@@ -187,14 +187,18 @@ def _leave(scene: Scene, link: Link) -> Plan:
         if any(reading.theirs_moved(name, rule) for name, rule in system.rules.items()):
             return Plan(link, cases=(questions.unseen_change(scene),))
         expected = {n: raw for n, r in system.rules.items() if (raw := r.look(row)) is not ABSENT}
-        operation = replace(reading.operation(Action.DELETE, {}, link.external_id), expected=expected)
+        operation = replace(
+            reading.operation(Action.DELETE, {}, link.external_id), expected=expected
+        )
         return _unless_refused(scene, Plan(link, operation=operation))
     body = {p: v for p, v in system.set_leave.items() if paths.get(row, p) != v}
     if link.state is not LinkState.LEFT and body:
         operation = reading.operation(Action.UPDATE, body, link.external_id)
         return _unless_refused(scene, Plan(link, operation=replace(operation, leave=True)))
     left = replace(link, state=LinkState.LEFT)
-    return Plan(left) if scene.record.deleted else replace(reading.plan(), link=left_of(reading, left))
+    return (
+        Plan(left) if scene.record.deleted else replace(reading.plan(), link=left_of(reading, left))
+    )
 
 
 def left_of(reading: _Fields, left: Link) -> Link:

@@ -108,7 +108,10 @@ def refused(operation: Operation, answer: str, body: str) -> Case:
         subject=f"rejected:{operation.link_id}",
         question=f"{operation.connection} refused a {operation.action} of {operation.resource}.",
         evidence={"answer": answer, "body": dict(operation.body), "digest": body},
-        answers={"retry": "try the same write again", "drop": "leave it; ask again when it changes"},
+        answers={
+            "retry": "try the same write again",
+            "drop": "leave it; ask again when it changes",
+        },
         entity=operation.entity,
         record_id=operation.record_id,
         link_id=operation.link_id,

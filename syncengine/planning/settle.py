@@ -74,9 +74,7 @@ def _faces(system: System, base: Base, operation: Operation, answer: Row | None)
     return Base(canonical, vendor, frozenset(expected))
 
 
-def _moved_by_others(
-    system: System, link: Link, operation: Operation, row: Row
-) -> frozenset[str]:
+def _moved_by_others(system: System, link: Link, operation: Operation, row: Row) -> frozenset[str]:
     if link.row is None:
         return frozenset()
     return frozenset(

@@ -125,9 +125,7 @@ def body_row(body: Mapping[str, Json], base: Row | None = None) -> dict[str, Jso
     return row
 
 
-def note_foreign(
-    system: System, link: Link, row: Row | None, operation: Operation | None
-) -> Link:
+def note_foreign(system: System, link: Link, row: Row | None, operation: Operation | None) -> Link:
     """Note values that are neither what our write under way expected nor what it sends: it may run over them."""
     under_way = (OperationState.CLAIMED, OperationState.UNKNOWN)
     if row is None or operation is None or operation.state not in under_way:

@@ -1,0 +1,351 @@
+"""Dispatch and probe: claim, read before write, one vendor write outside any transaction, settle at once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from syncengine.errors import Exists, Rejected, SyncengineError, Unknown
+from syncengine.flows.engine import Engine, failed, stops
+from syncengine.flows.rows import Read, store
+from syncengine.flows.settle import Settle
+from syncengine.mapping import System
+from syncengine.model.key import Key
+from syncengine.model.link import Link, LinkState
+from syncengine.model.operation import Action, Operation
+from syncengine.model.record import World
+from syncengine.planning.identity import record_keys, row_keys_of
+from syncengine.planning.settle import moved_since, shows
+from syncengine.ports import Item, Transaction, Written
+
+CHUNK = 32
+"""Operations that are looked at, checked in one transaction, and sent together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the read before a write, or a probe, has shown; ``started`` and ``received`` around the call."""
+
+    items: Sequence[Item]
+    started: float
+    received: float
+
+    @property
+    def item(self) -> Item | None:
+        """The one row of a single read."""
+        return self.items[0] if self.items else None
+
+
+def dispatch(engine: Engine, ids: Collection[str] | None = None) -> Counter[str]:
+    """Send due operations, one batch. Returns outcome -> how many."""
+    outcomes: Counter[str] = Counter()
+    with engine.ledger.write() as tx:
+        open_now = engine.open_connections(tx, writing=True)
+        claimed = tx.claim_operations(
+            engine.clock.now(), engine.limits.lease, engine.limits.batch, open_now, ids
+        ) if open_now else []  # fmt: skip
+    for connection, operations in _by_connection(claimed).items():
+        with engine.slots(connection, engine.concurrency(connection)) as width:
+            for start in range(0, len(operations), CHUNK):
+                chunk = operations[start : start + CHUNK]
+                outcomes += _Round(engine, connection, chunk, width).send()
+    return outcomes
+
+
+def probe(engine: Engine, ids: Collection[str] | None = None) -> Counter[str]:
+    """Prove by reading whether unknown writes took effect, one batch. Returns outcome -> how many."""
+    outcomes: Counter[str] = Counter()
+    expire(engine)
+    with engine.ledger.write() as tx:
+        open_now = engine.open_connections(tx)
+        claimed = tx.claim_probes(
+            engine.clock.now(), engine.limits.lease, engine.limits.batch, open_now, ids
+        ) if open_now else []  # fmt: skip
+    for connection, operations in _by_connection(claimed).items():
+        with engine.slots(connection, engine.concurrency(connection)) as width:
+            outcomes += _Round(engine, connection, operations, width).prove()
+    return outcomes
+
+
+def expire(engine: Engine) -> int:
+    """A claim whose lease is over may have been sent: unknown, never pending again."""
+    settle = Settle(engine)
+    with engine.ledger.write() as tx:
+        expired = tx.expired_claims(engine.clock.now(), engine.limits.batch)
+        settle.unknown_all(tx, expired)
+    return len(expired)
+
+
+def _by_connection(operations: Sequence[Operation]) -> dict[str, list[Operation]]:
+    groups: dict[str, list[Operation]] = {}
+    for operation in operations:
+        groups.setdefault(operation.connection, []).append(operation)
+    return groups
+
+
+@dataclass(slots=True)
+class _Round:
+    """A few operations of one connection on their way."""
+
+    engine: Engine
+    connection: str
+    operations: Sequence[Operation]
+    width: int
+
+    def send(self) -> Counter[str]:
+        engine, settle, outcomes = self.engine, Settle(self.engine), Counter[str]()
+        if not self.width:
+            settle.put_off(self.operations, engine.clock.now() + engine.limits.backoff)
+            return outcomes
+        looks: dict[str, Look] = {}
+        for operation, result in self._look():
+            error = failed(result)
+            if error is None:
+                looks[operation.id] = result
+            else:
+                outcomes += self._not_sent(settle, operation, error)
+        ready = [o for o in self.operations if o.id in looks]
+        with self._prepaid(len(ready)) as granted:
+            settle.put_off(ready[granted:], engine.clock.now() + engine.limits.backoff)
+            cleared = self._check(settle, ready[:granted], looks, outcomes)
+            for operation, result in engine.call_all(self._sends(cleared, looks), self.width):
+                outcomes[self._outcome(settle, operation, result)] += 1
+        return outcomes
+
+    @contextmanager
+    def _prepaid(self, want: int) -> Iterator[int]:
+        gate = self.engine.gates[self.connection]
+        try:
+            yield gate.prepay(want) if want else 0
+        finally:
+            gate.refund()
+
+    def _look(self) -> Iterator[tuple[Operation, Any]]:
+        """Read each row before it is written; look the key of a create up."""
+        jobs = ((o, partial(self._looked, o)) for o in self.operations)
+        return self.engine.call_all(jobs, self.width)
+
+    def _looked(self, operation: Operation) -> Look:
+        connector, now = self.engine.connectors[self.connection], self.engine.clock.now
+        spec = connector.spec.resources[operation.resource]
+        started = now()
+        items: Sequence[Item] = ()
+        if operation.action is Action.CREATE:
+            if spec.provable:
+                self.engine.needs[self.connection] += 1
+                items = connector.find(operation.resource, operation.body, operation.key)
+        else:
+            self.engine.needs[self.connection] += 1
+            found = connector.get(operation.resource, operation.external_id or "")
+            items = () if found is None or found.fault else (found,)
+        return Look(items, started, now())
+
+    def _not_sent(
+        self, settle: Settle, operation: Operation, error: SyncengineError
+    ) -> Counter[str]:
+        if stops(error):
+            self.engine.note_failure(self.connection, error)
+        settle.not_sent(operation, error)
+        return Counter({"not_sent": 1})
+
+    def _check(
+        self, settle: Settle, operations: Sequence[Operation], looks: Mapping[str, Look],
+        outcomes: Counter[str],
+    ) -> list[Operation]:  # fmt: skip
+        """Capture what was read and compare with what the plans saw, in one transaction, right before the
+        sending. Returns the operations that may go out."""
+        engine, cleared = self.engine, list[Operation]()
+        if not operations:
+            return cleared
+        with engine.ledger.write() as tx:
+            capture_looks(engine, tx, operations, looks)
+            records = tx.records([o.record_id for o in operations], lock=True)
+            links = tx.links([o.link_id for o in operations], lock=True)
+            rivals = self._rivals(tx, operations)
+            for operation in operations:
+                link, look = links.get(operation.link_id), looks[operation.id]
+                system = engine.system(operation.entity, operation.connection)
+                record = records.get(operation.record_id)
+                if link is None or system is None or record is None:
+                    settle.cancel(tx, operation, None)
+                elif operation.action is Action.CREATE and look.items:
+                    outcomes[settle.adopt(tx, system, link, operation, look.items, look)] += 1
+                elif operation.action is Action.CREATE and record.deleted:
+                    settle.cancel(tx, operation, link)
+                elif operation.action is Action.DELETE and look.item is None:
+                    settle.applied(tx, system, link, operation, None, look.started)
+                    outcomes["applied"] += 1
+                elif self._moved(system, link, operation, look, rivals):
+                    settle.stale(tx, link, operation)
+                    outcomes["stale"] += 1
+                else:
+                    cleared.append(operation)
+        settle.announce()
+        return cleared
+
+    def _moved(
+        self, system: System, link: Link, operation: Operation, look: Look,
+        rivals: Mapping[str, set[str]],
+    ) -> bool:  # fmt: skip
+        if operation.action is Action.CREATE:
+            others = rivals.get(operation.id, set()) - {link.id}
+            return bool(others) or link.state is not LinkState.CREATING
+        return look.item is None or moved_since(system, operation, link.row)
+
+    def _rivals(self, tx: Transaction, operations: Sequence[Operation]) -> dict[str, set[str]]:
+        """Operation id -> local links that already show what a create is about to make."""
+        creates = [o for o in operations if o.action is Action.CREATE]
+        if not creates:
+            return {}
+        engine = self.engine
+        rivals: dict[str, set[str]] = {o.id: set() for o in creates}
+        records = tx.records([o.record_id for o in creates])
+        world = World(engine.today, records)
+        asked: dict[tuple[str, str, tuple[Any, ...]], str] = {}
+        keys: list[Key] = []
+        for operation in creates:
+            entity = engine.project.entities[operation.entity]
+            record = records.get(operation.record_id)
+            shown = row_keys_of(entity, record_keys(entity, record, world)) if record else []
+            place = f"{operation.connection}/{operation.resource}/"
+            for key in shown:
+                if key.scope.startswith(place):
+                    asked[(key.kind, key.scope, key.parts)] = operation.id
+                    keys.append(key)
+        for name, owners in (tx.bearers(keys) if keys else {}).items():
+            if name in asked:
+                rivals[asked[name]] |= set(owners)
+        return rivals
+
+    def _sends(
+        self, cleared: Sequence[Operation], looks: Mapping[str, Look]
+    ) -> Iterator[tuple[Operation, Callable[[], Written | None]]]:
+        for operation in cleared:
+            item = looks[operation.id].item
+            yield operation, partial(self._sent, operation, {} if item is None else item.row)
+
+    def _sent(self, operation: Operation, current: Mapping[str, Any]) -> Written | None:
+        engine = self.engine
+        connector = engine.connectors[self.connection]
+        resource, external_id = operation.resource, operation.external_id or ""
+        engine.needs[self.connection] += connector.calls_of(operation.resource, operation.body)
+        with engine.gates[self.connection].sending(operation.lease_until):
+            match operation.action:
+                case Action.CREATE:
+                    return connector.create(resource, operation.body, operation.key)
+                case Action.UPDATE:
+                    return connector.update(
+                        resource, external_id, operation.body, current, operation.key
+                    )
+                case Action.DELETE:
+                    connector.delete(resource, external_id, operation.key)
+        return None
+
+    def _outcome(self, settle: Settle, operation: Operation, result: Any) -> str:
+        """Settle one write at once and alone; returns its outcome."""
+        if isinstance(result, Exists):
+            return self._taken(settle, operation, result)
+        error = failed(result)
+        received = self.engine.clock.now()
+        if error is None:
+            settle.written(operation, result, received)
+            return "applied"
+        if isinstance(error, Rejected):
+            settle.rejected(operation, error)
+            return "rejected"
+        if isinstance(error, Unknown):
+            settle.unknown(operation, str(error))
+            return "unknown"
+        self._not_sent(settle, operation, error)
+        return "not_sent"
+
+    def _taken(self, settle: Settle, operation: Operation, error: Exists) -> str:
+        """The vendor says that the key of a create is taken: look, then adopt; if nothing shows, it is refused."""
+        for _, result in self.engine.call_all([(operation, partial(self._looked, operation))], 1):
+            if isinstance(result, Look) and result.items:
+                return settle.adopted(operation, result.items, result)
+        settle.rejected(operation, Rejected(str(error), 409, str(error)))
+        return "rejected"
+
+    # probes
+
+    def prove(self) -> Counter[str]:
+        settle, outcomes = Settle(self.engine), Counter[str]()
+        if not self.width:
+            return outcomes
+        spec = self.engine.connectors[self.connection].spec
+        unprovable = [o for o in self.operations if not _provable(spec.resources[o.resource], o)]
+        settle.ask(unprovable)
+        asked = {o.id for o in unprovable}
+        self.operations = [o for o in self.operations if o.id not in asked]
+        for operation, result in self._look():
+            error = failed(result)
+            if error is not None:
+                self.engine.note_failure(self.connection, error)
+                continue
+            outcomes[self._proved(settle, operation, result)] += 1
+        return outcomes
+
+    def _proved(self, settle: Settle, operation: Operation, look: Look) -> str:
+        engine = self.engine
+        system = engine.system(operation.entity, operation.connection)
+        if system is None:
+            return "unknown"
+        spec = engine.connectors[self.connection].spec
+        lag = spec.resources[operation.resource].read_lag
+        if operation.action is Action.CREATE:
+            lag += spec.resources[operation.resource].list_lag
+        over = look.started > operation.lease_until + spec.settle_time + lag
+        horizon = operation.lease_until + spec.settle_time + lag
+        row = look.item.row if look.item is not None else None
+        with engine.ledger.write() as tx:
+            link = tx.links([operation.link_id], lock=True).get(operation.link_id)
+            if link is None:
+                return "unknown"
+            outcome = "unknown"
+            if operation.action is Action.CREATE and look.items:
+                outcome = settle.prove_create(tx, system, link, operation, look.items, look)
+            elif operation.action is Action.DELETE and row is None and look.item is None:
+                settle.applied(tx, system, link, operation, None, look.started)
+                outcome = "applied"
+            elif operation.action is Action.UPDATE and row is not None and shows(
+                system, operation, row
+            ):  # fmt: skip
+                settle.applied(tx, system, link, operation, None, look.started)
+                outcome = "applied"
+            elif over:
+                settle.stale(tx, link, operation)
+                outcome = "stale"
+            else:
+                settle.wait(tx, operation, horizon)
+            capture_looks(engine, tx, [operation], {operation.id: look})
+        settle.announce()
+        return outcome
+
+
+def _provable(spec: Any, operation: Operation) -> bool:
+    return bool(spec.provable) if operation.action is Action.CREATE else bool(spec.single_get)
+
+
+def capture_looks(
+    engine: Engine, tx: Transaction, operations: Sequence[Operation], looks: Mapping[str, Look]
+) -> None:
+    """Every read that returns is captured, those before a write and probes included."""
+    groups: dict[tuple[str, str], list[Read]] = {}
+    for operation in operations:
+        look = looks[operation.id]
+        if operation.action is Action.CREATE:
+            continue
+        external_id = operation.external_id or ""
+        row = None if look.item is None else look.item.row
+        parent = None if look.item is None else look.item.parent
+        read = Read(external_id, row, parent, look.started, look.received)
+        groups.setdefault((operation.entity, operation.connection), []).append(read)
+    for (entity, connection), reads in groups.items():
+        system = engine.system(entity, connection)
+        if system is not None:
+            store(engine, tx, engine.project.entities[entity], system, "get", reads)

@@ -1,0 +1,291 @@
+"""Settling: what an operation's outcome does to the operation, its link and whoever waited for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from syncengine.errors import RateLimited, Rejected, SyncengineError
+from syncengine.flows.engine import Engine, new_id
+from syncengine.flows.rows import Read, store
+from syncengine.mapping import System
+from syncengine.model.event import Event
+from syncengine.model.link import LIVE, Link, LinkState, Wait
+from syncengine.model.operation import Action, Operation, OperationState
+from syncengine.model.values import Row
+from syncengine.planning.identity import identity_subject, inherited
+from syncengine.planning.plan import body_digest
+from syncengine.planning.questions import refused, unprovable
+from syncengine.planning.settle import settle_applied
+from syncengine.planning.sight import stamped
+from syncengine.ports import Item, Transaction, Written
+
+if TYPE_CHECKING:
+    from syncengine.flows.dispatch import Look
+
+PROBE_STEP = 1.0
+"""Seconds between probes until the vendor's time to commit is over."""
+
+
+@dataclass(slots=True)
+class Settle:
+    """Writes outcomes; every method ignores an operation that is settled already."""
+
+    engine: Engine
+    dirty: list[str] = field(default_factory=list)
+
+    def announce(self) -> None:
+        """Tell the queue which links are to be reconciled, after the commit."""
+        self.engine.announce("reconcile", self.dirty)
+        self.dirty.clear()
+
+    def _ours(self, tx: Transaction, operation: Operation) -> Operation | None:
+        held = tx.operations([operation.id], lock=True).get(operation.id)
+        if held is None or held.token != operation.token:
+            return None
+        return held if held.state in (OperationState.CLAIMED, OperationState.UNKNOWN) else None
+
+    def _save(
+        self, tx: Transaction, held: Operation, state: OperationState, detail: str = "",
+        external_id: str | None = None, next_at: float = 0.0,
+    ) -> None:  # fmt: skip
+        tx.save_operations(
+            [
+                replace(
+                    held, state=state, detail=detail, next_at=next_at,
+                    external_id=external_id or held.external_id,
+                )
+            ]
+        )  # fmt: skip
+        if state not in (OperationState.PENDING, OperationState.UNKNOWN, OperationState.CLAIMED):
+            tx.dirty_waiting({f"op:{held.id}"})
+
+    def _save_link(self, tx: Transaction, link: Link) -> None:
+        tx.save_links([replace(link, version=link.version + 1)])
+        self.dirty.append(link.id)
+
+    # outcomes that came with the answer, each in a transaction of its own
+
+    def written(self, operation: Operation, answer: Written | None, received: float) -> None:
+        """The vendor answered that it did it."""
+        with self.engine.ledger.write() as tx:
+            link = tx.links([operation.link_id], lock=True).get(operation.link_id)
+            system = self.engine.system(operation.entity, operation.connection)
+            if link is not None and system is not None:
+                self.applied(tx, system, link, operation, answer, received)
+        self.announce()
+
+    def applied(
+        self, tx: Transaction, system: System, link: Link, operation: Operation,
+        answer: Written | None, received: float,
+    ) -> None:  # fmt: skip
+        """The write took effect: faces from what it carried, the external id, whoever waited."""
+        held = self._ours(tx, operation)
+        if held is None:
+            return
+        external_id = operation.external_id if answer is None else answer.external_id
+        row: Row | None = None if answer is None else answer.row
+        settled = settle_applied(system, link, operation, external_id, row, received)
+        link = self._make_room(tx, settled.link)
+        now = self.engine.clock.now()
+        event = Event(
+            link.connection, link.resource, link.external_id or "", f"write:{operation.id}",
+            "write", now,
+        )  # fmt: skip
+        stamp = tx.add_events([event])[0] or 0
+        self._save_link(tx, stamped(link, settled.moved, stamp))
+        self._save(tx, held, OperationState.APPLIED, external_id=external_id)
+        tx.add_history([replace(c, at=now, stamp=stamp) for c in settled.changes])
+        tx.dissolve_cases({f"rejected:{link.id}", f"unknown:{operation.id}"}, now)
+        self._wake(tx, link, operation)
+
+    def _wake(self, tx: Transaction, link: Link, operation: Operation) -> None:
+        place = f"{link.connection}/{link.resource}/{link.external_id}"
+        if operation.action is Action.DELETE:
+            tx.dirty_waiting({f"free:{place}"})
+        elif operation.action is Action.CREATE:
+            tx.dirty_waiting({f"ref:{place}", f"rec:{link.record_id}@{link.connection}"})
+            tx.derive_due([operation.record_id])
+
+    def _make_room(self, tx: Transaction, link: Link) -> Link:
+        """A row that a scan saw before we learned that it is ours: its untied link goes into this one."""
+        if link.external_id is None or link.state is LinkState.GONE:
+            return link
+        found = tx.links_at(
+            link.entity, link.connection, link.resource, [link.external_id], lock=True
+        ).get(link.external_id)
+        if found is None or found.id == link.id:
+            return link
+        if found.record_id is None:
+            tx.remove_links([found.id])
+            tx.dissolve_cases([identity_subject(found)], self.engine.clock.now())
+            return link
+        return self._waits_for(link, found)
+
+    def _waits_for(self, link: Link, holder: Link) -> Link:
+        place = f"{holder.connection}/{holder.resource}/{holder.external_id}"
+        wait = Wait(f"free:{place}", f"a row of {holder.connection} that another record holds")
+        return replace(
+            link, state=LinkState.WAITING, external_id=None, row=None, wait=wait, dirty=0
+        )
+
+    def stale(self, tx: Transaction, link: Link, operation: Operation) -> None:
+        """The vendor's row has moved, or the write surely did not happen: planned anew."""
+        held = self._ours(tx, operation)
+        if held is not None:
+            self._save(tx, held, OperationState.STALE)
+            self._dirty(tx, link)
+
+    def cancel(self, tx: Transaction, operation: Operation, link: Link | None) -> None:
+        """It is not wanted any more and was never sent."""
+        held = self._ours(tx, operation)
+        if held is not None:
+            self._save(tx, held, OperationState.CANCELLED)
+            if link is not None:
+                self._dirty(tx, link)
+
+    def _dirty(self, tx: Transaction, link: Link) -> None:
+        tx.dirty_links([link.id])
+        self.dirty.append(link.id)
+
+    def rejected(self, operation: Operation, error: Rejected) -> None:
+        """The vendor refused it for good: a question, and no repetition before something changes."""
+        with self.engine.ledger.write() as tx:
+            link = tx.links([operation.link_id], lock=True).get(operation.link_id)
+            held = self._ours(tx, operation)
+            if held is None or link is None:
+                return
+            self._save(tx, held, OperationState.REJECTED, f"status {error.status}")
+            case = refused(operation, error.answer or str(error), body_digest(operation))
+            tx.raise_cases([replace(case, id=new_id(), opened_at=self.engine.clock.now())])
+            wait = Wait("", f"an answer: {link.connection} refused this write")
+            tx.save_links([replace(link, wait=wait, version=link.version + 1)])
+
+    def unknown(self, operation: Operation, detail: str) -> None:
+        """Sent, and nobody knows: probed soon, and until the vendor's time to commit is over."""
+        with self.engine.ledger.write() as tx:
+            held = self._ours(tx, operation)
+            if held is not None:
+                next_at = self.engine.clock.now() + PROBE_STEP / 2
+                self._save(tx, held, OperationState.UNKNOWN, detail, next_at=next_at)
+
+    def unknown_all(self, tx: Transaction, operations: Sequence[Operation]) -> None:
+        """Claims whose lease is over."""
+        tx.save_operations(
+            [replace(o, state=OperationState.UNKNOWN, detail="the lease ended") for o in operations]
+        )
+
+    def not_sent(self, operation: Operation, error: SyncengineError) -> None:
+        """Surely not done: the same operation again, later."""
+        now, limits = self.engine.clock.now(), self.engine.limits
+        later = now + min(60.0, limits.backoff * 2 ** min(operation.attempts - 1, 6))
+        if isinstance(error, RateLimited):
+            later = max(now, error.until)
+        self.put_off([operation], later)
+
+    def put_off(self, operations: Sequence[Operation], until: float) -> None:
+        """Back to pending, not before ``until``; only what was surely not sent."""
+        if not operations:
+            return
+        with self.engine.ledger.write() as tx:
+            held = tx.operations([o.id for o in operations], lock=True)
+            tokens = {o.id: o.token for o in operations}
+            tx.save_operations(
+                [
+                    replace(o, state=OperationState.PENDING, token=None, next_at=until)
+                    for o in held.values()
+                    if o.state is OperationState.CLAIMED and o.token == tokens[o.id]
+                ]
+            )
+
+    # creates that find their row
+
+    def adopted(self, operation: Operation, items: Sequence[Item], look: Look) -> str:
+        """As ``adopt``, in a transaction of its own."""
+        with self.engine.ledger.write() as tx:
+            link = tx.links([operation.link_id], lock=True).get(operation.link_id)
+            system = self.engine.system(operation.entity, operation.connection)
+            if link is None or system is None:
+                return "stale"
+            outcome = self.adopt(tx, system, link, operation, items, look)
+        self.announce()
+        return outcome
+
+    def adopt(
+        self, tx: Transaction, system: System, link: Link, operation: Operation,
+        items: Sequence[Item], look: Look,
+    ) -> str:  # fmt: skip
+        """The row is there before we made it: it is taken over, not made twice. Faces come from an earlier
+        create of ours, if there was one; else it is a first link."""
+        held = self._ours(tx, operation)
+        if held is None:
+            return "stale"
+        item, holder = self._free(tx, link, items)
+        self._save(tx, held, OperationState.CANCELLED, "the row was there")
+        if item is None:
+            self._save_link(tx, link if holder is None else self._waits_for(link, holder))
+            return "stale"
+        made = tx.creates(link.connection, link.resource, [item.external_id])
+        before = made.get(item.external_id)
+        base = link.base if before is None else inherited(system, before)
+        tied = replace(
+            link, state=LinkState.LINKED, external_id=item.external_id, parent=item.parent,
+            base=base, dirty=link.dirty + 1, wait=None,
+        )  # fmt: skip
+        self._save_link(tx, self._make_room(tx, tied))
+        self._show(tx, system, link, item, look)
+        self._wake(tx, tied, operation)
+        return "stale"
+
+    def prove_create(
+        self, tx: Transaction, system: System, link: Link, operation: Operation,
+        items: Sequence[Item], look: Look,
+    ) -> str:  # fmt: skip
+        """A probe found the row of a create: it took effect, faces from its body."""
+        item, holder = self._free(tx, link, items)
+        if item is None:
+            held = self._ours(tx, operation)
+            if held is not None and holder is not None:
+                self._save(tx, held, OperationState.STALE, "another record holds the row")
+                self._save_link(tx, self._waits_for(link, holder))
+            return "stale"
+        answer = Written(item.external_id, None)
+        self.applied(tx, system, link, operation, answer, look.started)
+        self._show(tx, system, link, item, look)
+        return "applied"
+
+    def _free(
+        self, tx: Transaction, link: Link, items: Sequence[Item]
+    ) -> tuple[Item | None, Link | None]:
+        held = tx.links_at(
+            link.entity, link.connection, link.resource, [i.external_id for i in items], lock=True
+        )
+        for item in items:
+            holder = held.get(item.external_id)
+            if holder is None or holder.id == link.id or holder.state not in LIVE:
+                return item, None
+        return None, held[items[0].external_id]
+
+    def _show(self, tx: Transaction, system: System, link: Link, item: Item, look: Look) -> None:
+        read = Read(item.external_id, item.row, item.parent, look.started, look.received)
+        store(self.engine, tx, self.engine.project.entities[link.entity], system, "get", [read])
+
+    # probes that concluded nothing
+
+    def wait(self, tx: Transaction, operation: Operation, horizon: float) -> None:
+        """Probe again, at the latest right after the vendor's time to commit is over."""
+        held = self._ours(tx, operation)
+        if held is not None:
+            now = self.engine.clock.now()
+            next_at = min(now + PROBE_STEP, max(now, horizon) + 0.05)
+            self._save(tx, held, OperationState.UNKNOWN, held.detail, next_at=next_at)
+
+    def ask(self, operations: Sequence[Operation]) -> None:
+        """Nothing can prove it: a person decides."""
+        if not operations:
+            return
+        now = self.engine.clock.now()
+        with self.engine.ledger.write() as tx:
+            tx.save_operations([replace(o, next_at=now + 3600) for o in operations])
+            tx.raise_cases([replace(unprovable(o), id=new_id(), opened_at=now) for o in operations])
