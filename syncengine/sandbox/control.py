@@ -16,29 +16,44 @@ from syncengine.sandbox.world import World
 ACTIONS = ("create", "update", "delete")
 
 
-def control_app(world: World) -> Starlette:
-    """The ASGI application over ``world``."""
+class Control:
+    """The routes over ``world``."""
 
-    async def requests(request: Request) -> Response:
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def app(self) -> Starlette:
+        return Starlette(
+            routes=[
+                Route("/requests", self._requests),
+                Route("/state/{vendor}/{resource}", self._state),
+                Route("/mutate/{vendor}/{resource}", self._mutate, methods=["POST"]),
+                Route("/faults", self._faults, methods=["GET", "POST", "DELETE"]),
+                Route("/reset", self._reset, methods=["POST"]),
+            ]
+        )
+
+    async def _requests(self, request: Request) -> Response:
         if request.query_params.get("counters"):
-            return JSONResponse(world.ledger.counters())
-        return JSONResponse([asdict(entry) for entry in world.ledger.entries])
+            return JSONResponse(self._world.ledger.counters())
+        return JSONResponse([asdict(entry) for entry in self._world.ledger.entries])
 
-    async def state(request: Request) -> Response:
+    async def _state(self, request: Request) -> Response:
         vendor, resource = request.path_params["vendor"], request.path_params["resource"]
         try:
-            return JSONResponse(world.vendors[vendor].state(resource))
+            return JSONResponse(self._world.vendors[vendor].state(resource))
         except KeyError as error:
             return _unknown(error)
 
-    async def mutate(request: Request) -> Response:
+    async def _mutate(self, request: Request) -> Response:
         body = await _object(request)
-        if body is None or body.get("action") not in ACTIONS:
-            return _wrong(f"expected a JSON object with an action of {', '.join(ACTIONS)}")
+        if body.get("action") not in ACTIONS:
+            return _wrong(f"action: expected one of {', '.join(ACTIONS)}")
         vendor, resource = request.path_params["vendor"], request.path_params["resource"]
+        values = body.get("values") or {}
         try:
-            row = world.vendors[vendor].mutate(
-                resource, body["action"], body.get("id"), body.get("values") or {}
+            row = self._world.vendors[vendor].mutate(
+                resource, body["action"], body.get("id"), values
             )
         except KeyError as error:
             return _unknown(error)
@@ -46,40 +61,31 @@ def control_app(world: World) -> Starlette:
             return _wrong(str(error))
         return JSONResponse(row)
 
-    async def faults(request: Request) -> Response:
+    async def _faults(self, request: Request) -> Response:
         if request.method == "DELETE":
-            world.faults.clear()
+            self._world.faults.clear()
         elif request.method == "POST":
             body = await _object(request)
-            if body is None or body.get("vendor") not in world.vendors:
-                return _wrong(f"vendor: expected one of {', '.join(world.vendors)}")
+            if body.get("vendor") not in self._world.vendors:
+                return _wrong(f"vendor: expected one of {', '.join(self._world.vendors)}")
             try:
-                world.faults.append(Fault(**body))
+                self._world.faults.append(Fault(**body))
             except (TypeError, ValueError) as error:
                 return _wrong(str(error))
-        return JSONResponse([fault.shown() for fault in world.faults])
+        return JSONResponse([fault.shown() for fault in self._world.faults])
 
-    async def reset(_: Request) -> Response:
-        world.reset()
+    async def _reset(self, _: Request) -> Response:
+        self._world.reset()
         return JSONResponse({})
 
-    return Starlette(
-        routes=[
-            Route("/requests", requests),
-            Route("/state/{vendor}/{resource}", state),
-            Route("/mutate/{vendor}/{resource}", mutate, methods=["POST"]),
-            Route("/faults", faults, methods=["GET", "POST", "DELETE"]),
-            Route("/reset", reset, methods=["POST"]),
-        ]
-    )
 
-
-async def _object(request: Request) -> dict[str, Any] | None:
+async def _object(request: Request) -> dict[str, Any]:
+    """The JSON object of a request; empty if it is none."""
     try:
         body = await request.json()
     except ValueError:
-        return None
-    return body if isinstance(body, dict) else None
+        return {}
+    return body if isinstance(body, dict) else {}
 
 
 def _unknown(error: KeyError) -> Response:

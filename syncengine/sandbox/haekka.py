@@ -6,8 +6,6 @@ fields, ``completion_rate`` 100 alone does not complete a training, errors are `
 
 from __future__ import annotations
 
-from typing import Any
-
 from syncengine.sandbox.people import TRAININGS, Staff
 from syncengine.sandbox.table import Row, Table
 from syncengine.sandbox.vendor import Call, Handler, Refused, Reply, Route, Vendor, listed, pager_of
@@ -29,12 +27,12 @@ class Haekka(Vendor):
     prefix = "/api/public"
 
     def __init__(self, staff: Staff) -> None:
-        self._tables = {
+        self.tables = {
             "employees": Table("id", "active"),
             "trainings": Table("id"),
             "employee_trainings": Table("id", "employee_id"),
         }
-        self._made = dict.fromkeys(self._tables, 0)
+        self._made = dict.fromkeys(self.tables, 0)
         self._seed(staff)
         super().__init__()
 
@@ -60,11 +58,11 @@ class Haekka(Vendor):
         return Reply(404, {"error": "Not found"})
 
     def _list_employees(self, call: Call) -> Reply:
-        active = self._tables["employees"].find("active", True)
+        active = self.tables["employees"].find("active", True)
         return Reply(200, listed(call, pager_of(active), len(active))[0])
 
     def _list(self, resource: str) -> Handler:
-        table = self._tables[resource]
+        table = self.tables[resource]
         return lambda call: Reply(200, listed(call, table.page, len(table))[0])
 
     def _get(self, resource: str) -> Handler:
@@ -72,7 +70,7 @@ class Haekka(Vendor):
 
     def _find(self, resource: str, call: Call) -> Row:
         (key,) = call.params.values()
-        row = self._tables[resource].get(key)
+        row = self.tables[resource].get(key)
         if row is None:
             raise Refused(404, {"error": "Not found"})
         call.ids["id"] = key
@@ -95,33 +93,21 @@ class Haekka(Vendor):
             raise Refused(400, {"error": "completion_rate must be a number from 0 to 100"})
         if values.get("completion_status"):
             values["completion_rate"] = 100
-        self._tables["employee_trainings"].change(row["id"], values)
+        self.tables["employee_trainings"].change(row["id"], values)
         return Reply(200, row)
 
-    def state(self, resource: str) -> list[Row]:
-        return [dict(row) for row in self._tables[resource]]
-
-    def mutate(self, resource: str, action: str, identifier: Any, values: Row) -> Row:
-        table = self._tables[resource]
-        if action == "create":
-            return dict(self._keep(resource, values))
-        if action == "delete":
-            return table.remove(identifier)
-        table.change(identifier, values)
-        return dict(table[identifier])
-
-    def _keep(self, resource: str, values: Row) -> Row:
+    def keep(self, resource: str, values: Row) -> Row:
         short = {"employees": "emp", "trainings": "trn", "employee_trainings": "etr"}[resource]
         self._made[resource] += 1
         row = {"id": f"{short}_{self._made[resource]}", **DEFAULTS[resource], **values}
-        return self._tables[resource].add(row)
+        return self.tables[resource].add(row)
 
     def _seed(self, staff: Staff) -> None:
         for name in TRAININGS:
-            self._keep("trainings", {"name": name, "description": f"{name}, in Slack"})
+            self.keep("trainings", {"name": name, "description": f"{name}, in Slack"})
         for person in staff.people:
             address = person.address
-            employee = self._keep(
+            employee = self.keep(
                 "employees",
                 {
                     "email": address.title() if person.place % 3 == 1 else address,
@@ -135,4 +121,4 @@ class Haekka(Vendor):
                 done = person.place % 2 == 0
                 assigned = {"employee_id": employee["id"], "training_id": "trn_1"}
                 progress = {"completion_status": done, "completion_rate": 100 if done else 40}
-                self._keep("employee_trainings", assigned | progress)
+                self.keep("employee_trainings", assigned | progress)

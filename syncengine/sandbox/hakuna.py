@@ -70,6 +70,12 @@ class Hakuna(Vendor):
         self.closed_month = staff.closed_month
         self.users, self.tasks, self.projects = Table("id"), Table("id"), Table("id")
         self.entries = Table("id", "user_id")
+        self.tables = {
+            "users": self.users,
+            "tasks": self.tasks,
+            "projects": self.projects,
+            "time_entries": self.entries,
+        }
         self._made: dict[str, int] = {}
         self._seed(staff)
         super().__init__()
@@ -212,7 +218,7 @@ class Hakuna(Vendor):
             all(row[name] == values[name] for name in SAME)
             for row in self.entries.find("user_id", owner)
         )
-        row = self._keep("time_entries", {**values, "user_id": owner})
+        row = self.keep("time_entries", {**values, "user_id": owner})
         call.ids["id"] = str(row["id"])
         return Reply(201, self._entry(row))
 
@@ -259,39 +265,19 @@ class Hakuna(Vendor):
 
     # The vendor's own screen
 
-    def _table(self, resource: str) -> Table:
-        tables = {"users": self.users, "tasks": self.tasks, "projects": self.projects}
-        return {**tables, "time_entries": self.entries}[resource]
-
-    def state(self, resource: str) -> list[Row]:
-        if resource == "company":
-            return [{"closed_month": self.closed_month}]
-        return [self._shown(resource, row) for row in self._table(resource)]
-
-    def _shown(self, resource: str, row: Row) -> Row:
+    def show(self, resource: str, row: Row) -> Row:
         return {"users": self._user, "time_entries": self._entry}.get(resource, dict)(row)
 
-    def mutate(self, resource: str, action: str, identifier: Any, values: Row) -> Row:
-        table = self._table(resource)
-        key = int(identifier or 0)
-        if action == "delete":
-            shown = self._shown(resource, table[key])
-            table.remove(key)
-            return shown
-        if resource == "time_entries":
-            before: Row = table[key] if action == "update" else {}
-            try:
-                checked = self._values(values, before)
-            except Refused as refused:
-                raise ValueError(refused.reply.payload["message"]) from refused
-            owner = self.users[int(values.get("user_id", before.get("user_id", 1)))]
-            values = {**checked, "user_id": owner["id"]}
-        if action == "create":
-            return self._shown(resource, self._keep(resource, values))
-        table.change(key, values)
-        return self._shown(resource, table[key])
+    def typed(self, resource: str, values: Row, row: Row | None) -> Row:
+        if resource != "time_entries":
+            return values
+        owner = self.users[values.get("user_id", row["user_id"] if row else 1)]
+        return {**self._values(values, row or {}), "user_id": owner["id"]}
 
-    def _keep(self, resource: str, values: Row) -> Row:
+    def mutate(self, resource: str, action: str, identifier: Any, values: Row) -> Row:
+        return super().mutate(resource, action, int(identifier or 0), values)
+
+    def keep(self, resource: str, values: Row) -> Row:
         self._made[resource] = self._made.get(resource, 0) + 1
         defaults: dict[str, Row] = {
             "users": {"name": "", "email": "", "teams": []},
@@ -302,16 +288,16 @@ class Hakuna(Vendor):
             },
         }  # fmt: skip
         row = {"id": self._made[resource], **defaults.get(resource, {}), **values}
-        return self._table(resource).add(row)
+        return self.tables[resource].add(row)
 
     def _seed(self, staff: Staff) -> None:
-        tasks = [self._keep("tasks", {"name": name}) for name in TASKS]
+        tasks = [self.keep("tasks", {"name": name}) for name in TASKS]
         for name in PROJECTS:
-            self._keep("projects", {"name": name, "tasks": [dict(task) for task in tasks]})
+            self.keep("projects", {"name": name, "tasks": [dict(task) for task in tasks]})
         random = staff.random("hakuna")
         for person in staff.people:
             address = person.address
-            user = self._keep(
+            user = self.keep(
                 "users",
                 {
                     "name": f"{person.first} {person.last}",
@@ -333,7 +319,7 @@ class Hakuna(Vendor):
                     "user_id": user["id"],
                 }
                 if not day.startswith(staff.closed_month):
-                    self._keep("time_entries", entry)
+                    self.keep("time_entries", entry)
 
 
 def _invalid(message: str) -> Refused:

@@ -43,11 +43,10 @@ READER = "sandbox-reader"
 TOKEN_LIFE = 3600
 LARGEST_PAGE = 1000
 # The ids that the page's own examples use, so that the examples can be replayed.
-LOCATION, DEPARTMENT, COST_CENTER = (
-    "_bE1Zi2WRANH76y0vDbdEdA_",
-    "_EaH3L12VPSVhuSDPqkKIdg_",
-    "_3q4nkYvIocIJDUhyZJh5dQ_",
-)
+LOCATION = "_bE1Zi2WRANH76y0vDbdEdA_"
+DEPARTMENT = "_EaH3L12VPSVhuSDPqkKIdg_"
+COST_CENTER = "_3q4nkYvIocIJDUhyZJh5dQ_"
+COMPANY = "_XjAmqPKx5SdmM-KlbHQTQA_"
 ATTRIBUTES = {
     "_9X8jV4qypU6As7SlyBtT8w_": "Shirt size",
     "_Aeqew@adq3dsfADRaqw": "Customer attribute Name",
@@ -79,11 +78,19 @@ class HeavenHR(Vendor):
         )
         self.organizations, self.locations = Table("id"), Table("id")
         self.cost_centers, self.categories, self.projects = Table("id"), Table("id"), Table("id")
-        self.company_id = self.new_id()
+        self.tables = {
+            "employees": self.employees,
+            "organizations": self.organizations,
+            "locations": self.locations,
+            "cost_centers": self.cost_centers,
+            "categories": self.categories,
+            "projects": self.projects,
+        }
         self._seed_company()
         for person in staff.people:
             self._seed_employee(person, staff)
         self.times = TimeTracking(self)
+        self.tables["time_trackings"] = self.times.rows
         super().__init__()
 
     def routes(self) -> list[Route]:
@@ -179,7 +186,7 @@ class HeavenHR(Vendor):
             {"id": key, "name": name, "type": "STRING", "category": "PERSON_BASIC_DATA"}
             for key, name in ATTRIBUTES.items()
         ]
-        row = {"id": self.company_id, "name": "Alpenblick AG", "customAttributes": attributes}
+        row = {"id": COMPANY, "name": "Alpenblick AG", "customAttributes": attributes}
         return Reply(200, {"links": [], "data": [row]})
 
     def _organizations(self, _: Call) -> Reply:
@@ -287,7 +294,7 @@ class HeavenHR(Vendor):
         if faults:
             text = "; ".join(f"{fault['field']} {fault['message']}" for fault in faults)
             raise Refused(400, {"message": text})
-        self._change_employee(row["id"], values)
+        self.change("employees", row, values)
         return Reply(204)
 
     def _keep_employee(self, values: Row, updated: datetime | None = None) -> Row:
@@ -304,83 +311,62 @@ class HeavenHR(Vendor):
         self._recent[row["id"]] = None
         return row
 
-    def _change_employee(self, key: str, values: Row) -> Row:
-        if self.employees.change(key, values):
-            self.employees[key]["updatedAt"] = self._now()
-            del self._recent[key]
-            self._recent[key] = None
-        return self.employees[key]
-
     def _now(self) -> datetime:
         self._last = max(self._last, now())
         return self._last
 
     # The vendor's own screen
 
-    def _tables(self) -> dict[str, Table]:
-        return {
-            "employees": self.employees,
-            "time_trackings": self.times.rows,
-            "organizations": self.organizations,
-            "locations": self.locations,
-            "cost_centers": self.cost_centers,
-            "categories": self.categories,
-            "projects": self.projects,
-        }
+    def show(self, resource: str, row: Row) -> Row:
+        return {**row, "updatedAt": _stamp(row["updatedAt"])} if resource == "employees" else row
 
-    def state(self, resource: str) -> list[Row]:
-        shown = _show_employee if resource == "employees" else dict
-        return [shown(row) for row in self._tables()[resource]]
+    def keep(self, resource: str, values: Row) -> Row:
+        if resource == "employees":
+            return self._keep_employee(values)
+        if resource == "time_trackings":
+            return self.times.keep(values)
+        state = {"status": "ACTIVE"} if resource in ("categories", "projects") else {}
+        return self.tables[resource].add({"id": self.new_id(), **state, **values})
 
-    def mutate(self, resource: str, action: str, identifier: Any, values: Row) -> Row:
-        table = self._tables()[resource]
-        if action == "delete":
-            for row in self.times.rows.find("employeeId", identifier):
-                self.times.rows.remove(row["id"])
-            self._recent.pop(identifier, None)
-            row = table.remove(identifier)
-        elif resource == "employees":
-            if "customAttributes" in values:
-                named = {item["name"]: item.get("value") for item in values["customAttributes"]}
-                values = {
-                    **values,
-                    "customAttributes": heavenhr_values.attributes(named, ATTRIBUTES),
-                }
-            row = (
-                self._keep_employee(values)
-                if action == "create"
-                else self._change_employee(identifier, values)
-            )
-        elif resource == "time_trackings":
-            row = self.times.by_hand(identifier if action == "update" else None, values)
-        elif action == "create":
-            row = table.add({"id": self.new_id(), "status": "ACTIVE", **values})
-        else:
-            table.change(identifier, values)
-            row = table[identifier]
-        return _show_employee(row) if resource == "employees" else dict(row)
+    def change(self, resource: str, row: Row, values: Row) -> None:
+        if self.tables[resource].change(row["id"], values) and resource == "employees":
+            row["updatedAt"] = self._now()
+            del self._recent[row["id"]]
+            self._recent[row["id"]] = None
+
+    def drop(self, resource: str, row: Row) -> None:
+        super().drop(resource, row)
+        if resource == "employees":
+            del self._recent[row["id"]]
+            for request in self.times.rows.find("employeeId", row["id"]):
+                self.times.rows.remove(request["id"])
+
+    def typed(self, resource: str, values: Row, row: Row | None) -> Row:
+        if resource == "time_trackings":
+            return self.times.typed(values, row)
+        if "customAttributes" in values:
+            named = {item["name"]: item.get("value") for item in values["customAttributes"]}
+            values = {**values, "customAttributes": heavenhr_values.attributes(named, ATTRIBUTES)}
+        return values
 
     # The beginning
 
     def _seed_company(self) -> None:
-        unit = {"headsOfUnit": None, "pathName": "Alpenblick AG"}
-        self.organizations.add({"id": self.new_id(), "name": "Alpenblick AG", **unit})
+        root = {"name": "Alpenblick AG", "pathName": "Alpenblick AG", "headsOfUnit": None}
+        self.keep("organizations", root)
         for name in DEPARTMENTS:
-            key = DEPARTMENT if name == "Sales" else self.new_id()
-            self.organizations.add(
-                {"id": key, "name": name, **unit, "pathName": f"Alpenblick AG/{name}"}
-            )
-        for key, name, city, country in (
-            (LOCATION, "Berlin Office", "Berlin", "Germany"),
-            (self.new_id(), "Zürich Office", "Zürich", "Switzerland"),
-        ):
-            self.locations.add({"id": key, "name": name, "city": city, "country": country})
-        for number, name in (("1485", "Marketing"), ("1359", "Sales")):
-            key = COST_CENTER if name == "Sales" else self.new_id()
-            self.cost_centers.add({"id": key, "number": number, "name": name, "employeeCount": 0})
-        for table, names in ((self.categories, TASKS), (self.projects, PROJECTS)):
+            known = {"id": DEPARTMENT} if name == "Sales" else {}
+            path = f"Alpenblick AG/{name}"
+            self.keep("organizations", {**root, "name": name, "pathName": path, **known})
+        berlin = {"name": "Berlin Office", "city": "Berlin", "country": "Germany"}
+        zurich = {"name": "Zürich Office", "city": "Zürich", "country": "Switzerland"}
+        self.keep("locations", {"id": LOCATION, **berlin})
+        self.keep("locations", zurich)
+        sales = {"id": COST_CENTER, "number": "1359", "name": "Sales", "employeeCount": 0}
+        self.keep("cost_centers", sales)
+        for resource, names in (("categories", TASKS), ("projects", PROJECTS)):
             for name in names:
-                table.add({"id": self.new_id(), "name": name, "status": "ACTIVE"})
+                self.keep(resource, {"name": name})
 
     def _seed_employee(self, person: Person, staff: Staff) -> None:
         places = [row["id"] for row in self.locations]
@@ -418,7 +404,3 @@ class HeavenHR(Vendor):
 def _stamp(moment: datetime) -> str:
     """``2018-09-25T12:17:26.522``: UTC without saying so (section "Get all employees")."""
     return moment.replace(tzinfo=None).isoformat(timespec="milliseconds")
-
-
-def _show_employee(row: Row) -> Row:
-    return {**row, "updatedAt": _stamp(row["updatedAt"])}

@@ -102,11 +102,11 @@ class TimeTracking:
             row["status"] != "REJECTED" and all(row[name] == values[name] for name in SAME)
             for row in self.rows.find("employeeId", owner["id"])
         )
-        row = self._keep({**values, "employeeId": owner["id"], "status": status})
+        row = self.keep({**values, "employeeId": owner["id"], "status": status})
         call.ids["id"] = row["id"]
         return Reply(201, {"timeTracking": row})
 
-    def _keep(self, values: Row) -> Row:
+    def keep(self, values: Row) -> Row:
         names = (
             "id", "employeeId", "projectId", "requestDate", "startTime", "endTime",
             "totalTimeInMinutes", "breakTimeInMinutes", "comment", "status",
@@ -168,23 +168,16 @@ class TimeTracking:
             found.append(self._vendor.categories[key])
         return found
 
-    def by_hand(self, identifier: str | None, values: Row) -> Row:
+    def typed(self, values: Row, row: Row | None) -> Row:
         """A person's own change on the screen, where every status can be set."""
-        before: Row = self.rows[identifier] if identifier else {"breakTimeInMinutes": 0}
-        body = dict(values)
+        body = {"status": "REQUESTED", **values} if row is None else dict(values)
+        if row is None:
+            body["employeeId"] = self._vendor.employees[values.get("employeeId")]["id"]
         if "requestDate" in values:
             body["startDate"] = values["requestDate"]
-        try:
-            changed = self._values(body, before)
-        except Refused as refused:
-            raise ValueError(refused.reply.payload["message"]) from refused
-        if "status" in values:
-            changed["status"] = values["status"]
-        if identifier:
-            self.rows.change(identifier, changed)
-            return self.rows[identifier]
-        employee = self._vendor.employees[values["employeeId"]]["id"]
-        return self._keep({"status": "REQUESTED", **changed, "employeeId": employee})
+        checked = self._values(body, row or {"breakTimeInMinutes": 0})
+        checked |= {name: body[name] for name in ("status", "employeeId") if name in body}
+        return checked
 
 
 def _moved(status: str, target: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any
 
 from syncengine.sandbox.table import Row
@@ -63,26 +63,32 @@ def read_employee(
             values[name] = _read_attributes(value, known, blame)
         elif name == "sendOnboardingEmail":
             values[name] = str(value).lower() == "true"
-        elif value is None:
-            continue
-        elif name in DATES and not is_date(value):
-            blame(name, "must be a date yyyy-MM-dd")
-        elif name in NESTED:
-            lacking = [
-                key for key in NESTED[name] if not isinstance(value, dict) or key not in value
-            ]
-            if lacking:
-                blame(name, f"lacks {', '.join(lacking)}")
-        elif not isinstance(value, str):
-            blame(name, "must be a string")
-        elif name in references and value not in references[name]:
-            blame(name, "is unknown")
-        elif name in ("email", "professionalEmail") and "@" not in value:
-            blame(name, "must be a well-formed email address")
+        elif value is not None:
+            message = _fault_in(name, value, references)
+            if message:
+                blame(name, message)
     return values, faults
 
 
-def _read_attributes(value: Any, known: Mapping[str, str], blame: Any) -> list[Row]:
+def _fault_in(name: str, value: Any, references: Mapping[str, Container[str]]) -> str | None:
+    if name in NESTED:
+        known = value if isinstance(value, dict) else {}
+        lacking = [key for key in NESTED[name] if key not in known]
+        return f"lacks {', '.join(lacking)}" if lacking else None
+    if name in DATES:
+        return None if is_date(value) else "must be a date yyyy-MM-dd"
+    if not isinstance(value, str):
+        return "must be a string"
+    if name in references and value not in references[name]:
+        return "is unknown"
+    if name in ("email", "professionalEmail") and "@" not in value:
+        return "must be a well-formed email address"
+    return None
+
+
+def _read_attributes(
+    value: Any, known: Mapping[str, str], blame: Callable[[str, str], None]
+) -> list[Row]:
     items = value if isinstance(value, list) else [value]
     named: Row = {}
     for item in items:

@@ -9,21 +9,22 @@ from datetime import date, datetime, timedelta
 from random import Random
 from zoneinfo import ZoneInfo
 
-FIRST = (
+_FIRST = (
     "Anna Jürgen Lena Björn Zoë Lukas Sophie Matthias Clémence Reto Ursula Noémie Łukasz Sinéad Jörg "
     "Käthe Emre Ayşe Giulia Luca Beat Regula Thomas Sabine Stefan Claudia Martin Nicole Daniel Sandra "
     "Peter Monika Andreas Petra Michael Birgit Urs Heidi Pascal Chantal François Amélie Søren Ingrid "
     "Dražen Ivana Mateusz Agnieszka Tomáš Petra-Marie José Inês Nuno Beatriz Yusuf Elif Priya Rahul "
     "Mei Haruto Olga Dmitri Fatima Omar"
-).split()
-LAST = (
+)
+_LAST = (
     "Müller|Schmidt|Weiß|Groß|O'Neill|D'Angelo|Schneider|Fischer|Weber|Meyer|Wagner|Becker|Schulz|"
     "Hoffmann|Schäfer|Köhler|Krüger|Böhm|Jäger|Vögeli|Zürcher|Brönnimann|Hürlimann|Bänziger|Aebischer|"
     "von Allmen|de la Cruz|Kowalski|Wiśniewska|Dvořák|Çelik|Yılmaz|Øverland|Sørensen|Lindström|García|"
     "Núñez|Gonçalves|Rossi|Ferrari|Favre|Rochat|Dubois|Lefèvre|Müller-Lüdenscheidt|Keller|Baumgartner|"
     "Steiner|Moser|Huber|Graf|Brunner|Frei|Gerber|Wyss|Suter|Zimmermann|Hofer|Lang|Vogel|Nakamura|Chen|"
     "Sharma|Haddad|Petrov|Ivanova|MacLeod|O'Brien|St. John|Nguyễn"
-).split("|")
+)
+FIRST, LAST = _FIRST.split(), _LAST.split("|")
 DEPARTMENTS = (
     "Engineering", "Sales", "People", "Finance", "Support", "Operations", "Marketing",
 )  # fmt: skip

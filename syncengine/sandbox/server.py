@@ -12,7 +12,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from syncengine.sandbox import haekka, hakuna, heavenhr, weekly10
-from syncengine.sandbox.control import control_app
+from syncengine.sandbox.control import Control
 from syncengine.sandbox.gate import Gate, Protocol
 from syncengine.sandbox.world import Options, World
 
@@ -39,7 +39,7 @@ def serve(options: Options) -> None:
         name: f"http://{HOST}:{port}{vendor.prefix}"
         for (name, vendor), port in zip(world.vendors.items(), ports[1:], strict=True)
     }
-    apps: list[ASGIApp] = [control_app(world), *(Gate(world, name) for name in world.vendors)]
+    apps: list[ASGIApp] = [Control(world).app(), *(Gate(world, name) for name in world.vendors)]
     lines = _exports(options, f"http://{HOST}:{ports[0]}", urls)
     asyncio.run(_serve(apps, sockets, lines))
 

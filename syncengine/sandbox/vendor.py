@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 
 from starlette.datastructures import Headers, QueryParams
 
-from syncengine.sandbox.table import Row
+from syncengine.sandbox.table import Row, Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +87,7 @@ class Vendor(ABC):
 
     name: str
     prefix: str
+    tables: dict[str, Table]
     slash: bool = False
     """Whether a path must end with a slash."""
 
@@ -104,12 +105,8 @@ class Vendor(ABC):
         """Raise Refused unless the call carries good credentials and may be made now."""
 
     @abstractmethod
-    def state(self, resource: str) -> list[Row]:
-        """All rows as a single GET shows them. Raises KeyError for an unknown resource."""
-
-    @abstractmethod
-    def mutate(self, resource: str, action: str, identifier: Any, values: Row) -> Row:
-        """What a person does on the vendor's own screen. Raises KeyError, ValueError."""
+    def keep(self, resource: str, values: Row) -> Row:
+        """Make a row of ``values`` with an id and what else the vendor adds."""
 
     @abstractmethod
     def missing(self, method: str, path_known: bool) -> Reply:
@@ -118,6 +115,44 @@ class Vendor(ABC):
     def decorate(self) -> Mapping[str, str]:
         """Headers that every answer carries."""
         return {}
+
+    def show(self, resource: str, row: Row) -> Row:  # what a single GET answers
+        del resource
+        return row
+
+    def change(self, resource: str, row: Row, values: Row) -> None:
+        table = self.tables[resource]
+        table.change(row[table.key], values)
+
+    def drop(self, resource: str, row: Row) -> None:
+        table = self.tables[resource]
+        table.remove(row[table.key])
+
+    def typed(self, resource: str, values: Row, row: Row | None) -> Row:
+        """What a person typed into the vendor's own screen as values to keep. Raises Refused."""
+        del resource, row
+        return values
+
+    def state(self, resource: str) -> list[Row]:
+        """All rows. Raises KeyError for an unknown resource."""
+        return [dict(self.show(resource, row)) for row in self.tables[resource]]
+
+    def mutate(self, resource: str, action: str, identifier: Any, values: Row) -> Row:
+        """What a person does on the vendor's own screen; the row. Raises KeyError, ValueError."""
+        table = self.tables[resource]
+        row = None if action == "create" else table[identifier]
+        try:
+            values = self.typed(resource, values, row)
+        except Refused as refused:
+            raise ValueError(str(refused.reply.payload)) from refused
+        if row is None:
+            return dict(self.show(resource, self.keep(resource, values)))
+        if action == "update":
+            self.change(resource, row, values)
+            return dict(self.show(resource, row))
+        shown = dict(self.show(resource, row))
+        self.drop(resource, row)
+        return shown
 
     def match(self, method: str, path: str) -> tuple[Route, dict[str, str]] | Reply:
         """The route of a path and its parameters, or the answer to a path that has none."""

@@ -10,12 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, time, timedelta
-from typing import Any
 from urllib.parse import urlencode
 
 from syncengine.sandbox.people import DEPARTMENTS, TRAININGS, Staff
 from syncengine.sandbox.table import Row, Table
-from syncengine.sandbox.vendor import Call, Pager, Refused, Reply, Route, Vendor, listed, now, pager_of
+from syncengine.sandbox.vendor import (
+    Call,
+    Pager,
+    Refused,
+    Reply,
+    Route,
+    Vendor,
+    listed,
+    now,
+    pager_of,
+)
 from syncengine.sandbox.weekly10_fields import ZONE, Field, clean
 
 USERNAME, PASSWORD = "sandbox-api", "sandbox-password"
@@ -50,13 +59,13 @@ class Weekly10(Vendor):
         self._random = staff.random("weekly10")
         self._token: str | None = None
         departments = tuple(_department(place) for place in range(1, 5))
-        self._tables = {
+        self.tables = {
             "users": Table("api_id", "email", "manager_api_id", *departments),
             "departments": Table("api_id"),
             "training_packages": Table("api_id"),
             "training_records": Table("api_id", "person_api_id", "package_api_id"),
         }
-        self._fields = _fields(self._tables, departments)
+        self._fields = _fields(self.tables, departments)
         self._seed(staff)
         super().__init__()
 
@@ -112,7 +121,7 @@ class Weekly10(Vendor):
     # Reading
 
     def _list(self, resource: str, call: Call) -> Reply:
-        table = self._tables[resource]
+        table = self.tables[resource]
         pager: Pager = table.page
         total = len(table)
         term = call.query.get("search", "").strip().lower()
@@ -121,7 +130,7 @@ class Weekly10(Vendor):
             hits = [
                 row
                 for row in table
-                if any(term in (self._show(resource, row)[name] or "").lower() for name in names)
+                if any(term in (self.show(resource, row)[name] or "").lower() for name in names)
             ]
             pager, total = pager_of(hits), len(hits)
         limit = _positive(call.query.get("limit"), LIMIT) or LIMIT
@@ -133,53 +142,53 @@ class Weekly10(Vendor):
                 "count": total,
                 "next": _link(call, offset + limit, limit) if offset + limit < total else None,
                 "previous": _link(call, offset - limit, limit) if offset > 0 else None,
-                "results": [self._show(resource, row) for row in rows],
+                "results": [self.show(resource, row) for row in rows],
             },
         )
 
-    def _show(self, resource: str, row: Row) -> Row:
+    def show(self, resource: str, row: Row) -> Row:
         if resource != "training_records":
             return row
         shown = {
             name: _stamp(value) if isinstance(value, datetime) else value
             for name, value in row.items()
         }
-        shown["package_desc"] = self._tables["training_packages"][row["package_api_id"]]["name"]
+        shown["package_desc"] = self.tables["training_packages"][row["package_api_id"]]["name"]
         return shown
 
     def _find(self, resource: str, call: Call) -> Row:
-        row = self._tables[resource].get(call.params["api_id"])
+        row = self.tables[resource].get(call.params["api_id"])
         if row is None:
             raise Refused(404, {"detail": f"No {MODELS[resource]} matches the given query."})
         call.ids["id"] = row["api_id"]
         return row
 
     def _get(self, resource: str, call: Call) -> Reply:
-        return Reply(200, self._show(resource, self._find(resource, call)))
+        return Reply(200, self.show(resource, self._find(resource, call)))
 
     # Writing
 
     def _create(self, resource: str, call: Call) -> Reply:
         values = self._cleaned(resource, _body(call), None, partial=False)
         call.duplicate = self._stands(resource, values)
-        row = self._keep(resource, values)
+        row = self.keep(resource, values)
         call.ids["id"] = row["api_id"]
-        return Reply(201, self._show(resource, row))
+        return Reply(201, self.show(resource, row))
 
     def _update(self, resource: str, call: Call) -> Reply:
         row = self._find(resource, call)
         values = self._cleaned(resource, _body(call), row, partial=call.method == "PATCH")
-        self._tables[resource].change(row["api_id"], values)
-        return Reply(200, self._show(resource, row))
+        self.tables[resource].change(row["api_id"], values)
+        return Reply(200, self.show(resource, row))
 
     def _delete(self, resource: str, call: Call) -> Reply:
-        self._remove(resource, self._find(resource, call)["api_id"])
+        self.drop(resource, self._find(resource, call))
         return Reply(204)
 
     def _cleaned(self, resource: str, body: Row, row: Row | None, partial: bool) -> Row:
         values, faults = clean(self._fields[resource], body, partial)
         chosen = values.get("api_id")
-        if chosen in self._tables[resource] and (row is None or chosen != row["api_id"]):
+        if chosen in self.tables[resource] and (row is None or chosen != row["api_id"]):
             name = MODELS[resource].replace("Training", "training ").lower()
             faults["api_id"] = [f"{name} with this api id already exists."]
         if faults:
@@ -188,69 +197,50 @@ class Weekly10(Vendor):
 
     def _stands(self, resource: str, values: Row) -> bool:
         if resource == "training_records":
-            records = self._tables[resource].find("person_api_id", values["person_api_id"])
+            records = self.tables[resource].find("person_api_id", values["person_api_id"])
             return any(row["package_api_id"] == values["package_api_id"] for row in records)
         if resource == "users" and values.get("email"):
             named = (values["first_name"], values["last_name"])
-            users = self._tables[resource].find("email", values["email"])
+            users = self.tables[resource].find("email", values["email"])
             return any((row["first_name"], row["last_name"]) == named for row in users)
         return False
 
-    def _keep(self, resource: str, values: Row) -> Row:
+    def keep(self, resource: str, values: Row) -> Row:
         row = {name: field.default() for name, field in self._fields[resource].items()}
         row |= values
         row["api_id"] = row["api_id"] or self._random.randbytes(16).hex()
         if resource == "training_records":
             row.setdefault("date_assigned", now())
-        return self._tables[resource].add(row)
+        return self.tables[resource].add(row)
 
-    def _remove(self, resource: str, key: str) -> Row:
-        shown = dict(self._show(resource, self._tables[resource][key]))
-        records = self._tables["training_records"]
+    def drop(self, resource: str, row: Row) -> None:
+        key = row["api_id"]
+        records, users = self.tables["training_records"], self.tables["users"]
         if resource in ("users", "training_packages"):
             field = "person_api_id" if resource == "users" else "package_api_id"
-            for row in records.find(field, key):
-                records.remove(row["api_id"])
-        users = self._tables["users"]
+            for record in records.find(field, key):
+                records.remove(record["api_id"])
         for field in _pointing_at(resource):
-            for row in users.find(field, key):
-                users.change(row["api_id"], {field: None})
-        self._tables[resource].remove(key)
-        return shown
+            for user in users.find(field, key):
+                users.change(user["api_id"], {field: None})
+        self.tables[resource].remove(key)
 
-    # The vendor's own screen
-
-    def state(self, resource: str) -> list[Row]:
-        return [dict(self._show(resource, row)) for row in self._tables[resource]]
-
-    def mutate(self, resource: str, action: str, identifier: Any, values: Row) -> Row:
-        table = self._tables[resource]
-        if action == "delete":
-            return self._remove(resource, identifier)
-        row = table[identifier] if action == "update" else None
-        try:
-            values = self._cleaned(resource, values, row, partial=action == "update")
-        except Refused as refused:
-            raise ValueError(str(refused.reply.payload)) from refused
-        if row is None:
-            row = self._keep(resource, values)
-        else:
-            table.change(identifier, values)
-        return dict(self._show(resource, row))
+    def typed(self, resource: str, values: Row, row: Row | None) -> Row:
+        return self._cleaned(resource, values, row, partial=row is not None)
 
     def _seed(self, staff: Staff) -> None:
         departments = {name: f"dep-{name.lower()}" for name in DEPARTMENTS}
         for name, key in departments.items():
-            self._keep("departments", {"api_id": key, "name": name})
+            self.keep("departments", {"api_id": key, "name": name})
         for name in TRAININGS:
             key = name.lower().replace(" ", "-")
-            self._keep("training_packages", {"api_id": key, "name": name})
+            self.keep("training_packages", {"api_id": key, "name": name})
         noon = datetime.combine(staff.today, time(12), UTC)
         for person in staff.people:
             if not person.in_weekly10:
                 continue
             email = person.work_email
-            user = self._keep(
+            user = self.keep(
                 "users",
                 {
                     "api_id": person.number or self._random.randbytes(16).hex(),
@@ -263,7 +253,7 @@ class Weekly10(Vendor):
             )
             if person.place % 5 == 0:
                 begun = noon - timedelta(days=20 + person.place % 40)
-                self._keep(
+                self.keep(
                     "training_records",
                     {
                         "api_id": f"rec-{person.place + 1}",
