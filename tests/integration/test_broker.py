@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+import redis
+
+from syncengine.broker import (
+    SLOWEST_TRIP,
+    BrokerUnusable,
+    broker_url,
+    ensure_broker,
+    reachable,
+    round_trip,
+    serve,
+    wait_for_broker,
+)
+from syncengine.process import free_port
+from syncengine.settings import Settings
+
+
+@contextmanager
+def _broker(port: int, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen([sys.executable, "-m", "syncengine.broker", str(port), *arguments])
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_round_trip_is_quick() -> None:
+    """The broker answers far below the 40 ms of held-back packets."""
+    port = free_port()
+    with _broker(port):
+        assert wait_for_broker(port) < SLOWEST_TRIP
+
+
+def test_a_blocked_client_is_woken() -> None:
+    """A worker that waits for work gets it when it comes, not at its timeout."""
+    port = free_port()
+    with _broker(port):
+        wait_for_broker(port)
+        client = redis.Redis(port=port)
+        sender = threading.Timer(0.2, lambda: redis.Redis(port=port).lpush("queue", "task"))
+        sender.start()
+        started = time.monotonic()
+        assert client.brpop(["queue"], timeout=5) == (b"queue", b"task")
+        assert time.monotonic() - started < 2
+
+
+def test_embedded_resolves_to_loopback() -> None:
+    """``embedded`` is a port on loopback, and a broker of one's own is left as it is."""
+    assert broker_url(Settings()) == "redis://127.0.0.1:16379/0"
+    assert broker_url(Settings(broker_url="embedded:17000")) == "redis://127.0.0.1:17000/0"
+    assert broker_url(Settings(broker_url="amqp://h/v")) == "amqp://h/v"
+
+
+def test_whoever_finds_nobody_starts_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first to ask starts the broker, and the second finds that one."""
+    monkeypatch.setattr("syncengine.broker.LINGER", 1.0)
+    settings = Settings(broker_url=f"embedded:{free_port()}")
+    assert not reachable(settings)
+    ensure_broker(settings)
+    assert reachable(settings)
+    client = redis.Redis.from_url(broker_url(settings))
+    client.set("mark", "1")
+    ensure_broker(settings)
+    assert client.get("mark") == b"1"
+
+
+def test_a_broker_of_nobody_ends_by_itself() -> None:
+    """A broker that lingers is gone some time after its last client."""
+    port = free_port()
+    with _broker(port, "1") as process:
+        wait_for_broker(port)
+        client = redis.Redis(port=port)
+        client.ping()
+        time.sleep(1.6)
+        assert process.poll() is None
+        client.close()
+        assert process.wait(10) == 0
+
+
+def test_a_second_one_takes_over_when_the_first_is_gone() -> None:
+    """Two brokers on a port do not fight: one stands by and serves once the other has died."""
+    port = free_port()
+    with _broker(port) as first:
+        wait_for_broker(port)
+        with _broker(port) as second:
+            time.sleep(0.7)
+            assert second.poll() is None
+            os.kill(first.pid, signal.SIGKILL)
+            first.wait()
+            wait_for_broker(port)
+            assert second.poll() is None
+
+
+def test_a_port_taken_by_something_else_is_told() -> None:
+    """What listens and is no broker is named with what to do, instead of being waited for."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        thread = threading.Thread(target=_answer_nonsense, args=(other,), daemon=True)
+        thread.start()
+        with pytest.raises(BrokerUnusable, match=f"port {port}.*embedded:"):
+            round_trip(port)
+        with pytest.raises(BrokerUnusable):
+            ensure_broker(Settings(broker_url=f"embedded:{port}"))
+        with pytest.raises(BrokerUnusable):
+            serve(port, None, threading.Event())
+
+
+def _answer_nonsense(server: socket.socket) -> None:
+    while True:
+        try:
+            connection, _ = server.accept()
+        except OSError:
+            return
+        connection.recv(100)
+        connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        connection.close()

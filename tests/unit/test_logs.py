@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import structlog
+
+from syncengine.errors import Bug, VendorDown
+from syncengine.logs import Scrubbed, configure_logs
+
+
+@pytest.fixture
+def stream() -> Iterator[io.StringIO]:
+    """Logs as JSON, in memory; the root logger is put back afterwards."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    stream = io.StringIO()
+    configure_logs("json", stream)
+    yield stream
+    structlog.reset_defaults()
+    logging.basicConfig(handlers=handlers, level=level, force=True)
+
+
+def _last(stream: io.StringIO) -> dict[str, Any]:
+    entry: dict[str, Any] = json.loads(stream.getvalue().splitlines()[-1])
+    return entry
+
+
+def test_rows_are_never_shown(stream: io.StringIO) -> None:
+    """A structured value, such as a vendor's row, is shown by its type alone."""
+    row = {"name": "Anna", "salary": 1000}
+    structlog.get_logger().info("seen", row=row, rows=[row], count=3)
+    assert "Anna" not in stream.getvalue()
+    assert _last(stream)["count"] == 3
+
+
+def test_counts_are_shown(stream: io.StringIO) -> None:
+    """Counts by name stay readable."""
+    structlog.get_logger().info("sent", outcomes={"applied": 2})
+    assert _last(stream)["outcomes"] == {"applied": 2}
+
+
+def test_credentials_in_urls_are_cut_out(stream: io.StringIO) -> None:
+    """A URL is shown without user and password."""
+    structlog.get_logger().info("connect", url="amqp://user:hush@host/v")
+    assert _last(stream)["url"] == "amqp://host/v"
+
+
+@pytest.mark.parametrize("library", [False, True])
+def test_a_strangers_message_is_not_shown(stream: io.StringIO, library: bool) -> None:
+    """An unexpected exception is shown by class and place, for its message may quote a row; whoever logs it."""
+    log = logging.getLogger("library") if library else structlog.get_logger()
+    try:
+        int("Anna")
+    except ValueError:
+        log.exception("failed")
+    assert "Anna" not in stream.getvalue()
+    assert _last(stream)["error"].startswith("ValueError at test_logs.py:")
+
+
+def test_our_own_message_is_shown(stream: io.StringIO) -> None:
+    """An error of the engine says what to do."""
+    try:
+        raise VendorDown("hakuna refused the connection")
+    except VendorDown:
+        structlog.get_logger().exception("failed")
+    assert _last(stream)["message"] == "hakuna refused the connection"
+
+
+def test_scrubbed_hides_a_strangers_message() -> None:
+    """What leaves a scrubbed block names the class and place of a stranger and nothing else of it."""
+    with pytest.raises(Bug) as caught, Scrubbed():
+        int("Anna")
+    assert "Anna" not in str(caught.value)
+    assert "ValueError at test_logs.py:" in str(caught.value)
+    assert caught.value.__suppress_context__
+
+
+def test_scrubbed_lets_our_own_errors_through() -> None:
+    """An error of the engine keeps its class, which says what happens next."""
+    with pytest.raises(VendorDown), Scrubbed():
+        raise VendorDown("down")
+
+
+def test_libraries_are_heard_from_warning_on(stream: io.StringIO) -> None:
+    """A library's chatter is left out, its warnings are not."""
+    logging.getLogger("httpx").info("HTTP Request: GET /people?email=anna")
+    logging.getLogger("kombu").warning("lost")
+    assert [json.loads(line)["event"] for line in stream.getvalue().splitlines()] == ["lost"]
