@@ -77,7 +77,9 @@ def time_tracking_steps(sent: dict[str, Json], current: Row) -> Sequence[Step]:
     if not status or status == before:
         return steps
     if status == "EDITABLE":
-        raise Rejected("HeavenHR has no way back to EDITABLE; choose REQUESTED, APPROVED or REJECTED")
+        raise Rejected(
+            "HeavenHR has no way back to EDITABLE; choose REQUESTED, APPROVED or REJECTED"
+        )
     if status != "REQUESTED" and before != "REQUESTED":
         steps.append(Step("/REQUESTED"))
     return [*steps, Step(f"/{status}")]

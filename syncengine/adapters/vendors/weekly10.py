@@ -49,7 +49,7 @@ USERS: Final = _resource(
     "/users/",
     {
         **writes("string", "first_name", "last_name", required=True),
-        **writes("email", "email", required=True),
+        **writes("email", "email"),
         **writes("boolean", "is_active"),
         **writes(
             "string", "language", "manager_api_id", "department_api_id",

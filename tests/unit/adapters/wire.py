@@ -69,18 +69,26 @@ class Wire:
                 if isinstance(answer, httpx.Response):
                     return answer
                 status, body = answer if isinstance(answer, tuple) else (200, answer)
-                return httpx.Response(status, json=body) if body is not None else httpx.Response(status)
+                return (
+                    httpx.Response(status, json=body)
+                    if body is not None
+                    else httpx.Response(status)
+                )
         return httpx.Response(404, json={"message": "no such route"})
 
     @property
     def asked(self) -> list[str]:
         """``METHOD /path?query`` of all requests but token calls."""
-        calls = (f"{r.method} {r.url.raw_path.decode().removeprefix('/api')}" for r in self.requests)
+        calls = (
+            f"{r.method} {r.url.raw_path.decode().removeprefix('/api')}" for r in self.requests
+        )
         return [call for call in calls if "token" not in call]
 
     def bodies(self) -> list[Any]:
         """The JSON bodies of all writes."""
-        return [json.loads(r.content) for r in self.requests if r.content and "token" not in r.url.path]
+        return [
+            json.loads(r.content) for r in self.requests if r.content and "token" not in r.url.path
+        ]
 
 
 def connector(

@@ -54,7 +54,9 @@ def server(talk: Callable[[socket.socket], None]) -> Iterator[str]:
         thread.join(5)
 
 
-def real(url: str, extensions: dict[str, Purpose], method: str, timeout: float = 5) -> httpx.Response:
+def real(
+    url: str, extensions: dict[str, Purpose], method: str, timeout: float = 5
+) -> httpx.Response:
     with make_client(httpx.Auth(), OpenGate(), Tally(), timeout) as live:
         return live.request(method, url, extensions=dict(extensions))
 
@@ -65,9 +67,7 @@ def test_the_gate_stands_before_every_request() -> None:
     live, tally = client(lambda _: httpx.Response(200), gate)
     live.get("https://v.example", extensions=dict(READ))
     live.patch("https://v.example", extensions=dict(WRITE))
-    live.get(
-        "https://v.example", extensions={"purpose": Purpose(Kind.READ, "GET /x", repeat=True)}
-    )
+    live.get("https://v.example", extensions={"purpose": Purpose(Kind.READ, "GET /x", repeat=True)})
     assert gate.entered == [False, True, False]
     assert tally == Tally(reads=2, writes=1, retries=1)
 
