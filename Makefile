@@ -30,7 +30,7 @@ install: .venv/.installed
 # The stamp is written last: what was broken off half-way is done again.
 .venv/.installed: $(LOCK) pyproject.toml
 	@$(PYTHON) .ci/python.py
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv
 	$(PIP) install --quiet --require-hashes --only-binary :all: -r $(LOCK)
 	$(PIP) install --quiet --no-index --no-build-isolation --no-deps --editable .
 	@touch $@
@@ -59,12 +59,14 @@ demo: install
 bench: install
 	$(BIN)/python -m bench $(ARGS)
 
-# The dev lock is held to the versions of the other one, so that what is tested is what runs.
-# It names no index: pip takes the one that the machine is set up with.
+# All locks agree: the later ones are held to the versions of the earlier, so that what is tested is what runs.
+# They name no index: pip takes the one that the machine is set up with.
 lock: install
 	$(UV_COMPILE) $(ARGS) pyproject.toml --output-file requirements.txt
-	$(UV_COMPILE) $(ARGS) pyproject.toml --extra dev --constraint requirements.txt requirements-build.in \
-		--output-file $(LOCK)
+	$(UV_COMPILE) $(ARGS) requirements-build.in --constraint requirements.txt \
+		--output-file requirements-build.txt
+	$(UV_COMPILE) $(ARGS) pyproject.toml --extra dev requirements-build.in \
+		--constraint requirements.txt --constraint requirements-build.txt --output-file $(LOCK)
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .build dist

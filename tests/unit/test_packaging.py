@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).parents[2]
+LOCKS = ("requirements.txt", "requirements-build.txt", "requirements-dev.txt")
+OURS = ("migrate", "worker", "beat", "web", "flower")
+
+PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+COMPOSE: dict[str, Any] = YAML(typ="safe").load((ROOT / "compose.yaml").read_text("utf-8"))
+SERVICES: dict[str, Any] = COMPOSE["services"]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+    """The built wheel."""
+    folder = tmp_path_factory.mktemp("wheel")
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-build-isolation"),
+            *("--no-deps", "--no-index", "--wheel-dir", str(folder), str(ROOT)),
+        ],
+        check=True,
+    )
+    return zipfile.ZipFile(next(folder.glob("syncengine-*.whl")))
+
+
+def test_the_wheel_has_all_modules(wheel: zipfile.ZipFile) -> None:
+    """Every module of the engine and the workers is in the wheel, migrations included."""
+    modules = {
+        str(path.relative_to(ROOT))
+        for package in ("syncengine", "workers")
+        for path in (ROOT / package).rglob("*.py")
+    }
+    assert modules <= set(wheel.namelist())
+
+
+def test_the_wheel_has_the_starter_project(wheel: zipfile.ZipFile) -> None:
+    """Every file of the shipped project is in the wheel, for ``syncengine init``."""
+    shipped = ROOT / "mappings"
+    files = {
+        f"syncengine/starter/{path.relative_to(shipped)}"
+        for path in shipped.rglob("*")
+        if path.is_file()
+    }
+    assert files
+    assert files <= set(wheel.namelist())
+
+
+def test_the_wheel_has_nothing_else(wheel: zipfile.ZipFile) -> None:
+    """Neither tests nor benchmarks are shipped."""
+    tops = {name.partition("/")[0] for name in wheel.namelist()}
+    assert tops == {
+        "syncengine",
+        "workers",
+        f"syncengine-{PROJECT['project']['version']}.dist-info",
+    }
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_locks_pin_by_hash_and_name_no_index(name: str) -> None:
+    """Every locked requirement has one version and hashes, and no lock says where packages come from."""
+    text = (ROOT / name).read_text("utf-8")
+    entries = re.split(r"\n(?=\S)", text.strip())
+    packages = [entry for entry in entries if not entry.startswith("#")]
+    assert all(re.match(r"[\w.\[\]-]+==\S+", entry) for entry in packages)
+    assert all("--hash=sha256:" in entry for entry in packages)
+    assert "://" not in text
+    assert "index-url" not in text
+
+
+def _locked(name: str) -> dict[str, str]:
+    text = (ROOT / name).read_text("utf-8")
+    pinned = re.findall(r"^([\w.-]+)(?:\[[\w,-]+\])?==([^\s;\\]+)", text, re.MULTILINE)
+    return {canonicalize_name(package): version for package, version in pinned}
+
+
+def test_the_lock_covers_what_the_project_asks_for() -> None:
+    """Each dependency that the project declares is locked at a version that it allows."""
+    locked = _locked("requirements.txt")
+    for line in PROJECT["project"]["dependencies"]:
+        wanted = Requirement(line)
+        assert wanted.specifier.contains(locked[canonicalize_name(wanted.name)])
+
+
+def test_what_is_tested_is_what_runs() -> None:
+    """No package has different versions in two locks."""
+    dev = _locked("requirements-dev.txt")
+    for name in ("requirements.txt", "requirements-build.txt"):
+        assert _locked(name).items() <= dev.items()
+
+
+def test_compose_starts_the_whole_service() -> None:
+    """Database, broker, migration, worker, beat, web and Flower are there, the last four after what they need."""
+    assert set(SERVICES) == {"postgres", "rabbitmq", *OURS}
+    for name in ("worker", "web"):
+        needs = SERVICES[name]["depends_on"]
+        assert needs["migrate"]["condition"] == "service_completed_successfully"
+        assert needs["rabbitmq"]["condition"] == "service_healthy"
+
+
+def test_compose_has_no_password_of_its_own() -> None:
+    """Every password, key and user of Flower must be given, or compose says which is missing."""
+    text = (ROOT / "compose.yaml").read_text("utf-8")
+    secret = re.compile(r"(PASSWORD|PASS|KEYS|AUTH): (?P<value>.*)")
+    values = [match["value"] for match in map(secret.search, text.splitlines()) if match]
+    assert len(values) == 4
+    assert all(re.fullmatch(r"\$\{\w+:\?[^}]+\}", value) for value in values)
+    assert all(
+        re.search(r"://\w+:\$\{\w+:\?[^}]+\}@", line)
+        for line in text.splitlines()
+        if re.search(r"://\w+:", line)
+    )
+
+
+def test_compose_opens_ports_on_loopback_only() -> None:
+    """Nothing is reachable from another host, and database and broker not even from this one."""
+    ports = {name: service.get("ports", []) for name, service in SERVICES.items()}
+    assert {name for name, opened in ports.items() if opened} == {"web", "flower"}
+    assert all(port.startswith("127.0.0.1:") for opened in ports.values() for port in opened)
+
+
+def test_compose_shows_flower_read_only_behind_a_password() -> None:
+    """Flower asks who comes, changes nothing, and holds neither keys nor the database's password."""
+    flower = SERVICES["flower"]
+    assert "--read-only" in flower["command"]
+    assert "FLOWER_BASIC_AUTH" in flower["environment"]
+    assert "SYNCENGINE_DATABASE_URL" not in flower["environment"]
+    assert "env_file" not in flower
+
+
+def test_compose_watches_what_runs() -> None:
+    """What serves others has a health check, and all that runs on is started again."""
+    for name in ("postgres", "rabbitmq", "worker", "web", "flower"):
+        assert SERVICES[name]["healthcheck"]["test"]
+    for name, service in SERVICES.items():
+        assert service["restart"] == ("no" if name == "migrate" else "unless-stopped")
+
+
+def test_compose_builds_from_the_locks() -> None:
+    """The image installs by hash, runs without root, and copies only files that exist."""
+    recipe = SERVICES["worker"]["build"]["dockerfile_inline"]
+    assert recipe.count("--require-hashes") == 2
+    assert recipe.rindex("USER syncengine") > recipe.rindex("FROM ")
+    copied = [line.split()[1:-1] for line in recipe.splitlines() if line.startswith("COPY")]
+    sources = [word for words in copied for word in words if "--from" not in word]
+    assert all((ROOT / source).exists() for source in sources if not source.startswith("/"))
+    allowed = (ROOT / ".dockerignore").read_text("utf-8").split()
+    assert all(f"!{source}" in allowed for source in sources if not source.startswith("/"))
