@@ -1,0 +1,32 @@
+"""The YAML project: read, checked, and compiled to what planning and flows work with."""
+
+from syncengine.mapping.expressions import Expression
+from syncengine.mapping.loader import load_project
+from syncengine.mapping.project import (
+    Budget,
+    Connection,
+    Derivation,
+    Entity,
+    Project,
+    Safety,
+    Schedule,
+    System,
+)
+from syncengine.mapping.rule import Context, Field, Rule, Unresolved
+
+__all__ = [
+    "Budget",
+    "Connection",
+    "Context",
+    "Derivation",
+    "Entity",
+    "Expression",
+    "Field",
+    "Project",
+    "Rule",
+    "Safety",
+    "Schedule",
+    "System",
+    "Unresolved",
+    "load_project",
+]

@@ -1,4 +1,4 @@
-"""Paths into a vendor's row: ``a.b``, ``a['odd name']``, ``a[key='value'].b`` (the item of a list)."""
+"""Paths into a vendor's row: ``a.b``, ``a['odd name']``, ``a[key='value'].b`` (a list's item)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Steps = tuple[str | Item, ...]
 
 @lru_cache(maxsize=4096)
 def parse(path: str) -> Steps:
-    """The steps of a path; the first is always a name. Raises ValueError saying where it stops making sense."""
+    """The steps of a path; the first is always a name. Raises ValueError saying where it ends."""
     steps: list[str | Item] = []
     text, at = f".{path}", 0
     while at < len(text):
@@ -57,8 +57,8 @@ def root(path: str) -> str:
 
 
 def get(row: Row, path: str) -> Json | Absent:
-    """The value at a path; ABSENT where the row says nothing, None where something on the way is empty or a
-    list has no such item. Raises RowInvalid where something on the way is no object or list."""
+    """The value at a path; ABSENT where the row says nothing, None where something on the way is
+    empty or a list has no such item. Raises RowInvalid where the way is no object or list."""
     return walk(row, parse(path))
 
 
@@ -80,8 +80,8 @@ def walk(row: Row, steps: Steps) -> Json | Absent:
 
 
 def put(row: dict[str, Json], path: str, value: Json) -> None:
-    """Set the value at a path in place; makes the objects and list items that are missing on the way. Raises
-    RowInvalid where something on the way is no object or list."""
+    """Set the value at a path in place; makes the objects and list items that are missing on the
+    way. Raises RowInvalid where something on the way is no object or list."""
     *way, last = parse(path)
     here: Any = row
     for step, after in zip(way, [*way[1:], last], strict=True):

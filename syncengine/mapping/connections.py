@@ -1,0 +1,145 @@
+"""connections.yaml: accounts, how often they are read, what they may cost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from syncengine.mapping.draft import SPECIAL, Draft
+from syncengine.mapping.expressions import RESERVED
+from syncengine.mapping.project import Budget, Connection, Schedule
+from syncengine.mapping.schema import ConnectionPart, ConnectionsFile, SchedulePart
+from syncengine.mapping.source import Document, Loc, near
+from syncengine.model.resource import Catalog, ConnectorSpec, ResourceSpec
+
+_TAKEN = RESERVED | set(SPECIAL) | {"row", "anyone", "flag", "newest", "max", "min"}
+
+
+def zone(document: Document, loc: Loc, name: str) -> ZoneInfo:
+    """A time zone; a fault and UTC where there is none of that name."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        document.fault(loc, "is no time zone, write for example Europe/Berlin", value=True)
+        return ZoneInfo("UTC")
+
+
+def compile_connections(
+    draft: Draft, document: Document, part: ConnectionsFile, catalog: Catalog
+) -> None:
+    """Fill ``draft.connections``; connectors that nobody knows are left out."""
+    for loc, names in document.unset.items():
+        if not _may_be_unset(loc):
+            text = f"{names[0]} is not set, set it or write ${{{names[0]}:-default}}"
+            document.fault(loc, text)
+    for name, item in part.connections.items():
+        loc = ("connections", name)
+        _check_name(draft, document, loc, name)
+        spec = catalog.get(item.connector)
+        if spec is None:
+            hint = near(item.connector, catalog)
+            document.fault((*loc, "connector"), f"no such connector, {hint}", value=True)
+            continue
+        draft.connections[name] = _connection(document, loc, part, item, spec)
+
+
+def _may_be_unset(loc: Loc) -> bool:
+    return len(loc) > 2 and loc[0] == "connections" and loc[2] in {"credentials", "base_url"}
+
+
+def _check_name(draft: Draft, document: Document, loc: Loc, name: str) -> None:
+    if name in _TAKEN:
+        document.fault(loc, f"{name!r} is a word of the expression language, choose another name")
+    for entity, other in draft.entities.items():
+        if name == entity:
+            document.fault(loc, f"{name!r} is also an entity, choose another name")
+        elif name in other.document.names("fields"):
+            document.fault(loc, f"{name!r} is also a field of {entity}, choose another name")
+
+
+def _connection(
+    document: Document, loc: Loc, part: ConnectionsFile, item: ConnectionPart, spec: ConnectorSpec
+) -> Connection:
+    for name in item.credentials:
+        if name not in spec.credentials:
+            text = f"a name that {spec.name} does not take, write: {', '.join(spec.credentials)}"
+            document.fault((*loc, "credentials", name), text)
+    for name in item.options:
+        if name not in spec.options:
+            document.fault((*loc, "options", name), f"unknown option, {near(name, spec.options)}")
+    if item.base_url and not _is_url(item.base_url):
+        document.fault((*loc, "base_url"), "is no address, write https://host/path", value=True)
+    timezone = item.timezone or part.timezone
+    if item.timezone:
+        zone(document, (*loc, "timezone"), item.timezone)
+    return Connection(
+        name=str(loc[1]),
+        connector=item.connector,
+        spec=spec,
+        mode=item.mode,
+        base_url=item.base_url,
+        credentials=dict(item.credentials),
+        options=dict(item.options),
+        timezone=timezone,
+        budget=Budget(
+            item.budget.calls,
+            item.budget.per,
+            min(item.budget.concurrency or spec.concurrency, spec.concurrency),
+        ),
+        resources=_schedules(document, (*loc, "resources"), item, spec),
+        off=_off(document, loc, item, spec.credentials),
+        position=document.position(loc),
+    )
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _off(document: Document, loc: Loc, item: ConnectionPart, wanted: Sequence[str]) -> str:
+    unset = [name for at, names in document.unset.items() if at[:2] == loc for name in names]
+    if unset:
+        return f"not set: {', '.join(dict.fromkeys(unset))}"
+    missing = [name for name in wanted if not item.credentials.get(name)]
+    if not item.base_url:
+        missing.append("base_url")
+    return f"without {', '.join(missing)}" if missing else ""
+
+
+def _schedules(
+    document: Document, loc: Loc, item: ConnectionPart, spec: ConnectorSpec
+) -> dict[str, Schedule]:
+    made: dict[str, Schedule] = {}
+    for name, part in item.resources.items():
+        resource = spec.resources.get(name)
+        if resource is None:
+            hint = near(name, spec.resources)
+            document.fault((*loc, name), f"{spec.name} has no such resource, {hint}")
+            continue
+        _check_schedule(document, (*loc, name), part, resource)
+        window = part.window and tuple(
+            math.ceil(span / 86400) for span in (part.window.back, part.window.ahead)
+        )
+        made[name] = Schedule(
+            part.poll, part.scan, (window[0], window[1]) if window else None, part.keep
+        )
+    return made
+
+
+def _check_schedule(
+    document: Document, loc: Loc, part: SchedulePart, resource: ResourceSpec
+) -> None:
+    if part.poll is not None and not resource.poll:
+        document.fault((*loc, "poll"), f"{resource.name} has no change feed, use scan")
+    if part.keep != "latest" and part.poll is not None:
+        document.fault((*loc, "keep"), "does not go with poll, use scan")
+    if part.window is not None and not resource.dated:
+        document.fault((*loc, "window"), f"{resource.name} takes no dates, remove it")
+    if part.window is None and resource.dated and part.scan is not None:
+        document.fault(loc, f"{resource.name} needs dates, add window: {{back: 35d}}")

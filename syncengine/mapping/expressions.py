@@ -1,0 +1,317 @@
+"""Expressions: CEL behind one adapter. Names are looked up before CEL runs and bound to slots.
+
+A dotted name never raises for something empty on its way; a ref stands for the id of its record. Source
+length is bounded and comprehensions do not nest, so an evaluation is short.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, tzinfo
+from functools import lru_cache
+from typing import Any, Final, Protocol
+
+import cel
+
+from syncengine.errors import RowInvalid
+from syncengine.mapping.codecs import instant
+from syncengine.mapping.functions import BUILT_IN, MACROS, METHODS, NAMES, Function, functions
+from syncengine.mapping.source import near
+from syncengine.model.record import Record, World
+from syncengine.model.ref import Position
+from syncengine.model.values import Json, Row
+
+LONGEST: Final = 1000
+RESERVED: Final = frozenset({
+    "as", "break", "const", "continue", "else", "false", "for", "function", "if", "import", "in",
+    "let", "loop", "namespace", "null", "package", "return", "true", "var", "void", "while",
+})  # fmt: skip
+_TOKEN: Final = re.compile(
+    r"""(?P<gap>\s+|//[^\n]*)
+    |(?P<text>[rR]?(?:'''(?:\\.|[^\\])*?'''|\"\"\"(?:\\.|[^\\])*?\"\"\"
+        |'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"))
+    |(?P<number>0x[0-9a-fA-F]+|\d+(?:\.\d+)?(?:[eE][+-]?\d+)?u?)
+    |(?P<name>[A-Za-z_][A-Za-z0-9_]*)
+    |(?P<sign>.)""",
+    re.VERBOSE | re.DOTALL,
+)
+_PLACE: Final = re.compile(r"ERROR: <input>:(\d+):(\d+): (?:Syntax error: )?(.*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Env:
+    """What an evaluation may look at."""
+
+    world: World | None = None
+    record: Record | None = None
+    row: Row = field(default_factory=dict)
+    records: Mapping[str, Record] = field(default_factory=dict)
+
+
+Getter = Callable[[Env], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A dotted name that is understood. ``top``: what it begins with, for ``Expression.names`` (empty: a
+    constant). ``depth``: how many refs it opens, formulas followed."""
+
+    get: Getter
+    top: str = ""
+    uses_today: bool = False
+    depth: int = 0
+    constant: bool = False
+
+
+class Unknown(Exception):
+    """A name that a scope does not know; the message says what to write instead."""
+
+
+class Scope(Protocol):
+    """What names mean at some place of the YAML."""
+
+    def name(self, steps: tuple[str, ...]) -> Name | None:
+        """Raises Unknown. None: the name is declared, but faulty; that fault is reported already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A compiled expression. ``names``: fields (row expressions: fields of the row; derivations:
+    entities) it begins names with. ``depth``: how many refs deep it opens records."""
+
+    source: str
+    position: Position
+    names: frozenset[str]
+    uses_today: bool
+    depth: int
+    constant: bool = field(repr=False)
+    _slots: tuple[tuple[str, Getter], ...] = field(repr=False)
+    _program: cel.Program | None = field(repr=False)
+    _functions: Mapping[str, Function] = field(repr=False)
+    _finish: Callable[[Json], Json] | None = field(repr=False)
+
+    def on_record(self, record: Record, world: World) -> Json:
+        """The value for a record. Raises RowInvalid."""
+        return self.on(Env(world, record))
+
+    def on_record_in(self, world: World, record: Record) -> Json:
+        """``on_record`` with the arguments as names are opened."""
+        return self.on(Env(world, record))
+
+    def on_row(self, row: Row, context: HasWorld | None = None) -> Json:
+        """The value for a vendor's row. Raises RowInvalid."""
+        return self.on(Env(context.world if context else None, row=row))
+
+    def on_records(self, records: Mapping[str, Record], world: World) -> Json:
+        """The value for one record of each entity. Raises RowInvalid."""
+        return self.on(Env(world, records=records))
+
+    def on(self, env: Env) -> Json:
+        """The value in an environment. Raises RowInvalid, whose message names no values."""
+        bound: dict[str, Any] = {}
+        try:
+            for slot, get in self._slots:
+                bound[slot] = get(env)
+            if self._program is None:
+                value = bound["_0"]
+            elif self._functions:
+                value = self._program.execute(cel.Context(bound, dict(self._functions)))
+            else:
+                value = self._program.execute(bound)
+            value = _json(value)
+            return self._finish(value) if self._finish else value
+        except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
+            raise RowInvalid(
+                f"{self.position}: the expression {self.source!r} cannot be computed "
+                f"({type(error).__name__}); guard what may be empty, as in x != null && ...",
+                evidence={"error": str(error), "values": [repr(v) for v in bound.values()]},
+            ) from None
+
+
+class HasWorld(Protocol):
+    """Whatever knows the world."""
+
+    @property
+    def world(self) -> World:
+        """The surroundings."""
+
+
+def _json(value: Any) -> Json:
+    if value is None or isinstance(value, str | bool | int | float):
+        return value
+    if isinstance(value, datetime):
+        return instant(value)
+    if isinstance(value, timedelta):
+        return round(value.total_seconds())
+    if isinstance(value, list):
+        return [_json(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): _json(item) for key, item in value.items()}
+    raise TypeError(f"{type(value).__name__} is no value")
+
+
+@lru_cache(maxsize=4096)
+def _program(source: str) -> cel.Program:
+    return cel.compile(source)
+
+
+Report = Callable[[str, int], None]
+"""Takes a fault of an expression: its text and the offset in the source."""
+
+
+def compile_expression(
+    source: str,
+    position: Position,
+    scope: Scope,
+    zone: tzinfo,
+    report: Report,
+    finish: Callable[[Json], Json] | None = None,
+) -> Expression | None:
+    """The expression, or None if faults were reported (or a name it uses is faulty itself). ``finish`` makes
+    the result canonical; its ValueError counts as one of the evaluation."""
+    if len(source) > LONGEST:
+        report(f"is longer than {LONGEST} characters, say it shorter", 0)
+        return None
+    try:
+        _program(source)
+    except ValueError as error:
+        report(*_syntax(source, str(error)))
+        return None
+    reader = _Reader(source, scope, report)
+    rewritten = reader.rewrite()
+    if reader.faulty:
+        return None
+    found = list(reader.slots.values())
+    direct = rewritten.strip() == "_0"
+    own = functions(zone)
+    return Expression(
+        source=source,
+        position=position,
+        names=frozenset(name.top for _, name in found if name.top),
+        uses_today=any(name.uses_today for _, name in found),
+        depth=max((name.depth for _, name in found), default=0),
+        constant=not found or all(name.constant for _, name in found),
+        _slots=tuple((slot, name.get) for slot, name in found),
+        _program=None if direct else _program(rewritten),
+        _functions={name: own[name] for name in reader.called - BUILT_IN},
+        _finish=finish,
+    )
+
+
+def _syntax(source: str, message: str) -> tuple[str, int]:
+    found = _PLACE.search(message)
+    if found is None:
+        return "cannot be read as an expression, look for a missing bracket or quote", 0
+    line, column = int(found[1]), int(found[2])
+    before = sum(len(part) + 1 for part in source.split("\n")[: line - 1])
+    return f"cannot be read as an expression ({found[3]})", min(before + column - 1, len(source))
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Walks over the tokens of a source, understands its names and puts slots in their place."""
+
+    source: str
+    scope: Scope
+    report: Report
+    faulty: bool = False
+    slots: dict[tuple[str, ...], tuple[str, Name]] = field(default_factory=dict)
+    called: set[str] = field(default_factory=set)
+    _tokens: list[tuple[str, str, int]] = field(default_factory=list)
+    _local: tuple[str, int] | None = None
+
+    def rewrite(self) -> str:
+        self._tokens = [
+            (str(found.lastgroup), found.group(), found.start())
+            for found in _TOKEN.finditer(self.source)
+            if found.lastgroup != "gap"
+        ]
+        out: list[str] = []
+        at, level, done = 0, 0, 0
+        while at < len(self._tokens):
+            kind, text, start = self._tokens[at]
+            level += (text in "([{") - (text in ")]}") if kind == "sign" else 0
+            if self._local and level < self._local[1]:
+                self._local = None
+            step, piece = self._name(at, level) if kind == "name" else (1, text)
+            out += (self.source[done:start], piece)
+            at += step
+            done = self._tokens[at - 1][2] + len(self._tokens[at - 1][1])
+        return "".join(out)
+
+    def _text(self, at: int) -> str:
+        return self._tokens[at][1] if 0 <= at < len(self._tokens) else ""
+
+    def _fault(self, text: str, at: int) -> tuple[int, str]:
+        self.faulty = True
+        self.report(text, self._tokens[at][2])
+        return 1, "null"
+
+    def _name(self, at: int, level: int) -> tuple[int, str]:
+        text = self._text(at)
+        call = self._text(at + 1) == "("
+        if self._text(at - 1) == ".":
+            return self._method(at, level) if call else (1, text)
+        if text in {"true", "false", "null", "in"}:
+            return 1, text
+        if call:
+            self.called.add(text)
+            if text not in NAMES:
+                hint = "compare with null instead" if text == "has" else near(text, NAMES)
+                return self._fault(f"no function {text!r}, {hint}", at)
+            return 1, text
+        if self._local and text == self._local[0]:
+            return 1, text
+        return self._chain(at)
+
+    def _method(self, at: int, level: int) -> tuple[int, str]:
+        text = self._text(at)
+        if text not in METHODS:
+            hint = f"write {text}(x)" if text in NAMES else near(text, METHODS)
+            return self._fault(f"no method {text!r}, {hint}", at)
+        if text in MACROS:
+            if self._local:
+                return self._fault(f"{text!r} stands inside another one, use one only", at)
+            if self._text(at + 2).startswith("_"):
+                return self._fault("the name of an item begins with a letter", at + 2)
+            if self._text(at + 2).startswith("_"):
+                return self._fault("the name of an item begins with a letter", at + 2)
+            self._local = (self._text(at + 2), level + 1)
+        return 1, text
+
+    def _chain(self, at: int) -> tuple[int, str]:
+        steps = [self._text(at)]
+        end = at + 1
+        while True:
+            if self._text(end) == "." and self._named(end + 1) and self._text(end + 2) != "(":
+                steps.append(self._text(end + 1))
+                end += 2
+            elif self._text(end) == "[" and self._quoted(end + 1) and self._text(end + 2) == "]":
+                steps.append(self._text(end + 1)[1:-1])
+                end += 3
+            else:
+                break
+        if self._text(end) == "{":
+            return self._fault("messages are not known here, write a value", at)
+        key = tuple(steps)
+        if key not in self.slots:
+            try:
+                name = self.scope.name(key)
+            except Unknown as error:
+                return (end - at, self._fault(str(error), at)[1])
+            if name is None:
+                self.faulty = True
+                return end - at, "null"
+            self.slots[key] = (f"_{len(self.slots)}", name)
+        return end - at, self.slots[key][0]
+
+    def _named(self, at: int) -> bool:
+        return at < len(self._tokens) and self._tokens[at][0] == "name"
+
+    def _quoted(self, at: int) -> bool:
+        if at >= len(self._tokens) or self._tokens[at][0] != "text":
+            return False
+        text = self._text(at)
+        return text[0] in "'\"" and "\\" not in text and not text.startswith(("'''", '"""'))

@@ -1,0 +1,174 @@
+"""A compiled project: the frozen values that planning and flows work with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from syncengine.mapping.expressions import Expression
+from syncengine.mapping.rule import Field, Flow, Rule
+from syncengine.model.record import Record, World
+from syncengine.model.ref import Position
+from syncengine.model.resource import ConnectorSpec, ResourceSpec
+from syncengine.model.values import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """How a resource is read. ``poll``, ``scan``: seconds between two. ``window``: days (back, ahead)."""
+
+    poll: float | None = None
+    scan: float | None = None
+    window: tuple[int, int] | None = None
+    keep: Literal["latest", "day", "month"] = "latest"
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """``calls`` per ``per`` seconds by all processes together; None: as many as the connector bears."""
+
+    calls: int | None = None
+    per: float = 3600.0
+    concurrency: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """One account at one vendor. ``off``: why it is not used, empty if it is."""
+
+    name: str
+    connector: str
+    spec: ConnectorSpec
+    mode: Literal["observe", "write"]
+    base_url: str | None = field(repr=False)
+    credentials: Mapping[str, str] = field(repr=False)
+    options: Mapping[str, Json] = field(repr=False)
+    timezone: str
+    budget: Budget
+    resources: Mapping[str, Schedule]
+    off: str
+    position: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Safety:
+    """Shares (0 to 1) of an entity's live links in one connection that ``window`` seconds may write
+    before a person is asked; None: not limited. Up to ``floor`` writes are always allowed."""
+
+    deletes: float = 0.10
+    creates: float | None = None
+    updates: float | None = None
+    floor: int = 5
+    window: float = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """How an entity stands in one connection. ``set_create``, ``set_leave``: vendor path -> constant."""
+
+    connection: str
+    resource: ResourceSpec
+    flow: Flow
+    where: Expression | None
+    scope: Expression | None
+    key: Expression | None
+    create: Literal["none", "in", "out", "both"]
+    on_missing: Literal["keep", "flag", "delete", "recreate"]
+    on_leave: Literal["keep", "delete"]
+    set_create: Mapping[str, Json]
+    set_leave: Mapping[str, Json]
+    rules: Mapping[str, Rule]
+    position: Position
+
+    @property
+    def creates_in(self) -> bool:
+        """Whether an unmatched row makes a record."""
+        return self.create in ("in", "both")
+
+    @property
+    def creates_out(self) -> bool:
+        """Whether a record in scope makes a row."""
+        return self.create in ("out", "both")
+
+    @property
+    def reads(self) -> bool:
+        """Whether values flow in."""
+        return self.flow in ("in", "both")
+
+    @property
+    def writes(self) -> bool:
+        """Whether values flow out."""
+        return self.flow in ("out", "both")
+
+    @property
+    def needs_get(self) -> bool:
+        """Whether the listing does not show all that the mapping looks at."""
+        looked = self.where.names if self.where else frozenset()
+        return not self.resource.unlisted.isdisjoint(
+            looked.union(*(rule.roots for rule in self.rules.values()))
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """A kind of thing. ``merge_order``: stored fields, those first that owners of others read.
+    ``depth``: how many refs deep any of its expressions opens records."""
+
+    name: str
+    fields: Mapping[str, Field]
+    identity: tuple[tuple[str, ...], ...]
+    systems: Mapping[str, System]
+    safety: Safety
+    position: Position
+    merge_order: tuple[str, ...]
+    formulas: tuple[str, ...]
+    depth: int
+    uses_today: bool
+    digest: str
+
+    def values(self, record: Record, world: World) -> dict[str, Json]:
+        """Stored values and computed formulas. Raises RowInvalid."""
+        values = dict(record.values)
+        for name in self.formulas:
+            formula = self.fields[name].formula
+            if formula is not None:
+                values[name] = formula.on_record(record, world)
+        return values
+
+
+@dataclass(frozen=True, slots=True)
+class Derivation:
+    """When records of ``sources`` fulfil their conditions, a record of ``ensure`` shall exist."""
+
+    name: str
+    sources: Mapping[str, Expression]
+    ensure: str
+    values: Mapping[str, Expression]
+    on_leave: Literal["keep", "delete"]
+    position: Position
+    uses_today: bool
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A whole valid project. ``entities``: what others refer to comes first."""
+
+    folder: Path
+    timezone: str
+    connections: Mapping[str, Connection]
+    entities: Mapping[str, Entity]
+    derivations: tuple[Derivation, ...]
+    digest: str
+    warnings: tuple[str, ...]
+
+    def systems_of(self, connection: str, resource: str) -> tuple[tuple[Entity, System], ...]:
+        """What is mapped onto a resource of a connection."""
+        return tuple(
+            (entity, system)
+            for entity in self.entities.values()
+            for system in entity.systems.values()
+            if system.connection == connection and system.resource.name == resource
+        )

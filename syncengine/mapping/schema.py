@@ -1,0 +1,296 @@
+"""The grammar of the YAML files as typed models; what needs more than one place is checked later."""
+
+from __future__ import annotations
+
+import re
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
+
+from syncengine.mapping.source import Document, Loc, near
+from syncengine.model.values import TypeName
+
+Flow = Literal["in", "out", "both", "match"]
+Create = Literal["none", "in", "out", "both"]
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def span(value: Any) -> float:
+    """Seconds of ``30s 5m 24h 35d``. Raises ValueError."""
+    found = (
+        re.fullmatch(r"(\d{1,6}(?:\.\d{1,3})?)([smhd])", value) if isinstance(value, str) else None
+    )
+    if found is None:
+        raise ValueError("expected a span, write for example 30s, 5m, 24h or 35d")
+    return float(found[1]) * _UNITS[found[2]]
+
+
+def percent(value: Any) -> float:
+    """The share (0 to 1) of ``10%``. Raises ValueError."""
+    found = re.fullmatch(r"(\d{1,3}(?:\.\d{1,3})?)%", value) if isinstance(value, str) else None
+    if found is None or float(found[1]) > 100:
+        raise ValueError("expected a percentage, write for example 10%")
+    return float(found[1]) / 100
+
+
+def _short(value: Any) -> Any:
+    return {"field": value} if isinstance(value, str) else value
+
+
+Span = Annotated[
+    float,
+    BeforeValidator(span, json_schema_input_type=str),
+    Field(description="a span: 30s 5m 24h 35d"),
+]
+Share = Annotated[
+    float, BeforeValidator(percent, json_schema_input_type=str), Field(description="such as 10%")
+]
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+Title = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_. -]*$")]
+Cel = Annotated[str, StringConstraints(min_length=1), Field(description="an expression")]
+Count = Annotated[int, Field(strict=False, ge=1)]
+
+
+class Part(BaseModel):
+    """What all parts share: unknown keys are errors, types are taken as written."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class BudgetPart(Part):
+    """Calls that all processes together may make."""
+
+    calls: Count | None = None
+    per: Span = 3600.0
+    concurrency: Count | None = None
+
+
+class WindowPart(Part):
+    """Days around today that a dated listing fetches."""
+
+    back: Span = 0.0
+    ahead: Span = 0.0
+
+
+class SchedulePart(Part):
+    """How often a resource is read."""
+
+    poll: Span | None = None
+    scan: Span | None = None
+    window: WindowPart | None = None
+    keep: Literal["latest", "day", "month"] = "latest"
+
+
+class ConnectionPart(Part):
+    """One account at one vendor."""
+
+    connector: str
+    base_url: str | None = None
+    mode: Literal["observe", "write"] = "observe"
+    credentials: dict[str, str] = {}
+    options: dict[str, Any] = {}
+    timezone: str | None = None
+    budget: BudgetPart = BudgetPart()
+    resources: dict[str, SchedulePart] = {}
+
+
+class ConnectionsFile(Part):
+    """connections.yaml"""
+
+    version: Literal[1]
+    timezone: str = "UTC"
+    connections: dict[Name, ConnectionPart]
+
+
+class FieldPart(Part):
+    """What a value is and who may change it."""
+
+    type: TypeName
+    choices: list[Annotated[str, StringConstraints(min_length=1)]] | None = None
+    to: str | None = None
+    of: TypeName | None = None
+    required: bool = False
+    default: Any = None
+    formula: Cel | None = None
+    owner: Cel | None = None
+    on_conflict: str | None = None
+    on_drift: Literal["revert", "flag"] | None = None
+    clear: bool = False
+    sensitive: bool = False
+
+
+class RulePart(Part):
+    """How a vendor spells a field; a text alone is the path."""
+
+    field: str | None = None
+    codec: Literal["midnight", "minutes", "happened"] | None = None
+    values: (
+        Annotated[dict[str, Annotated[list[Any], Field(min_length=1)]], Field(min_length=1)] | None
+    ) = None
+    read: Cel | None = None
+    write: Annotated[dict[str, Cel], Field(min_length=1)] | None = None
+    flow: Flow | None = None
+    apply: Literal["always", "create", "if_empty"] = "always"
+
+
+class SetPart(Part):
+    """Constants by vendor path."""
+
+    create: dict[str, Any] = {}
+    leave: dict[str, Any] = {}
+
+
+class SystemPart(Part):
+    """How an entity stands in one connection."""
+
+    resource: str
+    flow: Flow
+    where: Cel | None = None
+    scope: Cel | None = None
+    key: Cel | None = None
+    create: Create = "none"
+    on_missing: Literal["keep", "flag", "delete", "recreate"] = "flag"
+    on_leave: Literal["keep", "delete"] = "keep"
+    set: SetPart = SetPart()
+    fields: dict[
+        str,
+        Annotated[RulePart, BeforeValidator(_short, json_schema_input_type=str | RulePart)],
+    ] = {}
+
+
+class SafetyPart(Part):
+    """What a window may write before a person is asked."""
+
+    deletes: Share = 0.10
+    creates: Share | None = None
+    updates: Share | None = None
+    floor: Annotated[int, Field(ge=0)] = 5
+    window: Span = 3600.0
+
+
+class EntityFile(Part):
+    """One kind of thing."""
+
+    version: Literal[1]
+    entity: Name
+    owner: Cel = "anyone"
+    fields: Annotated[dict[Name, FieldPart], Field(min_length=1)]
+    identity: list[Annotated[list[str], Field(min_length=1)]] = []
+    systems: dict[str, SystemPart] = {}
+    safety: SafetyPart = SafetyPart()
+
+
+class DerivePart(Part):
+    """When these records are so, ensure that record."""
+
+    name: Title
+    sources: Annotated[dict[Name, Cel], Field(alias="for", min_length=1)]
+    ensure: str
+    values: Annotated[dict[str, Cel], Field(alias="with")] = {}
+    on_leave: Literal["keep", "delete"] = "keep"
+
+
+class DeriveFile(Part):
+    """rules.yaml"""
+
+    version: Literal[1]
+    derive: list[DerivePart]
+
+
+FILES: dict[str, type[Part]] = {
+    "connections": ConnectionsFile,
+    "entity": EntityFile,
+    "derive": DeriveFile,
+}
+
+
+def check(document: Document, model: type[Part]) -> Part | None:
+    """The file as a model. Every fault is reported; faulty parts are left out of the model, so that the
+    rest can be checked further. None where nothing useful remains."""
+    data, first = document.data, True
+    while True:
+        try:
+            return model.model_validate(data)
+        except ValidationError as error:
+            bad: set[Loc] = set()
+            for found in error.errors(include_url=False):
+                loc = tuple(step for step in found["loc"] if step != "[key]")
+                if first:
+                    _report(document, model, loc, found)
+                bad.add(loc[:-1] if found["type"] == "missing" else loc)
+        first = False
+        if ("version",) in bad or (() in bad and "version" not in data):
+            bad -= {("version",), ()}
+            data = {**data, "version": 1}
+        if () in bad:
+            return None
+        data = _without(data, (), bad)
+
+
+def _report(document: Document, model: type[Part], loc: Loc, found: Any) -> None:
+    kind, expected = found["type"], found.get("ctx", {}).get("expected", "")
+    if kind == "extra_forbidden":
+        document.fault(loc, f"unknown key, {near(str(loc[-1]), _keys(model, loc[:-1]))}")
+    elif kind == "missing":
+        document.fault(loc[:-1], f"{loc[-1]!r} is missing, add it")
+    elif kind == "literal_error":
+        choices = expected.replace("'", "")
+        shown = isinstance(found["input"], str) and "connections" not in loc
+        text = f"{found['input']!r} is not known here" if shown else "not known here"
+        document.fault(loc, f"{text}, write one of: {choices}", value=True)
+    elif kind == "string_pattern_mismatch":
+        document.fault(loc, "no usable name, write letters, digits and _, a letter first")
+    else:
+        document.fault(loc, _WORDS.get(kind) or _plain(found["msg"]), value=True)
+
+
+_WORDS = {
+    "string_type": "expected text, put it in quotes",
+    "string_too_short": "is empty, write something or remove it",
+    "bool_type": "expected true or false",
+    "int_type": "expected a whole number",
+    "int_parsing": "expected a whole number",
+    "int_from_float": "expected a whole number",
+    "dict_type": "expected a map, write name: value lines below it",
+    "model_type": "expected a map, write name: value lines below it",
+    "list_type": "expected a list, write [a, b]",
+    "too_short": "is empty, write at least one entry",
+}
+
+
+def _plain(message: str) -> str:
+    message = message.removeprefix("Value error, ")
+    return message[:1].lower() + message[1:]
+
+
+def _keys(model: Any, loc: Loc) -> list[str]:
+    """The keys that a model knows at a place."""
+    for step in loc:
+        if isinstance(model, type) and issubclass(model, Part):
+            named = {field.alias or name: field for name, field in model.model_fields.items()}
+            model = named[str(step)].annotation if step in named else None
+        else:
+            model = get_args(model)[-1]
+        while get_origin(model) in {Annotated, Union, UnionType}:
+            model = get_args(model)[0]
+    if not (isinstance(model, type) and issubclass(model, Part)):
+        return []
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _without(data: Any, loc: Loc, bad: set[Loc]) -> Any:
+    if isinstance(data, dict):
+        parts = {key: _without(value, (*loc, key), bad) for key, value in data.items()}
+        return {key: value for key, value in parts.items() if (*loc, key) not in bad}
+    if isinstance(data, list):
+        items = [_without(value, (*loc, n), bad) for n, value in enumerate(data)]
+        return [value for n, value in enumerate(items) if (*loc, n) not in bad]
+    return data

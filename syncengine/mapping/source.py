@@ -1,0 +1,221 @@
+"""YAML files as plain data with the position of every key and value, and the list of faults."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Final
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from syncengine.model.ref import Position
+
+Loc = tuple[str | int, ...]
+_TAG: Final = "tag:yaml.org,2002:"
+_VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+_DEEPEST: Final = 30
+
+
+@dataclass(slots=True)
+class Document:
+    """One YAML file: its data, where each part stands, and what is wrong with it."""
+
+    file: str
+    data: Any = None
+    faults: set[tuple[Position, str]] = field(default_factory=set)
+    warnings: list[str] = field(default_factory=list)
+    unset: dict[Loc, tuple[str, ...]] = field(default_factory=dict)
+    """Places left out because variables that nobody has set stand there."""
+    _keys: dict[Loc, tuple[int, int]] = field(default_factory=dict)
+    _values: dict[Loc, tuple[int, int, str]] = field(default_factory=dict)
+
+    def position(self, loc: Loc, value: bool = False, offset: int = 0) -> Position:
+        """Where a key stands (or its value, ``offset`` characters in), or what is nearest around it."""
+        for end in range(len(loc), -1, -1):
+            part = loc[:end]
+            if value and end == len(loc) and part in self._values:
+                line, column, style = self._values[part]
+                shift = 0 if style in "|>" and style else offset + (1 if style else 0)
+                return Position(self.file, line, column + shift)
+            if part in self._keys:
+                return Position(self.file, *self._keys[part])
+        return Position(self.file, 1, 1)
+
+    def fault(self, loc: Loc, text: str, value: bool = False, offset: int = 0) -> None:
+        """Report one fault: what is wrong, what to write instead."""
+        self.faults.add((self.position(loc, value, offset), f"{dotted(loc)}: {text}"))
+
+    def warn(self, loc: Loc, text: str) -> None:
+        """Report what is allowed but hardly meant."""
+        self.warnings.append(f"{self.position(loc)}: {dotted(loc)}: {text}")
+
+    def names(self, *loc: str | int) -> tuple[str, ...]:
+        """The keys written below a place, valid or not."""
+        found = self.data
+        for step in loc:
+            if isinstance(found, Mapping):
+                found = found.get(step)
+            elif isinstance(found, list) and isinstance(step, int) and step < len(found):
+                found = found[step]
+            else:
+                return ()
+        return tuple(found) if isinstance(found, Mapping) else ()
+
+
+def dotted(loc: Loc) -> str:
+    """A place as people write it; what stands below ``credentials`` is left out."""
+    if "credentials" in loc:
+        loc = loc[: loc.index("credentials") + 1]
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in loc)
+    return text.lstrip(".") or "file"
+
+
+def near(name: str, known: Iterable[str]) -> str:
+    """A hint: the nearest known name, or all of them."""
+    known = sorted(known)
+    close = get_close_matches(name, known, n=1)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    return f"write one of: {', '.join(known)}" if known else "there is none to choose from"
+
+
+def read(path: Path, file: str) -> Document:
+    """Read one file; whatever is wrong with it stands in ``faults``."""
+    document = Document(file)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        document.fault((), f"cannot be read ({type(error).__name__}), save it as UTF-8 text")
+        return document
+    try:
+        root = YAML(typ="safe", pure=True).compose(text)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        document.faults.add(
+            (
+                Position(file, line, column),
+                f"file: no YAML ({error.problem}), mind indent and quotes",
+            )
+        )
+        return document
+    except (YAMLError, ValueError, LookupError, AttributeError, RecursionError) as error:
+        document.fault((), f"no YAML ({type(error).__name__}), look for odd characters")
+        return document
+    if root is not None:
+        document.data = _plain(document, root, ())
+    return document
+
+
+def _plain(document: Document, node: Node, loc: Loc) -> Any:
+    line, column = node.start_mark.line + 1, node.start_mark.column + 1
+    document._values[loc] = (line, column, getattr(node, "style", None) or "")
+    if len(loc) > _DEEPEST:
+        document.fault(loc, "nested too deeply, repeat nothing inside itself")
+        return None
+    if isinstance(node, MappingNode):
+        return _mapping(document, node, loc)
+    if isinstance(node, SequenceNode):
+        items = []
+        for number, item in enumerate(node.value):
+            at = item.start_mark
+            document._keys[(*loc, number)] = (at.line + 1, at.column + 1)
+            items.append(_plain(document, item, (*loc, number)))
+        return items
+    return _scalar(document, node, loc)
+
+
+def _mapping(document: Document, node: MappingNode, loc: Loc) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    for key, value in node.value:
+        at = (key.start_mark.line + 1, key.start_mark.column + 1)
+        if not isinstance(key, ScalarNode):
+            document.faults.add(
+                (Position(document.file, *at), f"{dotted(loc)}: a key is text, write name: value")
+            )
+            continue
+        name = str(key.value)
+        if name in made:
+            first = document._keys[(*loc, name)][0]
+            document.faults.add(
+                (
+                    Position(document.file, *at),
+                    f"{dotted((*loc, name))}: stands in line {first} already, remove one of them",
+                )
+            )
+            continue
+        document._keys[(*loc, name)] = at
+        made[name] = _plain(document, value, (*loc, name))
+    return made
+
+
+def _scalar(document: Document, node: Node, loc: Loc) -> Any:
+    text = str(node.value)
+    tag = str(node.tag)
+    if not tag.startswith(_TAG):
+        document.fault(loc, "tags (!name) are not known here, remove it", value=True)
+        return None
+    kind = tag.removeprefix(_TAG)
+    if kind == "null":
+        return None
+    make = _MAKERS.get(kind)
+    if make is None:
+        return text
+    try:
+        return make(text)
+    except ValueError:
+        return text
+
+
+def _number(text: str) -> int:
+    return int(text.replace("_", ""), 0 if text.lstrip("+-").startswith(("0x", "0o")) else 10)
+
+
+_MAKERS: Final[Mapping[str, Callable[[str], Any]]] = {
+    "bool": lambda text: text.lower() == "true",
+    "int": _number,
+    "float": float,
+}
+
+
+def fill(document: Document, environment: Mapping[str, str], secrets_dir: Path | None) -> None:
+    """Put environment and secrets in the place of ``${NAME}`` and ``${NAME:-default}`` everywhere.
+
+    An empty variable counts as unset. A value that needs an unset one is left out and noted in ``unset``.
+    """
+
+    def look(name: str) -> str | None:
+        found = environment.get(name)
+        if found is None and secrets_dir is not None:
+            try:
+                found = (secrets_dir / name).read_text(encoding="utf-8").rstrip("\r\n")
+            except (OSError, ValueError):
+                found = None
+        return found or None
+
+    document.data = _fill(document, document.data, (), look)
+
+
+def _fill(document: Document, data: Any, loc: Loc, look: Callable[[str], str | None]) -> Any:
+    if isinstance(data, dict):
+        parts = {key: _fill(document, value, (*loc, key), look) for key, value in data.items()}
+        return {key: value for key, value in parts.items() if (*loc, key) not in document.unset}
+    if isinstance(data, list):
+        return [_fill(document, value, (*loc, n), look) for n, value in enumerate(data)]
+    if not isinstance(data, str) or "${" not in data:
+        return data
+    if "${" in _VARIABLE.sub("", data):
+        document.fault(loc, "a ${ is not closed or has no name, write ${NAME} or ${NAME:-default}")
+        return ""
+    unset = tuple(
+        found[1] for found in _VARIABLE.finditer(data) if look(found[1]) is found[2] is None
+    )
+    if unset:
+        document.unset[loc] = unset
+        return None
+    return _VARIABLE.sub(lambda found: look(found[1]) or found[2], data)
