@@ -123,6 +123,10 @@ class Connector(Protocol):
     def pages(self, resource: str, rows: int) -> int:
         """How many calls a complete listing (of one parent) of ``rows`` rows takes: the lower bound."""
 
+    @property
+    def token_calls(self) -> int:
+        """How many token calls a session begins with: 0 or 1."""
+
     def calls_of(self, resource: str, body: Mapping[str, Json]) -> int:
         """How many calls one create or update with this body takes (1, unless the vendor wants several)."""
 
@@ -178,8 +182,9 @@ class Transaction(Protocol):
     def waiting_links(self, limit: int = 0) -> list[Link]:
         """Links that wait for something, oldest first."""
 
-    def dirty_count(self) -> int:
-        """Links that are dirty or need a read, and have no unsettled operation."""
+    def dirty_count(self, connections: Collection[str] | None = None) -> int:
+        """Links without an unsettled operation that are dirty or need a read; those that need a read only in
+        these connections, if given."""
 
     def add_links(self, links: Sequence[Link]) -> None:
         """Insert."""

@@ -309,12 +309,9 @@ class _Round:
             outcome = "unknown"
             if operation.action is Action.CREATE and look.items:
                 outcome = settle.prove_create(tx, system, link, operation, look.items, look)
-            elif operation.action is Action.DELETE and row is None and look.item is None:
-                settle.applied(tx, system, link, operation, None, look.started)
-                outcome = "applied"
-            elif operation.action is Action.UPDATE and row is not None and shows(
+            elif (operation.action is Action.DELETE and row is None and look.item is None) or (operation.action is Action.UPDATE and row is not None and shows(
                 system, operation, row
-            ):  # fmt: skip
+            )):
                 settle.applied(tx, system, link, operation, None, look.started)
                 outcome = "applied"
             elif over:

@@ -6,10 +6,11 @@ import queue
 import uuid
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -112,7 +113,8 @@ class Engine:
         def start() -> int:
             started = 0
             for key, job in todo:
-                self.pool.submit(_call, key, job, inbox)
+                future = self.pool.submit(_call, job, inbox)
+                future.add_done_callback(partial(_report, inbox, key))
                 started += 1
                 if running + started >= max(1, width):
                     break
@@ -170,13 +172,13 @@ class Engine:
             connector.close()
 
 
-def _call(key: Any, job: Callable[[], Any], inbox: queue.SimpleQueue[Any]) -> None:
+def _report(inbox: queue.SimpleQueue[Any], key: Any, future: Future[Any]) -> None:
+    inbox.put((key, future.exception() or future.result()))
+
+
+def _call(job: Callable[[], Any], inbox: queue.SimpleQueue[Any]) -> Any:
     Permit.inbox.set(inbox)
-    try:
-        result = job()
-    except BaseException as error:
-        result = error
-    inbox.put((key, result))
+    return job()
 
 
 def failed(result: Any) -> SyncengineError | None:

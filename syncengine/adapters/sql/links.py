@@ -170,8 +170,12 @@ class Links(Session):
         found = select(*_COLUMNS).where(t.is_waiting_for).order_by(_c.id)
         return [_from_row(row, self._vault) for row in self._rows(at_most(found, limit))]
 
-    def dirty_count(self) -> int:
-        return self._count(or_(t.is_dirty, t.needs_get), ~_is_busy(t.links))
+    def dirty_count(self, connections: Collection[str] | None = None) -> int:
+        reachable = t.needs_get
+        if connections is not None:
+            reachable = and_(t.needs_get, self._in(_c.connection, connections))
+        only_dirty = and_(t.is_dirty, ~t.needs_get)
+        return self._count(or_(only_dirty, reachable), ~_is_busy(t.links))
 
     def add_links(self, links: Sequence[Link]) -> None:
         # In one order, so that two captures of the same page do not wait for each other in a circle.

@@ -1,0 +1,131 @@
+"""Sweep: whatever is due is announced again, whoever lost it; harmless if two run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+
+from syncengine.flows.births import stubs
+from syncengine.flows.dispatch import expire
+from syncengine.flows.engine import Engine
+from syncengine.mapping import Entity
+from syncengine.model.connection import ResourceState
+from syncengine.model.operation import UNSETTLED
+from syncengine.ports import Transaction
+
+MESSAGES = 4
+"""Messages of one kind that one sweep sends; the next sweep sends more if there is more."""
+
+
+def sweep(engine: Engine) -> Counter[str]:
+    """Announce due listings, reads, reconciling, writes, probes and derivations. Returns task -> messages."""
+    adopt_project(engine)
+    expire(engine)
+    sent: Counter[str] = Counter()
+    with engine.ledger.write() as tx:
+        listings = list(_due_listings(engine, tx))
+        dirty = tx.dirty_count()
+        operations = sum(
+            n for (_, _, state), n in tx.count_operations().items() if state in UNSETTLED
+        )
+        derivations = len(tx.derivations_due(1))
+    for connection, resource, kind in listings:
+        engine.queue.announce("capture", [connection, resource, kind])
+        sent["capture"] += 1
+    for task, count in (
+        ("derive", derivations), ("refresh", dirty), ("reconcile", dirty),
+        ("dispatch", operations), ("probe", operations),
+    ):  # fmt: skip
+        for _ in range(min(MESSAGES, -(-count // engine.limits.batch))):
+            engine.queue.announce(task, [])
+            sent[task] += 1
+    return sent
+
+
+def _due_listings(engine: Engine, tx: Transaction) -> Iterator[tuple[str, str, str]]:
+    """Polls and scans whose span is over; one that was announced and did not come is announced again."""
+    now, patience = engine.clock.now(), 3 * engine.limits.lease
+    for connection, resource in listed(engine):
+        if not engine.may_call(tx, connection):
+            continue
+        schedule = engine.project.connections[connection].resources.get(resource)
+        state = tx.resource(connection, resource)
+        if schedule is None or now - state.scan_started < patience:
+            continue
+        kind = _due(state, schedule.poll, schedule.scan, now)
+        if kind:
+            tx.save_resource(replace(state, scan_started=now))
+            yield connection, resource, kind
+
+
+def _due(state: ResourceState, poll: float | None, scan: float | None, now: float) -> str:
+    if scan is not None and now - state.scanned_at >= scan:
+        return "scan"
+    if poll is not None and now - max(state.polled_at, state.scanned_at) >= poll:
+        return "scan" if not state.scanned_at else "poll"
+    return ""
+
+
+def listed(engine: Engine) -> list[tuple[str, str]]:
+    """Connection and resource of everything that is listed, in the order in which entities build on each other,
+    parents first."""
+    places: list[tuple[str, str]] = []
+    for _, system in engine.places():
+        if system.resource.parent is not None:
+            places.append((system.connection, system.resource.parent))
+        places.append((system.connection, system.resource.name))
+    return list(dict.fromkeys(places))
+
+
+def adopt_project(engine: Engine) -> None:
+    """Notice that the mapping, a mode or the day has changed: what it concerns is looked at again."""
+    today = engine.today
+    with engine.ledger.read() as tx:
+        marks = {
+            name: tx.connection(name).digest
+            for name in ("project", "day")
+        }  # fmt: skip
+    if marks == {"project": _project_mark(engine), "day": today}:
+        return
+    with engine.ledger.write() as tx:
+        for entity in engine.project.entities.values():
+            changed = _mark(tx, f"entity:{entity.name}", _entity_mark(engine, entity))
+            if changed:
+                _add_stubs(tx, entity)
+            if changed or (entity.uses_today and marks["day"] != today):
+                tx.dirty_entity(entity.name)
+        for rule in engine.project.derivations:
+            changed = _mark(tx, f"derive:{rule.name}", rule.digest)
+            if changed or (rule.uses_today and marks["day"] != today):
+                for name in rule.sources:
+                    tx.derive_due([record.id for record in tx.records_of(name)])
+        _mark(tx, "project", _project_mark(engine))
+        _mark(tx, "day", today)
+
+
+def _project_mark(engine: Engine) -> str:
+    modes = ",".join(f"{c.name}={c.mode}" for c in engine.project.connections.values())
+    return f"{engine.project.digest}:{modes}"
+
+
+def _entity_mark(engine: Engine, entity: Entity) -> str:
+    modes = ",".join(f"{c}={engine.project.connections[c].mode}" for c in sorted(entity.systems))
+    return f"{entity.digest}:{modes}"
+
+
+def _mark(tx: Transaction, name: str, digest: str) -> bool:
+    state = tx.connection(name, lock=True)
+    if state.digest == digest:
+        return False
+    tx.save_connection(replace(state, digest=digest))
+    return True
+
+
+def _add_stubs(tx: Transaction, entity: Entity) -> None:
+    """A system that is new in the mapping gets links to be created for the records that are there."""
+    records = [record.id for record in tx.records_of(entity.name)]
+    if not records:
+        return
+    there = {(link.record_id, link.connection) for link in tx.links_of(records)}
+    tx.add_links([s for r in records for s in stubs(entity, r) if (r, s.connection) not in there])
