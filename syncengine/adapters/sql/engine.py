@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 import weakref
 from collections.abc import Iterable
 from typing import Any
@@ -91,8 +92,21 @@ def _sqlite(url: URL) -> Engine:
 def _sqlite_connect(connection: sqlite3.Connection, _record: object) -> None:
     # The driver's own transactions would begin too late and too weakly; ours begin in _sqlite_begin.
     connection.isolation_level = None
-    connection.execute("PRAGMA journal_mode=WAL")
+    _use_wal(connection)
     connection.execute("PRAGMA synchronous=NORMAL")
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    # SQLite does not wait here by itself: of two that make a file into WAL at once, one is refused.
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
 
 
 def _sqlite_begin(connection: Connection) -> None:
@@ -117,7 +131,7 @@ def _forget_in_children(engine: Engine) -> None:
 def _as_lost_race(context: ExceptionContext) -> None:
     lost = _lost(context.original_exception)
     if lost:
-        context.chained_exception = LostRace(f"{lost}; read again and decide anew")
+        raise LostRace(f"{lost}; read again and decide anew") from None
 
 
 def _lost(error: BaseException) -> str:
