@@ -23,7 +23,7 @@ from syncengine.errors import ConfigInvalid
 
 PREFIX = "SYNCENGINE_"
 
-_DATABASES = re.compile(r"(sqlite|postgresql\+psycopg)://")
+_DATABASES = re.compile(r"(sqlite|postgresql(\+psycopg)?)://")
 _BROKERS = re.compile(r"embedded(:\d{1,5})?$|(rediss?|amqps?)://")
 
 

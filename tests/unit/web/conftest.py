@@ -1,0 +1,114 @@
+"""The web side over a real ledger and a small project of one vendor."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine as Database
+from standardwebhooks import Webhook
+from starlette.testclient import TestClient
+
+from syncengine.adapters.sql.engine import make_engine
+from syncengine.adapters.sql.ledger import SqlLedger
+from syncengine.adapters.sql.migrations import upgrade
+from syncengine.flows.engine import Engine
+from syncengine.mapping import load_project
+from syncengine.model.resource import ConnectorSpec, FieldSpec, ResourceSpec
+from syncengine.process import free_port
+from syncengine.settings import Settings
+from syncengine.web import make_app
+
+SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
+
+CONNECTIONS = """
+version: 1
+connections:
+  hr: {connector: hr, base_url: "http://127.0.0.1:9", credentials: {token: t}}
+"""
+PERSON = """
+version: 1
+entity: person
+fields:
+  email: {type: email}
+identity: [[email]]
+systems:
+  hr: {resource: people, flow: in, create: in, fields: {email: email}}
+"""
+HR = ConnectorSpec("hr", {"people": ResourceSpec("people", {"email": FieldSpec()})}, ("token",))
+
+
+class SystemClock:
+    """Time as it is."""
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        return time.time()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        time.sleep(seconds)
+
+
+@dataclass
+class Announced:
+    """A queue that remembers."""
+
+    sent: list[tuple[str, int]] = field(default_factory=list)
+
+    def announce(self, task: str, arguments: Iterable[str]) -> None:
+        """Remember the task and how many ids it got."""
+        self.sent.append((task, len(list(arguments))))
+
+
+@dataclass
+class Side:
+    """The running web side and what lies behind it."""
+
+    client: TestClient
+    engine: Engine
+    queue: Announced
+    database: Database
+
+
+@pytest.fixture
+def side(tmp_path: Path) -> Iterator[Side]:
+    """The web side with a webhook secret; its broker is not there."""
+    (tmp_path / "connections.yaml").write_text(CONNECTIONS)
+    (tmp_path / "person.yaml").write_text(PERSON)
+    project = load_project(tmp_path, {"hr": HR}, {})
+    database = make_engine(f"sqlite:///{tmp_path}/ledger.db")
+    upgrade(database)
+    queue = Announced()
+    engine = Engine(project, SqlLedger(database), {}, {}, queue, SystemClock())
+
+    @contextmanager
+    def factory() -> Iterator[Engine]:
+        yield engine
+
+    settings = Settings(webhook_secret=SECRET, broker_url=f"embedded:{free_port()}")
+    with TestClient(make_app(factory, settings), raise_server_exceptions=False) as client:
+        yield Side(client, engine, queue, database)
+    database.dispose()
+
+
+def signed(body: str | bytes, event_id: str = "msg_1", at: float | None = None) -> dict[str, str]:
+    """The headers of a notice signed with the secret."""
+    text = body if isinstance(body, str) else body.decode()
+    when = datetime.fromtimestamp(at or time.time(), UTC)
+    return {
+        "webhook-id": event_id,
+        "webhook-timestamp": str(int(when.timestamp())),
+        "webhook-signature": Webhook(SECRET).sign(event_id, when, text),
+    }
+
+
+def notice(resource: str = "people", external_id: str = "7") -> str:
+    """A body."""
+    return json.dumps({"resource": resource, "id": external_id})
