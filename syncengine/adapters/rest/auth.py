@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from abc import abstractmethod
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -16,16 +16,22 @@ from syncengine.adapters.rest.transport import Purpose, purpose_of
 from syncengine.adapters.rest.verdicts import Kind
 from syncengine.ports import Clock
 
+Auth = httpx.Auth
+
+Texts = Mapping[str, str]
+
 _MARGIN: Final = 30.0
 """Seconds before its end at which a token is renewed."""
 
 
-class HeaderAuth(httpx.Auth):
-    """The same header with every request."""
+class HeaderAuth(Auth):
+    """The same header with every request. ``template`` is filled with the credentials."""
 
-    def __init__(self, name: str, value: str) -> None:
+    def __init__(
+        self, name: str, template: str, _url: str, credentials: Texts, _options: Texts, _: Clock
+    ) -> None:
         self._name = name
-        self._value = value
+        self._value = template.format(**credentials)
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Add the header."""
@@ -33,11 +39,11 @@ class HeaderAuth(httpx.Auth):
         yield request
 
 
-class TokenAuth(httpx.Auth):
+class TokenAuth(Auth):
     """A token shared by all threads of a connector: one fetches it while the others wait; a 401 makes it be
     fetched anew and the request be repeated, exactly once."""
 
-    def __init__(self, clock: Clock, scheme: str = "Bearer") -> None:
+    def __init__(self, clock: Clock, scheme: str) -> None:
         self._clock = clock
         self._scheme = scheme
         self._fetching = threading.Lock()
@@ -100,10 +106,10 @@ class ClientCredentials(TokenAuth):
     LIFETIME: Final = 3600.0
     """Seconds; assumed where the answer has no ``expires_in``, whose existence is not documented."""
 
-    def __init__(self, base_url: str, client_id: str, client_secret: str, clock: Clock) -> None:
-        super().__init__(clock)
+    def __init__(self, base_url: str, credentials: Texts, _options: Texts, clock: Clock) -> None:
+        super().__init__(clock, "Bearer")
         self._url = f"{base_url}/oauth2/token"
-        self._basic = httpx.BasicAuth(client_id, client_secret)
+        self._basic = httpx.BasicAuth(credentials["client_id"], credentials["client_secret"])
 
     def ask(self, extensions: dict[str, Any]) -> httpx.Request:
         """A GET, unlike what OAuth2 says."""
@@ -122,12 +128,10 @@ class LoginToken(TokenAuth):
     LIFETIME: Final = 86400.0
     """Seconds; the vendor only says that tokens end, not when."""
 
-    def __init__(
-        self, base_url: str, username: str, password: str, clock: Clock, scheme: str
-    ) -> None:
-        super().__init__(clock, scheme)
+    def __init__(self, base_url: str, credentials: Texts, options: Texts, clock: Clock) -> None:
+        super().__init__(clock, options.get("token_scheme") or "Token")
         self._url = f"{base_url}/obtainauthtoken/"
-        self._login = {"username": username, "password": password}
+        self._login = {name: credentials[name] for name in ("username", "password")}
 
     def ask(self, extensions: dict[str, Any]) -> httpx.Request:
         """A POST that changes nothing; it counts as a read."""

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-import httpx
 from pydantic_core import from_json
 
 from syncengine.adapters.rest import verdicts
-from syncengine.adapters.rest.transport import Purpose
+from syncengine.adapters.rest.transport import Client, Purpose
 from syncengine.adapters.rest.verdicts import Hiccup, Kind
 from syncengine.errors import Rejected
 from syncengine.model.values import Json
@@ -26,7 +25,7 @@ class Missing(Rejected):
 class Session:
     """JSON over a client. ``what`` is a method and route without values, for messages."""
 
-    def __init__(self, client: httpx.Client, clock: Clock) -> None:
+    def __init__(self, client: Client, clock: Clock) -> None:
         self._client = client
         self._clock = clock
 

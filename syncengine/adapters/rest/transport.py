@@ -23,6 +23,8 @@ _CONNECTIONS: Final = 16
 _KEEP_ALIVE: Final = 2.0
 """Seconds; shorter than servers keep an idle connection, so that no write goes into a closing one."""
 
+Client = httpx.Client
+
 for _name in ("httpx", "httpcore"):  # they log addresses and headers: ids, numbers, tokens
     logging.getLogger(_name).setLevel(logging.WARNING)
 
@@ -113,7 +115,7 @@ def make_client(
     tally: Tally,
     timeout: float,
     inner: httpx.BaseTransport | None = None,
-) -> httpx.Client:
+) -> Client:
     """A thread-safe client that follows no redirect. ``timeout``: seconds for one request; ``inner``: the
     transport below the gate, where it is not the network."""
     network = inner or httpx.HTTPTransport(
@@ -124,7 +126,7 @@ def make_client(
             keepalive_expiry=_KEEP_ALIVE,
         ),
     )
-    return httpx.Client(
+    return Client(
         auth=auth,
         transport=GatedTransport(network, gate, tally, timeout),
         timeout=timeout,

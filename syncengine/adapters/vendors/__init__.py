@@ -36,8 +36,9 @@ def connect(
         raise ConnectionOff(f"{connection.name} is off: {connection.off or 'it has no base_url'}")
     vendor = _VENDORS[connection.connector]
     base_url = connection.base_url.rstrip("/")
-    auth = vendor.login(base_url, connection.credentials, connection.options, clock)
+    options = {name: str(value) for name, value in connection.options.items()}
+    auth = vendor.login(base_url, connection.credentials, options, clock)
     tally = Tally()
     client = make_client(auth, gate, tally, request_timeout)
     zone = ZoneInfo(connection.timezone)
-    return RestConnector(vendor, base_url, client, tally, clock, zone)
+    return RestConnector(vendor, base_url, auth, client, tally, clock, zone)

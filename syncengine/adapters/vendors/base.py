@@ -7,10 +7,10 @@ from copy import deepcopy
 from datetime import UTC, datetime, tzinfo
 from typing import Any, Final
 
-import httpx
-
+from syncengine.adapters.rest.auth import Auth, TokenAuth
 from syncengine.adapters.rest.session import Missing, Session
 from syncengine.adapters.rest.stamps import seconds, stamp
+from syncengine.adapters.rest.transport import Client
 from syncengine.adapters.rest.verdicts import Kind
 from syncengine.adapters.vendors.declare import Resource, Vendor
 from syncengine.adapters.vendors.rows import Address, Rows, marker
@@ -40,13 +40,15 @@ class RestConnector:
         self,
         vendor: Vendor,
         base_url: str,
-        client: httpx.Client,
+        auth: Auth,
+        client: Client,
         tally: Tally,
         clock: Clock,
         zone: tzinfo,
     ) -> None:
         self._vendor = vendor
         self._base_url = base_url
+        self._auth = auth
         self._client = client
         self._session = Session(client, clock)
         self._tally = tally
@@ -86,7 +88,8 @@ class RestConnector:
             yield Page(_within(items, declared.day, window))
 
     def poll(self, resource: str, cursor: str | None) -> Iterator[Page]:
-        """What moved; only the last page moves the cursor, since rows come in no promised order."""
+        """What moved, a page for each call; only the last one moves the cursor, since rows come in no promised
+        order."""
         declared = self._resource(resource)
         if declared.changed is None:
             raise Bug(f"{resource} have no change feed")
@@ -94,11 +97,13 @@ class RestConnector:
         started = self._clock.now()
         query = {parameter: stamp(seconds(cursor) - _OVERLAP)} if cursor else {}
         newest = [seconds(cursor)] if cursor else []
+        last: Sequence[Item] | None = None
         for items in self._listing(declared, None, query):
+            if last is not None:
+                yield Page(last, cursor)
             newest += (self._cautious(i.row[name]) for i in items if i.row.get(name))
-            yield Page(items, cursor)
-        if newest:
-            yield Page((), stamp(min(max(newest), started)))
+            last = items
+        yield Page(last or (), stamp(min(max(newest), started)) if newest else None)
 
     def get(self, resource: str, external_id: str) -> Item | None:
         """One full row; None for a 404."""
@@ -145,16 +150,12 @@ class RestConnector:
     def create(self, resource: str, body: Mapping[str, Json], key: str) -> Written:
         """POST, and what the vendor takes only afterwards; Unknown if that last part fails."""
         declared, address = self._resource(resource), self._addresses[resource]
-        sent: dict[str, Json] = {}
-        for path, value in body.items():
-            paths.put(sent, path, value)
+        sent = _sent(declared, body, {})
         parent = self._parent(declared, sent)
-        if sent.pop("_parent", None) is not None and declared.holds_parent:
-            sent.setdefault(declared.holds_parent, parent)
         if declared.spec.marker:
             text = sent.get(declared.spec.marker)
             sent[declared.spec.marker] = f"{text or ''} {marker(key)}".strip()
-        first, *others = declared.steps(_typed(declared, sent), {})
+        first, *others = declared.steps(sent, {})
         url, what = address.creation(parent), f"POST {declared.path}"
         try:
             answer = self._session.write(Kind.CREATE, "POST", url, what, {}, first.body)
@@ -179,18 +180,13 @@ class RestConnector:
         """PATCH with whole top members; Unknown if a part was taken and another was not."""
         del key  # an update is proved by its values
         declared = self._resource(resource)
-        sent: dict[str, Json] = {}
-        for path, value in body.items():
-            top = paths.root(path)
-            if path != top and top not in sent and current.get(top) is not None:
-                sent[top] = deepcopy(current[top])
-            paths.put(sent, path, value)
+        sent = _sent(declared, body, current)
         parent, _ = self._addresses[resource].split(external_id)
         moved = sent.get(declared.holds_parent, parent) if declared.holds_parent else parent
         if str(moved) != str(parent):
             raise Rejected(f"a row of {resource} cannot move to another of {declared.spec.parent}")
         written = Written(external_id)
-        for number, step in enumerate(declared.steps(_typed(declared, sent), current)):
+        for number, step in enumerate(declared.steps(sent, current)):
             written = self._change(declared, written, step.suffix, step.body, partly=number > 0)
         return written
 
@@ -210,6 +206,18 @@ class RestConnector:
     def pages(self, resource: str, rows: int) -> int:
         """By the vendor's way of paging."""
         return self._resource(resource).paging.calls(rows)
+
+    @property
+    def token_calls(self) -> int:
+        """One where a token is needed."""
+        return int(isinstance(self._auth, TokenAuth))
+
+    def calls_of(self, resource: str, body: Mapping[str, Json], current: Row | None = None) -> int:
+        """As many as there are steps; exact where ``current`` is the row to be updated (none: a create)."""
+        declared = self._resource(resource)
+        return (
+            len(declared.steps(_sent(declared, body, current or {}), current or {})) if body else 1
+        )
 
     def close(self) -> None:
         """Close the client."""
@@ -323,12 +331,22 @@ def _within(items: Sequence[Item], day: str, window: Window | None) -> Sequence[
     ]
 
 
-def _typed(declared: Resource, sent: dict[str, Json]) -> dict[str, Json]:
-    """References are texts on our side; a vendor that numbers its rows gets numbers."""
-    for name, value in sent.items():
-        spec = declared.spec.fields.get(name)
-        if spec and spec.type == "integer" and isinstance(value, str) and value.isdecimal():
-            sent[name] = int(value)
+def _sent(declared: Resource, body: Mapping[str, Json], current: Row) -> dict[str, Json]:
+    """Top names -> values: what is nested is the row's present value, changed. References are texts on our
+    side; a vendor that numbers its rows gets numbers."""
+    sent: dict[str, Json] = {}
+    for name, value in body.items():
+        path = declared.holds_parent if name == "_parent" else name
+        top = paths.root(path)
+        spec = declared.spec.fields.get(path)
+        if path != top:
+            if top not in sent and current.get(top) is not None:
+                sent[top] = deepcopy(current[top])
+            paths.put(sent, path, value)
+        elif spec and spec.type == "integer" and isinstance(value, str) and value.isdecimal():
+            sent[path] = int(value)
+        else:
+            sent[path] = value
     return sent
 
 

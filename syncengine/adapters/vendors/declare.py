@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import httpx
-
+from syncengine.adapters.rest.auth import Auth
 from syncengine.adapters.rest.paging import Paging, Whole
 from syncengine.model.resource import ConnectorSpec, FieldSpec, ResourceSpec
 from syncengine.model.values import Json, Row, TypeName
@@ -83,7 +82,7 @@ class Resource:
     steps: Steps = one_call
 
 
-Login = Callable[[str, Mapping[str, str], Mapping[str, Json], Clock], httpx.Auth]
+Login = Callable[[str, Mapping[str, str], Mapping[str, str], Clock], Auth]
 """(base URL, credentials, options, clock) -> how requests are authorized."""
 
 

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from functools import partial
 from typing import Final
-
-import httpx
 
 from syncengine.adapters.rest.auth import HeaderAuth
 from syncengine.adapters.rest.paging import Whole
 from syncengine.adapters.vendors.declare import Resource, Step, reads, vendor, writes
 from syncengine.model.resource import ResourceSpec
 from syncengine.model.values import Json, Row
-from syncengine.ports import Clock
 
 _ONLY_ARRAY: Final = Whole("*")
-
-
-def login(
-    _base_url: str, credentials: Mapping[str, str], _options: Mapping[str, Json], _clock: Clock
-) -> httpx.Auth:
-    """A bearer key ("Step 2")."""
-    return HeaderAuth("Authorization", f"Bearer {credentials['api_key']}")
 
 
 def one_field_a_call(sent: dict[str, Json], _current: Row) -> Sequence[Step]:
@@ -77,5 +68,5 @@ HAEKKA: Final = vendor(
     (EMPLOYEES, TRAININGS, EMPLOYEE_TRAININGS),
     credentials=("api_key",),
     health="/trainings/",
-    login=login,
+    login=partial(HeaderAuth, "Authorization", "Bearer {api_key}"),
 )

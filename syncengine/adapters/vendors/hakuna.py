@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from functools import partial
 from typing import Final
-
-import httpx
 
 from syncengine.adapters.rest.auth import HeaderAuth
 from syncengine.adapters.vendors.declare import Resource, reads, vendor, writes
 from syncengine.model.resource import ResourceSpec
 from syncengine.model.values import Json
-from syncengine.ports import Clock
-
-
-def login(
-    _base_url: str, credentials: Mapping[str, str], _options: Mapping[str, Json], _clock: Clock
-) -> httpx.Auth:
-    """A personal token, which acts as its user ("Authentication")."""
-    return HeaderAuth("X-Auth-Token", credentials["token"])
 
 
 def time_entry(row: dict[str, Json]) -> None:
@@ -126,5 +116,5 @@ HAKUNA: Final = vendor(
     (USERS, TASKS, PROJECTS, COMPANY, TIME_ENTRIES),
     credentials=("token",),
     health="/ping",
-    login=login,
+    login=partial(HeaderAuth, "X-Auth-Token", "{token}"),
 )

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Final
-
-import httpx
 
 from syncengine.adapters.rest.auth import ClientCredentials
 from syncengine.adapters.rest.paging import Numbered, Whole
@@ -14,19 +12,9 @@ from syncengine.adapters.vendors.declare import Resource, Step, reads, vendor, w
 from syncengine.errors import Rejected
 from syncengine.model.resource import ResourceSpec
 from syncengine.model.values import Json, Row
-from syncengine.ports import Clock
 
 _SIZE: Final = 200
 """Rows of a page in the vendor's examples; a larger page is nowhere promised."""
-
-
-def login(
-    base_url: str, credentials: Mapping[str, str], _options: Mapping[str, Json], clock: Clock
-) -> httpx.Auth:
-    """OAuth2 client credentials ("Access Control")."""
-    return ClientCredentials(
-        base_url, credentials["client_id"], credentials["client_secret"], clock
-    )
 
 
 _NUMERIC_TEXTS: Final = (
@@ -180,5 +168,5 @@ HEAVENHR: Final = vendor(
     (EMPLOYEES, TIME_TRACKINGS, PROJECTS, CATEGORIES),
     credentials=("client_id", "client_secret"),
     health="/health/check",
-    login=login,
+    login=ClientCredentials,
 )

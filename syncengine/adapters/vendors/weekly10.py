@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
-
-import httpx
 
 from syncengine.adapters.rest.auth import LoginToken
 from syncengine.adapters.rest.paging import Linked
 from syncengine.adapters.vendors.declare import Fields, Resource, reads, vendor, writes
 from syncengine.model.resource import ResourceSpec
-from syncengine.model.values import Json
-from syncengine.ports import Clock
 
 _SIZE: Final = 200
 """Rows asked for in one page; the largest is not documented."""
-
-
-def login(
-    base_url: str, credentials: Mapping[str, str], options: Mapping[str, Json], clock: Clock
-) -> httpx.Auth:
-    """A token for user name and password (article "API Authentication")."""
-    scheme = str(options.get("token_scheme") or "Token")
-    return LoginToken(base_url, credentials["username"], credentials["password"], clock, scheme)
 
 
 def _resource(name: str, path: str, fields: Fields) -> Resource:
@@ -86,6 +73,6 @@ WEEKLY10: Final = vendor(
     (USERS, DEPARTMENTS, TRAINING_PACKAGES, TRAINING_RECORDS),
     credentials=("username", "password"),
     health="/departments/",
-    login=login,
+    login=LoginToken,
     options={"token_scheme": "word before the token in the Authorization header; Token"},
 )

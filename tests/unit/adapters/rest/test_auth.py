@@ -17,6 +17,7 @@ from syncengine.ports import Tally
 from tests.unit.adapters.wire import FrozenClock, OpenGate
 
 URL = "https://v.example"
+CREDENTIALS = {"client_id": "id", "client_secret": "secret", "username": "me", "password": "pw"}
 
 
 class Desk:
@@ -47,7 +48,7 @@ class Desk:
 
 def client(desk: Desk, clock: FrozenClock | None = None) -> tuple[httpx.Client, Tally, OpenGate]:
     gate, tally = OpenGate(), Tally()
-    auth = ClientCredentials(URL, "id", "secret", clock or FrozenClock())
+    auth = ClientCredentials(URL, CREDENTIALS, {}, clock or FrozenClock())
     return make_client(auth, gate, tally, 5, httpx.MockTransport(desk)), tally, gate
 
 
@@ -90,7 +91,7 @@ def test_weekly10_logs_in_with_a_post_that_counts_as_a_read() -> None:
         return httpx.Response(200, json={"token": "abc"})
 
     gate, tally = OpenGate(), Tally()
-    auth = LoginToken(f"{URL}/api/v1", "me", "pw", FrozenClock(), "Token")
+    auth = LoginToken(f"{URL}/api/v1", CREDENTIALS, {}, FrozenClock())
     live = make_client(auth, gate, tally, 5, httpx.MockTransport(desk))
     read(live)
     assert str(calls[0].url) == f"{URL}/api/v1/obtainauthtoken/"
@@ -175,7 +176,7 @@ def test_a_lost_token_call_leaves_nothing_unknown() -> None:
     def slow(request: httpx.Request) -> httpx.Response:
         raise httpx.ReadTimeout("slow", request=request)
 
-    auth = ClientCredentials(URL, "id", "secret", FrozenClock())
+    auth = ClientCredentials(URL, CREDENTIALS, {}, FrozenClock())
     live = make_client(auth, OpenGate(), Tally(), 5, httpx.MockTransport(slow))
     with pytest.raises(VendorDown):
         write(live)
@@ -189,7 +190,7 @@ def test_a_fixed_header_goes_with_each_request() -> None:
         seen.append(request.headers["X-Auth-Token"])
         return httpx.Response(200)
 
-    auth = HeaderAuth("X-Auth-Token", "abc")
+    auth = HeaderAuth("X-Auth-Token", "a{token}", URL, {"token": "bc"}, {}, FrozenClock())
     live = make_client(auth, OpenGate(), Tally(), 5, httpx.MockTransport(desk))
     read(live)
     write(live)

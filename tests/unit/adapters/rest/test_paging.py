@@ -54,7 +54,7 @@ WAYS = {
     "numbered": lambda size: Numbered(size, counted=False),
     "counted": lambda size: Numbered(size, counted=True),
     "linked": Linked,
-    "whole": lambda size: Whole(),
+    "whole": lambda _: Whole(),
 }
 
 

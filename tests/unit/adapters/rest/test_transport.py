@@ -77,7 +77,7 @@ def test_a_closed_gate_lets_nothing_through() -> None:
 
     class Closed(OpenGate):
         def enter(self, write: bool) -> None:
-            raise RateLimited("budget", 5.0)
+            raise RateLimited(f"no budget, writing: {write}", 5.0)
 
     sent: list[httpx.Request] = []
 

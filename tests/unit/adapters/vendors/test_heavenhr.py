@@ -121,10 +121,29 @@ def test_a_poll_looks_back_far_enough_whatever_the_stamps_mean(zone: str) -> Non
 
 def test_a_cursor_moves_only_with_the_last_page() -> None:
     """Rows come in no promised order: whoever stops half way asks again from where he was."""
-    wire = Wire({**TOKEN, "GET /employees": page(SIMPLE, OTHER)})
-    pages = list(connector(HEAVENHR, wire).poll("employees", "2018-09-20T00:00:00.000+00:00"))
-    assert [bool(p.items) for p in pages] == [True, False]
-    assert pages[0].cursor == "2018-09-20T00:00:00.000+00:00"
+    rows = [{**SIMPLE, "id": f"_{number}_"} for number in range(201)]
+    first, second = page(*rows), page(*rows)
+    first["data"], second["data"] = rows[:200], rows[200:]
+    wire = Wire(
+        {
+            **TOKEN,
+            "GET /employees": lambda r: httpx.Response(
+                200, json=second if r.url.params["page"] == "1" else first
+            ),
+        }
+    )
+    start = "2018-09-20T00:00:00.000+00:00"
+    pages = list(connector(HEAVENHR, wire).poll("employees", start))
+    assert [len(p.items) for p in pages] == [200, 1]
+    assert [p.cursor for p in pages] == [start, "2018-09-25T12:17:26.522+00:00"]
+
+
+def test_a_poll_that_brings_nothing_stays_where_it_is() -> None:
+    """No rows are one page, and the cursor is kept."""
+    live = connector(HEAVENHR, Wire({**TOKEN, "GET /employees": (404, {})}))
+    assert [(p.items, p.cursor) for p in live.poll("employees", None)] == [((), None)]
+    start = "2018-09-20T00:00:00.000+00:00"
+    assert [(p.items, p.cursor) for p in live.poll("employees", start)] == [((), start)]
 
 
 def test_a_stamp_from_the_future_does_not_blind_a_poll() -> None:
@@ -348,3 +367,24 @@ def test_health_is_one_call() -> None:
     wire = Wire({**TOKEN, "GET /health/check": {"message": "OK"}})
     connector(HEAVENHR, wire).health()
     assert wire.requests[-1].headers["Authorization"] == "Bearer t"
+
+
+@pytest.mark.parametrize(
+    ("body", "before", "calls"),
+    [
+        ({"comment": "x"}, "REQUESTED", 1),
+        ({"status": "APPROVED"}, "REQUESTED", 1),
+        ({"comment": "x", "status": "APPROVED"}, "EDITABLE", 3),
+        (BODY, None, 1),
+        ({**BODY, "status": "APPROVED"}, None, 2),
+        ({}, None, 1),
+    ],
+)
+def test_the_calls_of_a_write_are_known_before(
+    body: dict[str, Any], before: str | None, calls: int
+) -> None:
+    """A write takes exactly as many calls as announced."""
+    live = connector(HEAVENHR, Wire(TOKEN))
+    current = {**TRACKED, "status": before} if before else None
+    assert live.calls_of("time_trackings", body, current) == calls
+    assert live.token_calls == 1
