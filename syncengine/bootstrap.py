@@ -59,7 +59,7 @@ def open_engine(
 ) -> Iterator[Engine]:
     """Everything the flows need, for one process. Raises ConfigInvalid."""
     project, clock = load(settings), clock or SystemClock()
-    limits = Limits(settings.lease, settings.request_timeout, settings.batch, settings.backoff)
+    limits = Limits(settings.lease, settings.request_timeout, settings.batch)
     with open_ledger(settings) as ledger:
         on = [c for c in project.connections.values() if not c.off]
         gates = {c.name: CallGate(c, ledger, clock, limits.request_timeout) for c in on}

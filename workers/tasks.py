@@ -87,9 +87,9 @@ def probe(ids: list[str]) -> None:
 
 
 @app.task(name="derive")
-def derive(ids: list[str]) -> None:
-    """Look at the derivations over records."""
-    _work(lambda engine: derivations.derive(engine, ids or None))
+def derive(_: list[str]) -> None:
+    """Look at the derivations over records that moved."""
+    _work(derivations.derive)
 
 
 @app.task(name="sweep")

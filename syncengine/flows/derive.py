@@ -18,9 +18,8 @@ from syncengine.ports import Transaction
 Inputs = dict[str, Record]
 
 
-def derive(engine: Engine, ids: Collection[str] | None = None) -> int:
-    """Look at the derivations of one batch of records that moved. Returns how many were due. ``ids`` only says
-    that something is due; what is, the ledger knows."""
+def derive(engine: Engine) -> int:
+    """Look at the derivations of one batch of records that moved. Returns how many were due."""
     with engine.ledger.read() as tx:
         due = tx.derivations_due(engine.limits.batch)
         records = tx.records(due)
@@ -116,11 +115,11 @@ class _Rule:
     ) -> dict[tuple[str, ...], str]:
         """Combinations whose record is there already under its identity."""
         asked = {
-            (key.kind, key.scope, key.parts): ids
+            (str(key.kind), key.scope, key.parts): ids
             for ids, record in candidates.items()
             for key in record_keys(entity, record, self.world)
         }
-        found = tx.bearers([Key(kind, scope, parts, "") for kind, scope, parts in asked])
+        found = tx.bearers([Key(KeyKind(k), scope, parts, "") for k, scope, parts in asked])
         return {asked[name]: owners[0] for name, owners in found.items() if owners}
 
     def _end(self, ended: Collection[tuple[str, ...]]) -> None:

@@ -16,11 +16,12 @@ from syncengine.flows.settle import Settle
 from syncengine.mapping import System
 from syncengine.model.key import Key
 from syncengine.model.link import Link, LinkState
-from syncengine.model.operation import Action, Operation
+from syncengine.model.operation import Action, Operation, Written
 from syncengine.model.record import World
+from syncengine.model.values import Row
 from syncengine.planning.identity import record_keys, row_keys_of
 from syncengine.planning.settle import moved_since, shows
-from syncengine.ports import Item, Transaction, Written
+from syncengine.ports import Item, Transaction
 
 CHUNK = 32
 """Operations that are looked at, checked in one transaction, and sent together."""
@@ -232,7 +233,7 @@ class _Round:
         engine = self.engine
         connector = engine.connectors[self.connection]
         resource, external_id = operation.resource, operation.external_id or ""
-        engine.needs[self.connection] += connector.calls_of(operation.resource, operation.body)
+        engine.needs[self.connection] += connector.calls_of(resource, operation.body)
         with engine.gates[self.connection].sending(operation.lease_until):
             match operation.action:
                 case Action.CREATE:
@@ -309,9 +310,7 @@ class _Round:
             outcome = "unknown"
             if operation.action is Action.CREATE and look.items:
                 outcome = settle.prove_create(tx, system, link, operation, look.items, look)
-            elif (operation.action is Action.DELETE and row is None and look.item is None) or (operation.action is Action.UPDATE and row is not None and shows(
-                system, operation, row
-            )):
+            elif _shown(system, operation, row):
                 settle.applied(tx, system, link, operation, None, look.started)
                 outcome = "applied"
             elif over:
@@ -322,6 +321,13 @@ class _Round:
             capture_looks(engine, tx, [operation], {operation.id: look})
         settle.announce()
         return outcome
+
+
+def _shown(system: System, operation: Operation, row: Row | None) -> bool:
+    """Whether a read proves that an update or a delete took effect."""
+    if operation.action is Action.DELETE:
+        return row is None
+    return operation.action is Action.UPDATE and row is not None and shows(system, operation, row)
 
 
 def _provable(spec: Any, operation: Operation) -> bool:

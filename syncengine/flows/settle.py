@@ -12,14 +12,14 @@ from syncengine.flows.rows import Read, store
 from syncengine.mapping import System
 from syncengine.model.event import Event
 from syncengine.model.link import LIVE, Link, LinkState, Wait
-from syncengine.model.operation import Action, Operation, OperationState
+from syncengine.model.operation import Action, Operation, OperationState, Written
 from syncengine.model.values import Row
 from syncengine.planning.identity import identity_subject, inherited
 from syncengine.planning.plan import body_digest
 from syncengine.planning.questions import refused, unprovable
 from syncengine.planning.settle import settle_applied
 from syncengine.planning.sight import stamped
-from syncengine.ports import Item, Transaction, Written
+from syncengine.ports import Item, Transaction
 
 if TYPE_CHECKING:
     from syncengine.flows.dispatch import Look

@@ -48,13 +48,13 @@ def status(engine: Engine) -> dict[str, Any]:
             ],
             "unsettled": sum(n for (_, _, s), n in tx.count_operations().items() if s in UNSETTLED),
             "cases": tx.count_cases(),
-            "waiting": _waiting(engine, tx.waiting_links(1000)),
+            "waiting": _waiting(tx.waiting_links(1000)),
             "dirty": tx.dirty_count(),
             "events": tx.count_events(),
         }
 
 
-def _waiting(engine: Engine, links: list[Any]) -> list[dict[str, Any]]:
+def _waiting(links: list[Any]) -> list[dict[str, Any]]:
     """Waits, grouped by what is waited for."""
     groups: dict[tuple[str, str, str], int] = {}
     for link in links:

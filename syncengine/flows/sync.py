@@ -133,17 +133,13 @@ def sync(
     if digest is not None and plan(engine)["digest"] != digest:
         raise Stale("the plan has changed since: run `syncengine plan` and look at it again")
     adopt_project(engine)
-    work = _Pass(engine, progress or _silent)
+    work = _Pass(engine, progress or (lambda *_: None))
     if record is not None:
         _look_again(engine, record)
     else:
         work.list_all(connection, entity)
     work.drain()
     return _document(engine, work, before, events, started)
-
-
-def _silent(what: str, done: int, of: int) -> None:
-    return None
 
 
 def _look_again(engine: Engine, record: str) -> None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, Final
 
 from syncengine.errors import RowInvalid
@@ -84,7 +85,7 @@ def put(row: dict[str, Json], path: str, value: Json) -> None:
     way. Raises RowInvalid where something on the way is no object or list."""
     *way, last = parse(path)
     here: Any = row
-    for step, after in zip(way, [*way[1:], last], strict=True):
+    for step, after in pairwise([*way, last]):
         here = _enter(here, step, [] if isinstance(after, Item) else {})
     if isinstance(last, Item):
         item = _enter(here, last, {})
