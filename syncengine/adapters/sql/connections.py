@@ -11,12 +11,15 @@ from sqlalchemy import ColumnElement, select, update
 
 from syncengine.adapters.sql.session import Session
 from syncengine.adapters.sql.tables import connections
+from syncengine.errors import ConfigInvalid
 from syncengine.model.connection import ConnectionState, ResourceState
 from syncengine.model.values import Json
 
 _c = connections.c
 _STATE = ""
 _BUDGET = "budget"
+_LEDGER = ""
+_HASHED_WITH = "hashed with"
 _MICRO = 1_000_000
 
 
@@ -60,6 +63,20 @@ class Connections(Session):
         kept = asdict(state)
         name, resource = kept.pop("connection"), kept.pop("resource")
         self._save_part(name, f"resource:{resource}", kept)
+
+    def check_keys(self) -> None:
+        """Raises ConfigInvalid where this database's keys were hashed with another last encryption key: nothing
+        would be found again, and everything be made twice."""
+        mine = self._vault.hash(["syncengine"])
+        mark = {"name": _LEDGER, "part": _HASHED_WITH, "holder": mine}
+        self._run(self._upsert(connections).on_conflict_do_nothing(), [mark])
+        found = select(_c.holder).where(_c.name == _LEDGER, _c.part == _HASHED_WITH)
+        if self._rows(found)[0][0] != mine:
+            fault = (
+                "SYNCENGINE_ENCRYPTION_KEYS: the database was begun with another last key, or with none;"
+                " put that one at the end of the list, or begin with an empty database"
+            )
+            raise ConfigInvalid([fault])
 
     def take_slots(
         self, connection: str, want: int, of: int, holder: str, now: float, until: float

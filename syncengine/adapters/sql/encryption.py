@@ -25,7 +25,7 @@ class Vault:
     """Seals JSON values into text and opens them again.
 
     ``keys``: Fernet keys, newest first. The first one encrypts, all of them decrypt. Hashes are keyed by the LAST
-    one, so that a new key is put in front and the hashes stay what they are; the last key is never dropped.
+    one, so that a new key is put in front and the hashes stay what they are; the last key must stay the last.
     Without keys values are plain JSON; what was stored plain stays readable once there are keys.
     Raises ConfigInvalid for something that is not a Fernet key.
     """

@@ -24,12 +24,14 @@ class SqlLedger:
     """``ports.Ledger`` on an engine of ``make_engine`` whose schema is up to date (``migrations.upgrade``).
 
     ``keys``: encryption keys, newest first; see ``Vault``. Transactions of one thread do not nest. Any method may
-    raise LostRace: another transaction took the place of a row, or the database could not order the two.
+    raise LostRace: another transaction took the place of a row, or the database could not order the two. The first
+    write raises ConfigInvalid where the last key is not the one that the database was begun with.
     """
 
     def __init__(self, engine: Engine, keys: Sequence[str] = ()) -> None:
         self._engine = engine
         self._vault = Vault(keys)
+        self._checked = False
 
     @contextmanager
     def read(self) -> Iterator[SqlTransaction]:
@@ -41,4 +43,8 @@ class SqlLedger:
     def write(self) -> Iterator[SqlTransaction]:
         """A short write transaction; commits at the end, rolls back on an exception."""
         with self._engine.begin() as connection:
-            yield SqlTransaction(connection, self._vault)
+            transaction = SqlTransaction(connection, self._vault)
+            if not self._checked:
+                transaction.check_keys()
+                self._checked = True
+            yield transaction

@@ -172,7 +172,7 @@ class Links(Session):
         return [_from_row(row, self._vault) for row in self._rows(at_most(found, limit))]
 
     def dirty_count(self, connections: Collection[str] | None = None) -> int:
-        reachable = t.needs_get
+        reachable: ColumnElement[bool] = t.needs_get
         if connections is not None:
             reachable = and_(t.needs_get, self._in(_c.connection, connections))
         only_dirty = and_(t.is_dirty, ~t.needs_get)

@@ -1,0 +1,58 @@
+"""The databases that the ledger is tested on, each empty for each test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from syncengine.adapters.sql.engine import make_engine
+from syncengine.adapters.sql.ledger import SqlLedger
+from syncengine.adapters.sql.migrations import upgrade
+from syncengine.ports import Ledger
+from tests.unit.adapters.sql.databases import empty, postgres_database
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The URL of a migrated PostgreSQL database of this test worker."""
+    with postgres_database() as url:
+        engine = make_engine(url)
+        upgrade(engine)
+        engine.dispose()
+        yield url
+
+
+@pytest.fixture(params=["file", "memory", "postgresql"])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    """An empty, migrated database of each kind."""
+    yield from _engine(request, tmp_path, request.param)
+
+
+@pytest.fixture(params=["file", "postgresql"])
+def shared(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    """A database that several processes can use."""
+    yield from _engine(request, tmp_path, request.param)
+
+
+def _engine(request: pytest.FixtureRequest, tmp_path: Path, kind: str) -> Iterator[Engine]:
+    urls = {"file": f"sqlite:///{tmp_path}/ledger.db", "memory": "sqlite://"}
+    engine = make_engine(urls.get(kind) or request.getfixturevalue("postgres"))
+    if kind == "postgresql":
+        empty(engine)
+    else:
+        upgrade(engine)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def ledger(engine: Engine) -> Ledger:
+    """A ledger without encryption."""
+    return SqlLedger(engine)
+
+
+def url_of(engine: Engine) -> str:
+    return engine.url.render_as_string(hide_password=False)

@@ -1,0 +1,52 @@
+"""States of connections, and what their processes share."""
+
+from __future__ import annotations
+
+import pytest
+
+from syncengine.model.connection import ConnectionState, ResourceState
+from syncengine.ports import Ledger
+from tests.contract.ledger.samples import (
+    NOW,
+)
+
+
+def test_states_are_fresh_until_saved(ledger: Ledger) -> None:
+    """An unknown connection or resource starts from its defaults; the last save counts."""
+    state = ConnectionState("hakuna", paused="moving house", blocked_until=NOW, failures=2)
+    cursor = ResourceState("hakuna", "users", cursor="c", polled_at=NOW, progress="p", fault="503")
+    with ledger.write() as tx:
+        assert tx.connection("hakuna", lock=True) == ConnectionState("hakuna")
+        assert tx.resource("hakuna", "users") == ResourceState("hakuna", "users")
+        tx.save_connection(ConnectionState("hakuna"))
+        tx.save_connection(state)
+        tx.save_resource(cursor)
+    with ledger.read() as tx:
+        assert tx.connection("hakuna") == state
+        assert tx.resource("hakuna", "users") == cursor
+        assert tx.connection("haekka") == ConnectionState("haekka")
+
+
+def test_slots_are_held_renewed_and_given_back(ledger: Ledger) -> None:
+    """There are as many as the connection has; a holder that dies loses them when its time is over."""
+    with ledger.write() as tx:
+        assert tx.take_slots("hakuna", 2, 3, "one", NOW, NOW + 20) == 2
+        assert tx.take_slots("hakuna", 2, 3, "two", NOW, NOW + 20) == 1
+        assert tx.take_slots("hakuna", 1, 3, "three", NOW, NOW + 20) == 0
+        assert tx.take_slots("haekka", 1, 1, "three", NOW, NOW + 20) == 1
+        tx.free_slots("two")
+        assert tx.take_slots("hakuna", 9, 3, "three", NOW, NOW + 20) == 1
+        tx.renew_slots("one", NOW + 40)
+        assert tx.take_slots("hakuna", 9, 3, "four", NOW + 21, NOW + 40) == 1
+        assert tx.take_slots("hakuna", 9, 3, "five", NOW + 41, NOW + 60) == 3
+
+
+def test_calls_are_spread_over_the_period(ledger: Ledger) -> None:
+    """A tenth may come at once, then it is told when to come back; connections do not share."""
+    with ledger.write() as tx:
+        assert tx.take_calls("hakuna", 50, 100, 60.0, NOW)[0] == 10
+        granted, at = tx.take_calls("hakuna", 1, 100, 60.0, NOW)
+        assert granted == 0
+        assert at == pytest.approx(NOW + 60 / 90, abs=1e-3)
+        assert tx.take_calls("haekka", 1, 100, 60.0, NOW)[0] == 1
+        assert tx.take_calls("hakuna", 5, 100, 60.0, at)[0] == 1

@@ -1,0 +1,101 @@
+"""What a batch costs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlalchemy import Engine, event
+
+from syncengine.adapters.sql.ledger import SqlLedger
+from syncengine.model.change import Change
+from syncengine.model.key import KeyKind
+from syncengine.model.record import Record
+from syncengine.ports import Ledger, Transaction
+from tests.contract.ledger.samples import (
+    HAKUNA,
+    NOW,
+    a_case,
+    a_link,
+    an_event,
+    an_operation,
+    fill,
+    key,
+)
+from tests.unit.adapters.sql.databases import empty
+
+
+def _bulk(count: int) -> dict[str, Callable[[Transaction], object]]:
+    """Every bulk method on ``count`` things."""
+    ids = [f"i{n:04}" for n in range(count)]
+    links = [a_link(id_, f"r-{id_}") for id_ in ids]
+    records = [Record(id_, "person", {}) for id_ in ids]
+    operations = [an_operation(id_) for id_ in ids]
+    keys = [key(KeyKind.RECORD, id_, id_) for id_ in ids]
+    cases = [a_case(id_) for id_ in ids]
+    return {
+        "add_links": lambda tx: tx.add_links(links),
+        "save_links": lambda tx: tx.save_links(links),
+        "links": lambda tx: tx.links(ids, lock=True),
+        "links_at": lambda tx: tx.links_at(*HAKUNA, ids),
+        "links_of": lambda tx: tx.links_of(ids),
+        "touch_links": lambda tx: tx.touch_links(ids, NOW),
+        "dirty_links": lambda tx: tx.dirty_links(ids),
+        "dirty_records": lambda tx: tx.dirty_records(ids, but=ids),
+        "dirty_users": lambda tx: tx.dirty_users(ids),
+        "dirty_waiting": lambda tx: tx.dirty_waiting(ids),
+        "claim_links": lambda tx: tx.claim_links("reconcile", NOW, 20, count, ids=ids),
+        "release_links": lambda tx: tx.release_links(ids),
+        "ties": lambda tx: tx.ties([(*HAKUNA, id_) for id_ in ids]),
+        "externals": lambda tx: tx.externals(ids),
+        "remove_links": lambda tx: tx.remove_links(ids),
+        "add_records": lambda tx: tx.add_records(records),
+        "save_records": lambda tx: tx.save_records(records),
+        "records": lambda tx: tx.records(ids),
+        "derive_due": lambda tx: tx.derive_due(ids),
+        "derivations_done": lambda tx: tx.derivations_done(dict.fromkeys(ids, 1)),
+        "take_keys": lambda tx: tx.take_keys(keys),
+        "bearers": lambda tx: tx.bearers(keys),
+        "drop_keys": lambda tx: tx.drop_keys("record", ids),
+        "add_operations": lambda tx: tx.add_operations(operations),
+        "operations": lambda tx: tx.operations(ids),
+        "unsettled": lambda tx: tx.unsettled(ids),
+        "claim_operations": lambda tx: tx.claim_operations(NOW, 20, count, ["hakuna"], ids),
+        "save_operations": lambda tx: tx.save_operations(operations),
+        "creates": lambda tx: tx.creates("hakuna", "users", ids),
+        "add_events": lambda tx: tx.add_events([an_event(id_) for id_ in ids]),
+        "raise_cases": lambda tx: tx.raise_cases(cases),
+        "save_cases": lambda tx: tx.save_cases(cases),
+        "cases": lambda tx: tx.cases(ids, subjects=ids),
+        "dissolve_cases": lambda tx: tx.dissolve_cases(ids, NOW),
+        "add_history": lambda tx: tx.add_history([Change(id_, 1, "name") for id_ in ids]),
+    }
+
+
+def test_a_batch_costs_as_many_statements_as_one(engine: Engine) -> None:
+    """The number of statements of every method is the same for one thing and for hundreds."""
+    ledger, statements = SqlLedger(engine), list[str]()
+    fill(ledger)
+    event.listen(
+        engine, "before_cursor_execute", lambda _c, _k, statement, *_: statements.append(statement)
+    )
+    costs = []
+    for count in (1, 700):
+        cost = {}
+        for name, call in _bulk(count).items():
+            statements.clear()
+            with ledger.write() as tx:
+                call(tx)
+            cost[name] = len(statements)
+        costs.append(cost)
+        empty(engine)
+    assert costs[0] == costs[1]
+    assert max(costs[0].values()) <= 2
+
+
+def test_nothing_costs_nothing_and_changes_nothing(ledger: Ledger) -> None:
+    """Every bulk method takes an empty batch."""
+    fill(ledger, a_link("l1", dirty=1), Record("r1", "person", {}))
+    with ledger.write() as tx:
+        for call in _bulk(0).values():
+            assert not call(tx)
+        assert tx.links(["l1"]) == {"l1": a_link("l1", dirty=1)}

@@ -1,0 +1,274 @@
+"""Links: how they are found, made dirty and claimed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from syncengine.errors import Bug, LostRace
+from syncengine.model.key import KeyKind
+from syncengine.model.link import Link, LinkState, Wait
+from syncengine.model.operation import Operation, OperationState
+from syncengine.ports import Ledger, Transaction
+from tests.contract.ledger.samples import (
+    HAKUNA,
+    NOW,
+    a_link,
+    an_operation,
+    dirt,
+    fill,
+    key,
+)
+
+
+def test_links_are_found_by_external_id(ledger: Ledger) -> None:
+    """An external id names one link per entity; others are left out."""
+    mine, other = a_link("l1"), a_link("l2", external_id="x-l1", entity="absence")
+    fill(ledger, mine, other)
+    with ledger.write() as tx:
+        assert tx.links_at(*HAKUNA, ["x-l1", "x-nobody"], lock=True) == {"x-l1": mine}
+        assert tx.links_at("absence", "hakuna", "users", ["x-l1"]) == {"x-l1": other}
+
+
+def test_links_of_records(ledger: Ledger) -> None:
+    """All links of a record are found, dead ones too."""
+    live, gone = a_link("l1", "r1"), a_link("l2", "r1", state=LinkState.GONE)
+    fill(ledger, live, gone, a_link("l3", "r2"), a_link("l4"))
+    with ledger.read() as tx:
+        assert {link.id for link in tx.links_of(["r1"])} == {"l1", "l2"}
+
+
+def test_linked_ids_go_on_after_one(ledger: Ledger) -> None:
+    """External ids come in binary order, in slices that add up to all linked and left ones."""
+    names = ["B", "a", "a-b", "aa", "é"]
+    fill(ledger, *[a_link(name, f"r-{name}", external_id=name) for name in names])
+    fill(ledger, a_link("l8", "r8", state=LinkState.MISSING), a_link("l9"))
+    fill(ledger, a_link("left", "r10", state=LinkState.LEFT, external_id="z"))
+    with ledger.read() as tx:
+        assert tx.linked_ids("hakuna", "users") == ["B", "a", "a-b", "aa", "z", "é"]
+        assert tx.linked_ids("hakuna", "users", after="a", limit=2) == ["a-b", "aa"]
+        assert tx.linked_ids("hakuna", "tasks") == []
+
+
+def test_touching_moves_the_time_of_reading_alone(ledger: Ledger) -> None:
+    """An unchanged row costs its link no version and ends its nomination."""
+    fill(ledger, a_link("l1", nominated_at=NOW), a_link("l2", nominated_at=NOW))
+    with ledger.write() as tx:
+        tx.touch_links(["l1"], NOW + 5)
+        assert tx.links(["l1"])["l1"] == a_link("l1", read_at=NOW + 5)
+        assert tx.links(["l2"])["l2"].nominated_at == NOW
+
+
+def test_removed_links_are_gone(ledger: Ledger) -> None:
+    """Removing deletes the named links and no other."""
+    fill(ledger, a_link("l1"), a_link("l2"))
+    with ledger.write() as tx:
+        tx.remove_links(["l1"])
+        assert [link.id for link in tx.select_links()] == ["l2"]
+
+
+def test_unseen_links_have_a_row_that_was_read_before(ledger: Ledger) -> None:
+    """A scan nominates links with a row not read since it began, below its parent alone."""
+    fill(
+        ledger,
+        a_link("old", read_at=NOW - 1, parent="p1"),
+        a_link("elsewhere", read_at=NOW - 1, parent="p2"),
+        a_link("read", read_at=NOW, parent="p1"),
+        a_link("rowless", read_at=NOW - 1, parent="p1", row=None),
+        a_link("bare", read_at=NOW - 1, parent="p1", row={}),
+    )
+    with ledger.read() as tx:
+        assert {link.id for link in tx.unseen_since(*HAKUNA, NOW, "p1")} == {"old", "bare"}
+        assert len(tx.unseen_since(*HAKUNA, NOW)) == 3
+        assert tx.unseen_since("person", "hakuna", "tasks", NOW) == []
+
+
+def test_each_reason_makes_its_own_links_dirty(ledger: Ledger) -> None:
+    """Dirt falls on the links that are named, on none besides, and adds up."""
+    wait = Wait("ref:hakuna/users/7", "anna in hakuna")
+    fill(
+        ledger,
+        a_link("l1", "r1"),
+        a_link("l2", "r1", state=LinkState.GONE),
+        a_link("l3", "r2", wait=wait),
+        a_link("l4", "r3", connection="haekka"),
+        a_link("l5"),
+    )
+    steps: list[tuple[Callable[[Transaction], object], set[str]]] = [
+        (lambda tx: tx.dirty_links(["l5", "l1"]), {"l1", "l5"}),
+        (lambda tx: tx.dirty_records(["r1", "r3"], but=["l2"]), {"l1", "l4"}),
+        (lambda tx: tx.dirty_records(["r1"]), {"l1", "l2"}),
+        (lambda tx: tx.dirty_waiting(["ref:hakuna/users/7", "rec:r9@hakuna"]), {"l3"}),
+        (lambda tx: tx.take_keys([key(KeyKind.USES, "r2", "r9", scope="manager")]), set()),
+        (lambda tx: tx.dirty_users(["r9"]), {"l3"}),
+        (lambda tx: tx.dirty_entity("person", "haekka"), {"l4"}),
+        (lambda tx: tx.dirty_entity("person"), {"l1", "l2", "l3", "l4"}),
+        (lambda tx: tx.dirty_entity("absence"), set()),
+    ]
+    for step, touched in steps:
+        before = dirt(ledger)
+        with ledger.write() as tx:
+            step(tx)
+        after = dirt(ledger)
+        assert {
+            id_: n - before.get(id_, 0) for id_, n in after.items() if n != before.get(id_)
+        } == (dict.fromkeys(touched, 1))
+
+
+def test_dirtying_an_entity_counts(ledger: Ledger) -> None:
+    """It says how many tied links it reached."""
+    fill(ledger, a_link("l1", "r1"), a_link("l2", "r2"), a_link("l3"))
+    with ledger.write() as tx:
+        assert tx.dirty_entity("person") == 2
+
+
+def test_claims_take_what_is_due(ledger: Ledger) -> None:
+    """Refresh takes what needs a read, reconcile what is dirty and does not; never busy or leased ones."""
+    fill(
+        ledger,
+        a_link("l1", dirty=1),
+        a_link("l2", dirty=1, need_get=True),
+        a_link("l3", need_get=True, external_id=None),
+        a_link("l4", dirty=1),
+        a_link("l5"),
+        an_operation("o1", "l4"),
+    )
+    with ledger.write() as tx:
+        assert tx.claim_links("refresh", NOW, 20, 9) == ["l2"]
+        assert tx.claim_links("reconcile", NOW, 20, 9) == ["l1"]
+        assert tx.claim_links("reconcile", NOW + 19, 20, 9) == []
+        assert tx.claim_links("reconcile", NOW + 21, 20, 9) == ["l1"]
+        tx.release_links(["l1"])
+        assert tx.claim_links("reconcile", NOW + 21, 20, 9) == ["l1"]
+        with pytest.raises(Bug):
+            tx.claim_links("dispatch", NOW, 20, 9)
+
+
+def test_claims_may_be_narrowed(ledger: Ledger) -> None:
+    """Ids, entity, connections and the limit each narrow a claim, in the order of ids."""
+    for number in range(6):
+        place = {"connection": "haekka"} if number % 2 else {}
+        fill(ledger, a_link(f"l{number}", dirty=1, **place))
+    claims: list[tuple[dict[str, Any], list[str]]] = [
+        ({"ids": []}, []),
+        ({"connections": []}, []),
+        ({"entity": "absence"}, []),
+        ({"ids": ["l5", "l4"], "connections": ["haekka"]}, ["l5"]),
+        ({"entity": "person", "limit": 2}, ["l0", "l1"]),
+        ({}, ["l2", "l3", "l4"]),
+    ]
+    with ledger.write() as tx:
+        for narrow, claimed in claims:
+            assert tx.claim_links("reconcile", NOW, 20, **{"limit": 9, **narrow}) == claimed
+
+
+def test_a_batch_has_one_link_per_record(ledger: Ledger) -> None:
+    """Of two due links of a record the first is claimed; the other when that one is leased or clean."""
+    gone = {"state": LinkState.GONE, "dirty": 1}
+    fill(
+        ledger, a_link("l1", "r1", dirty=1), a_link("l2", "r1", **gone), a_link("l3", "r2", **gone)
+    )
+    with ledger.write() as tx:
+        assert tx.claim_links("reconcile", NOW, 20, 9) == ["l1", "l3"]
+        assert tx.claim_links("reconcile", NOW, 20, 9) == ["l2"]
+
+
+def test_saving_a_link_keeps_its_lease(ledger: Ledger) -> None:
+    """Only claiming and releasing move leases."""
+    fill(ledger, a_link("l1", dirty=1))
+    with ledger.write() as tx:
+        tx.claim_links("reconcile", NOW, 20, 9)
+        tx.save_links([a_link("l1", dirty=5)])
+        assert tx.claim_links("reconcile", NOW, 20, 9) == []
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "constraint"),
+    [
+        (a_link("l1"), a_link("l2", external_id="x-l1"), "links_ref"),
+        (a_link("l1", "r1"), a_link("l2", "r1", state=LinkState.CREATING), "links_place"),
+        (a_link("l1", "r1", state=LinkState.WAITING), a_link("l2", "r1"), "links_place"),
+        (a_link("l1"), a_link("l1", external_id="other"), "links_id"),
+        (an_operation("o1", "l1"), an_operation("o2", "l1"), "operations_one_unsettled"),
+    ],
+)
+def test_places_are_held_once(
+    ledger: Ledger, first: Link | Operation, second: Link | Operation, constraint: str
+) -> None:
+    """A second one in the same place is a lost race that names the constraint and no value."""
+    fill(ledger, first)
+    with pytest.raises(LostRace, match=constraint) as caught:
+        fill(ledger, second)
+    assert "x-l1" not in str(caught.value)
+
+
+def test_dead_things_hold_no_place(ledger: Ledger) -> None:
+    """Gone and unlinked links, rowless links and settled operations make room for others."""
+    fill(
+        ledger,
+        a_link("l1", "r1", state=LinkState.GONE),
+        a_link("l2", "r1", state=LinkState.UNLINKED),
+        a_link("l3", "r1", state=LinkState.CREATING, external_id=None),
+        a_link("l4", "r2", state=LinkState.CREATING, external_id=None),
+        an_operation("o1", "l1", state=OperationState.APPLIED),
+        an_operation("o2", "l1"),
+    )
+    with ledger.read() as tx:
+        assert len(tx.select_links()) == 4
+
+
+def test_ties_are_live_links(ledger: Ledger) -> None:
+    """A ref is tied while its link is linked, left or missing, within its own entity."""
+    fill(
+        ledger,
+        a_link("l1", "r1"),
+        a_link("l2", "r2", state=LinkState.MISSING),
+        a_link("l3", "r3", state=LinkState.GONE),
+        a_link("l4", "r4", external_id="x-l1", entity="absence"),
+    )
+    asked = [(*HAKUNA, f"x-l{number}") for number in range(4)]
+    with ledger.read() as tx:
+        assert tx.ties([*asked, ("absence", "haekka", "users", "x-l1")]) == {
+            (*HAKUNA, "x-l1"): "r1",
+            (*HAKUNA, "x-l2"): "r2",
+        }
+
+
+def test_externals_are_where_a_record_is(ledger: Ledger) -> None:
+    """A record is known by the external ids of its linked and left links."""
+    fill(
+        ledger,
+        a_link("l1", "r1"),
+        a_link("l2", "r1", state=LinkState.LEFT, connection="haekka"),
+        a_link("l3", "r1", state=LinkState.GONE, connection="weekly10"),
+        a_link("l4", "r2", state=LinkState.CREATING, external_id=None),
+    )
+    with ledger.read() as tx:
+        assert tx.externals(["r1", "r2"]) == {("r1", "hakuna"): "x-l1", ("r1", "haekka"): "x-l2"}
+        assert tx.live_links("person", "hakuna") == 1
+
+
+def test_links_can_be_looked_at(ledger: Ledger) -> None:
+    """Screens get links as asked, counts per state, what waits and what is left to do."""
+    fill(
+        ledger,
+        a_link("l1", dirty=1),
+        a_link("l2", row=None, need_get=True),
+        a_link("l3", "r1", dirty=1, wait=Wait("", "a value")),
+        a_link("l4", "r2"),
+        an_operation("o1", "l3"),
+    )
+    with ledger.read() as tx:
+        seen = tx.select_links("person", "hakuna", [LinkState.SEEN, LinkState.GONE])
+        assert [link.id for link in seen] == ["l1", "l2"]
+        assert [link.id for link in tx.select_links(after="l1", limit=2)] == ["l2", "l3"]
+        assert tx.select_links(connection="haekka") == []
+        assert tx.count_links() == {
+            ("person", "hakuna", "seen"): 2,
+            ("person", "hakuna", "linked"): 2,
+        }
+        assert tx.unsorted_links(*HAKUNA) == 1
+        assert [link.id for link in tx.waiting_links(1)] == ["l3"]
+        assert tx.dirty_count() == 2

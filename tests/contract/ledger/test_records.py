@@ -1,0 +1,60 @@
+"""Records, and the keys that keep them single."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from syncengine.model.key import KeyKind
+from syncengine.model.record import Record
+from syncengine.ports import Ledger
+from tests.contract.ledger.samples import (
+    fill,
+    key,
+)
+
+
+def test_records_of_an_entity_are_alive(ledger: Ledger) -> None:
+    """A deleted record is found by its id alone."""
+    live, dead = Record("r1", "person", {"a": 1}), Record("r2", "person", {}, deleted=True)
+    fill(ledger, live, dead, Record("r3", "absence", {}))
+    with ledger.write() as tx:
+        assert tx.records_of("person") == [live]
+        assert tx.records(["r1", "r2"], lock=True) == {"r1": live, "r2": dead}
+
+
+def test_a_unique_key_has_one_owner(ledger: Ledger) -> None:
+    """Whoever comes second is told, in the same batch too; to take one's own key again is nothing new."""
+    mine, theirs = key(KeyKind.RECORD, "r1", "anna"), key(KeyKind.RECORD, "r2", "anna")
+    with ledger.write() as tx:
+        assert tx.take_keys([mine, mine]) == set()
+        assert tx.take_keys([theirs, replace(theirs, scope="person:1")]) == {theirs}
+        assert tx.bearers([theirs]) == {("record", "person:0", ("anna",)): ["r1"]}
+        tx.drop_keys("record", ["r1"])
+        assert tx.take_keys([theirs, mine]) == {mine}
+
+
+def test_other_keys_are_borne_by_many(ledger: Ledger) -> None:
+    """Shared, row and uses keys are found with all of their owners; kinds and scopes do not mix."""
+    rows = [key(KeyKind.ROW, owner, "anna", 7) for owner in ("l2", "l1")]
+    with ledger.write() as tx:
+        assert tx.take_keys([*rows, key(KeyKind.SHARED, "r1", "anna", 7)]) == set()
+        assert tx.bearers([rows[0], key(KeyKind.ROW, "", "anna", "7")]) == {
+            ("row", "person:0", ("anna", 7)): ["l1", "l2"]
+        }
+        tx.drop_keys("row", ["l1", "r1"])
+        assert tx.bearers(rows)["row", "person:0", ("anna", 7)] == ["l2"]
+
+
+def test_derivations_are_due_until_done(ledger: Ledger) -> None:
+    """A record that moves while it is looked at stays due."""
+    fill(ledger, Record("r1", "person", {}), Record("r2", "person", {}))
+    with ledger.write() as tx:
+        tx.derive_due(["r1", "r2"])
+        tx.derive_due(["r2"])
+        due = tx.derivations_due(9)
+        assert due == {"r1": 1, "r2": 2}
+        assert tx.derivations_due(1) == {"r1": 1}
+        tx.derive_due(["r2"])
+        tx.save_records([Record("r2", "person", {"a": 1})])
+        tx.derivations_done(due)
+        assert tx.derivations_due(9) == {"r2": 1}
