@@ -219,6 +219,25 @@ def _shape(kind: TypeName, theirs: TypeName | None, zone: tzinfo) -> Parse:
     return lambda value: value
 
 
+def alone(lens: Lens) -> Lens:
+    """One value of ours where the vendor has a list: a list of at most one. More do not fit."""
+
+    def only(raw: Json) -> Json:
+        if isinstance(raw, list):
+            if len(raw) > 1:
+                raise ValueError("a list of at most one")
+            return raw[0] if raw else None
+        return raw
+
+    return Lens(
+        decode=lambda raw, old, seen: lens.decode(only(raw), old, seen),
+        encode=lambda value: [lens.encode(value)],
+        norm=lambda raw: lens.norm(only(raw)),
+        loses=lens.loses,
+        empty=[],
+    )
+
+
 def _whole(value: Json) -> bool:
     if isinstance(value, str):
         return re.fullmatch(r"0|-?[1-9][0-9]{0,17}", value) is not None

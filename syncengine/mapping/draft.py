@@ -161,7 +161,7 @@ class Draft:
             return None
         head = steps[0]
         if head == "today":
-            return Name(lambda env: env.world.today if env.world else None, "", uses_today=True)
+            return Name(lambda env: env.world.today if env.world else None, uses_today=True)
         if head in self.declared or head == "anyone":
             return Name(lambda _env: head, constant=True)
         return None
@@ -232,8 +232,7 @@ class RecordScope:
         def get(env: Env) -> Any:
             return found.get(env.world or _EMPTY, env.record) if env.record else None
 
-        top = "" if head in SPECIAL else head
-        return Name(get, top, found.uses_today, found.depth)
+        return Name(get, found.uses_today, found.depth)
 
 
 _EMPTY: Final = World(today="")
@@ -260,7 +259,7 @@ class RowScope:
         if top not in self.spec.fields and top not in PSEUDO:
             hint = near(top, self.spec.fields)
             raise Unknown(f"{self.spec.name} has no field {top!r}, {hint}")
-        return Name(self._getter(steps[1:]), top)
+        return Name(self._getter(steps[1:]))
 
     def _getter(self, steps: tuple[str, ...]) -> Getter:
         declared = self.spec.fields.get(steps[0])
@@ -298,7 +297,7 @@ class RecordsScope:
                 return constant
             raise Unknown(f"{head!r} is not known here, {near(head, self.entities)}")
         if not rest:
-            return Name(lambda env: env.records[head].id if head in env.records else None, head)
+            return Name(lambda env: env.records[head].id if head in env.records else None)
         found = self.draft.opened(head, rest)
         if found is None:
             return None
@@ -307,7 +306,7 @@ class RecordsScope:
             record = env.records.get(head)
             return found.get(env.world or _EMPTY, record) if record else None
 
-        return Name(get, head, found.uses_today, found.depth)
+        return Name(get, found.uses_today, found.depth)
 
 
 def truth(value: Json) -> bool:

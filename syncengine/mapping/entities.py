@@ -221,7 +221,7 @@ def _read_by(fields: Mapping[str, Field], expression: Expression | None) -> list
     due = sorted(expression.names) if expression else []
     seen: set[str] = set()
     while due:
-        name = due.pop(0)
+        name = due.pop(0).split(".")[0]
         field = fields.get(name)
         if field is None or name in seen:
             continue

@@ -55,11 +55,9 @@ Getter = Callable[[Env], Any]
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A dotted name that is understood. ``top``: what it begins with, for ``Expression.names`` (empty: a
-    constant). ``depth``: how many refs it opens, formulas followed."""
+    """A dotted name that is understood. ``depth``: how many refs it opens, formulas followed."""
 
     get: Getter
-    top: str = ""
     uses_today: bool = False
     depth: int = 0
     constant: bool = False
@@ -78,8 +76,8 @@ class Scope(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """A compiled expression. ``names``: fields (row expressions: fields of the row; derivations:
-    entities) it begins names with. ``depth``: how many refs deep it opens records."""
+    """A compiled expression. ``names``: the dotted names it reads (``end_date``, ``row.status``,
+    ``person.active``). ``depth``: how many refs deep it opens records."""
 
     source: str
     position: Position
@@ -91,6 +89,11 @@ class Expression:
     _program: cel.Program | None = field(repr=False)
     _functions: Mapping[str, Function] = field(repr=False)
     _finish: Callable[[Json], Json] | None = field(repr=False)
+
+    @property
+    def row_fields(self) -> frozenset[str]:
+        """The fields of a row that it reads."""
+        return frozenset(n.split(".")[1] for n in self.names if n.startswith("row."))
 
     def on_record(self, record: Record, world: World) -> Json:
         """The value for a record. Raises RowInvalid."""
@@ -184,12 +187,13 @@ def compile_expression(
     if reader.faulty:
         return None
     found = list(reader.slots.values())
+    names = {".".join(steps) for steps, (_, name) in reader.slots.items() if not name.constant}
     direct = rewritten.strip() == "_0"
     own = functions(zone)
     return Expression(
         source=source,
         position=position,
-        names=frozenset(name.top for _, name in found if name.top),
+        names=frozenset(names),
         uses_today=any(name.uses_today for _, name in found),
         depth=max((name.depth for _, name in found), default=0),
         constant=not found or all(name.constant for _, name in found),

@@ -105,7 +105,7 @@ class System:
     @property
     def needs_get(self) -> bool:
         """Whether the listing does not show all that the mapping looks at."""
-        looked = self.where.names if self.where else frozenset()
+        looked = self.where.row_fields if self.where else frozenset()
         return not self.resource.unlisted.isdisjoint(
             looked.union(*(rule.roots for rule in self.rules.values()))
         )

@@ -17,6 +17,7 @@ from syncengine.model.ref import Position, Ref
 from syncengine.model.values import ABSENT, Absent, Json, Row, TypeName
 
 Flow = Literal["in", "out", "both", "match"]
+MISFIT: Final = "does not fit"
 NOWHERE: Final = Position("", 1, 1)
 
 
@@ -122,9 +123,18 @@ class Rule:
         return self.flow in ("out", "both")
 
     def look(self, row: Row) -> Json | Absent:
-        """The raw value in a row; ABSENT where the row says nothing. Raises RowInvalid."""
+        """The raw value in a row; ABSENT where the row says nothing. Never raises: what cannot be
+        looked at is marked, and ``decode`` says so."""
+        if len(self.steps) == 1:
+            return row.get(self.paths[0], ABSENT)
+        try:
+            return self._look(row)
+        except RowInvalid as error:
+            return {MISFIT: str(error)}
+
+    def _look(self, row: Row) -> Json | Absent:
         if self.steps:
-            return row.get(self.paths[0], ABSENT) if len(self.steps) == 1 else walk(row, self.steps)
+            return walk(row, self.steps)
         if self.roots and self.roots.isdisjoint(row):
             return ABSENT
         if self.read:
@@ -135,7 +145,14 @@ class Rule:
         return {path: raw for path, raw in found.items() if raw is not ABSENT} or ABSENT
 
     def decode(self, raw: Json, context: Context) -> Json:
-        """Our value. Raises RowInvalid, and Unresolved for a ref whose row is not linked."""
+        """Our value. Raises RowInvalid, and Unresolved for a ref whose row is not linked.
+
+        What ``write`` alone makes cannot be read: it gives our value where the raw one agrees with
+        it, else the raw one, which differs from ours.
+        """
+        if self.written and not self.read:
+            same = self.same(raw, self.encode(context.old, context))
+            return context.old if same else raw
         value = self._meaning(raw, context)
         if self.target is None or value is None:
             return value
@@ -200,6 +217,8 @@ class Rule:
 
     def _meaning(self, raw: Json, context: Context | None) -> Json:
         """The value behind a raw one; refs still as external ids."""
+        if isinstance(raw, dict) and MISFIT in raw:
+            raise RowInvalid(f"{self.position}: {raw[MISFIT]}", evidence={"field": self.field.name})
         if self.written and self.read:
             raw = self.read.on_row(raw, context)
         old, seen = (context.old, context.seen) if context else (None, "")

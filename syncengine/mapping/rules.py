@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 from zoneinfo import ZoneInfo
 
-from syncengine.mapping.codecs import Lens, coded, parser, tabled, typed
+from syncengine.mapping.codecs import Lens, alone, coded, parser, tabled, typed
 from syncengine.mapping.draft import PSEUDO, Draft, RecordScope, RowScope
 from syncengine.mapping.expressions import Expression
 from syncengine.mapping.paths import parse, root
@@ -49,6 +50,9 @@ class Place:
         self.document.fault((*self.loc, *key.split(".")), text, value)
 
 
+_MANY: Final = frozenset({"list", "set", "object"})
+
+
 def compile_rule(place: Place, name: str, part: RulePart) -> Rule | None:
     """One rule; None where it cannot be understood, which is reported."""
     loc: Loc = (*place.loc, "fields", name)
@@ -71,7 +75,7 @@ def compile_rule(place: Place, name: str, part: RulePart) -> Rule | None:
     if flow is None or lens is None or (part.read and read is None) or written is None:
         return None
     if read is not None:
-        roots |= read.names
+        roots |= read.row_fields
     return Rule(
         field=field,
         position=place.document.position(loc),
@@ -196,10 +200,11 @@ def _lens(place: Place, loc: Loc, part: RulePart, field: Field, writes: bool) ->
             place.document.fault(loc, text)
             return None
         return tabled({choice: [choice] for choice in field.choices}, str).lens()
-    if field.is_ref and field.type in {"list", "set"}:
+    if field.is_ref and field.type in _MANY:
         many = parser(field.type, place.zone, "ref")
         return Lens(lambda raw, _old, _seen: many(raw), lambda external: external, many, empty=[])
-    return typed(field.type, place.zone, field.of, theirs)
+    lens = typed(field.type, place.zone, field.of, theirs)
+    return alone(lens) if theirs in {"list", "set"} and field.type not in _MANY else lens
 
 
 def _values(
