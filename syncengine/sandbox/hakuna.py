@@ -159,7 +159,7 @@ class Hakuna(Vendor):
         return Reply(200, [self._entry(row) for row in rows])
 
     def _entry(self, row: Row) -> Row:
-        user, task = self.users.get(row["user_id"]), self.tasks[row["task_id"]]
+        user, task = self._user(self.users[row["user_id"]]), self.tasks[row["task_id"]]
         start, end = _clock(row["start_time"]), _clock(row["end_time"])
         minutes = end - start + DAY * (end < start)
         shown = {name: row[name] for name in ("id", "date", "start_time", "end_time")}
@@ -167,7 +167,7 @@ class Hakuna(Vendor):
             "duration": f"{minutes // 60:02d}:{minutes % 60:02d}",
             "duration_in_seconds": minutes * 60,
             "note": row["note"],
-            "user": {name: user[name] for name in ("id", "name", "teams")} if user else None,
+            "user": {name: user[name] for name in user if name not in ("email", "status")},
             "task": {name: task[name] for name in ("id", "name", "archived")},
         }
         if row["project_id"] is not None:
@@ -267,6 +267,15 @@ class Hakuna(Vendor):
 
     def show(self, resource: str, row: Row) -> Row:
         return {"users": self._user, "time_entries": self._entry}.get(resource, dict)(row)
+
+    def drop(self, resource: str, row: Row) -> None:
+        if resource == "users":
+            for entry in self.entries.find("user_id", row["id"]):
+                self.entries.remove(entry["id"])
+        field = {"tasks": "task_id", "projects": "project_id"}.get(resource)
+        if field and any(entry[field] == row["id"] for entry in self.entries):
+            raise ValueError("time is booked here: archive it instead")
+        super().drop(resource, row)
 
     def typed(self, resource: str, values: Row, row: Row | None) -> Row:
         if resource != "time_entries":

@@ -16,13 +16,7 @@ from typing import Any
 
 from syncengine.sandbox import heavenhr_values
 from syncengine.sandbox.heavenhr_time import TimeTracking
-from syncengine.sandbox.people import (
-    DEPARTMENTS,
-    PROJECTS,
-    TASKS,
-    Person,
-    Staff,
-)
+from syncengine.sandbox.people import DEPARTMENTS, PROJECTS, TASKS, Person, Staff
 from syncengine.sandbox.table import Row, Table
 from syncengine.sandbox.vendor import (
     Call,
@@ -52,15 +46,10 @@ ATTRIBUTES = {
     "_Aeqew@adq3dsfADRaqw": "Customer attribute Name",
 }
 SIMPLE = (
-    "id",
-    "firstName",
-    "lastName",
-    "employeeNumber",
-    "jobStatus",
-    "departmentName",
-    "departmentId",
+    "id", "firstName", "lastName", "employeeNumber", "jobStatus", "departmentName", "departmentId",
     "email",
-)
+)  # fmt: skip
+FILTERS = ("employeeNumber", "departmentId", "jobStatus", "startDate")
 SINCE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}(Z|[+-]\d\d:?\d\d)")
 
 
@@ -73,19 +62,9 @@ class HeavenHR(Vendor):
         self._tokens: dict[str, tuple[float, bool]] = {}
         self._last = now()
         self._recent: dict[str, None] = {}
-        self.employees = Table(
-            "id", "employeeNumber", "departmentId", "jobStatus", "startDate", "email"
-        )
-        self.organizations, self.locations = Table("id"), Table("id")
-        self.cost_centers, self.categories, self.projects = Table("id"), Table("id"), Table("id")
-        self.tables = {
-            "employees": self.employees,
-            "organizations": self.organizations,
-            "locations": self.locations,
-            "cost_centers": self.cost_centers,
-            "categories": self.categories,
-            "projects": self.projects,
-        }
+        self.employees = Table("id", *FILTERS, "email")
+        plain = ("organizations", "locations", "cost_centers", "categories", "projects")
+        self.tables = {"employees": self.employees, **{name: Table("id") for name in plain}}
         self._seed_company()
         for person in staff.people:
             self._seed_employee(person, staff)
@@ -103,11 +82,9 @@ class HeavenHR(Vendor):
             Route("PATCH", "/employees/{id}", self._update_employee),
             Route("GET", "/company", self._company),
             Route("GET", "/company/organizations", self._organizations),
-            Route("GET", "/company/locations", self._directory(self.locations)),
-            Route("GET", "/company/cost-centers", self._directory(self.cost_centers)),
-            Route(
-                "GET", "/company/timetracking/categories", self._directory(self.categories, False)
-            ),
+            Route("GET", "/company/locations", self._directory("locations")),
+            Route("GET", "/company/cost-centers", self._directory("cost_centers")),
+            Route("GET", "/company/timetracking/categories", self._directory("categories", False)),
             *self.times.routes(),
         ]
 
@@ -178,7 +155,8 @@ class HeavenHR(Vendor):
             "data": rows,
         }
 
-    def _directory(self, table: Table, empty_is_404: bool = True) -> Handler:
+    def _directory(self, resource: str, empty_is_404: bool = True) -> Handler:
+        table = self.tables[resource]
         return lambda call: Reply(200, self._envelope(call, table.page, len(table), empty_is_404))
 
     def _company(self, _: Call) -> Reply:
@@ -190,31 +168,25 @@ class HeavenHR(Vendor):
         return Reply(200, {"links": [], "data": [row]})
 
     def _organizations(self, _: Call) -> Reply:
-        root, *departments = self.organizations
+        root, *departments = self.tables["organizations"]
         children = [{**row, "children": []} for row in departments]
         return Reply(200, {"data": [{**root, "children": children}]})
 
     # Employees
 
     def _list_employees(self, call: Call) -> Reply:
-        query = {
-            name: value for name, value in call.query.items() if name not in ("page", "pageSize")
-        }
-        indexed = [
-            name for name in ("employeeNumber", "departmentId", "jobStatus") if query.get(name)
-        ]
-        if query.get("startDate"):
-            query["startDate"] = query["startDate"][:10]
-            indexed.append("startDate")
-        if not indexed and "updatedAt" not in query:
-            envelope = self._envelope(call, self.employees.page, len(self.employees), True)
-        else:
-            rows = self._since(query.get("updatedAt"))
-            for name in indexed:
-                hits = self.employees.find(name, query[name])
-                rows = hits if rows is None else [row for row in rows if row[name] == query[name]]
-            found = rows or []
-            envelope = self._envelope(call, pager_of(found), len(found), True)
+        wanted = {name: call.query[name] for name in FILTERS if call.query.get(name)}
+        if "startDate" in wanted:
+            wanted["startDate"] = wanted["startDate"][:10]
+        pager: Pager = self.employees.page
+        total = len(self.employees)
+        if wanted or "updatedAt" in call.query:
+            rows = self._since(call.query.get("updatedAt"))
+            for name, value in wanted.items():
+                hits = self.employees.find(name, value) if rows is None else rows
+                rows = [row for row in hits if row[name] == value]
+            pager, total = pager_of(rows or []), len(rows or [])
+        envelope = self._envelope(call, pager, total, True)
         envelope["data"] = [self._simple(row) for row in envelope["data"]]
         return Reply(200, envelope)
 
@@ -232,7 +204,7 @@ class HeavenHR(Vendor):
         return self.employees.in_order(newer)
 
     def _simple(self, row: Row) -> Row:
-        department = self.organizations.get(row["departmentId"])
+        department = self.tables["organizations"].get(row["departmentId"])
         return {
             **{name: row.get(name) for name in SIMPLE},
             "departmentName": department["name"] if department else None,
@@ -258,9 +230,9 @@ class HeavenHR(Vendor):
         values, faults = heavenhr_values.read_employee(
             body,
             {
-                "locationId": self.locations,
-                "departmentId": self.organizations,
-                "costCenterId": self.cost_centers,
+                "locationId": self.tables["locations"],
+                "departmentId": self.tables["organizations"],
+                "costCenterId": self.tables["cost_centers"],
             },
             ATTRIBUTES,
         )
@@ -369,8 +341,8 @@ class HeavenHR(Vendor):
                 self.keep(resource, {"name": name})
 
     def _seed_employee(self, person: Person, staff: Staff) -> None:
-        places = [row["id"] for row in self.locations]
-        departments = {row["name"]: row["id"] for row in self.organizations}
+        places = [row["id"] for row in self.tables["locations"]]
+        departments = {row["name"]: row["id"] for row in self.tables["organizations"]}
         size = None if person.place % 20 == 13 else person.size
         moment = datetime(staff.today.year, staff.today.month, staff.today.day, tzinfo=UTC)
         self._keep_employee(
@@ -387,9 +359,7 @@ class HeavenHR(Vendor):
                 "fullTimeOrPartTime": "FULL_TIME",
                 "permanentOrTemporary": "PERMANENT",
                 "startDate": person.start.isoformat(),
-                "endOfContract": (staff.today - timedelta(days=10)).isoformat()
-                if person.left
-                else None,
+                "endOfContract": str(staff.today - timedelta(days=10)) if person.left else None,
                 "dateOfBirth": person.born.isoformat(),
                 "nationality": "DE" if person.place % 3 else "CH",
                 "locationId": places[person.place % len(places)],

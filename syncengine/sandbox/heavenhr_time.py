@@ -72,7 +72,7 @@ class TimeTracking:
 
     def _projects(self, call: Call) -> Reply:
         self._vendor.employee(call.params["employee_id"])
-        projects = self._vendor.projects
+        projects = self._vendor.tables["projects"]
         rows, total = listed(call, projects.page, len(projects))
         meta = {"page": 0, "pageSize": total, "count": len(rows)}
         return Reply(200, {"links": [], "data": rows, "meta": meta})
@@ -144,7 +144,7 @@ class TimeTracking:
         values["breakTimeInMinutes"] = _minutes(pause, before["breakTimeInMinutes"])
         values["comment"] = values["comment"] or ""
         project = values["projectId"] = values["projectId"] or None
-        if project is not None and project not in self._vendor.projects:
+        if project is not None and project not in self._vendor.tables["projects"]:
             raise Refused(400, {"message": "projectId is unknown"})
         values["categories"] = self._categories(values["categories"] or [])
         start, end = minutes_of(values["startTime"]), minutes_of(values["endTime"], midnight=True)
@@ -163,9 +163,9 @@ class TimeTracking:
         found = []
         for item in given if isinstance(given, list) else [given]:
             key = item["id"] if isinstance(item, dict) else item
-            if key not in self._vendor.categories:
+            if key not in self._vendor.tables["categories"]:
                 raise Refused(400, {"message": "categories: unknown id"})
-            found.append(self._vendor.categories[key])
+            found.append(self._vendor.tables["categories"][key])
         return found
 
     def typed(self, values: Row, row: Row | None) -> Row:

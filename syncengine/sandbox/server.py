@@ -52,7 +52,7 @@ async def _serve(apps: list[ASGIApp], sockets: list[socket.socket], lines: list[
                 http=Protocol,
                 ws="none",
                 lifespan="off",
-                log_level="critical",
+                log_level="error",
                 access_log=False,
                 timeout_keep_alive=60,
             )

@@ -138,6 +138,15 @@ def test_archived_tasks_take_no_entries(hakuna: Api, sandbox: SandboxProcess) ->
     assert hakuna("POST", "/time_entries", EXAMPLE).status_code == 422
 
 
+def test_deleting_on_the_screen(hakuna: Api, sandbox: SandboxProcess) -> None:
+    """A user goes with his entries; a task with booked time cannot go."""
+    row = hakuna("POST", "/time_entries", EXAMPLE | {"user_id": 3}).json()
+    with pytest.raises(httpx.HTTPStatusError):
+        sandbox.mutate("hakuna", "tasks", "delete", 1)
+    sandbox.mutate("hakuna", "users", "delete", 3)
+    assert hakuna("GET", f"/time_entries/{row['id']}").status_code == 404
+
+
 @pytest.mark.parametrize("profile", ["documented", "current"])
 def test_rate_limit(client: httpx.Client, profile: str) -> None:
     """More calls than allowed are 429 with Retry-After; the current profile counts in headers."""
