@@ -35,24 +35,28 @@ _serial = BigInteger().with_variant(Integer(), "sqlite")
 _zero: ColumnElement[int] = literal_column("0")
 
 
-def _text(name: str, nullable: bool = False) -> Column[str]:
-    return Column(name, _name, nullable=nullable)
+def _texts(names: str) -> list[Column[str]]:
+    """Columns of those names; ``?`` behind one lets it be NULL."""
+    return [Column(n.rstrip("?"), _name, nullable=n.endswith("?")) for n in names.split()]
 
 
-def _count(name: str, default: str | None = None) -> Column[int]:
-    return Column(name, BigInteger, nullable=False, server_default=default)
+def _times(names: str, default: str | None = None) -> list[Column[float]]:
+    return [
+        Column(n.rstrip("?"), Double, nullable=n.endswith("?"), server_default=default)
+        for n in names.split()
+    ]
 
 
-def _time(name: str, nullable: bool = False, default: str | None = None) -> Column[float]:
-    return Column(name, Double, nullable=nullable, server_default=default)
+def _counts(names: str, default: str | None = None) -> list[Column[int]]:
+    return [Column(n, BigInteger, nullable=False, server_default=default) for n in names.split()]
 
 
-def _flag(name: str) -> Column[bool]:
-    return Column(name, Boolean, nullable=False)
+def _flags(names: str) -> list[Column[bool]]:
+    return [Column(n, Boolean, nullable=False) for n in names.split()]
 
 
-def _json(name: str) -> Column[str]:
-    return Column(name, _sealed, nullable=True)
+def _json(names: str) -> list[Column[str]]:
+    return [Column(n, _sealed) for n in names.split()]
 
 
 def among(column: ColumnElement[str], states: Iterable[StrEnum]) -> ColumnElement[bool]:
@@ -70,40 +74,29 @@ def _index(
 connections = Table(
     "connections",
     metadata,
-    _text("name"),
-    _text("part"),
-    _json("state"),
-    _text("holder", nullable=True),
-    _time("until", default="0"),
+    *_texts("name part"),
+    *_json("state"),
+    *_texts("holder?"),
+    *_times("until", default="0"),
     PrimaryKeyConstraint("name", "part", name="connections_part"),
 )
 
 links = Table(
     "links",
     metadata,
-    _text("id"),
-    _text("entity"),
-    _text("connection"),
-    _text("resource"),
-    _text("external_id", nullable=True),
-    _text("parent", nullable=True),
-    _text("record_id", nullable=True),
-    _text("state"),
-    _json("row"),
-    _text("listed_hash"),
-    _count("row_version"),
-    _json("stamps"),
-    _time("read_at"),
-    _flag("need_get"),
-    _json("base"),
-    _json("noted"),
-    _count("version"),
-    _count("dirty"),
-    _time("nominated_at", nullable=True),
-    _flag("approved"),
-    _text("wait_key", nullable=True),
-    _text("wait_what", nullable=True),
-    _time("lease_until", default="0"),
+    *_texts("id entity connection resource external_id? parent? record_id? state"),
+    *_json("row"),
+    *_texts("listed_hash"),
+    *_counts("row_version"),
+    *_json("stamps"),
+    *_times("read_at"),
+    *_flags("need_get"),
+    *_json("base noted"),
+    *_counts("version dirty"),
+    *_times("nominated_at?"),
+    *_flags("approved"),
+    *_texts("wait_key? wait_what?"),
+    *_times("lease_until", default="0"),
     PrimaryKeyConstraint("id", name="links_id"),
 )
 is_dirty = links.c.dirty > _zero
@@ -130,14 +123,12 @@ _index("links_wait", links.c.wait_key, where=is_waiting_for)
 records = Table(
     "records",
     metadata,
-    _text("id"),
-    _text("entity"),
-    _json("fields"),
-    _json("stamps"),
-    _count("generation"),
-    _text("created_at"),
-    _flag("deleted"),
-    _count("derive_due", default="0"),
+    *_texts("id entity"),
+    *_json("fields stamps"),
+    *_counts("generation"),
+    *_texts("created_at"),
+    *_flags("deleted"),
+    *_counts("derive_due", default="0"),
     PrimaryKeyConstraint("id", name="records_id"),
 )
 is_derive_due = records.c.derive_due > _zero
@@ -148,10 +139,7 @@ _index("records_derive_due", records.c.id, where=is_derive_due)
 keys = Table(
     "keys",
     metadata,
-    _text("kind"),
-    _text("scope"),
-    _text("hash"),
-    _text("owner"),
+    *_texts("kind scope hash owner"),
     PrimaryKeyConstraint("kind", "hash", "scope", "owner", name="keys_bearer"),
 )
 _index(
@@ -167,28 +155,18 @@ _index("keys_owner", keys.c.owner, keys.c.kind)
 operations = Table(
     "operations",
     metadata,
-    _text("id"),
-    _text("link_id"),
-    _text("record_id"),
-    _text("entity"),
-    _text("connection"),
-    _text("resource"),
-    _text("action"),
-    _json("body"),
-    _json("carried"),
-    _json("expected"),
-    _flag("leave"),
-    _text("key"),
-    _count("generation"),
-    _json("causes"),
-    _text("state"),
-    _count("attempts"),
-    _text("token", nullable=True),
-    _time("lease_until"),
-    _time("next_at"),
-    _time("created_at"),
-    _text("external_id", nullable=True),
-    _json("detail"),
+    *_texts("id link_id record_id entity connection resource action"),
+    *_json("body carried expected"),
+    *_flags("leave"),
+    *_texts("key"),
+    *_counts("generation"),
+    *_json("causes"),
+    *_texts("state"),
+    *_counts("attempts"),
+    *_texts("token?"),
+    *_times("lease_until next_at created_at"),
+    *_texts("external_id?"),
+    *_json("detail"),
     PrimaryKeyConstraint("id", name="operations_id"),
 )
 is_unsettled = among(operations.c.state, UNSETTLED)
@@ -211,12 +189,8 @@ events = Table(
     "events",
     metadata,
     Column("id", _serial, primary_key=True, autoincrement=True),
-    _text("connection"),
-    _text("resource"),
-    _text("external_id"),
-    _text("event_id"),
-    _text("source"),
-    _time("at"),
+    *_texts("connection resource external_id event_id source"),
+    *_times("at"),
     # An id that was given away never comes back, not even after the newest events were deleted.
     sqlite_autoincrement=True,
 )
@@ -226,18 +200,13 @@ _index("events_at", events.c.at)
 cases = Table(
     "cases",
     metadata,
-    _text("id"),
-    _text("kind"),
-    _text("subject"),
-    _json("told"),
-    _text("entity"),
-    _text("record_id", nullable=True),
-    _text("link_id", nullable=True),
-    _text("operation_id", nullable=True),
-    _time("opened_at"),
-    _text("answer", nullable=True),
-    _json("reason"),
-    _time("closed_at", nullable=True),
+    *_texts("id kind subject"),
+    *_json("told"),
+    *_texts("entity record_id? link_id? operation_id?"),
+    *_times("opened_at"),
+    *_texts("answer?"),
+    *_json("reason"),
+    *_times("closed_at?"),
     PrimaryKeyConstraint("id", name="cases_id"),
 )
 is_open = cases.c.closed_at.is_(None)
@@ -247,16 +216,13 @@ history = Table(
     "history",
     metadata,
     Column("id", _serial, primary_key=True, autoincrement=True),
-    _text("record_id"),
-    _count("generation"),
-    _text("field"),
-    _json("change"),
-    _text("lost_by"),
-    _count("stamp"),
-    _text("connection"),
-    _text("rule"),
-    _text("policy"),
-    _text("author"),
-    _time("at"),
+    *_texts("record_id"),
+    *_counts("generation"),
+    *_texts("field"),
+    *_json("change"),
+    *_texts("lost_by"),
+    *_counts("stamp"),
+    *_texts("connection rule policy author"),
+    *_times("at"),
 )
 _index("history_record", history.c.record_id, history.c.id)

@@ -52,7 +52,3 @@ def _engine(request: pytest.FixtureRequest, tmp_path: Path, kind: str) -> Iterat
 def ledger(engine: Engine) -> Ledger:
     """A ledger without encryption."""
     return SqlLedger(engine)
-
-
-def url_of(engine: Engine) -> str:
-    return engine.url.render_as_string(hide_password=False)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0001"
 down_revision = None
 
-NAME = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 SERIAL = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
@@ -26,11 +27,10 @@ def upgrade() -> None:
 def _connections() -> None:
     op.create_table(
         "connections",
-        sa.Column("name", NAME, nullable=False),
-        sa.Column("part", NAME, nullable=False),
-        sa.Column("state", sa.Text()),
-        sa.Column("holder", NAME),
-        sa.Column("until", sa.Double(), nullable=False, server_default="0"),
+        *_texts("name part"),
+        *_json("state"),
+        *_texts("holder?"),
+        *_times("until", default="0"),
         sa.PrimaryKeyConstraint("name", "part", name="connections_part"),
     )
 
@@ -38,29 +38,19 @@ def _connections() -> None:
 def _links() -> None:
     op.create_table(
         "links",
-        sa.Column("id", NAME, nullable=False),
-        sa.Column("entity", NAME, nullable=False),
-        sa.Column("connection", NAME, nullable=False),
-        sa.Column("resource", NAME, nullable=False),
-        sa.Column("external_id", NAME),
-        sa.Column("parent", NAME),
-        sa.Column("record_id", NAME),
-        sa.Column("state", NAME, nullable=False),
-        sa.Column("row", sa.Text()),
-        sa.Column("listed_hash", NAME, nullable=False),
-        sa.Column("row_version", sa.BigInteger(), nullable=False),
-        sa.Column("stamps", sa.Text()),
-        sa.Column("read_at", sa.Double(), nullable=False),
-        sa.Column("need_get", sa.Boolean(), nullable=False),
-        sa.Column("base", sa.Text()),
-        sa.Column("noted", sa.Text()),
-        sa.Column("version", sa.BigInteger(), nullable=False),
-        sa.Column("dirty", sa.BigInteger(), nullable=False),
-        sa.Column("nominated_at", sa.Double()),
-        sa.Column("approved", sa.Boolean(), nullable=False),
-        sa.Column("wait_key", NAME),
-        sa.Column("wait_what", NAME),
-        sa.Column("lease_until", sa.Double(), nullable=False, server_default="0"),
+        *_texts("id entity connection resource external_id? parent? record_id? state"),
+        *_json("row"),
+        *_texts("listed_hash"),
+        *_counts("row_version"),
+        *_json("stamps"),
+        *_times("read_at"),
+        *_flags("need_get"),
+        *_json("base noted"),
+        *_counts("version dirty"),
+        *_times("nominated_at?"),
+        *_flags("approved"),
+        *_texts("wait_key? wait_what?"),
+        *_times("lease_until", default="0"),
         sa.PrimaryKeyConstraint("id", name="links_id"),
     )
     _index("links_dirty", "links", ["id"], where="dirty > 0")
@@ -87,14 +77,12 @@ def _links() -> None:
 def _records() -> None:
     op.create_table(
         "records",
-        sa.Column("id", NAME, nullable=False),
-        sa.Column("entity", NAME, nullable=False),
-        sa.Column("fields", sa.Text()),
-        sa.Column("stamps", sa.Text()),
-        sa.Column("generation", sa.BigInteger(), nullable=False),
-        sa.Column("created_at", NAME, nullable=False),
-        sa.Column("deleted", sa.Boolean(), nullable=False),
-        sa.Column("derive_due", sa.BigInteger(), nullable=False, server_default="0"),
+        *_texts("id entity"),
+        *_json("fields stamps"),
+        *_counts("generation"),
+        *_texts("created_at"),
+        *_flags("deleted"),
+        *_counts("derive_due", default="0"),
         sa.PrimaryKeyConstraint("id", name="records_id"),
     )
     _index("records_derive_due", "records", ["id"], where="derive_due > 0")
@@ -106,10 +94,7 @@ def _records() -> None:
 def _keys() -> None:
     op.create_table(
         "keys",
-        sa.Column("kind", NAME, nullable=False),
-        sa.Column("scope", NAME, nullable=False),
-        sa.Column("hash", NAME, nullable=False),
-        sa.Column("owner", NAME, nullable=False),
+        *_texts("kind scope hash owner"),
         sa.PrimaryKeyConstraint("kind", "hash", "scope", "owner", name="keys_bearer"),
     )
     _index("keys_owner", "keys", ["owner", "kind"])
@@ -125,28 +110,18 @@ def _keys() -> None:
 def _operations() -> None:
     op.create_table(
         "operations",
-        sa.Column("id", NAME, nullable=False),
-        sa.Column("link_id", NAME, nullable=False),
-        sa.Column("record_id", NAME, nullable=False),
-        sa.Column("entity", NAME, nullable=False),
-        sa.Column("connection", NAME, nullable=False),
-        sa.Column("resource", NAME, nullable=False),
-        sa.Column("action", NAME, nullable=False),
-        sa.Column("body", sa.Text()),
-        sa.Column("carried", sa.Text()),
-        sa.Column("expected", sa.Text()),
-        sa.Column("leave", sa.Boolean(), nullable=False),
-        sa.Column("key", NAME, nullable=False),
-        sa.Column("generation", sa.BigInteger(), nullable=False),
-        sa.Column("causes", sa.Text()),
-        sa.Column("state", NAME, nullable=False),
-        sa.Column("attempts", sa.BigInteger(), nullable=False),
-        sa.Column("token", NAME),
-        sa.Column("lease_until", sa.Double(), nullable=False),
-        sa.Column("next_at", sa.Double(), nullable=False),
-        sa.Column("created_at", sa.Double(), nullable=False),
-        sa.Column("external_id", NAME),
-        sa.Column("detail", sa.Text()),
+        *_texts("id link_id record_id entity connection resource action"),
+        *_json("body carried expected"),
+        *_flags("leave"),
+        *_texts("key"),
+        *_counts("generation"),
+        *_json("causes"),
+        *_texts("state"),
+        *_counts("attempts"),
+        *_texts("token?"),
+        *_times("lease_until next_at created_at"),
+        *_texts("external_id?"),
+        *_json("detail"),
         sa.PrimaryKeyConstraint("id", name="operations_id"),
     )
     _index("operations_claimed", "operations", ["lease_until"], where="state IN ('claimed')")
@@ -172,12 +147,8 @@ def _events() -> None:
     op.create_table(
         "events",
         sa.Column("id", SERIAL, primary_key=True),
-        sa.Column("connection", NAME, nullable=False),
-        sa.Column("resource", NAME, nullable=False),
-        sa.Column("external_id", NAME, nullable=False),
-        sa.Column("event_id", NAME, nullable=False),
-        sa.Column("source", NAME, nullable=False),
-        sa.Column("at", sa.Double(), nullable=False),
+        *_texts("connection resource external_id event_id source"),
+        *_times("at"),
         sqlite_autoincrement=True,
     )
     _index("events_at", "events", ["at"])
@@ -187,18 +158,13 @@ def _events() -> None:
 def _cases() -> None:
     op.create_table(
         "cases",
-        sa.Column("id", NAME, nullable=False),
-        sa.Column("kind", NAME, nullable=False),
-        sa.Column("subject", NAME, nullable=False),
-        sa.Column("told", sa.Text()),
-        sa.Column("entity", NAME, nullable=False),
-        sa.Column("record_id", NAME),
-        sa.Column("link_id", NAME),
-        sa.Column("operation_id", NAME),
-        sa.Column("opened_at", sa.Double(), nullable=False),
-        sa.Column("answer", NAME),
-        sa.Column("reason", sa.Text()),
-        sa.Column("closed_at", sa.Double()),
+        *_texts("id kind subject"),
+        *_json("told"),
+        *_texts("entity record_id? link_id? operation_id?"),
+        *_times("opened_at"),
+        *_texts("answer?"),
+        *_json("reason"),
+        *_times("closed_at?"),
         sa.PrimaryKeyConstraint("id", name="cases_id"),
     )
     _index("cases_open", "cases", ["subject"], unique=True, where="closed_at IS NULL")
@@ -208,19 +174,45 @@ def _history() -> None:
     op.create_table(
         "history",
         sa.Column("id", SERIAL, primary_key=True),
-        sa.Column("record_id", NAME, nullable=False),
-        sa.Column("generation", sa.BigInteger(), nullable=False),
-        sa.Column("field", NAME, nullable=False),
-        sa.Column("change", sa.Text()),
-        sa.Column("lost_by", NAME, nullable=False),
-        sa.Column("stamp", sa.BigInteger(), nullable=False),
-        sa.Column("connection", NAME, nullable=False),
-        sa.Column("rule", NAME, nullable=False),
-        sa.Column("policy", NAME, nullable=False),
-        sa.Column("author", NAME, nullable=False),
-        sa.Column("at", sa.Double(), nullable=False),
+        *_texts("record_id"),
+        *_counts("generation"),
+        *_texts("field"),
+        *_json("change"),
+        *_texts("lost_by"),
+        *_counts("stamp"),
+        *_texts("connection rule policy author"),
+        *_times("at"),
     )
     _index("history_record", "history", ["record_id", "id"])
+
+
+def _columns(
+    names: str, kind: sa.types.TypeEngine[Any], default: str | None = None
+) -> list[sa.Column[Any]]:
+    return [
+        sa.Column(n.rstrip("?"), kind, nullable=n.endswith("?"), server_default=default)
+        for n in names.split()
+    ]
+
+
+def _texts(names: str) -> list[sa.Column[Any]]:
+    return _columns(names, sa.Text().with_variant(sa.Text(collation="C"), "postgresql"))
+
+
+def _json(names: str) -> list[sa.Column[Any]]:
+    return [sa.Column(name, sa.Text()) for name in names.split()]
+
+
+def _counts(names: str, default: str | None = None) -> list[sa.Column[Any]]:
+    return _columns(names, sa.BigInteger(), default)
+
+
+def _times(names: str, default: str | None = None) -> list[sa.Column[Any]]:
+    return _columns(names, sa.Double(), default)
+
+
+def _flags(names: str) -> list[sa.Column[Any]]:
+    return _columns(names, sa.Boolean())
 
 
 def _index(
