@@ -9,8 +9,8 @@ from syncengine.adapters.rest.paging import Linked
 from syncengine.adapters.vendors.declare import Fields, Resource, reads, vendor, writes
 from syncengine.model.resource import ResourceSpec
 
-_SIZE: Final = 200
-"""Rows asked for in one page; the largest is not documented."""
+_SIZE: Final = 500
+"""Rows asked for in one page; a vendor that gives fewer says so in ``next``."""
 
 
 def _resource(name: str, path: str, fields: Fields) -> Resource:

@@ -195,7 +195,7 @@ def test_weekly10_records_are_read_with_utc_stamps() -> None:
 
 def test_a_moving_count_makes_the_listing_be_read_again() -> None:
     """Rows shift when one is removed while pages are read: the listing starts over, and once is enough."""
-    onward = f"{BASE}/training/record/?limit=200&offset=200"
+    onward = f"{BASE}/training/record/?limit=500&offset=500"
     shown = [
         envelope(RECORD, count=3, next=onward),
         envelope({"api_id": "c"}, count=2),

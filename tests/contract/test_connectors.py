@@ -1,0 +1,549 @@
+"""What every connector keeps, proved against the sandbox over real HTTP."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from syncengine.adapters.vendors import CATALOG, connect
+from syncengine.errors import (
+    ConnectionOff,
+    Exists,
+    RateLimited,
+    Rejected,
+    Unauthorized,
+    Unknown,
+    VendorDown,
+)
+from syncengine.mapping import Budget, Connection, paths
+from syncengine.model.ref import Position
+from syncengine.model.resource import ResourceSpec
+from syncengine.ports import Connector, Item, Window
+from syncengine.sandbox.process import SandboxProcess
+
+PEOPLE = 450
+VENDORS = ("heavenhr", "haekka", "hakuna", "weekly10")
+LONGEST = {
+    "heavenhr": "employees", "haekka": "employee_trainings",
+    "hakuna": "users", "weekly10": "users",
+}  # fmt: skip
+"""The resource of each vendor that has the most rows without a parent."""
+KEY = "0f6c1d2e3b4a5968"
+YESTERDAY = (datetime.now(UTC).date() - timedelta(days=1)).isoformat()
+OTHER_DAY = (datetime.now(UTC).date() - timedelta(days=3)).isoformat()
+WINDOW = Window((date.fromisoformat(YESTERDAY) - timedelta(days=60)).isoformat(), YESTERDAY)
+
+
+class WallClock:
+    """Real time."""
+
+    def now(self) -> float:
+        return time.time()
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+
+class CountingGate:
+    """Lets all pass and counts reads and writes."""
+
+    def __init__(self) -> None:
+        self.counts = {False: 0, True: 0}
+        self._lock = threading.Lock()
+
+    def enter(self, write: bool) -> None:
+        with self._lock:
+            self.counts[write] += 1
+
+
+class World:
+    """The sandbox and the connectors to it."""
+
+    def __init__(self, sandbox: SandboxProcess) -> None:
+        self.sandbox = sandbox
+        self.gate = CountingGate()
+        self.opened: list[Connector] = []
+
+    def connect(self, vendor: str, **changes: Any) -> Connector:
+        env, upper = self.sandbox.env, vendor.upper()
+        spec = CATALOG[vendor]
+        about: dict[str, Any] = {
+            "base_url": env[f"{upper}_BASE_URL"],
+            "credentials": {n: env[f"{upper}_{n.upper()}"] for n in spec.credentials},
+            "off": "",
+        } | changes
+        connection = Connection(
+            name=vendor,
+            connector=vendor,
+            spec=spec,
+            mode="write",
+            options={},
+            timezone="Europe/Berlin",
+            budget=Budget(calls=None, per=60, concurrency=None),
+            resources={},
+            position=Position("connections.yaml", 1, 1),
+            **about,
+        )
+        self.opened.append(connect(connection, self.gate, WallClock(), request_timeout=2))
+        return self.opened[-1]
+
+    def counted(self, vendor: str) -> tuple[int, int]:
+        """Requests that the vendor saw: reads, writes."""
+        counts = self.sandbox.counters()[vendor]
+        return counts["reads"], counts["writes"]
+
+
+@pytest.fixture(scope="module")
+def process() -> Iterator[SandboxProcess]:
+    with SandboxProcess(people=PEOPLE) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def world(process: SandboxProcess) -> Iterator[World]:
+    process.reset()
+    world = World(process)
+    yield world
+    for connector in world.opened:
+        connector.close()
+
+
+def listed(connector: Connector, resource: str, parent: str | None = None) -> list[Item]:
+    dated = connector.spec.resources[resource].dated
+    pages = connector.scan(resource, parent, WINDOW if dated else None)
+    return [item for page in pages for item in page.items]
+
+
+Body = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Writable:
+    """A resource that can be written: what a body to create it is, and what changes then."""
+
+    vendor: str
+    resource: str
+    create: Callable[[World], Body]
+    change: Body
+
+    def __str__(self) -> str:
+        return f"{self.vendor}/{self.resource}"
+
+
+def _employee(world: World) -> str:
+    rows = world.sandbox.state("heavenhr", "employees")
+    return str(rows[0]["id"])
+
+
+WRITABLE = [
+    Writable(
+        "heavenhr",
+        "employees",
+        lambda world: {
+            "firstName": "Jürgen",
+            "lastName": "Großmann",
+            "email": "j.g@example.org",
+            "professionalEmail": "juergen@alpenblick.example",
+            "employeeNumber": "9999",
+            "locationId": world.sandbox.state("heavenhr", "locations")[0]["id"],
+        },
+        {"jobTitle": "Köchin 🍲", "lastName": "Groß"},
+    ),
+    Writable(
+        "heavenhr",
+        "time_trackings",
+        lambda world: {
+            "_parent": _employee(world),
+            "requestDate": YESTERDAY,
+            "startTime": "20:00",
+            "endTime": "02:00",
+            "breakTimeInMinutes": 30,
+            "comment": "Nachtschicht",
+            "status": "REQUESTED",
+            "categories": [world.sandbox.state("heavenhr", "categories")[0]["id"]],
+        },
+        {"endTime": "24:00", "comment": "kürzer", "status": "APPROVED"},
+    ),
+    Writable(
+        "hakuna",
+        "time_entries",
+        lambda _: {
+            "_parent": "2",
+            "date": YESTERDAY,
+            "start_time": "20:00",
+            "end_time": "02:00",
+            "task_id": "1",
+            "project_id": "2",
+            "note": "Nachtschicht",
+        },
+        {"end_time": "23:00", "note": "kürzer", "project_id": None},
+    ),
+    Writable(
+        "weekly10",
+        "users",
+        lambda _: {
+            "api_id": "a b ü",
+            "first_name": "Jürgen",
+            "last_name": "Großmann",
+            "email": "j@example.org",
+            "properties['Shirt size']": "L",
+        },
+        {"properties['Shirt size']": "M", "is_active": False},
+    ),
+    Writable(
+        "weekly10",
+        "departments",
+        lambda _: {"api_id": "dep-neu", "name": "Küche"},
+        {"name": "Großküche"},
+    ),
+    Writable(
+        "weekly10",
+        "training_packages",
+        lambda _: {"api_id": "first-aid", "name": "First aid"},
+        {"name": "First aid 2027"},
+    ),
+    Writable(
+        "weekly10",
+        "training_records",
+        lambda world: {
+            "api_id": "rec-neu",
+            "person_api_id": world.sandbox.state("weekly10", "users")[0]["api_id"],
+            "package_api_id": "soc-2-basics",
+            "date_started": "2026-11-03T09:00:00Z",
+        },
+        {"date_completed": "2026-11-05T09:00:00.250000Z"},
+    ),
+]
+
+written = pytest.mark.parametrize("kind", WRITABLE, ids=str)
+every = pytest.mark.parametrize("vendor", VENDORS)
+LISTINGS = [(v, r) for v in VENDORS for r in CATALOG[v].resources]
+
+
+def external(vendor: str, spec: ResourceSpec, row: Mapping[str, Any]) -> str:
+    """The external id of a row as the sandbox keeps it."""
+    own = str(row[spec.chosen_id or "id"])
+    if spec.name == "time_trackings":
+        return f"{row['employeeId']}/{own}"
+    return f"{row['user']['id']}/{own}" if spec.name == "time_entries" else own
+
+
+@pytest.mark.parametrize(("vendor", "resource"), LISTINGS)
+def test_a_scan_is_complete_and_takes_the_calls_foretold(
+    world: World, vendor: str, resource: str
+) -> None:
+    """Every row comes, once, in as many requests as ``pages`` says."""
+    if resource == "company":
+        pytest.skip("one object; its own test is among the unit tests")
+    connector, spec = world.connect(vendor), CATALOG[vendor].resources[resource]
+    connector.health()
+    before = world.counted(vendor)[0]
+    rows = world.sandbox.state(vendor, resource)
+    if resource == "employees" and vendor == "haekka":
+        rows = [row for row in rows if row["active"]]
+    if spec.parent:
+        parent = "1" if vendor == "hakuna" else _employee(world)
+        rows = [r for r in rows if r.get("user", {"id": 1})["id"] == 1]
+        rows = [r for r in rows if r.get("employeeId", parent) == parent]
+        items = listed(connector, resource, parent)
+    else:
+        items = listed(connector, resource)
+    assert sorted(i.external_id for i in items) == sorted(external(vendor, spec, r) for r in rows)
+    assert not any(i.fault for i in items)
+    assert world.counted(vendor)[0] - before == connector.pages(resource, len(rows))
+    declared = spec.fields.keys() | {"_parent"}
+    assert {name for i in items for name in i.row} <= declared
+
+
+@written
+def test_what_is_written_is_read(world: World, kind: Writable) -> None:
+    """A created, then changed row reads back as it was sent, and its listing says the same."""
+    connector, body = world.connect(kind.vendor), kind.create(world)
+    made = connector.create(kind.resource, body, KEY)
+    item = connector.get(kind.resource, made.external_id)
+    assert item is not None
+    assert _differing(item, body) == []
+    before = world.counted(kind.vendor)[1]
+    answer = connector.update(kind.resource, made.external_id, kind.change, item.row, KEY)
+    calls = connector.calls_of(kind.resource, kind.change)
+    assert world.counted(kind.vendor)[1] - before == calls
+    assert answer.external_id == made.external_id
+    item = connector.get(kind.resource, made.external_id)
+    assert item is not None
+    assert _differing(item, {**body, **kind.change}) == []
+    spec = CATALOG[kind.vendor].resources[kind.resource]
+    shown = {i.external_id: i for i in listed(connector, kind.resource, item.parent)}
+    seen = shown[made.external_id].row
+    assert {n: seen[n] for n in seen if n in spec.fields} == {
+        n: item.row.get(n, seen[n]) for n in seen if n in spec.fields
+    }
+
+
+def _differing(item: Item, body: Body) -> list[str]:
+    return [p for p, v in body.items() if str(paths.get(item.row, p)) != str(v)]
+
+
+@written
+@pytest.mark.parametrize("fault", ["drop_after", "truncate", "drop_before", "status_503", "html"])
+def test_a_lost_create_is_unknown_and_proved_by_a_read(
+    world: World, kind: Writable, fault: str
+) -> None:
+    """Whether a create without an answer took effect is told by ``find``, and it is never sent again."""
+    connector, body = world.connect(kind.vendor), kind.create(world)
+    assert connector.find(kind.resource, body, KEY) == []
+    world.sandbox.fault(kind.vendor, fault, method="POST", count=1)
+    took = fault in ("drop_after", "truncate")
+    with pytest.raises(Unknown):
+        connector.create(kind.resource, body, KEY)
+    found = connector.find(kind.resource, body, KEY)
+    assert len(found) == took
+    if found and kind.resource != "employees":
+        assert _differing(found[0], body) == []
+    assert world.counted(kind.vendor)[1] == 1
+    assert world.sandbox.counters()[kind.vendor]["applied"] == took
+
+
+@written
+def test_a_lost_update_is_unknown_and_a_refused_one_rejected(world: World, kind: Writable) -> None:
+    """An answer lost on the way leaves the row to be read; a 4xx says that nothing happened."""
+    connector, body = world.connect(kind.vendor), kind.create(world)
+    made = connector.create(kind.resource, body, KEY)
+    item = connector.get(kind.resource, made.external_id)
+    assert item is not None
+    world.sandbox.fault(kind.vendor, "drop_after", method="PATCH", count=1)
+    with pytest.raises(Unknown):
+        connector.update(kind.resource, made.external_id, kind.change, item.row, KEY)
+    gone = f"{made.external_id}0"
+    with pytest.raises(Rejected) as refused:
+        connector.update(kind.resource, gone, kind.change, item.row, KEY)
+    assert refused.value.status in (400, 404)
+
+
+@pytest.mark.parametrize("kind", [k for k in WRITABLE if k.vendor == "weekly10"], ids=str)
+def test_a_taken_id_exists(world: World, kind: Writable) -> None:
+    """A second create with the same chosen id makes no second row and says why."""
+    connector, body = world.connect(kind.vendor), kind.create(world)
+    connector.create(kind.resource, body, KEY)
+    with pytest.raises(Exists):
+        connector.create(kind.resource, body, "another-key")
+
+
+def test_a_taken_employee_number_exists(world: World) -> None:
+    """The natural key of HeavenHR employees is recognised in its refusal."""
+    connector, body = world.connect("heavenhr"), WRITABLE[0].create(world)
+    connector.create("employees", body, KEY)
+    with pytest.raises(Exists):
+        connector.create("employees", {**body, "email": "x@example.org"}, "another-key")
+    with pytest.raises(Rejected):
+        connector.create("employees", {**body, "employeeNumber": "9", "locationId": "_x_"}, KEY)
+
+
+@pytest.mark.parametrize("kind", [k for k in WRITABLE if CATALOG[k.vendor].resources[k.resource].delete], ids=str)  # fmt: skip
+def test_deleting_twice_is_deleting(world: World, kind: Writable) -> None:
+    """A row that is gone already counts as deleted, and reads as not there."""
+    connector = world.connect(kind.vendor)
+    made = connector.create(kind.resource, kind.create(world), KEY)
+    connector.delete(kind.resource, made.external_id, KEY)
+    connector.delete(kind.resource, made.external_id, KEY)
+    assert connector.get(kind.resource, made.external_id) is None
+
+
+def test_two_alike_rows_are_told_apart_by_their_markers(world: World) -> None:
+    """Two creates with equal bodies and different keys are two rows, each found by its own key."""
+    for kind in (WRITABLE[1], WRITABLE[2]):
+        connector, body = world.connect(kind.vendor), kind.create(world)
+        first = connector.create(kind.resource, body, "11111111-aaaa")
+        second = connector.create(kind.resource, body, "22222222-bbbb")
+        assert [i.external_id for i in connector.find(kind.resource, body, "11111111-aaaa")] == [
+            first.external_id
+        ]
+        assert [i.external_id for i in connector.find(kind.resource, body, "22222222-bbbb")] == [
+            second.external_id
+        ]
+        elsewhere = {**body, "requestDate": OTHER_DAY, "date": OTHER_DAY}
+        assert connector.find(kind.resource, elsewhere, "11111111-aaaa") == []
+
+
+@every
+@pytest.mark.parametrize("fault", ["html", "truncate", "status_500", "refuse", "drop_after"])
+def test_a_broken_listing_raises_and_yields_no_less(world: World, vendor: str, fault: str) -> None:
+    """A listing that breaks for good raises after quick repeats; one that hiccups is read."""
+    connector = world.connect(vendor)
+    connector.health()
+    world.sandbox.fault(vendor, fault, count=1)
+    whole = listed(connector, LONGEST[vendor])
+    assert connector.tally.retries == 1
+    world.sandbox.clear_faults()
+    assert [i.external_id for i in listed(connector, LONGEST[vendor])] == [
+        i.external_id for i in whole
+    ]
+    world.sandbox.fault(vendor, fault)
+    with pytest.raises(VendorDown):
+        listed(connector, LONGEST[vendor])
+
+
+@pytest.mark.parametrize("vendor", ["heavenhr", "weekly10"])
+@pytest.mark.parametrize("fault", ["shrink", "repeat_row"])
+def test_a_listing_that_moves_between_its_pages_is_complete(
+    world: World, vendor: str, fault: str
+) -> None:
+    """A row hidden or shown twice by moving pages does not make the listing short."""
+    connector, resource = world.connect(vendor), LONGEST[vendor]
+    rows = world.sandbox.state(vendor, resource)
+    if vendor == "weekly10":
+        for number in range(100):
+            name = {"first_name": "A", "last_name": "B"}
+            world.sandbox.mutate(
+                vendor, resource, "create", values={"api_id": f"x{number}", **name}
+            )
+        rows = world.sandbox.state(vendor, resource)
+    connector.health()
+    world.sandbox.fault(vendor, fault, method="GET", skip=1, count=1)
+    items = listed(connector, resource)
+    spec = CATALOG[vendor].resources[resource]
+    assert {i.external_id for i in items} == {external(vendor, spec, row) for row in rows}
+
+
+@every
+def test_a_vendor_that_is_asked_too_much_says_until_when(world: World, vendor: str) -> None:
+    """A 429 stops reads and writes with a time, and nothing was done."""
+    connector = world.connect(vendor)
+    connector.health()
+    world.sandbox.fault(vendor, "status_429", delay=7)
+    now = time.time()
+    with pytest.raises(RateLimited) as limited:
+        listed(connector, LONGEST[vendor])
+    assert now + 6 < limited.value.until < now + 9
+    assert connector.tally.retries == 0
+    with pytest.raises(RateLimited):
+        _some_update(world, connector)
+    assert world.sandbox.counters()[vendor]["applied"] == 0
+
+
+def _some_update(world: World, connector: Connector) -> None:
+    vendor = connector.spec.name
+    if vendor == "haekka":
+        row = world.sandbox.state(vendor, "employee_trainings")[0]
+        connector.update("employee_trainings", row["id"], {"completion_rate": 1}, row, KEY)
+        return
+    kind = next(k for k in WRITABLE if k.vendor == vendor)
+    connector.create(kind.resource, kind.create(world), KEY)
+
+
+@every
+def test_a_vendor_that_cannot_be_reached_has_done_nothing(world: World, vendor: str) -> None:
+    """Where nobody listens, reads and writes alike may be tried again."""
+    connector = world.connect(vendor, base_url="http://127.0.0.1:9/api")
+    with pytest.raises(VendorDown):
+        listed(connector, LONGEST[vendor])
+    with pytest.raises(VendorDown):
+        _some_update(world, connector)
+
+
+@every
+def test_wrong_credentials_are_said_to_be_wrong(world: World, vendor: str) -> None:
+    """Refused credentials halt at the first call, whatever it is."""
+    wrong = dict.fromkeys(CATALOG[vendor].credentials, "wrong")
+    connector = world.connect(vendor, credentials=wrong)
+    for call in (connector.health, lambda: listed(connector, LONGEST[vendor])):
+        with pytest.raises(Unauthorized):
+            call()
+    with pytest.raises(Unauthorized):
+        _some_update(world, connector)
+
+
+@every
+def test_a_connection_that_is_off_is_not_opened(world: World, vendor: str) -> None:
+    """Without credentials or base URL there is no connector."""
+    with pytest.raises(ConnectionOff):
+        world.connect(vendor, off="no credentials")
+    with pytest.raises(ConnectionOff):
+        world.connect(vendor, base_url=None)
+
+
+@pytest.mark.parametrize("vendor", ["heavenhr", "weekly10"])
+def test_expired_tokens_are_fetched_anew_by_one_thread(world: World, vendor: str) -> None:
+    """Eight threads whose token ended under way cost one token call, and no read fails."""
+    connector = world.connect(vendor)
+    listed(connector, LONGEST[vendor])
+    before = world.counted(vendor)[0]
+    world.sandbox.fault(vendor, "expire_tokens", method="GET", count=1)
+    resource = "categories" if vendor == "heavenhr" else "departments"
+    with ThreadPoolExecutor(8) as pool:
+        sizes = set(pool.map(lambda _: len(listed(connector, resource)), range(8)))
+    assert len(sizes) == 1
+    tokens = [
+        r for r in world.sandbox.requests() if r["vendor"] == vendor and "token" in r["route"]
+    ]
+    assert len(tokens) == 2
+    reads = world.counted(vendor)[0] - before
+    assert reads == 8 + 1 + connector.tally.retries
+    assert connector.token_calls == 1
+
+
+@every
+def test_each_request_passes_the_gate_and_is_counted(world: World, vendor: str) -> None:
+    """What the gate let through, what the tally says and what the vendor saw are the same."""
+    connector = world.connect(vendor)
+    world.sandbox.fault(vendor, "expire_tokens", probability=0.2, seed=3, count=4)
+    world.sandbox.fault(vendor, "status_503", method="GET", probability=0.3, seed=4)
+    for _ in range(6):
+        for call in (
+            lambda: listed(connector, LONGEST[vendor]),
+            lambda: _some_update(world, connector),
+        ):
+            try:
+                call()
+            except (VendorDown, Unauthorized, Exists, Unknown):
+                continue
+    seen = world.counted(vendor)
+    assert (connector.tally.reads, connector.tally.writes) == seen
+    assert (world.gate.counts[False], world.gate.counts[True]) == seen
+    assert connector.tally.retries > 0
+
+
+def test_a_poll_loses_no_row(world: World) -> None:
+    """Whatever changes between polls, and wherever one breaks off, the next one shows it."""
+    connector = world.connect("heavenhr")
+    cursor, seen = None, set[str]()
+    ids = [row["id"] for row in world.sandbox.state("heavenhr", "employees")]
+    for page in connector.poll("employees", None):
+        cursor = page.cursor
+        seen |= {i.external_id for i in page.items}
+    assert seen == set(ids)
+    for number in range(3):
+        moved = ids[number * 70 : number * 70 + 210]
+        for one in moved:
+            world.sandbox.mutate("heavenhr", "employees", "update", one, {"jobTitle": str(number)})
+        shown: set[str] = set()
+        if number == 1:
+            world.sandbox.fault("heavenhr", "html", method="GET", skip=1)
+            with pytest.raises(VendorDown):
+                for page in connector.poll("employees", cursor):
+                    cursor = page.cursor
+                    shown |= {i.external_id for i in page.items}
+            world.sandbox.clear_faults()
+        for page in connector.poll("employees", cursor):
+            cursor = page.cursor
+            shown |= {i.external_id for i in page.items}
+        assert shown >= set(moved)
+
+
+def test_half_of_a_haekka_update_is_not_lost(world: World) -> None:
+    """Status and rate arrive both, in an order in which neither undoes the other."""
+    connector = world.connect("haekka")
+    row = next(
+        r for r in world.sandbox.state("haekka", "employee_trainings") if r["completion_status"]
+    )
+    body = {"completion_rate": 30, "completion_status": False}
+    answer = connector.update("employee_trainings", row["id"], body, row, KEY)
+    assert answer.row is not None
+    assert {name: answer.row[name] for name in body} == body
+    assert connector.tally.writes == connector.calls_of("employee_trainings", body) == 2
