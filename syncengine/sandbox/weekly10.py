@@ -253,21 +253,16 @@ class Weekly10(Vendor):
             )
             if person.place % 5 == 0:
                 begun = noon - timedelta(days=20 + person.place % 40)
-                self.keep(
-                    "training_records",
-                    {
-                        "api_id": f"rec-{person.place + 1}",
-                        "person_api_id": user["api_id"],
-                        "package_api_id": "gdpr-basics-2026"
-                        if person.place % 2
-                        else "soc-2-basics",
-                        "date_assigned": begun,
-                        "date_started": begun + timedelta(days=2) if person.place % 10 else None,
-                        "date_completed": begun + timedelta(days=3)
-                        if person.place % 20 == 5
-                        else None,
-                    },
-                )
+                done = person.place % 10 == 5
+                record = {
+                    "api_id": f"rec-{person.place + 1}",
+                    "person_api_id": user["api_id"],
+                    "package_api_id": ("soc-2-basics", "gdpr-basics-2026")[person.place % 3 > 0],
+                    "date_assigned": begun,
+                    "date_started": begun + timedelta(days=2) if done else None,
+                    "date_completed": begun + timedelta(days=3) if done else None,
+                }
+                self.keep("training_records", record)
 
 
 def _department(place: int) -> str:

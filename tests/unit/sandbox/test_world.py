@@ -73,6 +73,21 @@ def test_names_that_both_sides_share(sandbox: SandboxProcess) -> None:
         assert names == [row["name"] for row in sandbox.state(*other)]
 
 
+def test_completions_differ_both_ways(sandbox: SandboxProcess) -> None:
+    """Of a training that both vendors assigned, each knows a completion that the other lacks."""
+    done = {
+        row["employee_id"].removeprefix("emp_"): row["completion_status"]
+        for row in sandbox.state("haekka", "employee_trainings")
+    }
+    pairs = {
+        (done[place], row["date_completed"] is not None)
+        for row in sandbox.state("weekly10", "training_records")
+        if (place := row["api_id"].removeprefix("rec-")) in done
+        and row["package_api_id"] == "soc-2-basics"
+    }
+    assert pairs == {(True, False), (False, True)}
+
+
 def test_special_people(sandbox: SandboxProcess) -> None:
     """There are a leaver, people without work email or number, and namesakes."""
     rows = sandbox.state("heavenhr", "employees")
