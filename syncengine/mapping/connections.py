@@ -42,7 +42,7 @@ def compile_connections(
             hint = near(item.connector, catalog)
             document.fault((*loc, "connector"), f"no such connector, {hint}", value=True)
             continue
-        draft.connections[name] = _connection(document, loc, part, item, spec)
+        draft.connections[name] = _connection(draft, document, loc, item, spec)
 
 
 def _may_be_unset(loc: Loc) -> bool:
@@ -60,7 +60,7 @@ def _check_name(draft: Draft, document: Document, loc: Loc, name: str) -> None:
 
 
 def _connection(
-    document: Document, loc: Loc, part: ConnectionsFile, item: ConnectionPart, spec: ConnectorSpec
+    draft: Draft, document: Document, loc: Loc, item: ConnectionPart, spec: ConnectorSpec
 ) -> Connection:
     for name in item.credentials:
         if name not in spec.credentials:
@@ -71,9 +71,7 @@ def _connection(
             document.fault((*loc, "options", name), f"unknown option, {near(name, spec.options)}")
     if item.base_url and not _is_url(item.base_url):
         document.fault((*loc, "base_url"), "is no address, write https://host/path", value=True)
-    timezone = item.timezone or part.timezone
-    if item.timezone:
-        zone(document, (*loc, "timezone"), item.timezone)
+    own = zone(document, (*loc, "timezone"), item.timezone) if item.timezone else draft.zone
     return Connection(
         name=str(loc[1]),
         connector=item.connector,
@@ -82,7 +80,7 @@ def _connection(
         base_url=item.base_url,
         credentials=dict(item.credentials),
         options=dict(item.options),
-        timezone=timezone,
+        timezone=str(own),
         budget=Budget(
             item.budget.calls,
             item.budget.per,

@@ -38,7 +38,12 @@ def compile_entity(draft: Draft, name: str, ensured: bool) -> Entity:
     identity = tuple(tuple(rule) for rule in part.identity)
     _check_identity(document, part.identity, part.fields)
     systems = compile_systems(draft, name, fields)
-    if not ensured and all(system.create in ("none", "out") for system in systems.values()):
+    whole = len(systems) == len(document.names("systems"))
+    if (
+        whole
+        and not ensured
+        and all(system.create in ("none", "out") for system in systems.values())
+    ):
         text = "nobody creates its records, write create: in for a system, or a derive rule"
         document.fault(("entity",), text)
     order, circle = ordered(

@@ -210,7 +210,8 @@ def _syntax(source: str, message: str) -> tuple[str, int]:
         return "cannot be read as an expression, look for a missing bracket or quote", 0
     line, column = int(found[1]), int(found[2])
     before = sum(len(part) + 1 for part in source.split("\n")[: line - 1])
-    return f"cannot be read as an expression ({found[3]})", min(before + column - 1, len(source))
+    what = found[3].split(" expecting ")[0].replace("'<EOF>'", "where it ends")
+    return f"cannot be read as an expression ({what})", min(before + column - 1, len(source))
 
 
 @dataclass(slots=True)
@@ -224,7 +225,8 @@ class _Reader:
     slots: dict[tuple[str, ...], tuple[str, Name]] = field(default_factory=dict)
     called: set[str] = field(default_factory=set)
     _tokens: list[tuple[str, str, int]] = field(default_factory=list)
-    _local: tuple[str, int] | None = None
+    _local: set[str] = field(default_factory=set)
+    _level: int = 0
 
     def rewrite(self) -> str:
         self._tokens = [
@@ -237,8 +239,8 @@ class _Reader:
         while at < len(self._tokens):
             kind, text, start = self._tokens[at]
             level += (text in "([{") - (text in ")]}") if kind == "sign" else 0
-            if self._local and level < self._local[1]:
-                self._local = None
+            if level < self._level:
+                self._local, self._level = set(), 0
             step, piece = self._name(at, level) if kind == "name" else (1, text)
             out += (self.source[done:start], piece)
             at += step
@@ -266,7 +268,7 @@ class _Reader:
                 hint = "compare with null instead" if text == "has" else near(text, NAMES)
                 return self._fault(f"no function {text!r}, {hint}", at)
             return 1, text
-        if self._local and text == self._local[0]:
+        if text in self._local:
             return 1, text
         return self._chain(at)
 
@@ -276,13 +278,13 @@ class _Reader:
             hint = f"write {text}(x)" if text in NAMES else near(text, METHODS)
             return self._fault(f"no method {text!r}, {hint}", at)
         if text in MACROS:
-            if self._local:
+            nested = bool(self._local)
+            self._local.add(self._text(at + 2))
+            self._level = self._level or level + 1
+            if nested:
                 return self._fault(f"{text!r} stands inside another one, use one only", at)
             if self._text(at + 2).startswith("_"):
                 return self._fault("the name of an item begins with a letter", at + 2)
-            if self._text(at + 2).startswith("_"):
-                return self._fault("the name of an item begins with a letter", at + 2)
-            self._local = (self._text(at + 2), level + 1)
         return 1, text
 
     def _chain(self, at: int) -> tuple[int, str]:

@@ -14,7 +14,7 @@ from syncengine.mapping.draft import Draft, EntityDraft, ordered
 from syncengine.mapping.entities import compile_entity, digest
 from syncengine.mapping.project import Derivation, Entity, Project
 from syncengine.mapping.schema import FILES, ConnectionsFile, DeriveFile, EntityFile, Part, check
-from syncengine.mapping.source import Document, fill, near, read
+from syncengine.mapping.source import Document, fill, read
 from syncengine.model.resource import Catalog
 
 
@@ -74,7 +74,7 @@ def _read(folder: Path, environment: Mapping[str, str], secrets_dir: Path | None
     for path in paths:
         document = read(path, path.name)
         files.documents.append(document)
-        if not document.faults:
+        if not (document.faults and document.data is None):
             _sort(files, document, environment, secrets_dir)
     if not any("connections" in d.names() for d in files.documents):
         text = f"{folder}:1:1: connections: no file of the project has them, add connections.yaml"
@@ -90,8 +90,7 @@ def _sort(
     if len(kinds) != 1:
         known = ", ".join(FILES)
         what = "several kinds in one file" if kinds else "no known kind of file"
-        hint = near(next(iter(document.names()), ""), FILES) if not kinds else "split it"
-        document.fault((), f"{what}, begin with one of: {known} ({hint})")
+        document.fault((), f"{what}, write exactly one of the keys {known}")
         return
     kind = kinds[0]
     if kind == "connections":

@@ -187,7 +187,7 @@ def _lens(place: Place, loc: Loc, part: RulePart, field: Field, writes: bool) ->
     theirs = _theirs(place, part.field)
     if part.codec is not None:
         kind, lens = coded(part.codec, place.zone, theirs)
-        if kind == field.type:
+        if kind == field.type or part.values is not None:
             return lens
         text = f"{part.codec} is for {kind} fields, and {field.name} is of type {field.type}"
         place.document.fault((*loc, "codec"), text, value=True)

@@ -247,7 +247,8 @@ def _report(document: Document, model: type[Part], loc: Loc, found: Any) -> None
         text = f"{found['input']!r} is not known here" if shown else "not known here"
         document.fault(loc, f"{text}, write one of: {choices}", value=True)
     elif kind == "string_pattern_mismatch":
-        document.fault(loc, "no usable name, write letters, digits and _, a letter first")
+        text = "no usable name, write letters, digits and _, a letter first"
+        document.fault(loc, text, value="[key]" not in found["loc"])
     else:
         document.fault(loc, _WORDS.get(kind) or _plain(found["msg"]), value=True)
 
@@ -262,6 +263,7 @@ _WORDS = {
     "dict_type": "expected a map, write name: value lines below it",
     "model_type": "expected a map, write name: value lines below it",
     "list_type": "expected a list, write [a, b]",
+    "greater_than_equal": "is too small",
     "too_short": "is empty, write at least one entry",
 }
 

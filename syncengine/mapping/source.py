@@ -118,6 +118,8 @@ def _plain(document: Document, node: Node, loc: Loc) -> Any:
     if len(loc) > _DEEPEST:
         document.fault(loc, "nested too deeply, repeat nothing inside itself")
         return None
+    if not str(node.tag).startswith(_TAG):
+        document.fault(loc, "tags (!name) are not known here, remove it", value=True)
     if isinstance(node, MappingNode):
         return _mapping(document, node, loc)
     if isinstance(node, SequenceNode):
@@ -127,7 +129,7 @@ def _plain(document: Document, node: Node, loc: Loc) -> Any:
             document._keys[(*loc, number)] = (at.line + 1, at.column + 1)
             items.append(_plain(document, item, (*loc, number)))
         return items
-    return _scalar(document, node, loc)
+    return _scalar(node)
 
 
 def _mapping(document: Document, node: MappingNode, loc: Loc) -> dict[str, Any]:
@@ -154,13 +156,9 @@ def _mapping(document: Document, node: MappingNode, loc: Loc) -> dict[str, Any]:
     return made
 
 
-def _scalar(document: Document, node: Node, loc: Loc) -> Any:
+def _scalar(node: Node) -> Any:
     text = str(node.value)
-    tag = str(node.tag)
-    if not tag.startswith(_TAG):
-        document.fault(loc, "tags (!name) are not known here, remove it", value=True)
-        return None
-    kind = tag.removeprefix(_TAG)
+    kind = str(node.tag).removeprefix(_TAG)
     if kind == "null":
         return None
     make = _MAKERS.get(kind)
