@@ -125,18 +125,17 @@ def _scan(listing: _Listing, connector: Connector, width: int) -> None:
     with engine.ledger.read() as tx:
         parents = tx.linked_ids(listing.connection, spec.parent)
     for start in range(0, len(parents), PARENTS_A_ROUND):
+        some = parents[start : start + PARENTS_A_ROUND]
         began = engine.clock.now()
         items: list[Item] = []
-        jobs = (
-            (parent, partial(_below, connector, listing.resource, parent, window))
-            for parent in parents[start : start + PARENTS_A_ROUND]
-        )
-        for _, result in engine.call_all(jobs, width):
-            error = failed(result)
-            if error is not None:
-                raise error
-            items += result
-            engine.needs[listing.connection] += connector.pages(listing.resource, len(result))
+        jobs = ((p, partial(_below, connector, listing.resource, p, window)) for p in some)
+        with engine.gates[listing.connection].prepaid(len(some)):
+            for _, result in engine.call_all(jobs, width):
+                error = failed(result)
+                if error is not None:
+                    raise error
+                items += result
+                engine.needs[listing.connection] += connector.pages(listing.resource, len(result))
         listing.keep(items, began)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -103,27 +102,20 @@ class _Round:
             settle.put_off(self.operations, engine.clock.now() + engine.limits.backoff)
             return outcomes
         looks: dict[str, Look] = {}
-        for operation, result in self._look():
-            error = failed(result)
-            if error is None:
-                looks[operation.id] = result
-            else:
-                outcomes += self._not_sent(settle, operation, error)
+        with engine.gates[self.connection].prepaid(len(self.operations)):
+            for operation, result in self._look():
+                error = failed(result)
+                if error is None:
+                    looks[operation.id] = result
+                else:
+                    outcomes += self._not_sent(settle, operation, error)
         ready = [o for o in self.operations if o.id in looks]
-        with self._prepaid(len(ready)) as granted:
+        with engine.gates[self.connection].prepaid(len(ready)) as granted:
             settle.put_off(ready[granted:], engine.clock.now() + engine.limits.backoff)
             cleared = self._check(settle, ready[:granted], looks, outcomes)
             for operation, result in engine.call_all(self._sends(cleared, looks), self.width):
                 outcomes[self._outcome(settle, operation, result)] += 1
         return outcomes
-
-    @contextmanager
-    def _prepaid(self, want: int) -> Iterator[int]:
-        gate = self.engine.gates[self.connection]
-        try:
-            yield gate.prepay(want) if want else 0
-        finally:
-            gate.refund()
 
     def _look(self) -> Iterator[tuple[Operation, Any]]:
         """Read each row before it is written; look the key of a create up."""

@@ -61,31 +61,30 @@ class CallGate:
         finally:
             self._deadline.reset(token)
 
-    def prepay(self, want: int) -> int:
-        """Take calls before a check, so that nothing waits between the check and the sending. Main thread."""
+    @contextmanager
+    def prepaid(self, want: int) -> Iterator[int]:
+        """Take calls at once, for a batch, or before a check so that nothing waits between the check and the
+        sending; yields how many were free. What is not used is lost. Main thread."""
         calls = self.connection.budget.calls
-        if not calls:
-            return want
-        granted = self._take(want, calls)[0]
+        granted = self._take(want, calls)[0] if calls and want else want
         with self._lock:
-            self._prepaid += granted
-        return granted
-
-    def refund(self) -> None:
-        """Forget prepaid calls that were not used."""
-        with self._lock:
-            self._prepaid = 0
+            self._prepaid = granted
+        try:
+            yield granted
+        finally:
+            with self._lock:
+                self._prepaid = 0
 
     def enter(self, write: bool) -> None:
         """See ``ports.Gate``. A write that could outlive its lease is not sent."""
-        if self.connection.budget.calls and not self._use_prepaid(write):
+        if self.connection.budget.calls and not self._use_prepaid():
             self._wait()
         if write and self.clock.now() + self.request_timeout > self._deadline.get():
             raise VendorDown("not sent: the lease would end before the answer")
 
-    def _use_prepaid(self, write: bool) -> bool:
+    def _use_prepaid(self) -> bool:
         with self._lock:
-            if not write or self._prepaid < 1:
+            if self._prepaid < 1:
                 return False
             self._prepaid -= 1
             return True

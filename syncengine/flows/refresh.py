@@ -41,17 +41,18 @@ def _refresh_all(engine: Engine, links: Sequence[Link]) -> int:
         if not width:
             return 0
         jobs = ((link, partial(_read, engine, link)) for link in links)
-        for link, result in engine.call_all(jobs, width):
-            error = failed(result)
-            if error is not None:
-                engine.note_failure(connection, error)
-                continue
-            engine.needs[connection] += 1
-            item, read = result
-            if item is not None and item.fault:
-                faults.append((link, item))
-            else:
-                reads.setdefault((link.entity, link.resource), []).append(read)
+        with engine.gates[connection].prepaid(len(links)):
+            for link, result in engine.call_all(jobs, width):
+                error = failed(result)
+                if error is not None:
+                    engine.note_failure(connection, error)
+                    continue
+                engine.needs[connection] += 1
+                item, read = result
+                if item is not None and item.fault:
+                    faults.append((link, item))
+                else:
+                    reads.setdefault((link.entity, link.resource), []).append(read)
     _store_all(engine, connection, reads, faults)
     return sum(map(len, reads.values())) + len(faults)
 

@@ -58,8 +58,6 @@ class Settle:
                 )
             ]
         )  # fmt: skip
-        if state not in (OperationState.PENDING, OperationState.UNKNOWN, OperationState.CLAIMED):
-            tx.dirty_waiting({f"op:{held.id}"})
 
     def _save_link(self, tx: Transaction, link: Link) -> None:
         tx.save_links([replace(link, version=link.version + 1)])
@@ -105,7 +103,8 @@ class Settle:
         if operation.action is Action.DELETE:
             tx.dirty_waiting({f"free:{place}"})
         elif operation.action is Action.CREATE:
-            tx.dirty_waiting({f"ref:{place}", f"rec:{link.record_id}@{link.connection}"})
+            known = f"rec:{link.record_id}@{link.connection}"
+            tx.dirty_waiting({f"op:{operation.id}", f"ref:{place}", known})
             tx.derive_due([operation.record_id])
 
     def _make_room(self, tx: Transaction, link: Link) -> Link:
@@ -135,7 +134,7 @@ class Settle:
         held = self._ours(tx, operation)
         if held is not None:
             self._save(tx, held, OperationState.STALE)
-            self._dirty(tx, link)
+            self._dirty(tx, link, operation)
 
     def cancel(self, tx: Transaction, operation: Operation, link: Link | None) -> None:
         """It is not wanted any more and was never sent."""
@@ -143,9 +142,10 @@ class Settle:
         if held is not None:
             self._save(tx, held, OperationState.CANCELLED)
             if link is not None:
-                self._dirty(tx, link)
+                self._dirty(tx, link, operation)
 
-    def _dirty(self, tx: Transaction, link: Link) -> None:
+    def _dirty(self, tx: Transaction, link: Link, operation: Operation) -> None:
+        tx.dirty_waiting({f"op:{operation.id}"})
         tx.dirty_links([link.id])
         self.dirty.append(link.id)
 
@@ -161,6 +161,7 @@ class Settle:
             tx.raise_cases([replace(case, id=new_id(), opened_at=self.engine.clock.now())])
             wait = Wait("", f"an answer: {link.connection} refused this write")
             tx.save_links([replace(link, wait=wait, version=link.version + 1)])
+            tx.dirty_waiting({f"op:{operation.id}"})
 
     def unknown(self, operation: Operation, detail: str) -> None:
         """Sent, and nobody knows: probed soon, and until the vendor's time to commit is over."""
@@ -225,6 +226,7 @@ class Settle:
         self._save(tx, held, OperationState.CANCELLED, "the row was there")
         if item is None:
             self._save_link(tx, link if holder is None else self._waits_for(link, holder))
+            tx.dirty_waiting({f"op:{operation.id}"})
             return "stale"
         made = tx.creates(link.connection, link.resource, [item.external_id])
         before = made.get(item.external_id)
@@ -249,6 +251,7 @@ class Settle:
             if held is not None and holder is not None:
                 self._save(tx, held, OperationState.STALE, "another record holds the row")
                 self._save_link(tx, self._waits_for(link, holder))
+                tx.dirty_waiting({f"op:{operation.id}"})
             return "stale"
         answer = Written(item.external_id, None)
         self.applied(tx, system, link, operation, answer, look.started)

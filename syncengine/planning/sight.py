@@ -76,13 +76,14 @@ def sight(
     if not strong and row is not None and (system.needs_get or system.resource.list_lag):
         return Sight(_hint(seen, listed))
     moved = _moved_fields(system, link.row, row)
+    news = bool(moved) or (row is None) != (link.row is None)
     fresh = replace(
         seen,
         row=row,
         row_version=link.row_version + (0 if same else 1),
         listed_hash=link.listed_hash if link.need_get and link.listed_hash else listed,
         need_get=False,
-        dirty=link.dirty + (0 if same else 1),
+        dirty=link.dirty + news,
     )
     return Sight(fresh, moved=moved)
 
