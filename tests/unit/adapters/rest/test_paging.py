@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -50,7 +50,7 @@ class Shelf:
         return self.rows
 
 
-WAYS = {
+WAYS: dict[str, Callable[[int], Paging]] = {
     "numbered": lambda size: Numbered(size, counted=False),
     "counted": lambda size: Numbered(size, counted=True),
     "linked": Linked,

@@ -24,7 +24,7 @@ OTHER = {
     "employeeNumber": 3, "jobStatus": "HIRED", "updatedAt": "2018-09-25T12:18:17.059",
     "departmentName": "Sales", "departmentId": None, "email": "",
 }  # fmt: skip
-FULL = {
+FULL: dict[str, Any] = {
     "startDate": "2017-04-13", "endOfContract": "2022-04-13", "professionalEmail": "",
     "jobTitle": "Head of Sales", "permanentOrTemporary": "PERMANENT",
     "streetPersonal": "Griefwalderstrasse", "streetNumberPersonal": 219,
