@@ -111,7 +111,7 @@ class Journal(Session):
 
     def select_events(self, connection: str | None = None, limit: int = 100) -> list[Event]:
         newest = select(*_EVENT).order_by(t.events.c.id.desc())
-        found = self._asked(newest, {t.events.c.connection: connection}, {}, limit)
+        found = self._asked(newest, {t.events.c.connection: connection}, limit)
         return [Event(*row) for row in self._rows(found)]
 
     def count_events(self) -> int:

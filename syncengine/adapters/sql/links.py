@@ -8,7 +8,6 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     FromClause,
-    and_,
     delete,
     exists,
     false,
@@ -145,12 +144,10 @@ class Links(Session):
         after: str | None = None,
         limit: int = 0,
     ) -> list[Link]:
-        found = self._asked(
-            select(*_COLUMNS).order_by(_c.id),
-            {_c.entity: entity, _c.connection: connection},
-            {_c.state: states},
-            limit,
-        )
+        equal = {_c.entity: entity, _c.connection: connection}
+        found = self._asked(select(*_COLUMNS).order_by(_c.id), equal, limit)
+        if states:
+            found = found.where(t.among(_c.state, map(LinkState, states)))
         if after is not None:
             found = found.where(_c.id > after)
         return [_from_row(row, self._vault) for row in self._rows(found)]
@@ -172,11 +169,10 @@ class Links(Session):
         return [_from_row(row, self._vault) for row in self._rows(at_most(found, limit))]
 
     def dirty_count(self, connections: Collection[str] | None = None) -> int:
-        reachable: ColumnElement[bool] = t.needs_get
-        if connections is not None:
-            reachable = and_(t.needs_get, self._in(_c.connection, connections))
-        only_dirty = and_(t.is_dirty, ~t.needs_get)
-        return self._count(or_(only_dirty, reachable), ~_is_busy(t.links))
+        free = ~_is_busy(t.links)
+        there = [] if connections is None else [self._in(_c.connection, connections)]
+        # Two counts, each over its own small index.
+        return self._count(t.is_dirty, ~t.needs_get, free) + self._count(t.needs_get, free, *there)
 
     def add_links(self, links: Sequence[Link]) -> None:
         # In one order, so that two captures of the same page do not wait for each other in a circle.

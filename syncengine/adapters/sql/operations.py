@@ -162,12 +162,11 @@ class Operations(Session):
         record_id: str | None = None,
         limit: int = 0,
     ) -> list[Operation]:
-        found = self._asked(
-            select(t.operations).order_by(_c.created_at.desc(), _c.id.desc()),
-            {_c.connection: connection, _c.link_id: link_id, _c.record_id: record_id},
-            {_c.state: states},
-            limit,
-        )
+        newest = select(t.operations).order_by(_c.created_at.desc(), _c.id.desc())
+        equal = {_c.connection: connection, _c.link_id: link_id, _c.record_id: record_id}
+        found = self._asked(newest, equal, limit)
+        if states:
+            found = found.where(t.among(_c.state, map(OperationState, states)))
         return [_from_row(row, self._vault) for row in self._rows(found)]
 
     def count_operations(self) -> dict[tuple[str, str, str], int]:

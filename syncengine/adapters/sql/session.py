@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -68,16 +68,11 @@ class Session:
         return self._connection.execute(statement).all()
 
     def _asked(
-        self,
-        statement: Select[Any],
-        equal: Mapping[Column[str], str | None],
-        within: Mapping[Column[str], Collection[str]],
-        limit: int,
+        self, statement: Select[Any], equal: Mapping[Column[str], str | None], limit: int
     ) -> Select[Any]:
-        """Narrowed by what was asked for; None and an empty collection ask for nothing."""
+        """Narrowed by what was asked for; None asks for nothing, and 0 is no limit."""
         wanted = [column == value for column, value in equal.items() if value is not None]
-        listed = [self._in(column, values) for column, values in within.items() if values]
-        return at_most(statement.where(*wanted, *listed), limit)
+        return at_most(statement.where(*wanted), limit)
 
     def _counted(self, *columns: Column[str]) -> dict[tuple[str, str, str], int]:
         """How many rows there are of each combination of three columns."""

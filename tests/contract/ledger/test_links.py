@@ -255,7 +255,7 @@ def test_links_can_be_looked_at(ledger: Ledger) -> None:
     fill(
         ledger,
         a_link("l1", dirty=1),
-        a_link("l2", row=None, need_get=True),
+        a_link("l2", row=None, need_get=True, dirty=1),
         a_link("l3", "r1", dirty=1, wait=Wait("", "a value")),
         a_link("l4", "r2"),
         an_operation("o1", "l3"),
@@ -271,4 +271,8 @@ def test_links_can_be_looked_at(ledger: Ledger) -> None:
         }
         assert tx.unsorted_links(*HAKUNA) == 1
         assert [link.id for link in tx.waiting_links(1)] == ["l3"]
-        assert tx.dirty_count() == 2
+        assert (tx.dirty_count(), tx.dirty_count(["hakuna"]), tx.dirty_count(["haekka"])) == (
+            2,
+            2,
+            1,
+        )
