@@ -154,6 +154,7 @@ class Service:
             "web": [sys.executable, "-m", "syncengine.web", HOST, str(self.web_port)],
             "flower": [
                 *celery, "flower", f"--address={HOST}", f"--port={self.flower_port}", "--read-only",
+                "--logging=warning",
             ],
         }[name]  # fmt: skip
 

@@ -9,6 +9,7 @@ found in SQL by the sweep, so that redelivery, visibility timeouts and results h
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 import structlog
@@ -50,7 +51,6 @@ def make_app(settings: Settings) -> Celery:
     url = broker_url(settings)
     made = Celery("syncengine", broker=url, set_as_current=False)
     made.conf.update(
-        imports=("workers.tasks",),
         task_default_queue=f"{settings.broker_prefix}syncengine",
         task_ignore_result=True,
         task_acks_late=False,
@@ -80,6 +80,12 @@ app.set_default()
 @signals.setup_logging.connect
 def _logs(**_: object) -> None:
     configure_logs(settings.log_format)
+
+
+@signals.worker_init.connect
+def _tasks(**_: object) -> None:
+    """Workers alone load the engine; beat and Flower do without."""
+    import_module("workers.tasks")
 
 
 @signals.worker_init.connect

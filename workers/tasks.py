@@ -10,8 +10,8 @@ from typing import Literal
 
 import structlog
 from celery import signals
-from syncengine.bootstrap import open_engine
 
+from syncengine.bootstrap import open_engine
 from syncengine.errors import Again, Retry
 from syncengine.flows import capture as captures
 from syncengine.flows import derive as derivations

@@ -1,0 +1,235 @@
+"""The service as a whole: real processes over the vendors' simulators."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from kombu import Connection
+from standardwebhooks import Webhook
+
+from syncengine.process import free_port
+from syncengine.service import Service
+from syncengine.settings import read_settings
+
+ROOT = Path(__file__).parents[2]
+SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
+REDIS = os.environ.get("SYNCENGINE_TEST_REDIS_URL", "redis://127.0.0.1:6379/0")
+RABBITMQ = os.environ.get("SYNCENGINE_TEST_RABBITMQ_URL", "amqp://guest:guest@127.0.0.1:5672//")
+
+pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("service")]
+
+
+@contextmanager
+def _sandbox() -> Iterator[dict[str, str]]:
+    """The simulators; yields the variables that point at them."""
+    command = [sys.executable, "-m", "syncengine.sandbox", "--people", "5", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            exports: dict[str, str] = {}
+            for line in process.stdout or ():
+                exports |= dict(re.findall(r"export (\w+)='(.*)'", line))
+                if line.strip() == "ready":
+                    break
+            yield exports
+        finally:
+            process.terminate()
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """An environment with a database, a broker port and simulators of its own."""
+    with _sandbox() as exports:
+        yield {
+            **os.environ,
+            **exports,
+            "SYNCENGINE_PROJECT": str(ROOT / "mappings"),
+            "SYNCENGINE_DATABASE_URL": f"sqlite:///{tmp_path}/service.db",
+            "SYNCENGINE_BROKER_URL": f"embedded:{free_port()}",
+            "SYNCENGINE_BROKER_PREFIX": f"test-{uuid4().hex}.",
+            "SYNCENGINE_WEBHOOK_SECRET": SECRET,
+            "SYNCENGINE_SWEEP": "1",
+        }
+
+
+def _get(url: str, headers: dict[str, str] | None = None, body: bytes | None = None) -> str:
+    request = urllib.request.Request(url, body, headers or {})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        text: str = answer.read().decode()
+        return text
+
+
+def _until(true: Callable[[], bool], seconds: float = 90) -> None:
+    """Wait for something; a server that is not there yet does not count."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            if true():
+                return
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            pass
+        time.sleep(0.2)
+    pytest.fail(f"{true.__name__} is not so after {seconds} s")
+
+
+def _agreed(service: Service) -> Callable[[], bool]:
+    def people_are_linked() -> bool:
+        linked = re.findall(
+            r'syncengine_links{connection="(\w+)",entity="person",state="linked"}',
+            _get(f"{service.web_url}/metrics"),
+        )
+        return len(set(linked)) >= 4
+
+    return people_are_linked
+
+
+def _notify(service: Service, external_id: str) -> None:
+    """Send a signed notice that an employee of HeavenHR moved."""
+    body = json.dumps({"resource": "employees", "id": external_id})
+    now, event = datetime.now(UTC), uuid4().hex
+    headers = {
+        "webhook-id": event,
+        "webhook-timestamp": str(int(now.timestamp())),
+        "webhook-signature": Webhook(SECRET).sign(event, now, body),
+    }
+    _get(f"{service.web_url}/events/heavenhr", headers, body.encode())
+
+
+def _was_read(environment: dict[str, str], external_id: str) -> Callable[[], bool]:
+    def the_row_was_read() -> bool:
+        asked: list[dict[str, Any]] = json.loads(
+            _get(f"{environment['SYNCENGINE_SANDBOX_URL']}/requests")
+        )
+        return any(request["path"].endswith(f"/employees/{external_id}") for request in asked)
+
+    return the_row_was_read
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def _descendants(pid: int) -> set[int]:
+    """All processes below one."""
+    listing = subprocess.run(
+        ["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True
+    )
+    parents = dict(tuple(map(int, line.split())) for line in listing.stdout.splitlines())
+    below = {pid}
+    while more := {child for child, parent in parents.items() if parent in below} - below:
+        below |= more
+    return below - {pid}
+
+
+def test_the_service_works_and_survives_kills(environment: dict[str, str]) -> None:
+    """On nothing but Python the service brings the systems into agreement, goes on after worker, broker and web
+    were killed, and leaves no process behind."""
+    settings = read_settings(environment)
+    parts = ("broker", "worker", "beat", "web")
+    with Service(settings, environment, parts, web_port=0) as service:
+        _until(_agreed(service))
+        before = service.pids
+        assert set(before) == set(parts)
+        pool = _descendants(before["worker"])
+        assert pool
+        for name in ("worker", "broker", "web"):
+            os.kill(before[name], signal.SIGKILL)
+        killed = time.monotonic()
+        _until(lambda: all(service.pids[n] != before[n] for n in ("worker", "broker", "web")), 10)
+        assert time.monotonic() - killed < 4
+        assert service.restarts == {"broker": 1, "worker": 1, "beat": 0, "web": 1}
+        assert not any(map(_alive, pool))
+        _until(lambda: json.loads(_get(f"{service.web_url}/healthz"))["broker"] == "ok")
+        _notify(service, "424242")
+        _until(_was_read(environment, "424242"))
+        family = {*service.pids.values()}.union(*map(_descendants, service.pids.values()))
+    assert not any(map(_alive, family))
+
+
+def test_flower_shows_and_changes_nothing(environment: dict[str, str]) -> None:
+    """Flower asks for user and password, and refuses to control workers."""
+    environment["FLOWER_BASIC_AUTH"] = "anna:hush"
+    known = {"Authorization": "Basic YW5uYTpodXNo"}
+    settings = read_settings(environment)
+    with Service(settings, environment, ("broker", "flower"), flower_port=0) as service:
+        _until(lambda: "flower_events_total" in _get(f"{service.flower_url}/metrics") or True)
+        with pytest.raises(urllib.error.HTTPError, match="401"):
+            _get(service.flower_url)
+        assert "Flower" in _get(service.flower_url, known)
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            _get(f"{service.flower_url}/api/worker/shutdown/x", known, b"")
+
+
+def test_no_child_outlives_a_killed_supervisor(tmp_path: Path) -> None:
+    """A supervisor that is killed takes its children with it."""
+    program = (
+        "import os, time; from syncengine.service import Service;"
+        "from syncengine.settings import read_settings\n"
+        "with Service(read_settings(), os.environ, ('broker',)) as s:\n"
+        "    print(s.pids['broker'], flush=True); time.sleep(60)"
+    )
+    broker = {"SYNCENGINE_BROKER_URL": f"embedded:{free_port()}"}
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, **broker},
+    ) as supervisor:
+        assert supervisor.stdout
+        child = int(supervisor.stdout.readline())
+        assert _alive(child)
+        supervisor.kill()
+        supervisor.wait()
+        _until(lambda: not _alive(child), 5)
+
+
+def _there(url: str) -> str:
+    """The URL, if a server is there; without one the test is skipped, and with CI set it fails."""
+    parts = re.search(r"@?([\w.-]+):(\d+)/", url)
+    assert parts
+    try:
+        socket.create_connection((parts[1], int(parts[2])), 2).close()
+    except OSError:
+        reason = f"no server at {parts[1]}:{parts[2]}"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return url
+
+
+@pytest.mark.long
+@pytest.mark.ci
+@pytest.mark.parametrize("url", [REDIS, RABBITMQ], ids=["redis", "rabbitmq"])
+def test_the_service_works_on_a_real_broker(environment: dict[str, str], url: str) -> None:
+    """On Redis and on RabbitMQ the service brings the systems into agreement, and goes on after its worker was
+    killed."""
+    environment["SYNCENGINE_BROKER_URL"] = _there(url)
+    queue = f"{environment['SYNCENGINE_BROKER_PREFIX']}syncengine"
+    settings = read_settings(environment)
+    with Service(settings, environment, web_port=0, flower_port=0) as service:
+        assert "broker" not in service.pids
+        _until(_agreed(service))
+        os.kill(service.pids["worker"], signal.SIGKILL)
+        _notify(service, "424242")
+        _until(_was_read(environment, "424242"))
+    with Connection(url) as connection:
+        connection.SimpleQueue(queue, queue_args={"x-queue-type": "quorum"}).queue.delete()
