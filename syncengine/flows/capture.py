@@ -9,7 +9,7 @@ from functools import partial
 from typing import Literal
 
 from syncengine.errors import RateLimited, SyncengineError, Unauthorized
-from syncengine.flows.engine import Engine, failed, new_id
+from syncengine.flows.engine import Engine, failed, new_id, stubborn
 from syncengine.flows.rows import Read, store
 from syncengine.mapping import System
 from syncengine.model.case import Case, CaseKind
@@ -44,21 +44,22 @@ class _Listing:
     rows: int = 0
     moved: int = 0
 
+    @stubborn
     def keep(self, items: Sequence[Item], started: float, cursor: str | None = None) -> None:
         """Store what one page (or some pages) showed, and where to go on."""
         engine = self.engine
         received = engine.clock.now()
-        self.rows += sum(1 for item in items if not item.fault)
         reads = [
             Read(i.external_id, i.row, i.parent, started, received) for i in items if not i.fault
         ]
         faults = [_quarantined(self.connection, self.resource, i) for i in items if i.fault]
         dirty: list[str] = []
         stale: list[str] = []
+        moved = 0
         with engine.ledger.write() as tx:
             for entity, system in engine.project.systems_of(self.connection, self.resource):
                 kept = store(engine, tx, entity, system, "list", reads)
-                self.moved += kept.moved
+                moved += kept.moved
                 dirty += kept.dirty
                 stale += kept.need_get
             if faults:
@@ -66,6 +67,8 @@ class _Listing:
             if cursor is not None:
                 state = tx.resource(self.connection, self.resource)
                 tx.save_resource(replace(state, cursor=cursor))
+        self.rows += len(reads)
+        self.moved += moved
         engine.announce("refresh", stale)
         engine.announce("reconcile", dirty)
 

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from syncengine.errors import Exists, Rejected, SyncengineError, Unknown
-from syncengine.flows.engine import Engine, failed, stops
+from syncengine.flows.engine import Engine, failed, stops, stubborn
 from syncengine.flows.rows import Read, store
 from syncengine.flows.settle import Settle
 from syncengine.mapping import System
@@ -112,7 +112,8 @@ class _Round:
         ready = [o for o in self.operations if o.id in looks]
         with engine.gates[self.connection].prepaid(len(ready)) as granted:
             settle.put_off(ready[granted:], engine.clock.now() + engine.limits.backoff)
-            cleared = self._check(settle, ready[:granted], looks, outcomes)
+            cleared, settled = self._check(settle, ready[:granted], looks)
+            outcomes += settled
             for operation, result in engine.call_all(self._sends(cleared, looks), self.width):
                 outcomes[self._outcome(settle, operation, result)] += 1
         return outcomes
@@ -145,18 +146,18 @@ class _Round:
         settle.not_sent(operation, error)
         return Counter({"not_sent": 1})
 
+    @stubborn
     def _check(
-        self, settle: Settle, operations: Sequence[Operation], looks: Mapping[str, Look],
-        outcomes: Counter[str],
-    ) -> list[Operation]:  # fmt: skip
+        self, settle: Settle, operations: Sequence[Operation], looks: Mapping[str, Look]
+    ) -> tuple[list[Operation], Counter[str]]:
         """Capture what was read and compare with what the plans saw, in one transaction, right before the
-        sending. Returns the operations that may go out."""
-        engine, cleared = self.engine, list[Operation]()
+        sending. Returns the operations that may go out, and what became of others."""
+        engine, cleared, outcomes = self.engine, list[Operation](), Counter[str]()
         if not operations:
-            return cleared
+            return cleared, outcomes
         with engine.ledger.write() as tx:
-            capture_looks(engine, tx, operations, looks)
             records = tx.records([o.record_id for o in operations], lock=True)
+            capture_looks(engine, tx, operations, looks)
             links = tx.links([o.link_id for o in operations], lock=True)
             rivals = self._rivals(tx, operations)
             for operation in operations:
@@ -178,7 +179,7 @@ class _Round:
                 else:
                     cleared.append(operation)
         settle.announce()
-        return cleared
+        return cleared, outcomes
 
     def _moved(
         self, system: System, link: Link, operation: Operation, look: Look,
@@ -283,6 +284,7 @@ class _Round:
             outcomes[self._proved(settle, operation, result)] += 1
         return outcomes
 
+    @stubborn
     def _proved(self, settle: Settle, operation: Operation, look: Look) -> str:
         engine = self.engine
         system = engine.system(operation.entity, operation.connection)

@@ -10,20 +10,23 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import partial
-from typing import Any, TypeVar
+from functools import partial, wraps
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
 import structlog
 import uuid_utils
 
-from syncengine.errors import Halt, RateLimited, Retry, SyncengineError, Unauthorized
+from syncengine.errors import Halt, LostRace, RateLimited, Retry, SyncengineError, Unauthorized
 from syncengine.flows.gate import CallGate, Permit
 from syncengine.mapping import Entity, Project, System
 from syncengine.ports import Clock, Connector, Ledger, Queue, Transaction
 
 T = TypeVar("T")
 log = structlog.get_logger()
+
+RACES = 7
+"""How often a transaction that lost a race is tried again, with pauses from 10 ms to 640 ms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +206,31 @@ def new_id() -> str:
 def new_key() -> str:
     """A random idempotency key."""
     return uuid.uuid4().hex
+
+
+class HasEngine(Protocol):
+    """Whatever works for an engine."""
+
+    engine: Engine
+
+
+P = ParamSpec("P")
+W = TypeVar("W", bound=HasEngine)
+
+
+def stubborn(method: Callable[Concatenate[W, P], T]) -> Callable[Concatenate[W, P], T]:
+    """A method that is one transaction, and is run again where the database let another one win."""
+
+    @wraps(method)
+    def again(self: W, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        for attempt in range(RACES):
+            try:
+                return method(self, *args, **kwargs)
+            except LostRace:
+                self.engine.clock.sleep(0.01 * 2**attempt)
+        return method(self, *args, **kwargs)
+
+    return again
 
 
 def utc_text(at: float) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from syncengine.errors import RateLimited, Rejected, SyncengineError
-from syncengine.flows.engine import Engine, new_id
+from syncengine.flows.engine import Engine, new_id, stubborn
 from syncengine.flows.rows import Read, store
 from syncengine.mapping import System
 from syncengine.model.event import Event
@@ -65,6 +65,7 @@ class Settle:
 
     # outcomes that came with the answer, each in a transaction of its own
 
+    @stubborn
     def written(self, operation: Operation, answer: Written | None, received: float) -> None:
         """The vendor answered that it did it."""
         with self.engine.ledger.write() as tx:
@@ -149,6 +150,7 @@ class Settle:
         tx.dirty_links([link.id])
         self.dirty.append(link.id)
 
+    @stubborn
     def rejected(self, operation: Operation, error: Rejected) -> None:
         """The vendor refused it for good: a question, and no repetition before something changes."""
         with self.engine.ledger.write() as tx:
@@ -163,6 +165,7 @@ class Settle:
             tx.save_links([replace(link, wait=wait, version=link.version + 1)])
             tx.dirty_waiting({f"op:{operation.id}"})
 
+    @stubborn
     def unknown(self, operation: Operation, detail: str) -> None:
         """Sent, and nobody knows: probed soon, and until the vendor's time to commit is over."""
         with self.engine.ledger.write() as tx:
@@ -185,6 +188,7 @@ class Settle:
             later = max(now, error.until)
         self.put_off([operation], later)
 
+    @stubborn
     def put_off(self, operations: Sequence[Operation], until: float) -> None:
         """Back to pending, not before ``until``; only what was surely not sent."""
         if not operations:
@@ -202,6 +206,7 @@ class Settle:
 
     # creates that find their row
 
+    @stubborn
     def adopted(self, operation: Operation, items: Sequence[Item], look: Look) -> str:
         """As ``adopt``, in a transaction of its own."""
         with self.engine.ledger.write() as tx:
@@ -284,6 +289,7 @@ class Settle:
             next_at = min(now + PROBE_STEP, max(now, horizon) + 0.05)
             self._save(tx, held, OperationState.UNKNOWN, held.detail, next_at=next_at)
 
+    @stubborn
     def ask(self, operations: Sequence[Operation]) -> None:
         """Nothing can prove it: a person decides."""
         if not operations:

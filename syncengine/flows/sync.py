@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from syncengine.errors import Stale
+from syncengine.errors import Again, Stale
 from syncengine.flows.capture import capture
 from syncengine.flows.derive import derive
 from syncengine.flows.dispatch import dispatch, probe
@@ -17,6 +17,7 @@ from syncengine.flows.reconcile import reconcile
 from syncengine.flows.refresh import refresh
 from syncengine.flows.sweep import adopt_project, listed
 from syncengine.model.operation import UNSETTLED, OperationState
+from syncengine.ports import Transaction
 
 Progress = Callable[[str, int, int], None]
 """Told (what is going on, how much is done, of how much: 0 is unknown)."""
@@ -66,10 +67,15 @@ class _Pass:
                 yield connection, resource
 
     def list_one(self, connection: str, resource: str) -> None:
-        captured = capture(self.engine, connection, resource, "scan")
-        while captured.fault.endswith("busy"):
-            self.engine.clock.sleep(0.2)
-            captured = capture(self.engine, connection, resource, "scan")
+        """One complete listing; waits while other processes hold the connection."""
+        captured = None
+        while captured is None or captured.fault.endswith("busy"):
+            try:
+                captured = capture(self.engine, connection, resource, "scan")
+            except Again:
+                continue
+            if captured.fault.endswith("busy"):
+                self.engine.clock.sleep(0.2)
         if captured.fault or not captured.complete:
             self.faults.append(f"{connection} {resource}: {captured.fault}")
 
@@ -79,12 +85,10 @@ class _Pass:
         patience = 3 * engine.limits.lease + 30
         last_move = engine.clock.now()
         while True:
-            done = refresh(engine) + reconcile(engine)
-            if writing:
-                done += derive(engine)
-                moved = dispatch(engine) + probe(engine)
-                self.outcomes += moved
-                done += moved.total()
+            try:
+                done = self.once(writing)
+            except Again:
+                continue
             self.progress("reconciling", self.outcomes["applied"], 0)
             if done:
                 last_move = engine.clock.now()
@@ -92,6 +96,16 @@ class _Pass:
             if not self.due(writing) or engine.clock.now() - last_move > patience:
                 return
             engine.clock.sleep(0.1)
+
+    def once(self, writing: bool) -> int:
+        """One round of everything that is due; returns how much was done."""
+        done = refresh(self.engine) + reconcile(self.engine)
+        if writing:
+            done += derive(self.engine)
+            moved = dispatch(self.engine) + probe(self.engine)
+            self.outcomes += moved
+            done += moved.total()
+        return done
 
     def due(self, writing: bool) -> bool:
         """Whether anything that can move is still under way."""
@@ -112,7 +126,7 @@ class _Pass:
                 for o in waiting
             )
 
-    def _opens_soon(self, tx: Any, connection: str, horizon: float) -> bool:
+    def _opens_soon(self, tx: Transaction, connection: str, horizon: float) -> bool:
         state = tx.connection(connection)
         writes = self.engine.project.connections[connection].mode == "write"
         if connection not in self.engine.connectors or state.paused or state.halted or not writes:
