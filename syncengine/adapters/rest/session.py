@@ -19,7 +19,7 @@ _PAUSES: Final = (0.1, 0.4)
 
 
 class Missing(Rejected):
-    """The vendor says by a JSON or empty 404 that there is no such thing."""
+    """The vendor says by a 404 that there is no such thing; a web page with that status is a gateway's."""
 
 
 class Session:
@@ -31,9 +31,9 @@ class Session:
 
     def read(self, url: str, what: str, query: Mapping[str, str]) -> Json:
         """A GET's answer. Raises Missing for a 404."""
-        for pause in _PAUSES:
+        for repeats, pause in enumerate(_PAUSES):
             try:
-                return self._send(Purpose(Kind.READ, what, pause != _PAUSES[0]), "GET", url, query)
+                return self._send(Purpose(Kind.READ, what, repeats > 0), "GET", url, query)
             except Hiccup:
                 self._clock.sleep(pause)
         return self._send(Purpose(Kind.READ, what, True), "GET", url, query)
@@ -56,7 +56,7 @@ class Session:
         )
         kind, what = purpose.kind, purpose.what
         page = "html" in response.headers.get("Content-Type", "")
-        if response.status_code == 404 and not (page and not kind.writes):
+        if response.status_code == 404 and not page:
             raise Missing(f"{what}: HTTP 404", 404, response.text)
         verdict = verdicts.answered(response, kind, what, self._clock.now())
         if verdict:

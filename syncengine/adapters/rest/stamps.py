@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, tzinfo
 
+from syncengine.model.values import Json
+
 
 def to_utc(text: str, zone: tzinfo) -> str:
     """``2026-11-22T10:00:00Z`` for an ISO stamp; one without an offset is a wall clock in ``zone``. What is no
@@ -19,9 +21,13 @@ def to_utc(text: str, zone: tzinfo) -> str:
     return at.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
 
 
-def seconds(text: str) -> float:
-    """Seconds since the epoch of a UTC text. Raises ValueError for anything else."""
-    return datetime.fromisoformat(text).timestamp()
+def seconds(text: Json) -> float:
+    """Seconds since the epoch of a stamp with an offset; 0 for anything else."""
+    try:
+        at = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        return 0.0
+    return at.timestamp() if at.tzinfo else 0.0
 
 
 def stamp(at: float) -> str:

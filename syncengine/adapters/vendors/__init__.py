@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from syncengine.adapters.rest.transport import make_client
@@ -12,11 +12,9 @@ from syncengine.adapters.vendors.hakuna import HAKUNA
 from syncengine.adapters.vendors.heavenhr import HEAVENHR
 from syncengine.adapters.vendors.weekly10 import WEEKLY10
 from syncengine.errors import ConnectionOff
+from syncengine.mapping import Connection
 from syncengine.model.resource import Catalog
 from syncengine.ports import Clock, Connector, Gate, Tally
-
-if TYPE_CHECKING:
-    from syncengine.mapping import Connection
 
 __all__ = ["CATALOG", "connect"]
 

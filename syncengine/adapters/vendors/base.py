@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from copy import deepcopy
 from datetime import UTC, datetime, tzinfo
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from syncengine.adapters.rest.auth import Auth, TokenAuth
+from syncengine.adapters.rest.paging import rows_of
 from syncengine.adapters.rest.session import Missing, Session
 from syncengine.adapters.rest.stamps import seconds, stamp
 from syncengine.adapters.rest.transport import Client
 from syncengine.adapters.rest.verdicts import Kind
-from syncengine.adapters.vendors.declare import Resource, Vendor
-from syncengine.adapters.vendors.rows import Address, Rows, marker
+from syncengine.adapters.vendors.bound import Bound, marker
+from syncengine.adapters.vendors.declare import Step, Vendor
 from syncengine.errors import Bug, Exists, Rejected, SyncengineError, Unknown, VendorDown
-from syncengine.mapping import paths
 from syncengine.model.operation import Written
 from syncengine.model.resource import ConnectorSpec
 from syncengine.model.values import Json, Row, is_empty
@@ -54,8 +53,8 @@ class RestConnector:
         self._tally = tally
         self._clock = clock
         self._zone = zone
-        self._rows = {name: Rows(r, zone) for name, r in vendor.resources.items()}
-        self._addresses = {name: Address(base_url, r) for name, r in vendor.resources.items()}
+        self._resources = {n: Bound(r, base_url, zone) for n, r in vendor.resources.items()}
+        self._named: dict[str, Json] = {}
 
     @property
     def spec(self) -> ConnectorSpec:
@@ -76,47 +75,41 @@ class RestConnector:
         self, resource: str, parent: str | None = None, window: Window | None = None
     ) -> Iterator[Page]:
         """The complete listing. Raises Bug where a parent or a window is lacking."""
-        declared = self._resource(resource)
+        bound = self._bound(resource)
+        if bound.spec.parent and parent is None:
+            raise Bug(f"{resource} are listed below one of {bound.spec.parent}")
         query: dict[str, str] = {}
-        if declared.spec.parent and parent is None:
-            raise Bug(f"{resource} are listed below one of {declared.spec.parent}")
-        if declared.window:
+        if bound.declared.window:
             if window is None:
                 raise Bug(f"{resource} are listed for a window of dates")
-            query = dict(zip(declared.window, (window.start, window.end), strict=True))
-        for items in self._listing(declared, parent, query):
-            yield Page(_within(items, declared.day, window))
+            query = dict(zip(bound.declared.window, (window.start, window.end), strict=True))
+        for items in self._listing(bound, parent, query):
+            yield Page(_within(items, bound.declared.day, window))
 
     def poll(self, resource: str, cursor: str | None) -> Iterator[Page]:
         """What moved, a page for each call; only the last one moves the cursor, since rows come in no promised
         order."""
-        declared = self._resource(resource)
-        if declared.changed is None:
-            raise Bug(f"{resource} have no change feed")
-        name, parameter = declared.changed
-        started = self._clock.now()
-        query = {parameter: stamp(seconds(cursor) - _OVERLAP)} if cursor else {}
-        newest = [seconds(cursor)] if cursor else []
-        last: Sequence[Item] | None = None
-        for items in self._listing(declared, None, query):
+        bound = self._bound(resource, "poll")
+        changed, started = bound.declared.changed, self._clock.now()
+        since = seconds(cursor)
+        query = {changed: stamp(since - _OVERLAP)} if since else {}
+        newest, last = since, None
+        for items in self._listing(bound, None, query):
             if last is not None:
                 yield Page(last, cursor)
-            newest += (self._cautious(i.row[name]) for i in items if i.row.get(name))
+            newest = max([newest, *(self._cautious(i.row.get(changed)) for i in items)])
             last = items
-        yield Page(last or (), stamp(min(max(newest), started)) if newest else None)
+        yield Page(last or (), stamp(min(newest, started)) if newest else None)
 
     def get(self, resource: str, external_id: str) -> Item | None:
         """One full row; None for a 404."""
-        declared, address = self._resource(resource), self._addresses[resource]
-        if not declared.spec.single_get:
-            raise Bug(f"{resource} have no single GET")
-        parent, _ = address.split(external_id)
-        what = f"GET {address.item_path}"
+        bound = self._bound(resource, "single_get")
+        parent, what = bound.parent(external_id), f"GET {bound.route}"
         try:
-            answer = self._session.read(address.row(external_id), what, address.query(parent))
+            answer = self._session.read(bound.row(external_id), what, bound.acting(parent))
         except Missing:
             return None
-        item = self._rows[resource].item(answer, parent)
+        item = bound.item(answer, parent)
         if item.fault:
             raise VendorDown(f"{what}: {item.fault}")
         return item
@@ -124,49 +117,43 @@ class RestConnector:
     def find(self, resource: str, body: Mapping[str, Json], key: str) -> Sequence[Item]:
         """By chosen id one GET; by marker the narrowest listing; else by the first of ``search`` that the body
         gives."""
-        declared = self._resource(resource)
-        spec = declared.spec
-        if spec.chosen_id and not is_empty(body.get(spec.chosen_id)):
-            item = self.get(resource, str(body[spec.chosen_id]))
+        bound = self._bound(resource)
+        spec, given = bound.spec, {n: v for n, v in body.items() if not is_empty(v)}
+        if spec.chosen_id in given:
+            item = self.get(resource, str(given[spec.chosen_id]))
             return [item] if item else []
-        narrow = {
-            parameter: str(body[name])
-            for parameter, name in declared.narrow.items()
-            if not is_empty(body.get(name))
-        }
-        parent = self._parent(declared, body)
-        if spec.marker:
-            if len(narrow) < len(declared.narrow):
-                raise Bug(f"a create of {resource} cannot be found without its date")
-            pages = self._listing(declared, parent, narrow, holding=marker(key))
-            return _distinct(item for items in pages for item in items)
-        by = next((name for name in spec.search if not is_empty(body.get(name))), None)
-        if by is None:
-            wanted = " or ".join(spec.search) or "a key that the vendor has"
+        by = next((name for name in spec.search if name in given), None)
+        narrow = {p: str(given[n]) for p, n in bound.declared.narrow.items() if n in given}
+        if not by and not (spec.marker and len(narrow) == len(bound.declared.narrow)):
+            wanted = " or ".join((spec.chosen_id or "", *spec.search)).strip(" or") or "its date"
             raise Bug(f"a create of {resource} cannot be found without {wanted}")
-        pages = self._listing(declared, parent, narrow)
-        return _distinct(i for items in pages for i in items if _alike(i.row.get(by), body[by]))
+        holding = marker(key) if spec.marker else ""
+        pages = self._listing(bound, self._parent(bound, body), narrow, holding)
+        found = [i for items in pages for i in items if not i.fault]
+        if by:
+            found = [i for i in found if _alike(i.row.get(by), given[by])]
+        return list({item.external_id: item for item in found}.values())
 
     def create(self, resource: str, body: Mapping[str, Json], key: str) -> Written:
         """POST, and what the vendor takes only afterwards; Unknown if that last part fails."""
-        declared, address = self._resource(resource), self._addresses[resource]
-        sent = _sent(declared, body, {})
-        parent = self._parent(declared, sent)
-        if declared.spec.marker:
-            text = sent.get(declared.spec.marker)
-            sent[declared.spec.marker] = f"{text or ''} {marker(key)}".strip()
-        first, *others = declared.steps(sent, {})
-        url, what = address.creation(parent), f"POST {declared.path}"
+        bound = self._bound(resource, "create")
+        sent = self._identified(bound, bound.sent(body, {}))
+        parent = self._parent(bound, sent)
+        if bound.spec.marker:
+            text = sent.get(bound.spec.marker)
+            sent[bound.spec.marker] = f"{text or ''} {marker(key)}".strip()
+        first, *others = bound.declared.steps(sent, {})
+        url, what = bound.creation(parent), f"POST {bound.declared.path}"
         try:
             answer = self._session.write(Kind.CREATE, "POST", url, what, {}, first.body)
         except Rejected as refusal:
-            self._look_for_a_twin(declared, body, key, refusal)
+            self._look_for_a_twin(bound, body, key, refusal)
             raise
-        written = self._written(declared, answer, parent, sent)
+        written = bound.written(answer, parent, str(sent.get(bound.spec.chosen_id or "") or ""))
         if written is None:
             raise Unknown(f"{what}: accepted, but the answer names no id")
         for step in others:
-            written = self._change(declared, written, step.suffix, step.body, partly=True)
+            written = self._change(bound, written, step, partly=True)
         return written
 
     def update(
@@ -179,33 +166,30 @@ class RestConnector:
     ) -> Written:
         """PATCH with whole top members; Unknown if a part was taken and another was not."""
         del key  # an update is proved by its values
-        declared = self._resource(resource)
-        sent = _sent(declared, body, current)
-        parent, _ = self._addresses[resource].split(external_id)
-        moved = sent.get(declared.holds_parent, parent) if declared.holds_parent else parent
-        if str(moved) != str(parent):
-            raise Rejected(f"a row of {resource} cannot move to another of {declared.spec.parent}")
+        bound = self._bound(resource, "update")
+        sent = bound.sent(body, current)
+        parent = bound.parent(external_id)
+        if str(sent.get(bound.declared.holds_parent, parent)) != str(parent):
+            raise Rejected(f"a row of {resource} cannot move to another of {bound.spec.parent}")
         written = Written(external_id)
-        for number, step in enumerate(declared.steps(sent, current)):
-            written = self._change(declared, written, step.suffix, step.body, partly=number > 0)
+        steps = bound.declared.steps(self._identified(bound, sent), current)
+        for number, step in enumerate(steps):
+            written = self._change(bound, written, step, partly=number > 0)
         return written
 
     def delete(self, resource: str, external_id: str, key: str) -> None:
         """DELETE; a 404 is as good."""
         del key  # a delete is proved by a 404
-        declared, address = self._resource(resource), self._addresses[resource]
-        if not declared.spec.delete:
-            raise Bug(f"{resource} cannot be deleted")
-        parent, _ = address.split(external_id)
-        what, query = f"DELETE {address.item_path}", address.query(parent)
+        bound = self._bound(resource, "delete")
+        url, query = bound.row(external_id), bound.acting(bound.parent(external_id))
         try:
-            self._session.write(Kind.DELETE, "DELETE", address.row(external_id), what, query, None)
+            self._session.write(Kind.DELETE, "DELETE", url, f"DELETE {bound.route}", query, None)
         except Missing:
             return
 
     def pages(self, resource: str, rows: int) -> int:
         """By the vendor's way of paging."""
-        return self._resource(resource).paging.calls(rows)
+        return self._bound(resource).declared.paging.calls(rows)
 
     @property
     def token_calls(self) -> int:
@@ -214,31 +198,31 @@ class RestConnector:
 
     def calls_of(self, resource: str, body: Mapping[str, Json], current: Row | None = None) -> int:
         """As many as there are steps; exact where ``current`` is the row to be updated (none: a create)."""
-        declared = self._resource(resource)
-        return (
-            len(declared.steps(_sent(declared, body, current or {}), current or {})) if body else 1
-        )
+        bound, row = self._bound(resource), current or {}
+        return len(bound.declared.steps(bound.sent(body, row), row)) if body else 1
 
     def close(self) -> None:
         """Close the client."""
         self._client.close()
 
-    def _resource(self, name: str) -> Resource:
-        declared = self._vendor.resources.get(name)
-        if declared is None:
-            raise Bug(f"{self.spec.name} has no resource {name!r}")
-        return declared
+    def _bound(
+        self,
+        name: str,
+        ability: Literal["", "poll", "single_get", "create", "update", "delete"] = "",
+    ) -> Bound:
+        bound = self._resources.get(name)
+        if bound is None or (ability and not getattr(bound.spec, ability)):
+            raise Bug(f"{self.spec.name} has no {name!r} with {ability or 'that name'}")
+        return bound
 
     def _listing(
-        self, declared: Resource, parent: str | None, query: Mapping[str, str], holding: str = ""
+        self, bound: Bound, parent: str | None, query: Mapping[str, str], holding: str = ""
     ) -> Iterator[list[Item]]:
-        name = declared.spec.name
-        address, decode = self._addresses[name], self._rows[name]
-        what = f"GET {declared.path}"
+        declared, what = bound.declared, f"GET {bound.declared.path}"
 
         def ask(url: str, page: Mapping[str, str]) -> Json:
             try:
-                answer = self._session.read(url, what, {**page, **address.query(parent)})
+                answer = self._session.read(url, what, {**page, **bound.acting(parent)})
             except Missing as missing:
                 if declared.empty_404:
                     return None
@@ -248,73 +232,66 @@ class RestConnector:
         for _ in range(_PASSES):
             totals: set[int | None] = set()
             seen: set[str] = set()
-            faults = 0
-            for rows, total in declared.paging.walk(ask, address.listing(parent), query):
-                known = len(seen)
+            faults, stuck = 0, False
+            for rows, total in declared.paging.walk(ask, bound.listing(parent), query):
+                known = len(seen) + faults
                 own = [r.get(declared.id) for r in rows if isinstance(r, dict)]
                 seen.update(str(i) for i in own if i is not None)
                 faults += len(rows) - sum(i is not None for i in own)
                 totals.add(total)
-                if known and rows and len(seen) == known and not faults:
-                    raise VendorDown(f"{what}: the next page shows the same rows again")
-                yield decode.items(rows, parent, holding)
-            told = next(iter(totals), None)
-            if len(totals) < 2 and len(seen) + faults >= (told or 0):
+                yield bound.items(rows, parent, holding)
+                stuck = bool(known and rows) and len(seen) + faults == known
+                if stuck:
+                    break
+            told = next(iter(totals), None) or 0
+            if not stuck and len(totals) < 2 and len(seen) + faults >= told:
                 return
-        raise VendorDown(f"{what}: incomplete; fewer rows came than the vendor counts")
+        raise VendorDown(f"{what}: the listing moves or shows less than the vendor counts")
 
-    def _change(
-        self,
-        declared: Resource,
-        written: Written,
-        suffix: str,
-        body: Mapping[str, Json] | None,
-        partly: bool,
-    ) -> Written:
-        address = self._addresses[declared.spec.name]
-        parent, _ = address.split(written.external_id)
-        url = address.row(written.external_id) + suffix
-        what = f"PATCH {address.item_path}{suffix}"
+    def _change(self, bound: Bound, written: Written, step: Step, partly: bool) -> Written:
+        external_id = written.external_id
+        parent, url = bound.parent(external_id), bound.row(external_id) + step.suffix
+        what, query = f"PATCH {bound.route}{step.suffix}", bound.acting(parent)
         try:
-            query = address.query(parent)
-            answer = self._session.write(Kind.CHANGE, "PATCH", url, what, query, body)
+            answer = self._session.write(Kind.CHANGE, "PATCH", url, what, query, step.body)
         except SyncengineError as error:
             if partly:
                 raise Unknown(f"{error}; the part before it was accepted") from error
             raise
-        shown = self._written(declared, answer, parent, {})
-        row = shown.row if shown else None
-        return Written(written.external_id, row)
-
-    def _written(
-        self, declared: Resource, answer: Any, parent: str | None, sent: Mapping[str, Json]
-    ) -> Written | None:
-        if isinstance(answer, dict) and isinstance(answer.get(declared.wrapped), dict):
-            answer = answer[declared.wrapped]
-        if isinstance(answer, dict):
-            item = self._rows[declared.spec.name].item(answer, parent)
-            if not item.fault:
-                return Written(item.external_id, item.row)
-        chosen = sent.get(declared.spec.chosen_id or "")
-        return Written(str(chosen)) if chosen else None
+        shown = bound.written(answer, parent)
+        return Written(external_id, shown.row if shown else None)
 
     def _look_for_a_twin(
-        self, declared: Resource, body: Mapping[str, Json], key: str, refusal: Rejected
+        self, bound: Bound, body: Mapping[str, Json], key: str, refusal: Rejected
     ) -> None:
-        keys = [k for k in (declared.spec.chosen_id, *declared.spec.search) if k]
+        keys = [k for k in (bound.spec.chosen_id, *bound.spec.search) if k]
         named = any(k in refusal.answer and not is_empty(body.get(k)) for k in keys)
-        if named and self.find(declared.spec.name, body, key):
+        if named and self.find(bound.spec.name, body, key):
             raise Exists(f"{refusal}; the vendor has such a row") from refusal
 
-    def _parent(self, declared: Resource, body: Mapping[str, Json]) -> str | None:
-        if not declared.spec.parent:
+    def _parent(self, bound: Bound, body: Mapping[str, Json]) -> str | None:
+        if not bound.spec.parent:
             return None
-        parent = body.get("_parent") or body.get(declared.holds_parent)
+        parent = body.get("_parent") or body.get(bound.declared.holds_parent)
         if is_empty(parent):
-            raise Bug(f"a row of {declared.spec.name} needs its parent in _parent")
+            raise Bug(f"a row of {bound.spec.name} needs its parent in _parent")
         return str(parent)
 
-    def _cautious(self, text: str) -> float:
+    def _identified(self, bound: Bound, sent: dict[str, Any]) -> dict[str, Any]:
+        """Give list items that a path made by name the id that the vendor has for that name."""
+        for name, path in bound.declared.ids_by_name.items():
+            lacking = [i for i in sent.get(name) or () if isinstance(i, dict) and not i.get("id")]
+            if lacking and not self._named:
+                answer = self._session.read(self._base_url + path, f"GET {path}", {})
+                rows = [row for about in rows_of(answer, "data") for row in about.get(name) or ()]
+                self._named = {str(row.get("name")): row.get("id") for row in rows}
+            for item in lacking:
+                item["id"] = self._named.get(str(item.get("name")))
+                if item["id"] is None:
+                    raise Rejected(f"{name}: the vendor has none of that name; make it there first")
+        return sent
+
+    def _cautious(self, text: Json) -> float:
         """The earlier reading of a stamp: a vendor that names no offset may mean UTC or its local time."""
         at = seconds(text)
         offset = datetime.fromtimestamp(at, UTC).astimezone(self._zone).utcoffset()
@@ -324,34 +301,8 @@ class RestConnector:
 def _within(items: Sequence[Item], day: str, window: Window | None) -> Sequence[Item]:
     if not day or window is None:
         return items
-    return [
-        item
-        for item in items
-        if item.fault or window.start <= str(item.row.get(day))[:10] <= window.end
-    ]
-
-
-def _sent(declared: Resource, body: Mapping[str, Json], current: Row) -> dict[str, Json]:
-    """Top names -> values: what is nested is the row's present value, changed. References are texts on our
-    side; a vendor that numbers its rows gets numbers."""
-    sent: dict[str, Json] = {}
-    for name, value in body.items():
-        path = declared.holds_parent if name == "_parent" else name
-        top = paths.root(path)
-        spec = declared.spec.fields.get(path)
-        if path != top:
-            if top not in sent and current.get(top) is not None:
-                sent[top] = deepcopy(current[top])
-            paths.put(sent, path, value)
-        elif spec and spec.type == "integer" and isinstance(value, str) and value.isdecimal():
-            sent[path] = int(value)
-        else:
-            sent[path] = value
-    return sent
-
-
-def _distinct(items: Iterator[Item]) -> Sequence[Item]:
-    return list({item.external_id: item for item in items if not item.fault}.values())
+    first, last = window.start, window.end
+    return [i for i in items if i.fault or first <= str(i.row.get(day))[:10] <= last]
 
 
 def _alike(left: Json, right: Json) -> bool:

@@ -58,8 +58,9 @@ class Resource:
     object. ``holds_parent``: the field of rows and bodies with the parent's id; then external ids are
     ``<parent>/<id>``. ``acts_for``: the query parameter that names the parent. ``window``: query parameters
     of first and last day; ``day``: the field by which days are told where no parameter does. ``changed``:
-    the stamp of the change feed, and its query parameter. ``narrow``: query parameter -> field of a create's
-    body, for finding it again. ``wrapped``: the member of a write's answer that holds the row. ``empty_404``:
+    the stamp of the change feed and the query parameter of that name. ``narrow``: query parameter -> field of
+    a create's body, for finding it again. ``wrapped``: the member of a write's answer that holds the row.
+    ``ids_by_name``: list field whose items need ids -> path of an answer that has them by name. ``empty_404``:
     a listing without rows is a 404.
     """
 
@@ -74,9 +75,10 @@ class Resource:
     acts_for: str = ""
     window: tuple[str, str] | None = None
     day: str = ""
-    changed: tuple[str, str] | None = None
+    changed: str = ""
     narrow: Mapping[str, str] = field(default_factory=dict)
     wrapped: str = ""
+    ids_by_name: Mapping[str, str] = field(default_factory=dict)
     empty_404: bool = False
     shape: Shape = as_it_is
     steps: Steps = one_call

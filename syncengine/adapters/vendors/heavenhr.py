@@ -103,9 +103,10 @@ EMPLOYEES: Final = Resource(
     path="/employees",
     post="/employees/",
     paging=Numbered(_SIZE, counted=True),
-    changed=("updatedAt", "updatedAt"),
+    changed="updatedAt",
     narrow={"employeeNumber": "employeeNumber"},
     wrapped="employee",
+    ids_by_name={"customAttributes": "/company"},
     empty_404=True,
     shape=employee,
 )  # fmt: skip

@@ -72,7 +72,7 @@ def test_the_listing_of_employees_is_read() -> None:
 def test_a_listing_that_shows_less_than_it_counts_is_refused() -> None:
     """The page's own example counts 23 employees and shows two: that is no complete listing."""
     wire = Wire({**TOKEN, "GET /employees": page(SIMPLE, OTHER, total=23)})
-    with pytest.raises(VendorDown, match="incomplete"):
+    with pytest.raises(VendorDown, match="less than"):
         items(wire, "employees")
 
 
@@ -388,3 +388,30 @@ def test_the_calls_of_a_write_are_known_before(
     current = {**TRACKED, "status": before} if before else None
     assert live.calls_of("time_trackings", body, current) == calls
     assert live.token_calls == 1
+
+
+def test_a_custom_attribute_is_written_with_its_id() -> None:
+    """An attribute that the row does not show yet gets its id from the company, which is asked once."""
+    known = {"id": "_9X8_", "name": "Shirt size", "type": "STRING", "category": "PERSON_BASIC_DATA"}
+    company = {"links": [], "data": [{"id": "_X_", "name": "HR", "customAttributes": [known]}]}
+    wire = Wire({**TOKEN, "GET /company": company, f"PATCH /employees/{MAX}": (204, None)})
+    live = connector(HEAVENHR, wire)
+    for size in "ML":
+        body = {"customAttributes[name='Shirt size'].value": size}
+        live.update("employees", MAX, body, {"customAttributes": []}, "k")
+    assert wire.bodies() == [
+        {"customAttributes": [{"name": "Shirt size", "value": size, "id": "_9X8_"}]}
+        for size in "ML"
+    ]
+    assert wire.asked.count("GET /company") == 1
+    with pytest.raises(Rejected, match="make it there"):
+        live.update("employees", MAX, {"customAttributes[name='Shoe'].value": "1"}, {}, "k")
+
+
+@pytest.mark.parametrize("stamp", [12345, None, "yesterday", "2018-09-25"])
+def test_a_stamp_that_is_none_does_not_stop_a_poll(stamp: Any) -> None:
+    """A row with an odd stamp is yielded and does not move the cursor."""
+    wire = Wire({**TOKEN, "GET /employees": page({**SIMPLE, "updatedAt": stamp}, OTHER)})
+    (shown,) = connector(HEAVENHR, wire).poll("employees", None)
+    assert len(shown.items) == 2
+    assert shown.cursor == "2018-09-25T12:18:17.059+00:00"

@@ -218,7 +218,7 @@ def test_a_page_that_repeats_ends_in_an_error() -> None:
     """A vendor that always shows the same page does not keep us for ever."""
     loop = envelope(RECORD, count=9, next=f"{BASE}/training/record/?offset=1")
     wire = Wire({**LOGIN, "GET /training/record/": loop})
-    with pytest.raises(VendorDown, match="same rows"):
+    with pytest.raises(VendorDown, match="moves"):
         list(connector(WEEKLY10, wire).scan("training_records"))
 
 
@@ -320,3 +320,41 @@ def test_messages_name_routes_and_no_values() -> None:
         connector(WEEKLY10, wire).update("users", "anna-716", {"first_name": "Anna"}, {}, "k")
     assert "nna" not in str(refused.value)
     assert "PATCH /users/{id}/" in str(refused.value)
+
+
+def test_a_gateway_that_knows_no_page_has_deleted_nothing() -> None:
+    """A 404 counts as gone only if the vendor itself says it."""
+    html = httpx.Response(404, html="<html>nginx</html>")
+    wire = Wire({**LOGIN, "DELETE /users/1/": html, "GET /users/1/": html})
+    live = connector(WEEKLY10, wire)
+    with pytest.raises(Rejected):
+        live.delete("users", "1", "k")
+    with pytest.raises(VendorDown):
+        live.get("users", "1")
+
+
+def test_what_a_vendor_cannot_do_is_not_tried() -> None:
+    """A write or read that is not declared is our own mistake, and nothing is sent."""
+    wire = Wire({})
+    live = connector(HAEKKA, wire)
+    for call in (
+        lambda: live.create("employee_trainings", {}, "k"),
+        lambda: live.update("trainings", "1", {}, {}, "k"),
+        lambda: live.delete("employees", "1", "k"),
+        lambda: list(live.poll("employees", None)),
+        lambda: live.find("employee_trainings", {}, "k"),
+        lambda: live.pages("unheard", 1),
+    ):
+        with pytest.raises(Bug):
+            call()
+    assert wire.requests == []
+
+
+def test_a_value_that_does_not_fit_its_place_is_refused() -> None:
+    """A path through something that is no object is rejected before anything is sent."""
+    wire = Wire({})
+    with pytest.raises(Rejected, match="an object"):
+        connector(WEEKLY10, wire).update(
+            "users", "1", {"properties['Desk']": "4"}, {"properties": "none"}, "k"
+        )
+    assert wire.requests == []

@@ -1,0 +1,135 @@
+"""A declared resource at a vendor's base URL: where its rows are, and what they look like."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from copy import deepcopy
+from datetime import tzinfo
+from typing import Any, Final
+from urllib.parse import quote
+
+from syncengine.adapters.rest.stamps import to_utc
+from syncengine.adapters.vendors.declare import Resource
+from syncengine.errors import Rejected, RowInvalid
+from syncengine.mapping import paths
+from syncengine.model.operation import Written
+from syncengine.model.values import Json, Row
+from syncengine.ports import Item
+
+_MARKER: Final = re.compile(r" ?\[sync:[^\]\s]{1,12}\]")
+
+
+def marker(key: str) -> str:
+    """What a create with this idempotency key leaves in a text of its row."""
+    return f"[sync:{key[:12]}]"
+
+
+class Bound:
+    """``zone``: of stamps that name none."""
+
+    def __init__(self, declared: Resource, base_url: str, zone: tzinfo) -> None:
+        self.declared = declared
+        self.spec = declared.spec
+        self.route = declared.item or f"{declared.path.rstrip('/')}/{{id}}"
+        self._base = base_url
+        self._zone = zone
+        fields = declared.spec.fields.items()
+        self._stamps = tuple(name for name, spec in fields if spec.type == "datetime")
+
+    # addresses
+
+    def listing(self, parent: str | None) -> str:
+        """The address of the rows (of a parent)."""
+        return self._base + self.declared.path.format(parent=_quoted(parent))
+
+    def creation(self, parent: str | None) -> str:
+        """The address where a row is created."""
+        path = self.declared.post or self.declared.path
+        return self._base + path.format(parent=_quoted(parent))
+
+    def row(self, external_id: str) -> str:
+        """The address of one row."""
+        parent = self.parent(external_id)
+        own = external_id if parent is None else external_id[len(parent) + 1 :]
+        return self._base + self.route.format(parent=_quoted(parent), id=_quoted(own))
+
+    def parent(self, external_id: str) -> str | None:
+        """The parent that a composite id names."""
+        return external_id.partition("/")[0] if self.declared.holds_parent else None
+
+    def acting(self, parent: str | None) -> dict[str, str]:
+        """The query of each request but a create that names the parent."""
+        return {self.declared.acts_for: parent} if self.declared.acts_for and parent else {}
+
+    # reading
+
+    def items(self, rows: Iterable[Any], parent: str | None, holding: str = "") -> list[Item]:
+        """Items in order. ``holding``: only rows whose marker field holds this text."""
+        return [self.item(row, parent) for row in rows if not holding or self._holds(row, holding)]
+
+    def item(self, row: Any, parent: str | None) -> Item:
+        """One item; the row is changed in place. What has no usable id becomes one with a fault."""
+        if not isinstance(row, dict):
+            kind = type(row).__name__
+            return Item("", {"_value": row}, parent, f"the row is no object but {kind}")
+        own = self.declared.only or row.get(self.declared.id)
+        if not isinstance(own, str | int) or isinstance(own, bool) or own == "":
+            return Item("", row, parent, f"the row has no id in {self.declared.id!r}")
+        self._reshape(row)
+        if not self.declared.holds_parent:
+            return Item(str(own), row, parent)
+        parent = parent or str(row.get(self.declared.holds_parent) or "")
+        if not parent:
+            return Item("", row, None, f"the row has no parent in {self.declared.holds_parent!r}")
+        row["_parent"] = parent
+        return Item(f"{parent}/{own}", row, parent)
+
+    def written(self, answer: Any, parent: str | None, otherwise: str = "") -> Written | None:
+        """What the answer to a write shows; ``otherwise``: the external id if it shows none."""
+        if isinstance(answer, dict):
+            wrapped = answer.get(self.declared.wrapped)
+            item = self.item(wrapped if isinstance(wrapped, dict) else answer, parent)
+            if not item.fault:
+                return Written(item.external_id, item.row)
+        return Written(otherwise) if otherwise else None
+
+    def _reshape(self, row: dict[str, Json]) -> None:
+        self.declared.shape(row)
+        for name in self._stamps:
+            value = row.get(name)
+            if isinstance(value, str):
+                row[name] = to_utc(value, self._zone)
+        hidden = self.spec.marker
+        if hidden and isinstance(row.get(hidden), str) and "[sync:" in row[hidden]:
+            row[hidden] = _MARKER.sub("", row[hidden])
+
+    def _holds(self, row: Any, text: str) -> bool:
+        return isinstance(row, dict) and text in str(row.get(self.spec.marker))
+
+    # writing
+
+    def sent(self, body: Mapping[str, Json], current: Row) -> dict[str, Json]:
+        """Top names -> values: of what is nested, the row's present value with the change in it. References
+        are texts on our side; a vendor that numbers its rows gets numbers."""
+        sent: dict[str, Json] = {}
+        for name, value in body.items():
+            path = self.declared.holds_parent if name == "_parent" else name
+            top = paths.root(path)
+            spec = self.spec.fields.get(path)
+            if spec and spec.type == "integer" and isinstance(value, str) and value.isdecimal():
+                sent[path] = int(value)
+            elif path == top:
+                sent[path] = value
+            else:
+                if top not in sent and current.get(top) is not None:
+                    sent[top] = deepcopy(current[top])
+                try:
+                    paths.put(sent, path, value)
+                except RowInvalid as error:
+                    raise Rejected(f"{self.spec.name}: {error}") from error
+        return sent
+
+
+def _quoted(text: str | None) -> str:
+    return quote(text or "", safe="")
