@@ -129,7 +129,8 @@ def make_client(
     return Client(
         auth=auth,
         transport=GatedTransport(network, gate, tally, timeout),
-        timeout=timeout,
+        # What is to be sent is under way in half of the time, so that a lease is not overrun.
+        timeout=httpx.Timeout(timeout, connect=timeout / 4, pool=timeout / 4),
         follow_redirects=False,
         trust_env=False,
         headers={"Accept": "application/json", "User-Agent": "syncengine"},
