@@ -16,6 +16,7 @@ import structlog
 from celery import Celery, signals
 
 from syncengine.broker import broker_url, ensure_broker
+from syncengine.errors import ConfigInvalid
 from syncengine.logs import configure_logs
 from syncengine.process import die_with_parent
 from syncengine.settings import Settings, read_settings
@@ -84,8 +85,14 @@ def _logs(**_: object) -> None:
 
 @signals.worker_init.connect
 def _tasks(**_: object) -> None:
-    """Workers alone load the engine; beat and Flower do without."""
+    """Workers alone load the engine; beat and Flower do without. A worker with an invalid project says so and
+    ends, instead of failing at each task."""
     import_module("workers.tasks")
+    try:
+        import_module("syncengine.bootstrap").load(settings)
+    except ConfigInvalid as invalid:
+        log.error("the project is invalid", faults=str(invalid))
+        raise SystemExit(2) from None
 
 
 @signals.worker_init.connect

@@ -158,3 +158,14 @@ def test_compose_builds_from_the_locks() -> None:
     assert all((ROOT / source).exists() for source in sources if not source.startswith("/"))
     allowed = (ROOT / ".dockerignore").read_text("utf-8").split()
     assert all(f"!{source}" in allowed for source in sources if not source.startswith("/"))
+
+
+def test_a_machine_without_venv_is_told_what_to_install() -> None:
+    """Where python3 cannot make an environment, the package that is missing is named."""
+    program = (
+        "import runpy, sys; sys.modules['ensurepip'] = None;"
+        "runpy.run_path('.ci/python.py', run_name='__main__')"
+    )
+    told = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert told.returncode == 1
+    assert f"apt-get install python3.{sys.version_info.minor}-venv" in told.stderr
