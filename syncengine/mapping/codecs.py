@@ -326,13 +326,12 @@ def tabled(values: Mapping[str, Sequence[Any]], parse: Parse) -> Table:
     other: Json = ...
     for ours, theirs in values.items():
         value = parse(ours)
-        for place, raw in enumerate(theirs):
+        for raw in theirs:
             if raw == "*":
                 other = value
                 continue
             read.setdefault(token(raw), value)
-            if place == 0:
-                write[token(value)] = raw
+            write.setdefault(token(value), raw)
     return Table(read, write, other)
 
 

@@ -49,6 +49,9 @@ def parse(path: str) -> Steps:
         at = found.end()
     if not steps or not isinstance(steps[0], str):
         raise ValueError(f"{path!r} is no path; it begins with the name of a field")
+    for step, after in zip(steps, [*steps[1:], None], strict=True):
+        if isinstance(step, Item) and (not isinstance(after, str) or after == step.key):
+            raise ValueError(f"{path!r} is no path; after an item comes another name, as in .value")
     return tuple(steps)
 
 
@@ -87,15 +90,9 @@ def put(row: dict[str, Json], path: str, value: Json) -> None:
     here: Any = row
     for step, after in pairwise([*way, last]):
         here = _enter(here, step, [] if isinstance(after, Item) else {})
-    if isinstance(last, Item):
-        item = _enter(here, last, {})
-        item.clear()
-        item.update(value or {})
-        item[last.key] = last.value
-    elif isinstance(here, dict):
-        here[last] = value
-    else:
+    if not isinstance(here, dict):
         raise _misfit(last, "an object", here)
+    here[last] = value
 
 
 def _enter(here: Any, step: str | Item, empty: dict[str, Json] | list[Json]) -> Any:

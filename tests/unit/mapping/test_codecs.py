@@ -1,0 +1,168 @@
+"""Values between a vendor's spelling and ours."""
+
+from __future__ import annotations
+
+from typing import get_args
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from syncengine.mapping.codecs import Lens, coded, parser, tabled, typed
+from syncengine.model.values import Json, TypeName
+
+BERLIN = ZoneInfo("Europe/Berlin")
+TYPES: tuple[TypeName, ...] = get_args(TypeName)
+times = st.integers(0, 1440).map(lambda m: f"{m // 60:02}:{m % 60:02}")
+instants = st.datetimes(timezones=st.timezones()).map(lambda d: d.isoformat())
+json = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(), times, instants,
+              st.dates().map(str), st.emails()),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)  # fmt: skip
+canonical: dict[TypeName, st.SearchStrategy[Json]] = {
+    "string": st.text(min_size=1),
+    "email": st.emails().map(str.lower),
+    "date": st.dates().map(str),
+    "time": times,
+    "integer": st.integers(-(2**60), 2**60),
+    "number": st.floats(allow_nan=False, allow_infinity=False),
+    "boolean": st.booleans(),
+    "duration": st.integers(-(10**9), 10**9),
+}
+lenses: st.SearchStrategy[Lens] = st.one_of(
+    st.sampled_from(TYPES).map(lambda kind: typed(kind, BERLIN, "string", None)),
+    st.sampled_from(["midnight", "minutes", "happened"]).map(lambda n: coded(n, BERLIN, None)[1]),
+    st.just(tabled({"a": ["A", 1, None], "b": ["B", "*"]}, str).lens()),
+)
+
+
+@given(st.sampled_from(TYPES), json)
+def test_parsing_fits_or_says_so(kind: TypeName, raw: Json) -> None:
+    """Whatever a vendor sends becomes a canonical value, which parses to itself, or is a ValueError."""
+    parse = parser(kind, BERLIN, "string")
+    try:
+        value = parse(raw)
+    except ValueError:
+        return
+    assert parse(value) == value
+
+
+@given(st.data(), st.sampled_from(sorted(canonical)))
+def test_a_value_comes_back(data: st.DataObject, kind: TypeName) -> None:
+    """A canonical value survives encoding and decoding, also at a vendor's integer and text fields."""
+    value = data.draw(canonical[kind])
+    theirs = data.draw(st.sampled_from([None, "string"] + (["integer"] if kind != "number" else [])))
+    lens = typed(kind, BERLIN, None, theirs)
+    assert lens.decode(lens.encode(value), None, "") == value
+
+
+@given(lenses, json, json, json)
+def test_same_is_an_equivalence(lens: Lens, a: Json, b: Json, c: Json) -> None:
+    """Meaning the same is reflexive for what fits, symmetric, and transitive."""
+    try:
+        lens.norm(a)
+        assert lens.same(a, a)
+    except ValueError:
+        assert not lens.same(a, object())
+    assert lens.same(a, b) == lens.same(b, a)
+    if lens.same(a, b) and lens.same(b, c):
+        assert lens.same(a, c)
+
+
+@pytest.mark.parametrize(
+    ("kind", "left", "right"),
+    [
+        ("email", " Anna@Example.ORG", "anna@example.org"),
+        ("datetime", "2026-11-22T11:00:00+01:00", "2026-11-22T10:00:00Z"),
+        ("datetime", "2026-11-22T11:00:00", "2026-11-22T10:00:00.000Z"),
+        ("number", 5, "5.0"),
+        ("integer", 5, "5"),
+        ("integer", 5.0, 5),
+        ("string", 716, "716"),
+        ("string", "", None),
+        ("boolean", "TRUE", True),
+        ("time", "8:00", "08:00:00"),
+        ("time", "24:00", "24:00"),
+        ("duration", "02:16", 8160),
+        ("duration", "-00:30", -1800),
+        ("date", "2026-11-22", "2026-11-21T23:30:00Z"),
+        ("text", "a\r\nb", "a\nb"),
+        ("set", ["b", "a", "b"], ["a", "b"]),
+        ("set", [], None),
+    ],
+)
+def test_equal_meanings(kind: TypeName, left: Json, right: Json) -> None:
+    """Two spellings of one value are one, by the type of the field."""
+    assert typed(kind, BERLIN, "string", None).same(left, right)
+
+
+@pytest.mark.parametrize(
+    ("kind", "left", "right"),
+    [("string", "a", "A"), ("list", ["a", "b"], ["b", "a"]), ("time", "00:00", "24:00"),
+     ("boolean", None, False), ("string", None, "0"), ("integer", True, 1)],
+)  # fmt: skip
+def test_different_meanings(kind: TypeName, left: Json, right: Json) -> None:
+    """What only looks alike stays different."""
+    assert not typed(kind, BERLIN, "string", None).same(left, right)
+
+
+def test_midnight_is_the_end_of_a_day() -> None:
+    """00:00 of a vendor is our 24:00 and goes back as 00:00; other times stay."""
+    kind, lens = coded("midnight", BERLIN, "time")
+    assert kind == "time"
+    assert lens.decode("00:00", None, "") == "24:00"
+    assert lens.encode("24:00") == "00:00"
+    assert lens.decode(lens.encode("17:30"), None, "") == "17:30"
+    assert lens.same("00:00", "24:00:00")
+
+
+def test_minutes_are_seconds_times_sixty() -> None:
+    """A vendor's minutes are our seconds, in whichever spelling the vendor takes."""
+    _, lens = coded("minutes", BERLIN, "string")
+    assert lens.decode("30", None, "") == 1800
+    assert lens.encode(1800) == "30"
+    assert lens.same("30", 30)
+    assert "seconds" in lens.loses
+
+
+def test_happened_keeps_our_time() -> None:
+    """True keeps the time we have or takes the time seen; false is empty, and empty is false."""
+    _, lens = coded("happened", BERLIN, "boolean")
+    seen = "2026-11-22T10:00:00Z"
+    assert lens.decode(True, None, seen) == seen
+    assert lens.decode(True, "2026-01-01T00:00:00Z", seen) == "2026-01-01T00:00:00Z"
+    assert lens.decode(False, "2026-01-01T00:00:00Z", seen) is None
+    assert lens.encode("2026-01-01T00:00:00Z") is True
+    assert lens.empty is False
+    assert lens.same(None, False)
+
+
+def test_values_write_the_first_and_read_all() -> None:
+    """Of several spellings the first is written and all are read; others fit only with a star."""
+    lens = tabled({"open": ["NEW", "OLD", None], "shut": ["DONE", 7]}, str).lens()
+    assert [lens.decode(raw, None, "") for raw in ("NEW", "OLD", None, "7")] == [
+        "open", "open", "open", "shut",
+    ]  # fmt: skip
+    assert lens.encode("shut") == "DONE"
+    assert lens.same("NEW", "OLD")
+    with pytest.raises(ValueError, match="one of"):
+        lens.decode("ELSE", None, "")
+    with pytest.raises(ValueError, match="written"):
+        lens.encode("ajar")
+    star = tabled({"open": ["NEW"], "shut": ["*", "DONE"]}, str).lens()
+    assert star.decode("ELSE", None, "") == "shut"
+    assert star.encode("shut") == "DONE"
+
+
+def test_dates_and_datetimes_meet() -> None:
+    """A date at a vendor's datetime is its local midnight; a datetime at a vendor's date loses the clock."""
+    to_stamp = typed("date", BERLIN, None, "datetime")
+    assert to_stamp.encode("2026-11-22") == "2026-11-21T23:00:00Z"
+    assert to_stamp.decode("2026-11-21T23:00:00Z", None, "") == "2026-11-22"
+    to_day = typed("datetime", BERLIN, None, "date")
+    assert to_day.encode("2026-11-21T23:00:00Z") == "2026-11-22"
+    assert to_day.loses
+    assert to_day.same("2026-11-22", "2026-11-22")
