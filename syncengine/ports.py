@@ -127,8 +127,9 @@ class Connector(Protocol):
     def token_calls(self) -> int:
         """How many token calls a session begins with: 0 or 1."""
 
-    def calls_of(self, resource: str, body: Mapping[str, Json]) -> int:
-        """How many calls one create or update with this body takes (1, unless the vendor wants several)."""
+    def calls_of(self, resource: str, body: Mapping[str, Json], current: Row | None = None) -> int:
+        """How many calls one create (``current`` None) or update of the row ``current`` with this body takes: 1,
+        unless the vendor wants several."""
 
     def close(self) -> None:
         """Give back the connections."""

@@ -226,7 +226,7 @@ class _Round:
         engine = self.engine
         connector = engine.connectors[self.connection]
         resource, external_id = operation.resource, operation.external_id or ""
-        engine.needs[self.connection] += connector.calls_of(resource, operation.body)
+        engine.needs[self.connection] += connector.calls_of(resource, operation.body, current)
         with engine.gates[self.connection].sending(operation.lease_until):
             match operation.action:
                 case Action.CREATE:
@@ -249,6 +249,9 @@ class _Round:
             settle.written(operation, result, received)
             return "applied"
         if isinstance(error, Rejected):
+            if error.status == 404 and operation.action is not Action.CREATE:
+                settle.vanished(operation)
+                return "stale"
             settle.rejected(operation, error)
             return "rejected"
         if isinstance(error, Unknown):

@@ -151,6 +151,16 @@ class Settle:
         self.dirty.append(link.id)
 
     @stubborn
+    def vanished(self, operation: Operation) -> None:
+        """The row went away between the read and the write: nothing was written, a fresh read decides."""
+        with self.engine.ledger.write() as tx:
+            link = tx.links([operation.link_id], lock=True).get(operation.link_id)
+            if link is not None:
+                tx.save_links([replace(link, need_get=True, version=link.version + 1)])
+                self.stale(tx, link, operation)
+        self.announce()
+
+    @stubborn
     def rejected(self, operation: Operation, error: Rejected) -> None:
         """The vendor refused it for good: a question, and no repetition before something changes."""
         with self.engine.ledger.write() as tx:
