@@ -1,0 +1,79 @@
+"""The project that most tests use: people in ``hr``, who get an account in ``lms``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from syncengine.flows.engine import Limits
+from tests.support.bench import LIMITS, Bench, emptied, make_bench, new_database, project
+from tests.support.clock import TestClock
+from tests.support.vendor import FakeVendor, spec
+
+FIELDS = """
+  email: {type: email}
+  name: {type: string}
+  job: {type: string, on_conflict: newest}
+"""
+MAPPED = "{email: email, name: name, job: job}"
+COLUMNS = ("id", "email", "name", "job")
+HR = f"{{resource: people, flow: both, create: in, fields: {MAPPED}}}"
+LMS = f"{{resource: people, flow: both, create: out, fields: {MAPPED}}}"
+
+
+def entity(fields: str = FIELDS, more: str = "", identity: str = "[[email]]", **systems: str) -> str:
+    """A person.yaml: connection -> its system in flow style. ``more``: further top keys."""
+    lines = "".join(f"  {name}: {text}\n" for name, text in systems.items())
+    return (
+        f"version: 1\nentity: person\n{more}fields:\n{fields.strip(chr(10))}\n"
+        f"identity: {identity}\nsystems:\n{lines}"
+    )
+
+
+@cache
+def _database() -> Any:
+    return new_database()
+
+
+def bench(
+    *vendors: FakeVendor, files: tuple[str, ...], modes: Mapping[str, str] | None = None,
+    limits: Limits = LIMITS,
+) -> Bench:  # fmt: skip
+    """An engine on these vendors, which share one clock, and an empty store."""
+    clock = vendors[0].clock
+    assert isinstance(clock, TestClock)
+    made = project(vendors, *files, modes=modes)
+    return make_bench(vendors, made, emptied(_database()), clock, limits)
+
+
+def vendor(name: str, clock: TestClock, **given: Any) -> FakeVendor:
+    """A vendor of people; what is no trait of ``FakeVendor`` is an ability of its resource."""
+    traits = {n: given.pop(n) for n in ("answers", "shape", "unique", "late") if n in given}
+    columns = given.pop("columns", COLUMNS)
+    return FakeVendor(spec(name, *columns, **given), clock, **traits)
+
+
+def duo(
+    hr: Mapping[str, Any] | None = None, lms: Mapping[str, Any] | None = None,
+    hr_system: str = HR, lms_system: str = LMS, fields: str = FIELDS, more: str = "",
+    modes: Mapping[str, str] | None = None, limits: Limits = LIMITS, rules: tuple[str, ...] = (),
+    identity: str = "[[email]]",
+) -> Bench:  # fmt: skip
+    """People in ``hr`` and their accounts in ``lms``; server ids, found again by email."""
+    clock = TestClock()
+    both = (
+        vendor("hr", clock, **(hr or {})),
+        vendor("lms", clock, **{"search": ("email",), **(lms or {})}),
+    )
+    text = entity(fields, more, identity, hr=hr_system, lms=lms_system)
+    return bench(*both, files=(text, *rules), modes=modes, limits=limits)
+
+
+def anna(made: Bench, **values: Any) -> tuple[str, str]:
+    """Enter Anna in ``hr`` and sync; her ids in ``hr`` and in ``lms``."""
+    hr, lms = made.vendors["hr"], made.vendors["lms"]
+    mine = hr.add(**{"email": "anna@x.de", "name": "Anna", "job": "dev", **values})
+    made.sync()
+    (theirs,) = lms.rows()
+    return mine, theirs
