@@ -53,7 +53,9 @@ def test_a_blocked_client_is_woken() -> None:
         sender = threading.Timer(0.2, lambda: redis.Redis(port=port).lpush("queue", "task"))
         sender.start()
         started = time.monotonic()
-        assert client.brpop(["queue"], timeout=5) == (b"queue", b"task")
+        woken = client.brpop(["queue"], timeout=5)
+        sender.join()
+        assert woken == (b"queue", b"task")
         assert time.monotonic() - started < 2
 
 
