@@ -13,6 +13,7 @@ from syncengine.mapping import Context, Project, Rule, load_project
 from syncengine.model.record import Record, World
 from syncengine.model.ref import Ref
 from syncengine.model.resource import ConnectorSpec, FieldSpec, ResourceSpec
+from syncengine.model.values import Json, Row
 
 TODAY: Final = "2026-11-22"
 
@@ -71,7 +72,7 @@ def load(folder: Path, environment: Mapping[str, str] | None = None, **files: st
 def faults(folder: Path, **files: str) -> list[str]:
     """What is wrong with a project of these files."""
     with pytest.raises(ConfigInvalid) as raised:
-        load(folder, **files)
+        load(folder, None, **files)
     return list(raised.value.faults)
 
 
@@ -105,10 +106,10 @@ def rule(folder: Path, field: str, spelled: str) -> Rule:
     return project.entities["person"].systems["one"].rules["x"]
 
 
-def context(**known: object) -> Context:
+def context(record: Record | None = None, row: Row | None = None, old: Json = None) -> Context:
     """Rows 1 and 2 of ``one`` are the records p1 and p2; 3 is linked nowhere."""
     tied = {("person", Ref("one", "people", str(n))): f"p{n}" for n in (1, 2)}
     externals = {(f"p{n}", "one"): str(n) for n in (1, 2)}
     records = {f"p{n}": Record(f"p{n}", "person", {}) for n in (1, 2, 3)}
     world = World(TODAY, records, tied, externals)
-    return Context("one", world, **known)  # type: ignore[arg-type]
+    return Context("one", world, record, row or {}, old)

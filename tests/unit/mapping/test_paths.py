@@ -93,7 +93,20 @@ def test_a_misfit_on_the_way_is_told(path: str, row: dict[str, object]) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["", ".", "a.", "a..b", "a[", "a[b]", "a b", "1", "[k='x'].v", "a[k='x']", "a[k='x'].k", "a['']"],
+    [
+        "",
+        ".",
+        "a.",
+        "a..b",
+        "a[",
+        "a[b]",
+        "a b",
+        "1",
+        "[k='x'].v",
+        "a[k='x']",
+        "a[k='x'].k",
+        "a['']",
+    ],
 )
 def test_what_is_no_path_is_refused(path: str) -> None:
     """Text that is no path is refused with an example of one."""
