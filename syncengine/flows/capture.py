@@ -49,6 +49,7 @@ class _Listing:
         """Store what one page (or some pages) showed, and where to go on."""
         engine = self.engine
         received = engine.clock.now()
+        items = [_of_period(engine, self.connection, self.resource, item) for item in items]
         reads = [
             Read(i.external_id, i.row, i.parent, started, received) for i in items if not i.fault
         ]
@@ -71,6 +72,16 @@ class _Listing:
         self.moved += moved
         engine.announce("refresh", stale)
         engine.announce("reconcile", dirty)
+
+
+def _of_period(engine: Engine, connection: str, resource: str, item: Item) -> Item:
+    """A live value without a past (``keep: day`` or ``month``) is one row for each period."""
+    schedule = engine.project.connections[connection].resources.get(resource)
+    if schedule is None or schedule.keep == "latest" or item.fault:
+        return item
+    period = engine.today if schedule.keep == "day" else engine.today[:7]
+    row = {**item.row, "_period": period}
+    return replace(item, external_id=f"{item.external_id}@{period}", row=row)
 
 
 def _quarantined(connection: str, resource: str, item: Item) -> Case:
@@ -96,6 +107,7 @@ def capture(
         state = tx.resource(connection, resource)
     with engine.slots(connection, engine.concurrency(connection)) as width:
         if not width:
+            _let_go(engine, connection, resource)
             return Captured(fault=f"{connection} is busy")
         listing = _Listing(engine, connection, resource, engine.clock.now())
         try:
@@ -107,6 +119,12 @@ def capture(
             return _note_fault(listing, error)
     engine.note_success(connection)
     return _finish(listing, kind, state)
+
+
+def _let_go(engine: Engine, connection: str, resource: str) -> None:
+    """The next sweep announces the listing again, and does not wait for one that never began."""
+    with engine.ledger.write() as tx:
+        tx.save_resource(replace(tx.resource(connection, resource), scan_started=0.0))
 
 
 def _poll(listing: _Listing, connector: Connector, state: ResourceState) -> None:
@@ -203,6 +221,9 @@ def _unseen(
     engine: Engine, tx: Transaction, entity: str, system: System, listing: _Listing
 ) -> list[Link]:
     """Links whose row a complete listing had to show and did not; outside its window nothing is missing."""
+    schedule = engine.project.connections[listing.connection].resources.get(listing.resource)
+    if schedule is not None and schedule.keep != "latest":
+        return []
     links = tx.unseen_since(entity, listing.connection, listing.resource, listing.started)
     window = _window(engine, listing)
     if window is None or not system.resource.dated:

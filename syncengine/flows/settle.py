@@ -11,7 +11,7 @@ from syncengine.flows.engine import Engine, new_id, stubborn
 from syncengine.flows.rows import Read, store
 from syncengine.mapping import System
 from syncengine.model.event import Event
-from syncengine.model.link import LIVE, Link, LinkState, Wait
+from syncengine.model.link import Base, Link, LinkState, Wait
 from syncengine.model.operation import Action, Operation, OperationState, Written
 from syncengine.model.values import Row
 from syncengine.planning.identity import identity_subject, inherited
@@ -96,7 +96,8 @@ class Settle:
         self._save_link(tx, stamped(link, settled.moved, stamp))
         self._save(tx, held, OperationState.APPLIED, external_id=external_id)
         tx.add_history([replace(c, at=now, stamp=stamp) for c in settled.changes])
-        tx.dissolve_cases({f"rejected:{link.id}", f"unknown:{operation.id}"}, now)
+        if held.state is OperationState.UNKNOWN:
+            tx.dissolve_cases({f"unknown:{operation.id}"}, now)
         self._wake(tx, link, operation)
 
     def _wake(self, tx: Transaction, link: Link, operation: Operation) -> None:
@@ -106,10 +107,12 @@ class Settle:
         elif operation.action is Action.CREATE:
             known = f"rec:{link.record_id}@{link.connection}"
             tx.dirty_waiting({f"op:{operation.id}", f"ref:{place}", known})
-            tx.derive_due([operation.record_id])
+            if any(operation.entity in d.sources for d in self.engine.project.derivations):
+                tx.derive_due([operation.record_id])
 
     def _make_room(self, tx: Transaction, link: Link) -> Link:
-        """A row that a scan saw before we learned that it is ours: its untied link goes into this one."""
+        """A row that a scan saw before we learned that it is ours, or that a leaver left: one link goes into the
+        other."""
         if link.external_id is None or link.state is LinkState.GONE:
             return link
         found = tx.links_at(
@@ -117,7 +120,7 @@ class Settle:
         ).get(link.external_id)
         if found is None or found.id == link.id:
             return link
-        if found.record_id is None:
+        if self._gives_way(tx, found):
             tx.remove_links([found.id])
             tx.dissolve_cases([identity_subject(found)], self.engine.clock.now())
             return link
@@ -243,9 +246,7 @@ class Settle:
             self._save_link(tx, link if holder is None else self._waits_for(link, holder))
             tx.dirty_waiting({f"op:{operation.id}"})
             return "stale"
-        made = tx.creates(link.connection, link.resource, [item.external_id])
-        before = made.get(item.external_id)
-        base = link.base if before is None else inherited(system, before)
+        base = self._faces_of(tx, system, link, item)
         tied = replace(
             link, state=LinkState.LINKED, external_id=item.external_id, parent=item.parent,
             base=base, dirty=link.dirty + 1, wait=None,
@@ -281,9 +282,31 @@ class Settle:
         )
         for item in items:
             holder = held.get(item.external_id)
-            if holder is None or holder.id == link.id or holder.state not in LIVE:
+            if holder is None or holder.id == link.id or self._gives_way(tx, holder):
                 return item, None
         return None, held[items[0].external_id]
+
+    def _gives_way(self, tx: Transaction, holder: Link) -> bool:
+        """Whether another record may take a link's row: nobody is asked about it, or its own record is gone."""
+        match holder.state:
+            case LinkState.SEEN:
+                return not tx.cases(subjects=[identity_subject(holder)])
+            case LinkState.GONE:
+                return True
+            case LinkState.LEFT:
+                record_id = holder.record_id or ""
+                return tx.records([record_id])[record_id].deleted
+        return False
+
+    def _faces_of(self, tx: Transaction, system: System, link: Link, item: Item) -> Base:
+        """What an adopted row held when one of us last wrote it: as a leaver's row, or at a create of ours."""
+        at = tx.links_at(link.entity, link.connection, link.resource, [item.external_id])
+        holder = at.get(item.external_id)
+        if holder is not None and holder.state is LinkState.LEFT:
+            return holder.base
+        made = tx.creates(link.connection, link.resource, [item.external_id])
+        before = made.get(item.external_id)
+        return link.base if before is None else inherited(system, before)
 
     def _show(self, tx: Transaction, system: System, link: Link, item: Item, look: Look) -> None:
         read = Read(item.external_id, item.row, item.parent, look.started, look.received)

@@ -51,12 +51,27 @@ def _due_listings(engine: Engine, tx: Transaction) -> Iterator[tuple[str, str, s
             continue
         schedule = engine.project.connections[connection].resources.get(resource)
         state = tx.resource(connection, resource)
-        if schedule is None or now - state.scan_started < patience:
+        came = max(state.scanned_at, state.polled_at) >= state.scan_started
+        if schedule is None or not (came or now - state.scan_started >= patience):
+            continue
+        if not _parents_known(engine, tx, connection, resource):
             continue
         kind = _due(state, schedule.poll, schedule.scan, now)
         if kind:
             tx.save_resource(replace(state, scan_started=now))
             yield connection, resource, kind
+
+
+def _parents_known(engine: Engine, tx: Transaction, connection: str, resource: str) -> bool:
+    """Whether the rows that this listing is read below are listed and told who they are; without them it would
+    come back empty and count as complete."""
+    parent = engine.project.connections[connection].spec.resources[resource].parent
+    if parent is None:
+        return True
+    systems = engine.project.systems_of(connection, parent)
+    return bool(tx.resource(connection, parent).scanned_at) and not any(
+        tx.unsorted_links(entity.name, connection, parent) for entity, _ in systems
+    )
 
 
 def _due(state: ResourceState, poll: float | None, scan: float | None, now: float) -> str:

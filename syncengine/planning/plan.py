@@ -63,7 +63,9 @@ def decide(scene: Scene) -> Plan:
     match calm.state:
         case LinkState.CREATING:
             return _create(scene, calm)
-        case LinkState.WAITING | LinkState.UNLINKED | LinkState.SEEN:
+        case LinkState.WAITING:
+            return Plan(replace(calm, state=LinkState.CREATING), again=True)
+        case LinkState.UNLINKED | LinkState.SEEN:
             return Plan(replace(calm, wait=scene.link.wait))
         case LinkState.GONE if calm.row is None:
             return Plan(calm)
@@ -272,7 +274,7 @@ class _Fields:
             record if patched else None,
             operation,
             tuple(cases),
-            frozenset(questions.subjects(scene) - stated),
+            frozenset(questions.subjects(scene, refused=bool(self.body)) - stated),
             tuple(self.changes),
             again=patched and scene.system.writes and operation is None,
         )
@@ -378,7 +380,8 @@ class _Fields:
                 self.agree(name, side.ours, raw)
             case Verdict.KEEP if decision.seen:
                 self.vendor[name] = raw
-                self.canonical.setdefault(name, side.ours)
+                if self.writing:
+                    self.canonical.setdefault(name, side.ours)
             case Verdict.PATCH:
                 self.learn(name, rule, side, decision)
                 self.agree(name, decision.value, raw)

@@ -24,12 +24,12 @@ def digest(value: Json) -> str:
     return hashlib.blake2b(text.encode(), digest_size=10).hexdigest()
 
 
-def subjects(scene: Scene) -> set[str]:
-    """Subjects of the questions that a merge of this link asks, or asked before."""
+def subjects(scene: Scene, refused: bool) -> set[str]:
+    """Subjects of the questions that a merge of this link asks, or asked before; that of a refused write only
+    where there is nothing to write any more (not ``refused``)."""
     link = scene.link
-    return {
-        f"conflict:{link.id}", f"drift:{link.id}", f"missing:{link.id}", f"quarantined:{link.id}"
-    }  # fmt: skip
+    kinds = ["conflict", "drift", "missing", "quarantined"] + ([] if refused else ["rejected"])
+    return {f"{kind}:{link.id}" for kind in kinds}
 
 
 def _case(

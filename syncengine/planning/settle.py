@@ -71,7 +71,22 @@ def _faces(system: System, base: Base, operation: Operation, answer: Row | None)
             expected.add(name)
         else:
             expected.discard(name)
+    if operation.leave:
+        _own_leaving(system, operation, answer, canonical, vendor)
     return Base(canonical, vendor, frozenset(expected))
+
+
+def _own_leaving(
+    system: System, operation: Operation, answer: Row | None, canonical: dict[str, Json],
+    vendor: dict[str, Json],
+) -> None:  # fmt: skip
+    """What we wrote on leaving is no wish of the vendor, and no agreement: coming back undoes it."""
+    for name, rule in system.rules.items():
+        sent = sent_raw(system, operation, name)
+        if sent is not ABSENT:
+            shown = ABSENT if answer is None else rule.look(answer)
+            vendor[name] = sent if shown is ABSENT else shown
+            canonical.pop(name, None)
 
 
 def _moved_by_others(system: System, link: Link, operation: Operation, row: Row) -> frozenset[str]:
