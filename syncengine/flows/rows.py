@@ -53,7 +53,7 @@ def store(
 ) -> Stored:  # fmt: skip
     """Judge readings of rows of one resource and write what follows from them."""
     connection, resource = system.connection, system.resource.name
-    last = {read.external_id: read for read in reads}
+    last = {read.external_id: _with_names(read) for read in reads}
     known = tx.links_at(entity.name, connection, resource, list(last), lock=True)
     kept = roots(system)
     sights: dict[str, Sight] = {}
@@ -67,6 +67,14 @@ def store(
         sights[external_id] = sight(system, link, reading, kept, None)
     _note_foreign(tx, system, source, last, known, sights, kept)
     return _write(engine, tx, entity, system, source, known, sights)
+
+
+def _with_names(read: Read) -> Read:
+    """The row with what only its address tells, as mappings name it."""
+    if read.row is None:
+        return read
+    names = {"_id": read.external_id} | ({"_parent": read.parent} if read.parent else {})
+    return replace(read, row={**names, **read.row})
 
 
 def _not_counted(system: System, row: Row) -> bool:

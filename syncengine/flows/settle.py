@@ -120,7 +120,7 @@ class Settle:
         ).get(link.external_id)
         if found is None or found.id == link.id:
             return link
-        if self._gives_way(tx, found):
+        if found.record_id is None or self._gives_way(tx, found):
             tx.remove_links([found.id])
             tx.dissolve_cases([identity_subject(found)], self.engine.clock.now())
             return link

@@ -33,7 +33,7 @@ def settle_applied(
             read_at=received, base=Base(), noted={}, need_get=False, dirty=link.dirty + 1,
         )  # fmt: skip
         return Settled(gone)
-    shown = None if answer is None else mapped(answer, roots(system))
+    shown = None if answer is None else mapped({"_id": external_id, **answer}, roots(system))
     row = body_row(operation.body, link.row)
     row = mapped(row, roots(system)) if shown is None else {**row, **shown}
     moved = _moved_by_others(system, link, operation, row)
