@@ -1,0 +1,98 @@
+"""The program: all commands, and what becomes of an error."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import version
+from types import TracebackType
+from typing import Annotated, Any
+
+import typer
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from typer.core import TyperGroup
+from typer.main import get_command
+
+from syncengine.cli import cases, decide, look, passes, project, serve, ui
+from syncengine.errors import Bug, ConfigInvalid, SyncengineError
+from syncengine.logs import place
+
+
+class Commands(TyperGroup):
+    """Errors become advice and an exit code; a traceback is shown with ``--debug`` only."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except (SyncengineError, SQLAlchemyError, OSError) as error:
+            if ctx.params.get("debug"):
+                raise
+            for line in _advice(error):
+                ui.aside().print(line, markup=False, soft_wrap=True)
+            code = ui.Exit.INVALID if isinstance(error, ConfigInvalid) else ui.Exit.ERROR
+            raise typer.Exit(code) from None
+
+
+def _advice(error: SyncengineError | SQLAlchemyError | OSError) -> list[str]:
+    if isinstance(error, ConfigInvalid):
+        return list(error.faults)
+    if isinstance(error, SQLAlchemyError):
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        return [
+            f"error: the database cannot be used: {ui.plain(cause, 300)}",
+            "Look at SYNCENGINE_DATABASE_URL, and whether the database runs.",
+        ]
+    hint = "; run it again with --debug to see where, and please report it"
+    return [
+        f"error: {ui.plain(str(error) or type(error).__name__, 600)}"
+        + hint * isinstance(error, Bug)
+    ]
+
+
+def _unexpected(_: type[BaseException], error: BaseException, __: TracebackType | None) -> None:
+    """The last resort: one line, since a message of a stranger may quote a row."""
+    hint = "run it again with --debug to see all of it, and please report it"
+    ui.aside().print(f"error: unexpected {place(error)}; {hint}", markup=False, soft_wrap=True)
+
+
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for group in (project, passes, look, cases, decide, serve):
+    group.register(app)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(version("syncengine"))
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the whole traceback of an error.")
+    ] = False,
+    _: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Keeps people, trainings, time entries and absences in agreement across HR systems.
+
+    Begin with `syncengine init`, `syncengine check`, `syncengine plan --fresh`. The environment says which
+    project (`SYNCENGINE_PROJECT`, default `mappings`) and which database (`SYNCENGINE_DATABASE_URL`).
+
+    ui.Exit codes: 0 done, 1 error, 2 bad usage or invalid project, 3 `plan` has changes, 4 `sync` waits for a person.
+    """
+    if debug:
+        sys.excepthook = sys.__excepthook__
+
+
+def main() -> None:
+    """The entry point ``syncengine``."""
+    sys.excepthook = _unexpected
+    get_command(app)(prog_name="syncengine")

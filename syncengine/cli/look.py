@@ -1,0 +1,216 @@
+"""``status``, ``operations``, ``events``, ``links list``: look, and change nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict
+from time import time
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from syncengine.cli import ui
+from syncengine.flows import look
+from syncengine.flows.status import status as read_status
+from syncengine.model.link import LinkState
+from syncengine.model.operation import OperationState
+
+PANEL = "Look"
+
+links = typer.Typer(help="Which row of a vendor belongs to which record.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command(rich_help_panel=PANEL)(status)
+    app.command(rich_help_panel=PANEL)(operations)
+    app.command(rich_help_panel=PANEL)(events)
+    app.add_typer(links, name="links", rich_help_panel=PANEL)
+
+
+def status(as_json: ui.Json = False) -> None:
+    """Show how every connection stands, and what waits.
+
+    Example: `syncengine status`
+    """
+    with ui.engine() as opened:
+        document = read_status(opened)
+    if as_json:
+        ui.emit(document)
+        return
+    console = ui.screen()
+    rows = ui.table("connection", "state", "listing", "rows", "read", right=("rows",))
+    for name, connection in document["connections"].items():
+        first: tuple[Any, Any] = (name, _state(connection))
+        for resource, seen in connection["resources"].items():
+            age = (
+                ui.cell(_ago(seen["scanned_at"]))
+                if not seen["fault"]
+                else ui.cell(seen["fault"], "red")
+            )
+            rows.add_row(*first, resource, f"{seen['rows']:,}", age)
+            first = ("", "")
+        if first[0]:
+            rows.add_row(*first)
+    console.print(rows)
+    console.print()
+    _show_links(document["links"])
+    _show_rest(document)
+
+
+def _state(connection: dict[str, Any]) -> Text:
+    """The worst thing there is to say."""
+    if connection["off"]:
+        return ui.cell(f"off: {connection['off']}", "yellow")
+    if connection["halted"]:
+        return ui.cell(f"halted: {connection['halted']}", "red")
+    if connection["paused"]:
+        return ui.cell(f"paused: {connection['paused']}", "yellow")
+    if (connection["blocked_until"] or 0) > time():
+        return ui.cell(f"blocked until {ui.clock(connection['blocked_until'])[-8:]}", "yellow")
+    return ui.cell("writes", "green") if connection["mode"] == "write" else ui.cell("observes")
+
+
+def _ago(at: float | None) -> str:
+    if not at:
+        return "never"
+    seconds = max(0, int(time() - at))
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds // size} {unit} ago"
+    return f"{seconds} s ago"
+
+
+def _show_links(links: list[dict[str, Any]]) -> None:
+    states = [str(s) for s in LinkState if any(line["state"] == s for line in links)]
+    if not states:
+        ui.screen().print("Nothing has been read yet: run `syncengine sync`.", markup=False)
+        return
+    counts = Counter[tuple[str, str, str]]()
+    for line in links:
+        counts[line["entity"], line["connection"], line["state"]] += line["count"]
+    rows = ui.table("entity", "connection", *states, right=states)
+    for entity, connection in dict.fromkeys((line["entity"], line["connection"]) for line in links):
+        numbers = (counts[entity, connection, state] for state in states)
+        rows.add_row(entity, connection, *(f"{n:,}" if n else "·" for n in numbers))
+    ui.screen().print(rows)
+    ui.screen().print()
+
+
+def _show_rest(document: dict[str, Any]) -> None:
+    console = ui.screen()
+    done: Counter[str] = Counter()
+    for line in document["operations"]:
+        done[line["state"]] += line["count"]
+    told = ", ".join(f"{n:,} {state}" for state, n in sorted(done.items())) or "none"
+    console.print(f"Writes: {told}. Events: {document['events']:,}.")
+    if document["dirty"]:
+        console.print(f"{ui.counted(document['dirty'], 'link')} to be looked at.")
+    for line in document["waiting"]:
+        what = f"{ui.counted(line['count'], line['entity'])} in {line['connection']}"
+        console.print(ui.cell(f"Waiting: {what} for {line['waits_for']}."))
+    for kind, count in document["cases"].items():
+        text = f"Waiting for a person: {count:,} {kind}: `syncengine cases list`."
+        console.print(ui.cell(text, "yellow"))
+
+
+@links.command("list")
+def list_links(
+    unlinked: Annotated[
+        bool, typer.Option("--unlinked", help="Only rows that belong to no record.")
+    ] = False,
+    entity: ui.Entity = None,
+    connection: ui.Connection = None,
+    limit: ui.Limit = 100,
+    as_json: ui.Json = False,
+) -> None:
+    """List rows of vendors and the records they belong to.
+
+    Example: `syncengine links list --unlinked --connection haekka`
+    """
+    states = look.UNLINKED if unlinked else ()
+    with ui.engine() as opened:
+        ui.known("--entity", entity, list(opened.project.entities))
+        ui.known("--connection", connection, list(opened.project.connections))
+        document = look.select_links(opened, entity, connection, states, limit)
+    if as_json:
+        ui.emit({"links": document})
+        return
+    rows = ui.table("entity", "row", "name", "record", "state")
+    for link in document:
+        state = link["state"] + (f", waits for {link['waits_for']}" if link["waits_for"] else "")
+        rows.add_row(
+            link["entity"],
+            ui.cell(f"{link['connection']} {link['external_id'] or '(to be made)'}", width=44),
+            ui.cell(link["name"], width=44),
+            ui.cell(ui.short(link["record"]), "dim"),
+            ui.cell(state),
+        )
+    _print(rows, len(document), limit, "link")
+
+
+def operations(
+    state: Annotated[
+        OperationState | None, typer.Option(help="Only in this state.", show_choices=True)
+    ] = None,
+    connection: ui.Connection = None,
+    limit: ui.Limit = 50,
+    as_json: ui.Json = False,
+) -> None:
+    """List writes, the newest first.
+
+    Example: `syncengine operations --state unknown`
+    """
+    with ui.engine() as opened:
+        ui.known("--connection", connection, list(opened.project.connections))
+        document = look.select_operations(opened, connection, (state,) if state else (), limit)
+    if as_json:
+        ui.emit({"operations": document})
+        return
+    rows = ui.table("at", "write", "of", "fields", "state")
+    for operation in document:
+        told = operation["state"] + (f": {operation['detail']}" if operation["detail"] else "")
+        rows.add_row(
+            ui.cell(ui.clock(operation["created_at"])[5:], "dim"),
+            f"{operation['action']} {operation['connection']} {operation['resource']}",
+            ui.cell(operation["name"], width=44),
+            ui.cell(operation["fields"] or "–"),
+            ui.cell(told, _COLOURS.get(operation["state"], "yellow"), width=80),
+        )
+    _print(rows, len(document), limit, "write")
+
+
+_COLOURS = {"applied": "green", "cancelled": "dim", "stale": "dim", "rejected": "red"}
+
+
+def events(
+    connection: ui.Connection = None, limit: ui.Limit = 50, as_json: ui.Json = False
+) -> None:
+    """List what vendors showed, the newest first: which row moved, and how we learned of it.
+
+    Example: `syncengine events --connection heavenhr --limit 20`
+    """
+    with ui.engine() as opened:
+        ui.known("--connection", connection, list(opened.project.connections))
+        found = look.select_events(opened, connection, limit)
+    if as_json:
+        ui.emit({"events": [asdict(event) for event in found]})
+        return
+    rows = ui.table("event", "at", "row", "learned by", right=("event",))
+    for event in found:
+        where = f"{event.connection} {event.resource} {event.external_id}"
+        rows.add_row(
+            str(event.id), ui.cell(ui.clock(event.at)[5:], "dim"), ui.cell(where), event.source
+        )
+    _print(rows, len(found), limit, "event")
+
+
+def _print(rows: Any, count: int, limit: int, what: str) -> None:
+    """A list, or that there is none, or that it was cut."""
+    if not count:
+        ui.screen().print(f"No {what}s.")
+        return
+    ui.screen().print(rows)
+    if count == limit:
+        ui.screen().print(f"Only {limit}; --limit shows more.", style="dim")

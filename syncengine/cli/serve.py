@@ -1,0 +1,101 @@
+"""``run``, ``web``, ``demo``, ``sandbox``: what stays until it is told to stop.
+
+What these need (Celery, web servers, the simulators) is loaded by the command that needs it, so that the others
+start at once.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+from syncengine.bootstrap import load, open_ledger
+from syncengine.cli import ui
+from syncengine.sandbox.world import Options, Profile
+
+PANEL = "Service"
+
+Port = Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    for command in (run, web, demo, sandbox):
+        app.command(rich_help_panel=PANEL)(command)
+
+
+def run(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Of the web side.")] = 8080,
+    flower_port: Annotated[int, typer.Option(min=0, max=65535, help="Of Flower.")] = 5555,
+    concurrency: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 2,
+) -> None:
+    """Run the whole service here until Ctrl-C: broker, worker, beat, web and Flower.
+
+    Example: `syncengine run --port 8080`
+    """
+    from syncengine.service import Service
+
+    found = ui.settings()
+    load(found)
+    with open_ledger(found):
+        pass
+    service = Service(
+        found, os.environ, web_port=port, flower_port=flower_port, concurrency=concurrency
+    )
+    with service:
+        ui.aside().print(f"web     {service.web_url}/healthz  {service.web_url}/metrics")
+        ui.aside().print(f"Flower  {service.flower_url}")
+        ui.aside().print("Ctrl-C stops it.", style="dim")
+        service.wait()
+
+
+def web(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8080,
+) -> None:
+    """Serve the intake of webhooks, `/healthz` and `/metrics`.
+
+    Example: `syncengine web --host 0.0.0.0 --port 8080`
+    """
+    from syncengine.web.__main__ import main
+
+    load(ui.settings())
+    main(host, str(port))
+
+
+def demo(
+    people: Annotated[int, typer.Option(min=6, max=2000, help="People in the company.")] = 50,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave everything running at the end.")
+    ] = False,
+) -> None:
+    """Tell the whole story against five simulated vendors, in about a minute. Touches nothing of yours.
+
+    Example: `syncengine demo --keep`
+    """
+    from syncengine.demo.story import run as tell
+
+    code = tell(people=people, keep=keep)
+    ui.leave(ui.Exit(code))
+
+
+def sandbox(
+    people: Annotated[int, typer.Option(min=1, help="People in the company.")] = 20,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same company.")] = 1,
+    port: Annotated[
+        int,
+        typer.Option(min=0, max=65500, help="Of the control server; vendors follow. 0: any free."),
+    ] = 0,
+    profile: Annotated[
+        Profile, typer.Option(help="As the vendors' pages say, or as they are seen to behave.")
+    ] = "documented",
+) -> None:
+    """Run the vendors' simulators alone. Prints `export` lines for a shell, then `ready`.
+
+    Example: `syncengine sandbox --people 50 --port 9000`
+    """
+    from syncengine.sandbox.server import serve
+
+    serve(Options(people=people, seed=seed, port=port, profile=profile))

@@ -1,0 +1,144 @@
+"""What all commands share: options, where and how they print, how they open the engine, how they end."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from enum import IntEnum
+from os import environ
+from typing import Annotated, Any, TextIO, cast
+
+import typer
+from rich.console import Console
+from rich.file_proxy import FileProxy
+from rich.table import Table
+from rich.text import Text
+
+from syncengine.bootstrap import open_engine
+from syncengine.flows.engine import Engine
+from syncengine.logs import configure_logs
+from syncengine.settings import Settings, read_settings
+
+
+class Exit(IntEnum):
+    """How a command ends."""
+
+    DONE = 0
+    ERROR = 1
+    INVALID = 2
+    PENDING = 3
+    PERSON = 4
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document, for machines.")]
+Connection = Annotated[str | None, typer.Option(help="Only this connection.", metavar="NAME")]
+Entity = Annotated[str | None, typer.Option(help="Only this entity.", metavar="NAME")]
+Limit = Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")]
+
+_UNSIZED = 140
+"""Columns where the output is no terminal and nobody says how wide it is."""
+
+
+def screen() -> Console:
+    """Standard output."""
+    return _console(stderr=False)
+
+
+def aside() -> Console:
+    """Standard error: progress, advice, faults."""
+    return _console(stderr=True)
+
+
+def _console(stderr: bool) -> Console:
+    sized = (sys.stderr if stderr else sys.stdout).isatty() or "COLUMNS" in environ
+    return Console(stderr=stderr, highlight=False, width=None if sized else _UNSIZED)
+
+
+def emit(document: Any) -> None:
+    """The one JSON document of ``--json``."""
+    typer.echo(json.dumps(document, indent=2, default=str))
+
+
+def leave(code: Exit) -> None:
+    """End the command. Raises typer.Exit, unless all is well."""
+    if code is not Exit.DONE:
+        raise typer.Exit(code)
+
+
+def settings() -> Settings:
+    """The settings, and logs to stderr from warnings on. Raises ConfigInvalid."""
+    found = read_settings()
+    console = aside()
+    stream = FileProxy(console, sys.stderr) if console.is_terminal else sys.stderr
+    configure_logs(found.log_format, cast(TextIO, stream))
+    logging.getLogger().setLevel(logging.WARNING)
+    return found
+
+
+@contextmanager
+def engine() -> Iterator[Engine]:
+    """The engine of this environment. Raises ConfigInvalid."""
+    with open_engine(settings()) as opened:
+        yield opened
+
+
+def known(option: str, given: str | None, names: Sequence[str]) -> None:
+    """Refuse a name that the project does not have, as bad usage."""
+    if given is not None and given not in names:
+        expected = ", ".join(names) or "none at all"
+        raise typer.BadParameter(
+            f"the project knows {expected}; found {given!r}", param_hint=option
+        )
+
+
+def plain(value: Any, width: int = 0) -> str:
+    """A value as people read it, on one line, nothing in it that could steer a terminal; cut to ``width``."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        text = ", ".join(plain(item) for item in value)
+    elif isinstance(value, dict):
+        text = json.dumps(value, ensure_ascii=False)
+    else:
+        text = str(value)
+    text = "".join(c if c.isprintable() else " " for c in text)
+    return text if not width or len(text) <= width else text[: width - 1] + "…"
+
+
+def cell(value: Any, style: str = "", width: int = 0) -> Text:
+    """``plain`` for a table: never read as markup."""
+    return Text(plain(value, width), style)
+
+
+def table(*columns: str, title: str | None = None, right: Sequence[str] = ()) -> Table:
+    """An open table with these headings; ``right``: those of numbers."""
+    made = Table(
+        title=title, title_justify="left", title_style="bold", box=None, pad_edge=False,
+        header_style="dim", padding=(0, 2, 0, 0),
+    )  # fmt: skip
+    for name in columns:
+        made.add_column(name, justify="right" if name in right else "left", overflow="fold")
+    return made
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """``1 case``, ``2 cases``."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def clock(at: float | None) -> str:
+    """Epoch seconds in the time of this machine."""
+    if not at:
+        return "never"
+    return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def short(identifier: str | None) -> str:
+    """The end of an id, which tells it from others and which commands take in place of the whole."""
+    return (identifier or "")[-8:]

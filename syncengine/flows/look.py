@@ -1,0 +1,369 @@
+"""Look: records, links, operations, events and cases as people read them. Nothing here changes anything.
+
+Records go by readable names (their required values that are not sensitive), sensitive values are dotted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from syncengine.flows.engine import Engine
+from syncengine.flows.plan import DOTS, title
+from syncengine.flows.scenes import as_list
+from syncengine.mapping import Entity, System
+from syncengine.model.case import Case, CaseKind
+from syncengine.model.event import Event
+from syncengine.model.link import Link, LinkState
+from syncengine.model.operation import UNSETTLED, Operation
+from syncengine.model.record import Record
+from syncengine.model.values import ABSENT, Json, is_empty
+from syncengine.ports import Transaction
+
+MOST_PARTS = 3
+"""Values that make up a name."""
+SHORTEST = 6
+"""Characters that the end of an id must have to stand for it."""
+UNLINKED = (LinkState.SEEN, LinkState.UNLINKED)
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The records that a screen shows, and what they are called."""
+
+    engine: Engine
+    records: Mapping[str, Record]
+
+    def of(self, record_id: str | None, deep: bool = True) -> str:
+        """``Anna Meier``; ``Anna Meier, GDPR basics`` for what refers to others; the end of the id, if need be."""
+        record = self.records.get(record_id or "")
+        entity = None if record is None else self.engine.project.entities.get(record.entity)
+        if record is None or entity is None:
+            return (record_id or "")[-8:]
+        parts: list[str] = []
+        for declared in entity.fields.values():
+            value = record.values.get(declared.name)
+            if not declared.required or declared.sensitive or is_empty(value):
+                continue
+            if not declared.is_ref:
+                parts.append(str(value))
+            elif deep:
+                parts += [self.of(target, deep=False) for target in as_list(value)]
+        glue = ", " if any(f.is_ref and f.required for f in entity.fields.values()) else " "
+        name = glue.join(parts[:MOST_PARTS]) or title(entity, record) or record.id[-8:]
+        return f"{name} (deleted)" if record.deleted else name
+
+    def value(self, entity: Entity | None, field: str, value: Json) -> Json:
+        """A value to be shown: refs by name, dots for what is sensitive."""
+        declared = entity.fields.get(field) if entity is not None else None
+        if declared is None or is_empty(value):
+            return None if is_empty(value) else value
+        if declared.sensitive:
+            return DOTS
+        if declared.is_ref:
+            names = [self.of(target) for target in as_list(value)]
+            return names if isinstance(value, list) else names[0]
+        return value
+
+
+def names(engine: Engine, tx: Transaction, ids: Iterable[str | None]) -> Names:
+    """Names of these records, and of those that they refer to, two steps far."""
+    known: dict[str, Record] = {}
+    due = {i for i in ids if i}
+    for _ in range(3):
+        more = tx.records(due - known.keys())
+        known |= more
+        due = {target for record in more.values() for target in _targets(engine, record)}
+    return Names(engine, known)
+
+
+def _targets(engine: Engine, record: Record) -> set[str]:
+    entity = engine.project.entities.get(record.entity)
+    declared = entity.fields.values() if entity is not None else ()
+    return {t for f in declared if f.is_ref for t in as_list(record.values.get(f.name))}
+
+
+def find_records(
+    engine: Engine, text: str, entity: str | None = None
+) -> list[tuple[str, str, str]]:
+    """(entity, id, name) of the live records that ``text`` may mean: an id or its end, a whole name, an external id
+    or one of the identity values (an address, a number); if there is none, a part of a name."""
+    asked = [e for e in engine.project.entities.values() if entity in (None, e.name)]
+    wanted = text.strip().casefold()
+    with engine.ledger.read() as tx:
+        records = [record for e in asked for record in tx.records_of(e.name)]
+        called = names(engine, tx, [record.id for record in records])
+        external = {
+            link.record_id
+            for e in asked
+            for link in tx.select_links(entity=e.name, states=[LinkState.LINKED, LinkState.LEFT])
+            if (link.external_id or "").casefold() == wanted
+        }
+    found = [(r.entity, r.id, called.of(r.id)) for r in records]
+    exact = [
+        hit
+        for hit, record in zip(found, records, strict=True)
+        if record.id in external
+        or record.id == wanted
+        or (len(wanted) >= SHORTEST and record.id.endswith(wanted))
+        or hit[2].casefold() == wanted
+        or wanted in _identity_texts(engine.project.entities[record.entity], record)
+    ]
+    return exact or [hit for hit in found if wanted and wanted in hit[2].casefold()]
+
+
+def _identity_texts(entity: Entity, record: Record) -> set[str]:
+    rules = [rule for rule in entity.identity if len(rule) == 1]
+    shown = [name for (name,) in rules if not entity.fields[name].sensitive]
+    return {str(record.values[name]).casefold() for name in shown if record.values.get(name)}
+
+
+def row_values(system: System, entity: Entity, row: Mapping[str, Json]) -> dict[str, Json]:
+    """What a vendor's row shows of our fields, in the vendor's words; sensitive values dotted."""
+    seen = {name: rule.look(row) for name, rule in system.rules.items()}
+    return {
+        name: DOTS if entity.fields[name].sensitive and not is_empty(raw) else raw
+        for name, raw in seen.items()
+        if raw is not ABSENT
+    }
+
+
+def _row_name(engine: Engine, link: Link) -> str:
+    """What an untied row is called, after the same fields as a record, or its first identity."""
+    entity, system = engine.project.entities.get(link.entity), None
+    if entity is not None:
+        system = engine.system(link.entity, link.connection)
+    if entity is None or system is None or link.row is None:
+        return ""
+    shown = row_values(system, entity, link.row)
+    required = [n for n in shown if entity.fields[n].required and not entity.fields[n].is_ref]
+    chosen = required or [n for rule in entity.identity for n in rule if n in shown][:1]
+    return " ".join(str(shown[n]) for n in chosen if not is_empty(shown[n]))
+
+
+def select_links(
+    engine: Engine, entity: str | None, connection: str | None, states: Collection[str], limit: int
+) -> list[Document]:
+    """Links as asked, the oldest first."""
+    with engine.ledger.read() as tx:
+        links = tx.select_links(entity=entity, connection=connection, states=states, limit=limit)
+        called = names(engine, tx, [link.record_id for link in links])
+    return [_link(called, link) for link in links]
+
+
+def _link(called: Names, link: Link) -> Document:
+    tied = link.record_id is not None
+    return {
+        "id": link.id,
+        "entity": link.entity,
+        "connection": link.connection,
+        "resource": link.resource,
+        "external_id": link.external_id,
+        "record": link.record_id,
+        "name": called.of(link.record_id) if tied else _row_name(called.engine, link),
+        "state": str(link.state),
+        "waits_for": link.wait.what if link.wait else None,
+        "read_at": link.read_at or None,
+    }
+
+
+def select_operations(
+    engine: Engine, connection: str | None, states: Collection[str], limit: int
+) -> list[Document]:
+    """Operations as asked, the newest first; which fields they carry, not the values."""
+    with engine.ledger.read() as tx:
+        operations = tx.select_operations(states, connection, limit=limit)
+        called = names(engine, tx, [o.record_id for o in operations])
+    return [_operation(called, operation) for operation in operations]
+
+
+def _operation(called: Names, operation: Operation) -> Document:
+    return {
+        "id": operation.id,
+        "entity": operation.entity,
+        "connection": operation.connection,
+        "resource": operation.resource,
+        "external_id": operation.external_id,
+        "record": operation.record_id,
+        "name": called.of(operation.record_id),
+        "action": "leave" if operation.leave else str(operation.action),
+        "state": str(operation.state),
+        "attempts": operation.attempts,
+        "fields": sorted(operation.carried),
+        "created_at": operation.created_at,
+        "next_at": operation.next_at or None,
+        "detail": operation.detail,
+    }
+
+
+def select_events(engine: Engine, connection: str | None, limit: int) -> list[Event]:
+    """The newest events first."""
+    with engine.ledger.read() as tx:
+        return tx.select_events(connection, limit)
+
+
+def held_back(engine: Engine) -> tuple[int, int]:
+    """(operations that only a person can move, all unsettled ones): the connection is paused, or a question about
+    the operation is open."""
+    with engine.ledger.read() as tx:
+        waiting = tx.select_operations(UNSETTLED)
+        asked = {case.operation_id for case in tx.cases(kind=CaseKind.UNKNOWN)}
+        paused = {n for n in engine.project.connections if tx.connection(n).paused}
+    held = [o for o in waiting if o.id in asked or o.connection in paused]
+    return len(held), len(waiting)
+
+
+def select_cases(engine: Engine, kind: str | None = None, closed: bool = False) -> list[Document]:
+    """Cases, the oldest first, each with what it is about; ``case`` shows one with its evidence."""
+    with engine.ledger.read() as tx:
+        found = tx.cases(kind=kind, open_only=not closed)
+        links = tx.links({case.link_id for case in found if case.link_id})
+        called = names(engine, tx, [c.record_id or _record(links, c) for c in found])
+    return [_case(called, links, case) for case in found]
+
+
+def _record(links: Mapping[str, Link], case: Case) -> str | None:
+    link = links.get(case.link_id or "")
+    return link.record_id if link is not None else None
+
+
+def _case(called: Names, links: Mapping[str, Link], case: Case) -> Document:
+    link = links.get(case.link_id or "")
+    record = case.record_id or _record(links, case)
+    about = called.of(record) if record else _row_name(called.engine, link) if link else ""
+    return {
+        "id": case.id,
+        "kind": str(case.kind),
+        "entity": case.entity,
+        "about": about,
+        "connection": link.connection if link else None,
+        "external_id": link.external_id if link else case.evidence.get("external_id"),
+        "question": case.question,
+        "answers": case.answers,
+        "opened_at": case.opened_at,
+        "closed_at": case.closed_at,
+        "answer": case.answer,
+        "reason": case.reason,
+    }
+
+
+def find_cases(engine: Engine, text: str) -> list[str]:
+    """Ids of the cases, closed ones too, that an id or its end may mean."""
+    with engine.ledger.read() as tx:
+        ids = [case.id for case in tx.cases(open_only=False)]
+    exact = [i for i in ids if i == text]
+    return exact or [i for i in ids if len(text) >= SHORTEST and i.endswith(text)]
+
+
+def case(engine: Engine, case_id: str) -> Document:
+    """One case with its evidence: ``sides`` are what stands beside each other (``title``, ``values``), ``writes``
+    the writes that are held. Raises KeyError for an unknown id."""
+    with engine.ledger.read() as tx:
+        found = {c.id: c for c in tx.cases(ids=[case_id], open_only=False)}[case_id]
+        evidence = found.evidence
+        near = {*evidence.get("rows", ()), *evidence.get("links", ()), found.link_id or ""}
+        links = tx.links(near)
+        ids = {*evidence.get("records", ()), found.record_id, *_ref_values(engine, found)}
+        called = names(engine, tx, [*ids, *(link.record_id for link in links.values())])
+    document = _case(called, links, found)
+    document["answers"] = {
+        answer: _readable(called, answer, does) for answer, does in found.answers.items()
+    }
+    document["sides"] = _sides(called, links, found)
+    document["writes"] = [_link(called, links[i]) for i in evidence.get("links", ()) if i in links]
+    document["vendor_says"] = evidence.get("answer")
+    return document
+
+
+def _ref_values(engine: Engine, case: Case) -> set[str]:
+    """Record ids among the values that are in question."""
+    entity = engine.project.entities.get(case.entity)
+    return {
+        target
+        for name, sides in case.evidence.get("fields", {}).items()
+        if entity is not None and name in entity.fields and entity.fields[name].is_ref
+        for value in sides.values()
+        for target in as_list(value)
+    }
+
+
+def _readable(called: Names, answer: str, does: str) -> str:
+    record = answer.removeprefix("link ")
+    return does if record == answer else f"this row belongs to {called.of(record)}"
+
+
+def _sides(called: Names, links: Mapping[str, Link], case: Case) -> list[Document]:
+    evidence = case.evidence
+    entity = called.engine.project.entities.get(case.entity)
+    if entity is None:
+        return [_side("found", {k: v for k, v in evidence.items() if k != "row"})]
+    if "fields" in evidence:
+        return _values_in_question(called, entity, case)
+    link = links.get(case.link_id or "")
+    system = engine_system(called.engine, link)
+    sides = []
+    if link is not None and system is not None and "row" in evidence:
+        values = row_values(system, entity, evidence["row"])
+        sides.append(_side(f"this row: {link.connection} {link.external_id or ''}", values))
+    sides += [_row_side(called.engine, links[i]) for i in evidence.get("rows", ()) if i in links]
+    about = evidence.get("records") or ([case.record_id] if case.record_id else [])
+    sides += [_record_side(called, entity, i) for i in about if i in called.records]
+    if "body" in evidence:
+        sides.append(_side("we sent", _body(system, evidence["body"])))
+    if "found" in evidence:
+        sides.append(_side("the row has", _misfit(entity, evidence)))
+    return sides
+
+
+def engine_system(engine: Engine, link: Link | None) -> System | None:
+    """The system of a link, if the project still has it."""
+    return None if link is None else engine.system(link.entity, link.connection)
+
+
+def _side(title: str, values: Mapping[str, Json]) -> Document:
+    return {"title": title.strip(), "values": dict(values)}
+
+
+def _values_in_question(called: Names, entity: Entity, case: Case) -> list[Document]:
+    """Our value and the vendor's of each field, as the evidence has them."""
+    fields: Mapping[str, Mapping[str, Json]] = case.evidence["fields"]
+    sides = dict.fromkeys(side for values in fields.values() for side in values)
+    return [
+        _side(
+            "our record" if side == "record" else side,
+            {n: called.value(entity, n, values.get(side)) for n, values in fields.items()},
+        )
+        for side in sides
+    ]
+
+
+def _row_side(engine: Engine, link: Link) -> Document:
+    entity, system = engine.project.entities.get(link.entity), engine_system(engine, link)
+    values: dict[str, Json] = {}
+    if entity is not None and system is not None and link.row is not None:
+        values = row_values(system, entity, link.row)
+    return _side(f"{link.connection} {link.external_id or ''}", values)
+
+
+def _record_side(called: Names, entity: Entity, record_id: str) -> Document:
+    record = called.records[record_id]
+    values = {n: called.value(entity, n, v) for n, v in record.values.items()}
+    return _side(f"record {record_id[-8:]}", values)
+
+
+def _body(system: System | None, body: Mapping[str, Json]) -> dict[str, Json]:
+    """A body by vendor path; what a sensitive field is written to is dotted."""
+    rules = system.rules.values() if system is not None else ()
+    hidden = {path for rule in rules if rule.field.sensitive for path in rule.paths}
+    return {path: DOTS if path in hidden else raw for path, raw in body.items()}
+
+
+def _misfit(entity: Entity, evidence: Mapping[str, Json]) -> dict[str, Json]:
+    name = str(evidence.get("field", ""))
+    declared = entity.fields.get(name)
+    found = evidence["found"]
+    value = found.get("value", found) if isinstance(found, dict) else found
+    return {name: DOTS if declared is not None and declared.sensitive else value}
