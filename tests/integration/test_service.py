@@ -171,7 +171,7 @@ def test_flower_shows_and_changes_nothing(environment: dict[str, str]) -> None:
     known = {"Authorization": "Basic YW5uYTpodXNo"}
     settings = read_settings(environment)
     with Service(settings, environment, ("broker", "flower"), flower_port=0) as service:
-        _until(lambda: "flower_events_total" in _get(f"{service.flower_url}/metrics") or True)
+        _until(lambda: _get(f"{service.flower_url}/healthcheck") == "OK")
         with pytest.raises(urllib.error.HTTPError, match="401"):
             _get(service.flower_url)
         assert "Flower" in _get(service.flower_url, known)
@@ -179,13 +179,16 @@ def test_flower_shows_and_changes_nothing(environment: dict[str, str]) -> None:
             _get(f"{service.flower_url}/api/worker/shutdown/x", known, b"")
 
 
-def test_no_child_outlives_a_killed_supervisor(tmp_path: Path) -> None:
-    """A supervisor that is killed takes its children with it."""
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_no_child_outlives_its_supervisor(tmp_path: Path, number: signal.Signals) -> None:
+    """A supervisor that is told to stop does so in good order; one that is killed takes its children with it."""
     program = (
-        "import os, time; from syncengine.service import Service;"
+        "import os, threading; from syncengine.service import Service;"
         "from syncengine.settings import read_settings\n"
         "with Service(read_settings(), os.environ, ('broker',)) as s:\n"
-        "    print(s.pids['broker'], flush=True); time.sleep(60)"
+        "    tell = lambda: print(s.pids['broker'], flush=True)\n"
+        "    threading.Timer(0.5, tell).start(); s.wait()\n"
+        "print('ended')"
     )
     broker = {"SYNCENGINE_BROKER_URL": f"embedded:{free_port()}"}
     with subprocess.Popen(
@@ -198,8 +201,8 @@ def test_no_child_outlives_a_killed_supervisor(tmp_path: Path) -> None:
         assert supervisor.stdout
         child = int(supervisor.stdout.readline())
         assert _alive(child)
-        supervisor.kill()
-        supervisor.wait()
+        supervisor.send_signal(number)
+        assert supervisor.stdout.read() == ("" if number == signal.SIGKILL else "ended\n")
         _until(lambda: not _alive(child), 5)
 
 
