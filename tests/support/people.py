@@ -22,7 +22,9 @@ HR = f"{{resource: people, flow: both, create: in, fields: {MAPPED}}}"
 LMS = f"{{resource: people, flow: both, create: out, fields: {MAPPED}}}"
 
 
-def entity(fields: str = FIELDS, more: str = "", identity: str = "[[email]]", **systems: str) -> str:
+def entity(
+    fields: str = FIELDS, more: str = "", identity: str = "[[email]]", **systems: str
+) -> str:
     """A person.yaml: connection -> its system in flow style. ``more``: further top keys."""
     lines = "".join(f"  {name}: {text}\n" for name, text in systems.items())
     return (

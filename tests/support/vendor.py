@@ -27,6 +27,12 @@ from syncengine.ports import Clock, Gate, Item, Page, Tally, Window
 Shape = Callable[[dict[str, Json]], None]
 """Brings a row into the vendor's own spelling, in place."""
 
+
+def as_it_is(row: dict[str, Json]) -> None:
+    """The vendor keeps what it is given."""
+    del row
+
+
 Fault = Literal[
     "refuse", "down", "limit", "locked_out",  # surely not done
     "lost",  # never arrives, no answer
@@ -46,7 +52,9 @@ def spec(
 ) -> ConnectorSpec:  # fmt: skip
     """A vendor of one resource, all fields of which may be written; ``id`` may only be read."""
     chosen = abilities.get("chosen_id")
-    made = {n: FieldSpec((types or {}).get(n, "string"), n != "id" or chosen == "id") for n in fields}
+    made = {
+        n: FieldSpec((types or {}).get(n, "string"), n != "id" or chosen == "id") for n in fields
+    }
     unlisted = abilities.pop("unlisted", ())
     for n in unlisted:
         made[n] = FieldSpec(made[n].type, True, listed=False)
@@ -82,7 +90,7 @@ class FakeVendor:
     declared: ConnectorSpec
     clock: Clock
     answers: Literal["full", "empty", "sent"] = "full"
-    shape: Shape = field(default=lambda row: None)
+    shape: Shape = as_it_is
     unique: tuple[str, ...] = ()
     late: float = 3.0
     gate: Gate = field(default_factory=Open)
@@ -205,7 +213,7 @@ class FakeVendor:
         spec = self._spec(resource)
         self._end(self._begin("find", resource, False))
         self._pass(LATENCY)
-        if spec.chosen_id in body:
+        if spec.chosen_id and spec.chosen_id in body:
             rows = self._at(resource, self.clock.now() - spec.read_lag)
             names = [str(body[spec.chosen_id])] if str(body[spec.chosen_id]) in rows else []
             return [self._item(resource, n, rows[n]) for n in names]
@@ -290,10 +298,12 @@ class FakeVendor:
 
     def pages(self, resource: str, rows: int) -> int:
         """How many calls a listing takes."""
+        del resource
         return max(1, -(-rows // PAGE))
 
     def calls_of(self, resource: str, body: Mapping[str, Json], current: Row | None = None) -> int:
         """One."""
+        del resource, body, current
         return 1
 
     def close(self) -> None:
@@ -390,7 +400,9 @@ class FakeVendor:
     def _insert(self, resource: str, row: dict[str, Json], chosen: Json = None) -> str:
         table = self.tables[resource]
         table.number += 1
-        external_id = str(row.pop("id", None) or chosen or f"{self.declared.name}-{table.number:04}")
+        external_id = str(
+            row.pop("id", None) or chosen or f"{self.declared.name}-{table.number:04}"
+        )
         row["id"] = external_id
         self.shape(row)
         table.rows[external_id] = row
