@@ -34,6 +34,8 @@ class Lens:
 
     def same(self, left: Json, right: Json) -> bool:
         """Whether two raw values mean the same; what does not fit equals only itself."""
+        if type(left) is type(right) is str and left == right:
+            return True
         try:
             return bool(self.norm(left) == self.norm(right))
         except ValueError:

@@ -46,6 +46,7 @@ def _system(place: Place) -> System:
         rule = compile_rule(place, name, item)
         if rule is not None:
             rules[name] = rule
+    _check_shared(place, rules)
     _check_complete(place, rules)
     draft, document, loc = place.draft, place.document, place.loc
     record = RecordScope(draft, place.entity)
@@ -116,6 +117,16 @@ def _check_set(place: Place) -> None:
                 place.document.fault(
                     loc, f"{place.connection.connector} does not take it, remove it"
                 )
+
+
+def _check_shared(place: Place, rules: Mapping[str, Rule]) -> None:
+    """Two rules that write one path would undo each other's writes for ever."""
+    writers: dict[str, str] = {}
+    for name, rule in rules.items():
+        for path in rule.paths if rule.writes else ():
+            if writers.setdefault(path, name) != name:
+                text = f"{writers[path]} writes {path} already, let one of them flow: in"
+                place.document.fault((*place.loc, "fields", name), text)
 
 
 def _check_complete(place: Place, rules: Mapping[str, Rule]) -> None:
