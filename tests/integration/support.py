@@ -1,0 +1,185 @@
+"""The whole thing for tests: simulated vendors, a store and a broker of their own, and the service's processes."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import pytest
+import redis
+from kombu import Connection
+
+from syncengine.bootstrap import open_ledger
+from syncengine.model.operation import UNSETTLED
+from syncengine.ports import Ledger
+from syncengine.process import free_port
+from syncengine.sandbox.process import Row, SandboxProcess
+from syncengine.service import Service
+from syncengine.settings import Settings, read_settings
+from tests.unit.adapters.sql.databases import postgres_database
+
+MAPPINGS = Path(__file__).parents[2] / "mappings"
+REDIS = os.environ.get("SYNCENGINE_TEST_REDIS_URL", "redis://127.0.0.1:6379/0")
+RABBITMQ = os.environ.get("SYNCENGINE_TEST_RABBITMQ_URL", "amqp://guest:guest@127.0.0.1:5672//")
+QUICK = {"SYNCENGINE_LEASE": "3", "SYNCENGINE_REQUEST_TIMEOUT": "1.5", "SYNCENGINE_SWEEP": "0.5"}
+"""Timings under which a test does not wait long."""
+
+
+class Output(io.StringIO):
+    """What the processes print, written by several threads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lock = threading.Lock()
+
+    def write(self, text: str) -> int:
+        with self._lock:
+            return super().write(text)
+
+
+@dataclass
+class Stack:
+    """A running service and its vendors. ``output`` has what its processes print."""
+
+    sandbox: SandboxProcess
+    settings: Settings
+    environment: Mapping[str, str]
+    service: Service
+    output: Output
+    ledger: Ledger
+
+    def rows(self, vendor: str, resource: str, **wanted: Any) -> list[Row]:
+        """The vendor's final rows that have these values."""
+        rows = self.sandbox.state(vendor, resource)
+        return [r for r in rows if all(r.get(name) == value for name, value in wanted.items())]
+
+    def quiet(self) -> bool:
+        """Whether nothing is under way in the engine: all rows were seen, all changes written."""
+        with self.ledger.read() as tx:
+            return (
+                all(tx.resource(*place).scanned_at for place in PLACES)
+                and not tx.dirty_count()
+                and not tx.derivations_due(1)
+                and not tx.select_operations(UNSETTLED, limit=1)
+            )
+
+    def until(self, true: Callable[[], bool], what: str, seconds: float = 60) -> float:
+        """Wait for something; seconds that it took. Fails with what the processes printed last."""
+        started = time.monotonic()
+        while time.monotonic() - started < seconds:
+            if true():
+                return time.monotonic() - started
+            time.sleep(0.1)
+        printed = "\n".join(self.output.getvalue().splitlines()[-40:])
+        return pytest.fail(f"not so after {seconds:g} s: {what}\n{printed}")
+
+
+PLACES = (
+    ("heavenhr", "employees"), ("heavenhr", "time_trackings"), ("heavenhr", "categories"),
+    ("heavenhr", "projects"), ("hakuna", "users"), ("hakuna", "tasks"), ("hakuna", "projects"),
+    ("hakuna", "time_entries"), ("haekka", "employees"), ("haekka", "trainings"),
+    ("haekka", "employee_trainings"), ("weekly10", "users"), ("weekly10", "training_packages"),
+    ("weekly10", "training_records"),
+)  # fmt: skip
+"""Everything that the shipped project lists."""
+
+
+def quick_project(folder: Path, spans: Mapping[str, str]) -> Path:
+    """The shipped project with other spans between its listings: ``{"scan: 15m": "scan: 2s"}``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in MAPPINGS.glob("*.yaml"):
+        text = path.read_text("utf-8")
+        for old, new in spans.items():
+            text = re.sub(rf"\b{old}\b", new, text)
+        (folder / path.name).write_text(text, "utf-8")
+    return folder
+
+
+@contextmanager
+def stack(
+    folder: Path,
+    spans: Mapping[str, str],
+    database: str = "sqlite",
+    broker: str = "embedded",
+    people: int = 12,
+    seed: int = 1,
+) -> Iterator[Stack]:
+    """A service with worker and beat over vendors of its own; everything is gone afterwards. ``database``:
+    sqlite or postgresql; ``broker``: embedded, redis or rabbitmq."""
+    with ExitStack() as undo:
+        url = f"sqlite:///{folder}/sync.db"
+        if database == "postgresql":
+            url = undo.enter_context(postgres_database())
+        prefix = f"test-{uuid4().hex}."
+        sandbox = undo.enter_context(SandboxProcess(people=people, seed=seed))
+        environment = {
+            **os.environ,
+            **sandbox.env,
+            **QUICK,
+            "SYNCENGINE_PROJECT": str(quick_project(folder / "mappings", spans)),
+            "SYNCENGINE_DATABASE_URL": url,
+            "SYNCENGINE_BROKER_URL": undo.enter_context(_broker(broker, prefix)),
+            "SYNCENGINE_BROKER_PREFIX": prefix,
+        }
+        settings, output = read_settings(environment), Output()
+        ledger = undo.enter_context(open_ledger(settings))
+        parts = ("broker", "worker", "beat")
+        service = undo.enter_context(Service(settings, environment, parts, output=output))
+        yield Stack(sandbox, settings, environment, service, output, ledger)
+
+
+@contextmanager
+def _broker(kind: str, prefix: str) -> Iterator[str]:
+    """The URL of a broker; on a shared one everything under the prefix is deleted afterwards."""
+    if kind == "embedded":
+        yield f"embedded:{free_port()}"
+        return
+    url = _there(REDIS if kind == "redis" else RABBITMQ)
+    yield url
+    if kind == "redis":
+        client = redis.Redis.from_url(url)
+        client.delete(*client.scan_iter(f"{prefix}*"))
+        client.close()
+        return
+    with Connection(url) as connection, connection.channel() as channel:
+        channel.queue_delete(f"{prefix}syncengine")
+        channel.exchange_delete(f"{prefix}syncengine")
+
+
+def _there(url: str) -> str:
+    """The URL, if a server is there; without one the test is skipped, and with CI set it fails."""
+    parts = urlsplit(url)
+    try:
+        socket.create_connection((parts.hostname or "", parts.port or 0), 2).close()
+    except OSError:
+        reason = f"no server at {parts.hostname}:{parts.port}"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return url
+
+
+def new_person(number: int) -> Row:
+    """Values of an employee who is entered in HeavenHR, unlike anybody else for each number."""
+    return {
+        "firstName": f"Wilma{number}",
+        "lastName": f"Probst{number}",
+        "email": f"wilma{number}@post.example",
+        "professionalEmail": f"wilma{number}@alpenblick.example",
+        "employeeNumber": str(50000 + number),
+        "jobTitle": "Driver",
+        "jobStatus": "CREATED_EXISTING",
+        "startDate": "2024-01-01",
+    }
+
