@@ -138,12 +138,15 @@ class Engine:
             yield message
 
     def note_failure(self, connection: str, error: SyncengineError) -> None:
-        """A call failed: pause the connection a while, or until a person has acted."""
+        """A call failed: pause the connection a while, or until a person has acted. Calls that were under way
+        when the pause began are no further failures."""
         now = self.clock.now()
         with self.ledger.write() as tx:
             state = tx.connection(connection, lock=True)
-            failures = state.failures + 1
-            until = now + min(60.0, self.limits.backoff * 2 ** min(failures - 1, 6))
+            paused = state.blocked_until > now
+            failures = max(1, state.failures + (not paused))
+            pause = min(60.0, self.limits.backoff * 2 ** min(failures - 1, 6))
+            until = max(state.blocked_until, now + pause)
             if isinstance(error, RateLimited):
                 until, failures = max(now, error.until), state.failures
             halted = str(error) if isinstance(error, Halt) else ""

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, ClassVar
 
-from syncengine.errors import RateLimited, SyncengineError, VendorDown
+from syncengine.errors import LostRace, RateLimited, SyncengineError
 from syncengine.mapping import Connection
 from syncengine.ports import Clock, Ledger
 
@@ -76,11 +76,12 @@ class CallGate:
                 self._prepaid = 0
 
     def enter(self, write: bool) -> None:
-        """See ``ports.Gate``. A write that could outlive its lease is not sent."""
+        """See ``ports.Gate``. A write that could outlive its lease is not sent: LostRace, for it is not the
+        vendor's fault."""
         if self.connection.budget.calls and not self._use_prepaid():
             self._wait()
         if write and self.clock.now() + self.request_timeout > self._deadline.get():
-            raise VendorDown("not sent: the lease would end before the answer")
+            raise LostRace("not sent: the lease would end before the answer")
 
     def _use_prepaid(self) -> bool:
         with self._lock:

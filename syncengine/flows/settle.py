@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from syncengine.errors import RateLimited, Rejected, SyncengineError
+from syncengine.errors import Again, RateLimited, Rejected, SyncengineError
 from syncengine.flows.engine import Engine, new_id, stubborn
 from syncengine.flows.rows import Read, store
 from syncengine.mapping import System
@@ -194,11 +194,13 @@ class Settle:
         )
 
     def not_sent(self, operation: Operation, error: SyncengineError) -> None:
-        """Surely not done: the same operation again, later."""
+        """Surely not done: the same operation again; at once if only our own lease was too short, else later."""
         now, limits = self.engine.clock.now(), self.engine.limits
         later = now + min(60.0, limits.backoff * 2 ** min(operation.attempts - 1, 6))
         if isinstance(error, RateLimited):
             later = max(now, error.until)
+        if isinstance(error, Again):
+            later = now
         self.put_off([operation], later)
 
     @stubborn
