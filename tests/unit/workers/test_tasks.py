@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from syncengine.errors import Bug, LostRace, SyncengineError, VendorDown
+from workers import tasks
+from workers.celery import app
+
+NAMES = {"capture", "refresh", "reconcile", "dispatch", "probe", "derive", "sweep"}
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+    """What the flows were called with; they do nothing."""
+    called: list[tuple[Any, ...]] = []
+
+    def flow(name: str) -> Callable[..., None]:
+        return lambda _engine, *arguments: called.append((name, *arguments))
+
+    homes = {
+        "capture": tasks.captures,
+        "refresh": tasks.refreshing,
+        "reconcile": tasks.reconciling,
+        "dispatch": tasks.outbox,
+        "probe": tasks.outbox,
+        "derive": tasks.derivations,
+        "sweep": tasks.sweeping,
+    }
+    for name, home in homes.items():
+        monkeypatch.setattr(home, name, flow(name))
+    monkeypatch.setattr(tasks, "engine", object)
+    return called
+
+
+def test_every_task_has_the_name_by_which_it_is_announced() -> None:
+    """Workers know exactly the tasks that the queue promises."""
+    assert {name for name in app.tasks if not name.startswith("celery.")} == NAMES
+
+
+@pytest.mark.parametrize("name", ["refresh", "reconcile", "dispatch", "probe"])
+def test_ids_are_handed_on(calls: list[tuple[Any, ...]], name: str) -> None:
+    """A task gives its ids to its flow, and none at all means whatever is due."""
+    app.tasks[name](["a", "b"])
+    app.tasks[name]([])
+    assert calls == [(name, ["a", "b"]), (name, None)]
+
+
+def test_the_others_reach_their_flows_too(calls: list[tuple[Any, ...]]) -> None:
+    """Capture takes connection, resource and kind; derive and sweep look for themselves."""
+    app.tasks["capture"](["hakuna", "users", "poll"])
+    app.tasks["capture"](["hakuna", "users", "scan"])
+    app.tasks["derive"]([])
+    app.tasks["sweep"]([])
+    assert calls == [
+        ("capture", "hakuna", "users", "poll"),
+        ("capture", "hakuna", "users", "scan"),
+        ("derive",),
+        ("sweep",),
+    ]
+
+
+@pytest.mark.parametrize("error", [VendorDown("down"), LostRace("moved")])
+def test_what_cannot_be_done_now_ends_quietly(
+    monkeypatch: pytest.MonkeyPatch, calls: list[tuple[Any, ...]], error: SyncengineError
+) -> None:
+    """A task that meets a reason to try later just ends; the sweep brings it back."""
+
+    def flow(*_: object) -> None:
+        calls.append(("tried",))
+        raise error
+
+    monkeypatch.setattr(tasks.outbox, "dispatch", flow)
+    app.tasks["dispatch"](["a"])
+    assert calls == [("tried",)]
+
+
+@pytest.mark.usefixtures("calls")
+def test_a_strangers_message_does_not_reach_celery(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Celery puts exceptions into events that Flower shows; so no text of an unexpected one leaves the task."""
+    monkeypatch.setattr(tasks.outbox, "dispatch", lambda *_: int("Anna"))
+    with pytest.raises(Bug) as caught:
+        app.tasks["dispatch"](["a"])
+    assert "Anna" not in str(caught.value)
