@@ -71,11 +71,13 @@ def show(case_id: Id, as_json: ui.Json = False) -> None:
     console.print(ui.cell(f"open since {ui.clock(case['opened_at'])}", "dim"))
     _show_sides(case["sides"])
     if case["vendor_says"]:
-        console.print(ui.cell(f"\nThe vendor says: {ui.plain(case['vendor_says'], 600)}"))
+        console.print()
+        console.print(ui.cell(f"The vendor says: {ui.plain(case['vendor_says'], 600)}"))
     if case["writes"]:
         _show_writes(case["writes"])
     if case["closed_at"]:
-        console.print(ui.cell(f"\nclosed: {case['answer']} {case['reason']}".rstrip()))
+        console.print()
+        console.print(ui.cell(f"closed: {case['answer']} {case['reason']}".rstrip()))
         return
     console.print("\nAnswers:", style="bold")
     answers = ui.table("", "")
@@ -83,9 +85,8 @@ def show(case_id: Id, as_json: ui.Json = False) -> None:
     for given, does in case["answers"].items():
         answers.add_row(ui.cell(f"  {_spoken(given)}", "bold"), ui.cell(does))
     console.print(answers)
-    console.print(
-        ui.cell(f"\nsyncengine cases answer {ui.short(case['id'])} ANSWER [--reason TEXT]", "dim")
-    )
+    command = f"syncengine cases answer {ui.short(case['id'])} ANSWER [--reason TEXT]"
+    console.print(f"\n{command}", style="dim", markup=False)
 
 
 def _show_sides(sides: list[dict[str, Any]]) -> None:

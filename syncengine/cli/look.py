@@ -142,7 +142,7 @@ def list_links(
         state = link["state"] + (f", waits for {link['waits_for']}" if link["waits_for"] else "")
         rows.add_row(
             link["entity"],
-            ui.cell(f"{link['connection']} {link['external_id'] or '(to be made)'}", width=44),
+            ui.cell(f"{link['connection']} {link['external_id'] or '(to be made)'}", width=30),
             ui.cell(link["name"], width=44),
             ui.cell(ui.short(link["record"]), "dim"),
             ui.cell(state),
@@ -197,12 +197,11 @@ def events(
     if as_json:
         ui.emit({"events": [asdict(event) for event in found]})
         return
-    rows = ui.table("event", "at", "row", "learned by", right=("event",))
+    rows = ui.table("event", "at", "by", "row", right=("event",))
     for event in found:
         where = f"{event.connection} {event.resource} {event.external_id}"
-        rows.add_row(
-            str(event.id), ui.cell(ui.clock(event.at)[5:], "dim"), ui.cell(where), event.source
-        )
+        at = ui.cell(ui.clock(event.at)[5:], "dim")
+        rows.add_row(str(event.id), at, event.source, ui.cell(where))
     _print(rows, len(found), limit, "event")
 
 

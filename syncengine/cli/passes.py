@@ -269,11 +269,10 @@ def _show_sync(document: Mapping[str, Any], held: int, code: ui.Exit) -> None:
     told = ", ".join(f"{n:,} {k.replace('_', ' ')}" for k, n in outcomes.items())
     console.print(f"Writes: {told or 'none'}.")
     if document["waiting"]:
-        console.print(
-            f"{ui.counted(document['waiting'], 'link')} wait for others: `syncengine status`."
-        )
+        links = ui.counted(document["waiting"], "link")
+        console.print(f"Waiting for something else: {links}: `syncengine status`.")
     if held:
-        console.print(f"{ui.counted(held, 'write')} held back by a person: `syncengine status`.")
+        console.print(f"Held back by a person: {ui.counted(held, 'write')}: `syncengine status`.")
     if document["cases"]:
         kinds = ", ".join(f"{n:,} {kind}" for kind, n in document["cases"].items())
         console.print(f"Waiting for a person: {kinds}: `syncengine cases list`.", style="yellow")
