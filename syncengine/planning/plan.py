@@ -18,6 +18,9 @@ from syncengine.planning import questions
 from syncengine.planning.identity import quarantine
 from syncengine.planning.merge import Decision, Side, Verdict, merge_field
 
+TAKES_PLACE = LIVE | {LinkState.CREATING, LinkState.WAITING}
+"""States of which a record has at most one link in a connection's resource."""
+
 
 @dataclass(frozen=True, slots=True)
 class Scene:
@@ -68,7 +71,7 @@ def decide(scene: Scene) -> Plan:
         case LinkState.UNLINKED | LinkState.SEEN:
             return Plan(replace(calm, wait=scene.link.wait))
         case LinkState.GONE if calm.row is None:
-            return Plan(calm)
+            return _again(scene, calm)
         case LinkState.GONE:
             return _returned(scene, calm)
     if calm.row is None:
@@ -85,13 +88,27 @@ def body_digest(operation: Operation) -> str:
     return questions.digest([operation.action, sorted(operation.body.items(), key=repr)])
 
 
-def _returned(scene: Scene, link: Link) -> Plan:
-    taken = any(
-        s.state in LIVE and (s.connection, s.resource) == (link.connection, link.resource)
+def _again(scene: Scene, link: Link) -> Plan:
+    """A row that we deleted, which leaves no faces behind, is made again once its record is back in scope."""
+    ours = link.external_id is not None and link.base == Base()
+    wanted = scene.system.creates_out and scene.in_scope and not scene.record.deleted
+    if not (ours and wanted) or _taken(scene):
+        return Plan(link)
+    return Plan(replace(link, external_id=None, state=LinkState.CREATING), again=True)
+
+
+def _taken(scene: Scene) -> bool:
+    """Whether another link of the record stands in this place."""
+    here = (scene.link.connection, scene.link.resource)
+    return any(
+        s.state in TAKES_PLACE and (s.connection, s.resource) == here
         for s in scene.siblings
-        if s.id != link.id
+        if s.id != scene.link.id
     )
-    if scene.record.deleted or taken:
+
+
+def _returned(scene: Scene, link: Link) -> Plan:
+    if scene.record.deleted or _taken(scene):
         return Plan(replace(link, record_id=None, state=LinkState.SEEN, base=Base(), dirty=1))
     return Plan(replace(link, state=LinkState.LINKED), again=True)
 
@@ -186,7 +203,8 @@ def _leave(scene: Scene, link: Link) -> Plan:
     system, row = scene.system, link.row or {}
     reading = _Fields(scene, link, writing=False)
     if system.on_leave == "delete" and system.resource.delete:
-        if any(reading.theirs_moved(name, rule) for name, rule in system.rules.items()):
+        moved = (n for n, r in system.rules.items() if r.reads or r.writes)
+        if any(reading.theirs_moved(name, system.rules[name]) for name in moved):
             return Plan(link, cases=(questions.unseen_change(scene),))
         expected = {n: raw for n, r in system.rules.items() if (raw := r.look(row)) is not ABSENT}
         operation = replace(

@@ -1,0 +1,119 @@
+"""Leaving the scope and coming back."""
+
+from __future__ import annotations
+
+from syncengine.model.link import LinkState
+from tests.support.people import HR, MAPPED, anna, duo
+
+FIELDS = """
+  email: {type: email}
+  name: {type: string}
+  job: {type: string, on_conflict: newest}
+"""
+
+
+def keeps(leave: str = "{job: gone}") -> str:
+    return (
+        "{resource: people, flow: both, create: out, scope: \"job != 'left'\", "
+        f"set: {{leave: {leave}}}, fields: {MAPPED}}}"
+    )
+
+
+DELETES = (
+    "{resource: people, flow: both, create: out, scope: \"job != 'left'\", on_leave: delete, "
+    f"fields: {MAPPED}}}"
+)
+
+
+def test_what_leaving_writes_is_not_read_back_as_an_edit() -> None:
+    """A value of ``set.leave`` is our own write: the record does not learn it."""
+    made = duo(lms_system=keeps(), fields=FIELDS)
+    mine, theirs = anna(made)
+    made.vendors["hr"].edit(mine, job="left")
+    made.sync()
+    made.sync()
+    assert made.vendors["lms"].row(theirs)["job"] == "gone"
+    assert made.vendors["hr"].row(mine)["job"] == "left"
+    assert made.link("lms").state is LinkState.LEFT
+    assert made.sync()["converged"]
+    assert len(made.written()["lms"]) == 2
+
+
+def test_coming_back_undoes_what_leaving_wrote() -> None:
+    """A record that is in scope again gets its own values there."""
+    made = duo(lms_system=keeps("{name: nobody}"), fields=FIELDS)
+    mine, theirs = anna(made)
+    made.vendors["hr"].edit(mine, job="left")
+    made.sync()
+    made.sync()
+    assert made.vendors["lms"].row(theirs)["name"] == "nobody"
+    made.vendors["hr"].edit(mine, job="dev")
+    made.sync()
+    assert made.vendors["lms"].row(theirs) == {
+        "id": theirs, "email": "anna@x.de", "name": "Anna", "job": "dev",
+    }  # fmt: skip
+    assert made.vendors["hr"].row(mine)["name"] == "Anna"
+
+
+def test_a_row_that_we_deleted_is_made_again_when_its_record_comes_back() -> None:
+    """``on_leave: delete`` and back in scope: the row is made anew, once."""
+    made = duo(lms_system=DELETES, fields=FIELDS)
+    mine, _ = anna(made)
+    lms = made.vendors["lms"]
+    made.vendors["hr"].edit(mine, job="left")
+    made.sync()
+    assert not lms.rows()
+    made.vendors["hr"].edit(mine, job="dev")
+    made.sync()
+    assert [row["name"] for row in lms.rows().values()] == ["Anna"]
+    assert made.sync()["converged"]
+    assert [verb for verb, _ in lms.wrote()] == ["create", "delete", "create"]
+
+
+def test_a_deleted_record_s_row_goes_where_the_mapping_says() -> None:
+    """A record that is deleted leaves: its row is deleted once, and stays deleted."""
+    hr_system = HR.replace("flow: both", "flow: both, on_missing: delete")
+    made = duo(hr_system=hr_system, lms_system=DELETES, fields=FIELDS)
+    mine, _ = anna(made)
+    made.vendors["hr"].remove(mine)
+    made.sync()
+    made.sync()
+    assert not made.vendors["lms"].rows()
+    assert not made.records()
+    assert [verb for verb, _ in made.vendors["lms"].wrote()] == ["create", "delete"]
+
+
+def test_who_comes_back_under_the_same_chosen_id_gets_a_row_again() -> None:
+    """A tombstone holds no place: a new record may take the id of a row that is gone."""
+    hr_system = HR.replace("flow: both", "flow: both, on_missing: delete")
+    lms_system = (
+        "{resource: people, flow: both, create: out, key: email, on_leave: delete, "
+        f"fields: {MAPPED}}}"
+    )
+    made = duo(
+        hr_system=hr_system, lms_system=lms_system, lms={"chosen_id": "id", "search": ()}
+    )
+    mine, theirs = anna(made)
+    assert theirs == "anna@x.de"
+    made.vendors["hr"].remove(mine)
+    made.sync()
+    assert not made.vendors["lms"].rows()
+    made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
+    made.sync()
+    assert list(made.vendors["lms"].rows()) == ["anna@x.de"]
+    assert {k.state for k in made.links("lms")} == {LinkState.LINKED}
+    assert made.sync()["converged"]
+    assert not made.cases()
+
+
+def test_a_match_only_field_does_not_stand_in_the_way_of_a_delete() -> None:
+    """A field that is only looked at to know who is who cannot have moved unseen."""
+    system = DELETES.replace("email: email,", "email: {field: email, flow: match},")
+    made = duo(lms_system=system.replace("create: out", "create: none"), fields=FIELDS)
+    made.vendors["lms"].add(email="anna@x.de", name="Anna", job="dev")
+    mine = made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
+    made.sync()
+    made.vendors["hr"].edit(mine, job="left")
+    made.sync()
+    assert not made.cases()
+    assert not made.vendors["lms"].rows()
