@@ -23,7 +23,8 @@ def refresh(engine: Engine, ids: Collection[str] | None = None) -> int:
             connections=open_now,
         ) if open_now else []  # fmt: skip
         links = list(tx.links(claimed).values())
-    done = 0
+    done = _list_soon(engine, [k for k in links if not _single(engine, k)])
+    links = [k for k in links if _single(engine, k)]
     try:
         for connection in dict.fromkeys(link.connection for link in links):
             done += _refresh_all(engine, [k for k in links if k.connection == connection])
@@ -31,6 +32,27 @@ def refresh(engine: Engine, ids: Collection[str] | None = None) -> int:
         with engine.ledger.write() as tx:
             tx.release_links(claimed)
     return done
+
+
+def _single(engine: Engine, link: Link) -> bool:
+    resources = engine.project.connections[link.connection].spec.resources
+    return link.resource in resources and resources[link.resource].single_get
+
+
+def _list_soon(engine: Engine, links: Sequence[Link]) -> int:
+    """Where a vendor has no single read, the next listing is the fresh one: it is due now."""
+    if not links:
+        return 0
+    with engine.ledger.write() as tx:
+        held = tx.links([link.id for link in links], lock=True)
+        tx.save_links([replace(k, need_get=False, version=k.version + 1) for k in held.values()])
+        for connection, resource in {(k.connection, k.resource) for k in held.values()}:
+            schedule = engine.project.connections[connection].resources.get(resource)
+            state = tx.resource(connection, resource)
+            if schedule is not None and schedule.scan and state.scanned_at:
+                due = min(state.scanned_at, engine.clock.now() - schedule.scan)
+                tx.save_resource(replace(state, scanned_at=max(due, 1.0), scan_started=0.0))
+    return len(links)
 
 
 def _refresh_all(engine: Engine, links: Sequence[Link]) -> int:

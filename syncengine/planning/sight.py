@@ -69,7 +69,8 @@ def sight(
     listed = "" if row is None else row_hash(_listed(system, row))
     same = row == link.row or (not strong and listed == link.listed_hash)
     if link.read_at and reading.started < link.read_at + system.resource.read_lag:
-        return Sight(link, touched=True) if same else Sight(_hint(link, link.listed_hash))
+        late = same or not system.resource.single_get
+        return Sight(link, touched=True) if late else Sight(_hint(link, link.listed_hash))
     seen = replace(link, read_at=max(link.read_at, reading.received), nominated_at=None)
     if same and not (link.need_get and strong):
         return Sight(seen, touched=True)
