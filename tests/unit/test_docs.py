@@ -9,10 +9,11 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import pytest
 
+from syncengine.adapters.vendors import CATALOG
 from syncengine.bootstrap import open_engine
 from syncengine.flows.capture import capture
 from syncengine.flows.derive import derive
@@ -21,6 +22,12 @@ from syncengine.flows.engine import Engine
 from syncengine.flows.reconcile import reconcile
 from syncengine.flows.refresh import refresh
 from syncengine.flows.sync import sync
+from syncengine.mapping import load_project, schema
+from syncengine.mapping.checks import sample_faults
+from syncengine.mapping.functions import MACROS, METHODS, NAMES
+from syncengine.mapping.schema import Part
+from syncengine.model.resource import ResourceSpec
+from syncengine.model.values import TypeName
 from syncengine.sandbox.process import SandboxProcess
 from syncengine.settings import Settings
 
@@ -28,7 +35,6 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
 
-_HEADING = re.compile(r"^## (?:\d+\. )?(.+)$", re.MULTILINE)
 _STEP = re.compile(r"^\d+\. `(syncengine\.[\w.]+)`", re.MULTILINE)
 _DOTTED = re.compile(r"`((?:syncengine|workers)(?:\.\w+)+)(?:\(\))?`")
 
@@ -38,10 +44,18 @@ def page(name: str) -> str:
     return (DOCS / name).read_text("utf-8")
 
 
-def sections(text: str) -> dict[str, str]:
-    """Heading of the second level -> the text below it."""
-    parts = _HEADING.split(text)
+def sections(text: str, level: int = 2) -> dict[str, str]:
+    """Heading of a level -> the text below it, up to the next of this level."""
+    parts = re.split(rf"^#{{{level}}} (?:\d+\. )?(.+)$", text, flags=re.MULTILINE)
     return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def table(text: str) -> dict[str, list[str]]:
+    """The first table of a text: what stands in ticks in the first cell -> the other cells."""
+    whole = re.search(r"(?:^\|.*\n?)+", text, re.MULTILINE)
+    lines = whole[0].splitlines()[2:] if whole else []
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
+    return {row[0].strip("`"): row[1:] for row in rows}
 
 
 def resolve(dotted: str) -> Any:
@@ -76,6 +90,121 @@ def test_named_code_exists(path: Path) -> None:
         except LookupError as error:
             missing.append(str(error))
     assert not missing
+
+
+# the mapping
+
+MODELS: dict[str, type[Part]] = {
+    "The file of connections": schema.ConnectionsFile,
+    "A connection": schema.ConnectionPart,
+    "A budget": schema.BudgetPart,
+    "A schedule": schema.SchedulePart,
+    "A window": schema.WindowPart,
+    "The file of an entity": schema.EntityFile,
+    "A field": schema.FieldPart,
+    "A system": schema.SystemPart,
+    "Constants": schema.SetPart,
+    "A field rule": schema.RulePart,
+    "Safety": schema.SafetyPart,
+    "The file of rules": schema.DeriveFile,
+    "A rule": schema.DerivePart,
+}
+
+
+def parts_of(model: type[Part]) -> Iterator[type[Part]]:
+    """A model and all models that stand in its fields."""
+    yield model
+    for info in model.model_fields.values():
+        due = [info.annotation]
+        while due:
+            found = due.pop()
+            due += get_args(found)
+            if isinstance(found, type) and issubclass(found, Part):
+                yield from parts_of(found)
+
+
+def literals(annotation: Any) -> set[str]:
+    """The words that a field of a model may hold."""
+    if get_origin(annotation) is Literal:
+        return {str(choice) for choice in get_args(annotation)}
+    return set().union(*(literals(part) for part in get_args(annotation)))
+
+
+def test_every_part_of_the_grammar_has_a_table() -> None:
+    """Each model that the files consist of is described in docs/mapping.md."""
+    assert {m for file in schema.FILES.values() for m in parts_of(file)} == set(MODELS.values())
+
+
+@pytest.mark.parametrize("heading", MODELS)
+def test_keys_of_the_grammar(heading: str) -> None:
+    """A table has exactly the keys of the grammar, the words that each may hold, and its default."""
+    model, found = MODELS[heading], table(sections(page("mapping.md"), 3)[heading])
+    assert list(found) == [info.alias or name for name, info in model.model_fields.items()]
+    for name, info in model.model_fields.items():
+        row = found[info.alias or name]
+        for word in literals(info.annotation) - set(get_args(TypeName)):
+            assert f"`{word}`" in row[0], (heading, name, word)
+        if isinstance(info.default, str):
+            assert f"`{info.default}`" in row[0], (heading, name)
+
+
+def test_types_of_fields() -> None:
+    """Each type of a field has a line."""
+    told = re.findall(
+        r"`(\w+)`",
+        "".join(re.findall(r"^\|([^|]+)\|", sections(page("mapping.md"))["Types"], re.M)),
+    )
+    assert sorted(told) == sorted(get_args(TypeName))
+
+
+def test_functions_of_expressions() -> None:
+    """Every function and method of the expression language is named, and no other."""
+    text = sections(page("mapping.md"))["Expressions"]
+    told = set(re.findall(r"`(\w+)[(`]", text.split("| function")[1]))
+    assert told == NAMES | (METHODS - MACROS)
+    assert all(f"`{macro}`" in text for macro in MACROS)
+
+
+def test_codecs() -> None:
+    """The table of codecs has exactly those of the grammar."""
+    told = table(sections(page("mapping.md"))["Codecs"])
+    assert set(told) == literals(schema.RulePart.model_fields["codec"].annotation)
+
+
+def test_resources() -> None:
+    """The table of resources says what the connectors declare."""
+    text = sections(page("mapping.md"))["Resources"]
+    told = [
+        [cell.strip().strip("`") for cell in line.split("|")[1:-1]]
+        for line in text.splitlines()
+        if line.startswith("| `")
+    ]
+    assert told == [
+        [connector, spec.name, spec.parent or "", ", ".join(abilities(spec))]
+        for connector, declared in CATALOG.items()
+        for spec in declared.resources.values()
+    ]
+
+
+def abilities(spec: ResourceSpec) -> list[str]:
+    """What can be done with a resource, in the words of the page."""
+    words = {
+        "poll": spec.poll, "dates": spec.dated, "single read": spec.single_get, "create": spec.create,
+        "update": spec.update, "delete": spec.delete, "chosen id": spec.chosen_id is not None,
+    }  # fmt: skip
+    return [word for word, can in words.items() if can]
+
+
+def test_examples_of_the_mapping_load(tmp_path: Path) -> None:
+    """The YAML of docs/mapping.md is one valid project, without warnings, whose expressions all compute."""
+    blocks = re.findall(r"^```yaml\n(.*?)^```", page("mapping.md"), re.M | re.S)
+    for block in blocks:
+        (tmp_path / block.splitlines()[0].removeprefix("# file: ")).write_text(block, "utf-8")
+    project = load_project(tmp_path, CATALOG, {})
+    assert set(project.entities) == {"person", "training", "training_record"}
+    assert len(project.derivations) == 1
+    assert not project.warnings
+    assert not sample_faults(project)
 
 
 # the life of a change
