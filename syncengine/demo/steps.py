@@ -1,0 +1,449 @@
+"""The steps of the story. Each does what people do on the vendors' own screens, lets the workers work, and holds
+what has come of it against the vendors' own rows."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+from syncengine.demo.screen import Screen
+from syncengine.demo.stage import NotSo, Place, Stage
+from syncengine.model.case import CaseKind
+from syncengine.model.change import Change
+from syncengine.model.link import Link, LinkState
+from syncengine.model.values import Json
+from syncengine.sandbox.process import Row
+
+DOMAIN = "alpenblick.example"
+EMPLOYEES: Place = ("heavenhr", "employees", "poll")
+TRACKINGS: Place = ("heavenhr", "time_trackings", "scan")
+HAKUNA_USERS: Place = ("hakuna", "users", "scan")
+ENTRIES: Place = ("hakuna", "time_entries", "scan")
+LEARNERS: Place = ("haekka", "employees", "scan")
+COURSES: Place = ("haekka", "employee_trainings", "scan")
+USERS: Place = ("weekly10", "users", "scan")
+RECORDS: Place = ("weekly10", "training_records", "scan")
+
+MANDATORY = ("GDPR basics 2026", "SOC 2 basics")
+"""As ``rules.yaml`` says."""
+BURST = (
+    "Alva Birk", "Bruno Cadonau", "Cleo Dietschi", "Dario Egger", "Edda Flury", "Fabio Gisler",
+    "Greta Hunziker", "Hugo Imboden",
+)  # fmt: skip
+
+
+@dataclass(slots=True)
+class Story:
+    """The stage, the screen, and who the story is about: HeavenHR's row of the newcomer and of a colleague."""
+
+    stage: Stage
+    screen: Screen
+    newcomer: Row = field(default_factory=dict)
+    colleague: Row = field(default_factory=dict)
+    entry: Row = field(default_factory=dict)
+
+    def hire(self, name: str, number: int) -> Row:
+        """HR enters somebody who starts today."""
+        first, _, last = name.partition(" ")
+        address = f"{first}.{last}".lower()
+        return self.stage.sandbox.mutate(
+            "heavenhr", "employees", "create",
+            values={
+                "firstName": first, "lastName": last, "email": f"{address}@post.example",
+                "professionalEmail": f"{address}@{DOMAIN}", "employeeNumber": str(number),
+                "jobTitle": "Engineer", "jobStatus": "HIRED", "startDate": self.stage.engine.today,
+                "locationId": self.stage.sandbox.state("heavenhr", "locations")[0]["id"],
+            },
+        )  # fmt: skip
+
+    def account(self, vendor: str, resource: str, employee: Row) -> list[Row]:
+        """A vendor's rows with an employee's address, however it is spelled."""
+        wanted = str(employee["professionalEmail"]).casefold()
+        rows = self.stage.sandbox.state(vendor, resource)
+        return [row for row in rows if str(row.get("email")).casefold() == wanted]
+
+    def training_records(self, user: Row) -> list[Row]:
+        """weekly10's records of a user."""
+        return self.stage.rows("weekly10", "training_records", person_api_id=user["api_id"])
+
+    def written(self, vendor: str, key: object) -> str:
+        """The writes that a vendor has applied to a row: ``POST /users``."""
+        done = [
+            f"{entry['method']} {entry['route']}"
+            for entry in self.stage.sandbox.requests()
+            if entry["vendor"] == vendor and entry["applied"] and entry["ids"].get("id") == str(key)
+        ]
+        return ", ".join(done)
+
+
+def one(rows: list[Row]) -> bool:
+    """Exactly one."""
+    return len(rows) == 1
+
+
+# 1
+
+
+def first_sync(story: Story) -> None:
+    """Everybody who surely is the same person is linked, nobody else is, and the rest is asked."""
+    stage, screen = story.stage, story.screen
+    with screen.check("two workers, beat, web and Flower are up"):
+        places = len(stage.unlisted(1))
+        stage.until("a worker", lambda: stage.unlisted(1), lambda left: len(left) < places)
+    with screen.check("everything is listed, and nothing is left to do"):
+        stage.listed_since(1)
+    found = linked_people(story)
+    with screen.check("who has one address of his own in all systems is linked in all") as check:
+        sure, shared = sure_people(story)
+        lost = [pair for pair in sure if pair not in found]
+        if lost:
+            raise NotSo(f"{len(sure)} accounts to be linked", f"{len(lost)} are not")
+        check.note = f"{len(sure)} accounts"
+    with screen.check("an address that two people share links nobody: it is asked") as check:
+        guessed = [pair for pair in found if pair[0] in shared]
+        with stage.engine.ledger.read() as tx:
+            cases = tx.cases(kind=CaseKind.IDENTITY)
+        if guessed or len(cases) != len(shared):
+            raise NotSo(f"{len(shared)} questions", f"{len(cases)}, and {len(guessed)} guesses")
+        check.note = f"{len(cases)} questions"
+    ask(story)
+
+
+def linked_people(story: Story) -> set[tuple[str, str, str]]:
+    """(HeavenHR id, connection, id there) of all links of persons."""
+    with story.stage.engine.ledger.read() as tx:
+        links = tx.select_links("person", states=[LinkState.LINKED])
+    names = {k.record_id: str(k.external_id) for k in links if k.connection == "heavenhr"}
+    return {
+        (names[link.record_id], link.connection, str(link.external_id))
+        for link in links if link.record_id in names and link.connection != "heavenhr"
+    }  # fmt: skip
+
+
+def sure_people(story: Story) -> tuple[set[tuple[str, str, str]], set[str]]:
+    """By the vendors' own rows: the accounts whose address is that of one employee alone, and the employees who
+    share theirs."""
+    state = story.stage.sandbox.state
+    here = [row for row in state("heavenhr", "employees") if row["jobStatus"] != "LEFT"]
+    addresses = Counter(str(row["professionalEmail"]).casefold() for row in here)
+    owners = {str(row["professionalEmail"]).casefold(): row["id"] for row in here}
+    shared = {r["id"] for r in here if addresses[str(r["professionalEmail"]).casefold()] > 1}
+    shared -= {row["id"] for row in here if row["professionalEmail"] is None}
+    sure = set()
+    for vendor, resource, key in (
+        ("hakuna", "users", "id"), ("haekka", "employees", "id"), ("weekly10", "users", "api_id"),
+    ):  # fmt: skip
+        for row in state(vendor, resource):
+            address = str(row["email"]).casefold()
+            if row["email"] is not None and addresses[address] == 1:
+                sure.add((owners[address], vendor, str(row[key])))
+    return sure, shared
+
+
+def ask(story: Story) -> None:
+    """Show one of the open questions, with those it could be side by side."""
+    with story.stage.engine.ledger.read() as tx:
+        case = tx.cases(kind=CaseKind.IDENTITY)[0]
+        rivals = tx.links([str(key) for key in _items(case.evidence["rows"])])
+    rows = [_mapping(case.evidence["row"]), *(dict(link.row or {}) for link in rivals.values())]
+    names = ("firstName", "lastName", "professionalEmail", "email", "employeeNumber", "jobTitle")
+    story.screen.say(f"Open: {case.question}")
+    story.screen.table(
+        ["", "this row", *(f"shares its address ({link.connection})" for link in rivals.values())],
+        [[name, *(str(row.get(name) or "") for row in rows)] for name in names],
+    )
+    story.screen.say("Answers: " + "; ".join(f"{a}: {does}" for a, does in case.answers.items()))
+
+
+def _items(value: Json) -> list[Json]:
+    return value if isinstance(value, list) else []
+
+
+def _mapping(value: Json) -> dict[str, Json]:
+    return value if isinstance(value, dict) else {}
+
+
+# 2
+
+
+def new_employee(story: Story) -> None:
+    """A newcomer gets what she needs, and what cannot be yet waits under its name."""
+    stage, screen = story.stage, story.screen
+    story.newcomer = her = story.hire("Nora Feldmann", 2001)
+    screen.say("HR enters Nora Feldmann in HeavenHR. She starts today.")
+    with screen.check("weekly10 has one user for her") as check:
+        (user,) = stage.until(
+            "one user", lambda: story.account("weekly10", "users", her), one, [EMPLOYEES]
+        )
+        check.note = story.written("weekly10", user["api_id"])
+    with screen.check(f"weekly10 has her mandatory trainings: {', '.join(MANDATORY)}") as check:
+        records = stage.until(
+            "one record for each training", lambda: story.training_records(user),
+            lambda rows: sorted(row["package_desc"] for row in rows) == sorted(MANDATORY),
+        )  # fmt: skip
+        check.note = story.written("weekly10", records[0]["api_id"]) + f" x {len(records)}"
+    with screen.check("her onboarding day waits, for hakuna does not know her") as check:
+        (link,) = stage.until(
+            "one wait", lambda: waits_of(story, her), lambda found: len(found) == 1
+        )
+        check.note = f"waits for: {link.wait.what if link.wait else ''}"
+    screen.say("The admin adds her in hakuna.")
+    name = f"{her['firstName']} {her['lastName']}"
+    values = {"name": name, "email": her["professionalEmail"]}
+    user = stage.sandbox.mutate("hakuna", "users", "create", values=values)
+    with screen.check("hakuna has her onboarding day, once") as check:
+        (entry,) = stage.until(
+            "one time entry", lambda: entries_of(story, user["id"]), one, [HAKUNA_USERS]
+        )
+        check.note = story.written("hakuna", entry["id"])
+
+
+def waits_of(story: Story, employee: Row) -> list[Link]:
+    """Links of an employee's time entries that wait for something."""
+    with story.stage.engine.ledger.read() as tx:
+        found = tx.links_at("person", "heavenhr", "employees", [employee["id"]])
+        person = next((link.record_id for link in found.values()), None)
+        waiting = [k for k in tx.waiting_links() if k.entity == "time_entry" and k.wait is not None]
+        records = tx.records([k.record_id for k in waiting if k.record_id is not None])
+    return [k for k in waiting if records[k.record_id or ""].values.get("person") == person]
+
+
+def entries_of(story: Story, user: int) -> list[Row]:
+    """hakuna's time entries of a user."""
+    rows = story.stage.sandbox.state("hakuna", "time_entries")
+    return [row for row in rows if row["user"]["id"] == user]
+
+
+# 3
+
+
+def trainings(story: Story) -> None:
+    """Completed in one system means completed in the other."""
+    stage, screen, her = story.stage, story.screen, story.newcomer
+    course = stage.rows("haekka", "trainings", name="SOC 2 basics")[0]
+    learner = stage.sandbox.mutate(
+        "haekka", "employees", "create",
+        values={
+            "email": her["professionalEmail"], "first_name": her["firstName"],
+            "last_name": her["lastName"],
+        },
+    )  # fmt: skip
+    done = {"completion_status": True, "completion_rate": 100}
+    values = {"employee_id": learner["id"], "training_id": course["id"], **done}
+    stage.sandbox.mutate("haekka", "employee_trainings", "create", values=values)
+    screen.say("Nora completes SOC 2 basics in Haekka.")
+    user = story.account("weekly10", "users", her)[0]
+    with screen.check("weekly10 knows when") as check:
+        (record,) = stage.until(
+            "one record with a date",
+            lambda: [r for r in story.training_records(user) if r["package_desc"] == course["name"]],
+            lambda rows: one(rows) and rows[0]["date_completed"], [LEARNERS, COURSES],
+        )  # fmt: skip
+        check.note = f"{story.written('weekly10', record['api_id'])}: {record['date_completed']}"
+    assignment, record, name = open_course(story, course)
+    moment = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    values = {"date_completed": moment}
+    stage.sandbox.mutate("weekly10", "training_records", "update", record["api_id"], values)
+    screen.say(f"{name} completes it in weekly10.")
+    with screen.check("Haekka knows that it happened: completion_status is true") as check:
+        stage.until(
+            "completion_status true",
+            lambda: stage.rows("haekka", "employee_trainings", id=assignment["id"]),
+            lambda rows: one(rows) and rows[0]["completion_status"] is True, [RECORDS],
+        )  # fmt: skip
+        check.note = story.written("haekka", assignment["id"])
+
+
+def open_course(story: Story, course: Row) -> tuple[Row, Row, str]:
+    """Somebody's assignment in Haekka that is open in weekly10 too: both rows, and a name. Raises NotSo."""
+    stage = story.stage
+    users = {str(u["email"]).casefold(): u for u in stage.rows("weekly10", "users", is_active=True)}
+    learners = {row["id"]: row for row in stage.rows("haekka", "employees", active=True)}
+    for row in stage.rows(
+        "haekka", "employee_trainings", training_id=course["id"], completion_status=False
+    ):
+        learner = learners.get(row["employee_id"], {})
+        user = users.get(str(learner.get("email")).casefold(), {"api_id": None})
+        for record in story.training_records(user):
+            if record["package_desc"] == course["name"] and record["date_completed"] is None:
+                return row, record, f"{learner['first_name']} {learner['last_name']}"
+    raise NotSo("somebody whose training is open in Haekka and weekly10", "nobody")
+
+
+# 4
+
+
+def hours(story: Story) -> None:
+    """What is booked in hakuna becomes a request in HeavenHR, and what HR corrects comes back."""
+    stage, screen = story.stage, story.screen
+    story.colleague = him = somebody(story)
+    name = f"{him['firstName']} {him['lastName']}"
+    day = (date.fromisoformat(stage.engine.today) - timedelta(days=1)).isoformat()
+    user = story.account("hakuna", "users", him)[0]
+    entry = stage.sandbox.mutate(
+        "hakuna", "time_entries", "create",
+        values={
+            "user_id": user["id"], "date": day, "start_time": "13:10", "end_time": "16:00",
+            "task_id": 1, "note": "Workshop",
+        },
+    )  # fmt: skip
+    screen.say(f"{name} books yesterday from 13:10 to 16:00 in hakuna.")
+    with screen.check("HeavenHR has one time tracking request for it") as check:
+        (request,) = stage.until(
+            "one request",
+            lambda: stage.rows(
+                "heavenhr", "time_trackings", employeeId=him["id"], requestDate=day,
+                startTime="13:10",
+            ),
+            lambda rows: one(rows) and rows[0]["endTime"] == "16:00", [ENTRIES],
+        )  # fmt: skip
+        check.note = f"{story.written('heavenhr', request['id'])}: {request['status']}"
+    stage.sandbox.mutate(
+        "heavenhr", "time_trackings", "update", request["id"], {"endTime": "16:45"}
+    )
+    screen.say("HR corrects it in HeavenHR: until 16:45.")
+    with screen.check("the hakuna entry follows") as check:
+        stage.until(
+            "end_time 16:45", lambda: stage.rows("hakuna", "time_entries", id=entry["id"]),
+            lambda rows: one(rows) and rows[0]["end_time"] == "16:45", [TRACKINGS],
+        )  # fmt: skip
+        check.note = story.written("hakuna", entry["id"])
+
+
+def somebody(story: Story) -> Row:
+    """A colleague whose address is in all systems. Raises NotSo."""
+    sure, _ = sure_people(story)
+    places = Counter(key for key, _, _ in sure)
+    for row in story.stage.rows("heavenhr", "employees", jobStatus="HIRED")[1:]:
+        if places[row["id"]] == len(("hakuna", "haekka", "weekly10")):
+            return row
+    raise NotSo("somebody who is in all systems", "nobody")
+
+
+# 5
+
+
+def both_sides(story: Story) -> None:
+    """Two people change the same field: a rule decides, and what lost is kept."""
+    stage, screen, him = story.stage, story.screen, story.colleague
+    key, user = him["id"], story.account("weekly10", "users", him)[0]
+    local = str(him["professionalEmail"]).split("@")[0]
+    wins, loses = f"{local}@hr.{DOMAIN}", f"{local}@desk.{DOMAIN}"
+    values = {"professionalEmail": wins}
+    stage.sandbox.mutate("heavenhr", "employees", "update", key, values)
+    stage.sandbox.mutate("weekly10", "users", "update", user["api_id"], {"email": loses})
+    name = f"{him['firstName']} {him['lastName']}"
+    screen.say(f"{name} gets a new work address, in HeavenHR and in weekly10 at once.")
+    with screen.check("both have the address of HeavenHR") as check:
+        stage.until(
+            f"{wins} on both sides",
+            lambda: [
+                stage.rows("heavenhr", "employees", id=key)[0]["professionalEmail"],
+                stage.rows("weekly10", "users", api_id=user["api_id"])[0]["email"],
+            ],
+            lambda found: found == [wins, wins], [EMPLOYEES, USERS],
+        )  # fmt: skip
+        check.note = story.written("weekly10", user["api_id"])
+    with screen.check("the history keeps the address that lost") as check:
+        (change, *_) = stage.until(
+            f"{loses} among what was lost", lambda: lost_values(story, key),
+            lambda found: any(change.lost == loses for change in found),
+        )  # fmt: skip
+    screen.table(
+        ["HeavenHR said", "weekly10 said", "decided by", "winner"],
+        [[wins, loses, f"{place_of(change.rule)}  on_conflict: {change.policy}", wins]],
+    )
+
+
+def place_of(rule: str) -> str:
+    """``/somewhere/person.yaml:9:5`` -> ``person.yaml:9``."""
+    path, line, *_ = rule.rsplit(":", 2) if rule.count(":") > 1 else rule.rsplit(":", 1)
+    return f"{Path(path).name}:{line}"
+
+
+def lost_values(story: Story, employee: str) -> list[Change]:
+    """The changes of an employee's work address in which a value lost, the newest first."""
+    with story.stage.engine.ledger.read() as tx:
+        found = tx.links_at("person", "heavenhr", "employees", [employee])
+        changes = tx.history(found[employee].record_id or "") if employee in found else []
+    return [c for c in reversed(changes) if c.field == "work_email" and c.lost is not None]
+
+
+# 6
+
+
+def killed(story: Story) -> None:
+    """A dead worker and a lost answer cost time, and nothing is made twice."""
+    stage, screen = story.stage, story.screen
+    stage.sandbox.fault("weekly10", "slow", method="POST", delay=0.4)
+    stage.sandbox.fault("weekly10", "drop_after", method="POST", route="/training/record", count=1)
+    people = [story.hire(name, 3001 + place) for place, name in enumerate(BURST)]
+    screen.say(f"HR enters {len(people)} people at once. weekly10 is slow, and loses one answer.")
+    with screen.check("a worker process is killed with -9 while it writes") as check:
+        check.note = f"process {kill_writer(stage)}"
+    with screen.check("all people have one user, and one record for each training"):
+        stage.until(
+            "nobody to lack anything or to have anything twice",
+            lambda: [p["employeeNumber"] for p in people if not served(story, p)],
+            lambda lacking: not lacking, [EMPLOYEES], 50,
+        )  # fmt: skip
+    stage.sandbox.clear_faults()
+    with screen.check("no vendor was ever asked to make what it had"):
+        stage.settle()
+        twice = {v: tally["duplicates"] for v, tally in stage.sandbox.counters().items()}
+        if any(twice.values()):
+            raise NotSo("no duplicates", twice)
+
+
+def kill_writer(stage: Stage) -> int:
+    """Kill the process that is writing to weekly10 right now; its id. Raises NotSo."""
+    before = stage.writes()["weekly10"]
+    writers = stage.until(
+        "a process that writes",
+        lambda: stage.busy("dispatch") if stage.writes()["weekly10"] > before else [],
+        lambda found: found, [EMPLOYEES],
+    )  # fmt: skip
+    os.kill(writers[0], signal.SIGKILL)
+    return writers[0]
+
+
+def served(story: Story, person: Row) -> bool:
+    """Whether weekly10 has exactly what it should have of a person."""
+    users = story.account("weekly10", "users", person)
+    if not one(users):
+        return False
+    records = Counter(row["package_desc"] for row in story.training_records(users[0]))
+    return records == Counter(MANDATORY)
+
+
+# 7
+
+
+def quiet_again(story: Story) -> None:
+    """Another pass over everything writes nothing."""
+    stage, screen = story.stage, story.screen
+    before, began = stage.writes(), time.time()
+    with screen.check("everything is listed once more, and nothing is left to do"):
+        stage.announce(stage.unlisted(began))
+        stage.listed_since(began)
+    with screen.check("zero writes"):
+        made = {name: count - before[name] for name, count in stage.writes().items()}
+        if any(made.values()):
+            raise NotSo("zero writes", made)
+
+
+STEPS: tuple[tuple[str, Callable[[Story], None]], ...] = (
+    ("First sync: who is who", first_sync),
+    ("A new employee", new_employee),
+    ("Trainings, both ways", trainings),
+    ("Hours, there and back", hours),
+    ("One field, changed on two sides at once", both_sides),
+    ("A killed worker and a lost answer", killed),
+    ("One more sync", quiet_again),
+)

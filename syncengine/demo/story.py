@@ -1,0 +1,93 @@
+"""The told story: vendors, workers, and what people do, step by step, each step proved."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+from rich.console import Console
+
+from syncengine.demo.figures import show_figures
+from syncengine.demo.screen import Screen
+from syncengine.demo.stage import NotSo, Stage
+from syncengine.demo.steps import STEPS, Story
+from syncengine.errors import SyncengineError
+
+STOPPED = 130
+"""The exit code after Ctrl-C, as shells have it."""
+
+
+def run(people: int = 50, keep: bool = False, console: Console | None = None) -> int:
+    """Tell the story with that many people (20 at least). Returns the exit code: 0 if every step held, 1 if one did
+    not, 130 if it was stopped. ``keep``: everything runs on until Ctrl-C. Nothing runs when it returns."""
+    screen = Screen(console or Console())
+    stage = Stage(people)
+    began, code = time.monotonic(), STOPPED
+    try:
+        with _terminated_like_ctrl_c(), stage:
+            code = tell(stage, screen)
+            screen.say(f"{time.monotonic() - began:.0f} s in all.")
+            if keep:
+                _stay(stage, screen)
+    except KeyboardInterrupt:
+        screen.say("Stopped; nothing runs any more.")
+    except (SyncengineError, RuntimeError, OSError, httpx.HTTPError) as error:
+        screen.fail("The stage", "vendors and service to start and to answer", repr(error))
+        code = 1
+    if code == 1:
+        screen.say(f"What the service printed: {stage.log}")
+    else:
+        shutil.rmtree(stage.folder, ignore_errors=True)
+    return code
+
+
+def tell(stage: Stage, screen: Screen) -> int:
+    """All steps, then the figures. Returns the exit code."""
+    story = Story(stage, screen)
+    screen.title(
+        f"syncengine: {stage.people} people in HeavenHR, hakuna, Haekka and weekly10",
+        "The vendors are simulated; broker, workers, beat, web and Flower are real.",
+    )
+    for number, (title, step) in enumerate(STEPS, 1):
+        screen.step(number, len(STEPS), title)
+        try:
+            step(story)
+        except NotSo as wrong:
+            screen.fail(f"Step {number} ({title})", wrong.expected, str(wrong.found))
+            return 1
+    screen.step(len(STEPS), len(STEPS), "What it took")
+    return 0 if show_figures(stage, screen) else 1
+
+
+def _stay(stage: Stage, screen: Screen) -> None:
+    """Leave everything running until Ctrl-C."""
+    screen.table(
+        ["Still running", ""],
+        [
+            ["Flower", stage.service.flower_url],
+            ["metrics", f"{stage.service.web_url}/metrics"],
+            ["vendors", f"{stage.sandbox.env['SYNCENGINE_SANDBOX_URL']}/requests"],
+            ["log", str(stage.log)],
+        ],
+    )
+    screen.say(f"To look with the commands of syncengine, first: . {stage.write_exports()}")
+    screen.say("Ctrl-C ends it.")
+    threading.Event().wait()
+
+
+@contextmanager
+def _terminated_like_ctrl_c() -> Iterator[None]:
+    """SIGTERM unwinds as Ctrl-C does, so that no part is left behind."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
