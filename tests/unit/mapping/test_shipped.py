@@ -103,7 +103,7 @@ def test_hours_go_to_heavenhr_when_the_day_is_over() -> None:
     today = Record("t", "time_entry", {"date": TODAY, "status": "requested"})
     assert scope.on_record(today, World(TODAY)) is False
     assert scope.on_record(today, World("2026-11-23")) is True
-    assert entry.fields["end"].owned_by(today, World(TODAY)) is None
+    assert {f.owned_by(today, World(TODAY)) for f in entry.fields.values()} == {None}
     approved = Record("t", "time_entry", {"date": TODAY, "status": "approved"})
     assert entry.fields["end"].owned_by(approved, World(TODAY)) == "heavenhr"
     assert entry.merge_order[0] == "status"
