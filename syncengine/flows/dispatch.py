@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -15,7 +15,7 @@ from syncengine.flows.settle import Settle
 from syncengine.mapping import System
 from syncengine.model.key import Key
 from syncengine.model.link import Link, LinkState
-from syncengine.model.operation import Action, Operation, Written
+from syncengine.model.operation import Action, Operation, OperationState, Written
 from syncengine.model.record import World
 from syncengine.model.values import Row
 from syncengine.planning.identity import record_keys, row_keys_of
@@ -53,6 +53,8 @@ def dispatch(engine: Engine, ids: Collection[str] | None = None) -> Counter[str]
             for start in range(0, len(operations), CHUNK):
                 chunk = operations[start : start + CHUNK]
                 outcomes += _Round(engine, connection, chunk, width).send()
+                with engine.ledger.write() as tx:
+                    extended(engine, tx, operations[start + CHUNK :])
     return outcomes
 
 
@@ -78,6 +80,22 @@ def expire(engine: Engine) -> int:
         expired = tx.expired_claims(engine.clock.now(), engine.limits.batch)
         settle.unknown_all(tx, expired)
     return len(expired)
+
+
+def extended(engine: Engine, tx: Transaction, operations: Sequence[Operation]) -> list[Operation]:
+    """Claims that were not sent yet, made to last a whole lease from now; what is no longer ours falls out."""
+    held = tx.operations([o.id for o in operations], lock=True) if operations else {}
+    until = engine.clock.now() + engine.limits.lease
+    ours = [
+        replace(held[o.id], lease_until=until)
+        for o in operations
+        if o.id in held
+        and held[o.id].state is OperationState.CLAIMED
+        and held[o.id].token == o.token
+    ]
+    if ours:
+        tx.save_operations(ours)
+    return ours
 
 
 def _by_connection(operations: Sequence[Operation]) -> dict[str, list[Operation]]:
@@ -159,6 +177,7 @@ class _Round:
             records = tx.records([o.record_id for o in operations], lock=True)
             capture_looks(engine, tx, operations, looks)
             links = tx.links([o.link_id for o in operations], lock=True)
+            operations = extended(engine, tx, operations)
             rivals = self._rivals(tx, operations)
             for operation in operations:
                 link, look = links.get(operation.link_id), looks[operation.id]

@@ -182,4 +182,3 @@ def new_person(number: int) -> Row:
         "jobStatus": "CREATED_EXISTING",
         "startDate": "2024-01-01",
     }
-

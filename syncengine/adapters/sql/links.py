@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     FromClause,
+    and_,
     delete,
     exists,
     false,
@@ -160,8 +161,7 @@ class Links(Session):
             _c.entity == entity,
             *_listed(connection, resource),
             t.among(_c.state, [LinkState.SEEN]),
-            _c.row.is_not(None),
-            or_(t.is_dirty, t.needs_get),
+            or_(t.needs_get, and_(t.is_dirty, _c.row.is_not(None))),
         )
 
     def waiting_links(self, limit: int = 0) -> list[Link]:

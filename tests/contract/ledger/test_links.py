@@ -269,7 +269,7 @@ def test_links_can_be_looked_at(ledger: Ledger) -> None:
             ("person", "hakuna", "seen"): 2,
             ("person", "hakuna", "linked"): 2,
         }
-        assert tx.unsorted_links(*HAKUNA) == 1
+        assert tx.unsorted_links(*HAKUNA) == 2
         assert [link.id for link in tx.waiting_links(1)] == ["l3"]
         assert (tx.dirty_count(), tx.dirty_count(["hakuna"]), tx.dirty_count(["haekka"])) == (
             2,
