@@ -245,8 +245,10 @@ def _nominate(
             changed.append(
                 replace(link, need_get=True, nominated_at=listing.started, dirty=link.dirty + 1)
             )
-        elif link.nominated_at is None or not listing.rows:
-            changed.append(replace(link, nominated_at=listing.started))
+        elif not listing.rows:
+            continue
+        elif link.nominated_at is None or link.nominated_at >= listing.started:
+            changed.append(replace(link, nominated_at=link.nominated_at or listing.started))
         else:
             changed.append(
                 replace(link, row=None, row_version=link.row_version + 1, dirty=link.dirty + 1)

@@ -24,7 +24,7 @@ def refresh(engine: Engine, ids: Collection[str] | None = None) -> int:
         ) if open_now else []  # fmt: skip
         links = list(tx.links(claimed).values())
     done = _list_soon(engine, [k for k in links if not _single(engine, k)])
-    links = [k for k in links if _single(engine, k)]
+    links = [k for k in links if _single(engine, k) and not _behind(engine, k)]
     try:
         for connection in dict.fromkeys(link.connection for link in links):
             done += _refresh_all(engine, [k for k in links if k.connection == connection])
@@ -37,6 +37,12 @@ def refresh(engine: Engine, ids: Collection[str] | None = None) -> int:
 def _single(engine: Engine, link: Link) -> bool:
     resources = engine.project.connections[link.connection].spec.resources
     return link.resource in resources and resources[link.resource].single_get
+
+
+def _behind(engine: Engine, link: Link) -> bool:
+    """Whether a single read would still be behind the last one that counted."""
+    spec = engine.project.connections[link.connection].spec.resources[link.resource]
+    return bool(link.read_at) and engine.clock.now() < link.read_at + spec.read_lag
 
 
 def _list_soon(engine: Engine, links: Sequence[Link]) -> int:

@@ -17,6 +17,7 @@ from syncengine.planning.sight import (
     Reading,
     Sight,
     Source,
+    counts,
     first_sight,
     mapped,
     roots,
@@ -60,7 +61,7 @@ def store(
     for external_id, read in last.items():
         link = known.get(external_id)
         if link is None:
-            if read.row is None or _not_counted(system, mapped(read.row, kept)):
+            if read.row is None or not counts(system, mapped(read.row, kept), source):
                 continue
             link = first_sight(new_id(), entity.name, system, external_id, read.parent)
         reading = Reading(source, read.row, read.started, read.received)
@@ -77,15 +78,12 @@ def _with_names(read: Read) -> Read:
     return replace(read, row={**names, **read.row})
 
 
-def _not_counted(system: System, row: Row) -> bool:
-    return system.where is not None and not system.where.on_row(row)
-
-
 def _note_foreign(
     tx: Transaction, system: System, source: Source, reads: dict[str, Read],
     known: dict[str, Link], sights: dict[str, Sight], kept: frozenset[str],
 ) -> None:  # fmt: skip
-    moved = {known[e].id: e for e, s in sights.items() if e in known and not s.touched}
+    still = {e for e, s in sights.items() if s.touched or s.ignored}
+    moved = {known[e].id: e for e in sights if e in known and e not in still}
     if not moved:
         return
     for link_id, operation in tx.unsettled(list(moved)).items():
@@ -99,7 +97,7 @@ def _write(
     engine: Engine, tx: Transaction, entity: Entity, system: System, source: Source,
     known: dict[str, Link], sights: dict[str, Sight],
 ) -> Stored:  # fmt: skip
-    changed = {e: s for e, s in sights.items() if not s.touched}
+    changed = {e: s for e, s in sights.items() if not (s.touched or s.ignored)}
     moved = [(e, s) for e, s in changed.items() if s.moved or s.link.row is None]
     events = [
         Event(
@@ -135,12 +133,10 @@ def _write(
 
 
 def _touch(tx: Transaction, touched: list[Sight]) -> None:
-    by_time: dict[float, list[str]] = {}
-    for seen in touched:
-        by_time.setdefault(seen.link.read_at, []).append(seen.link.id)
-    if by_time:
-        oldest = min(by_time)
-        tx.touch_links([i for ids in by_time.values() for i in ids], oldest)
+    """One time for all: none may count as read earlier than it was."""
+    if touched:
+        newest = max(seen.link.read_at for seen in touched)
+        tx.touch_links([seen.link.id for seen in touched], newest)
 
 
 def keep_row_keys(

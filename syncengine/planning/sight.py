@@ -29,11 +29,12 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """``link``: as it is after the reading. ``touched``: nothing but ``read_at`` (and notes) changed. ``moved``:
-    fields whose vendor value is new and takes the stamp of the event that is written for it."""
+    """``link``: as it is after the reading. ``touched``: nothing but ``read_at`` changed; ``ignored``: not even
+    that. ``moved``: fields whose vendor value is new and takes the stamp of the event that is written for it."""
 
     link: Link
     touched: bool = False
+    ignored: bool = False
     moved: frozenset[str] = frozenset()
 
 
@@ -62,35 +63,43 @@ def sight(
 ) -> Sight:
     """Judge one reading of one link. ``kept``: ``roots(system)``. ``operation``: the link's unsettled one."""
     row = None if reading.row is None else mapped(reading.row, kept)
-    if row is not None and system.where is not None and not system.where.on_row(row):
+    listed = "" if row is None else row_hash(_listed(system, row))
+    if row is not None and not counts(system, row, reading.source):
         row = None
     link = note_foreign(system, link, row, operation)
     strong = reading.source != "list" or not system.resource.single_get
-    listed = "" if row is None else row_hash(_listed(system, row))
     same = row == link.row or (not strong and listed == link.listed_hash)
     if link.read_at and reading.started < link.read_at + system.resource.read_lag:
         late = same or not system.resource.single_get
-        return Sight(link, touched=True) if late else Sight(_hint(link, link.listed_hash))
+        return Sight(link, ignored=True) if late else Sight(_hint(link))
     seen = replace(link, read_at=max(link.read_at, reading.received), nominated_at=None)
     if same and not (link.need_get and strong):
         return Sight(seen, touched=True)
-    if not strong and row is not None and (system.needs_get or system.resource.list_lag):
-        return Sight(_hint(seen, listed))
+    if not strong and (system.needs_get or system.resource.list_lag):
+        return Sight(_hint(seen))
     moved = _moved_fields(system, link.row, row)
     news = bool(moved) or (row is None) != (link.row is None)
     fresh = replace(
         seen,
         row=row,
         row_version=link.row_version + (0 if same else 1),
-        listed_hash=link.listed_hash if link.need_get and link.listed_hash else listed,
+        listed_hash=listed,
         need_get=False,
         dirty=link.dirty + news,
     )
     return Sight(fresh, moved=moved)
 
 
-def _hint(link: Link, listed: str) -> Link:
-    return replace(link, need_get=True, listed_hash=listed, dirty=link.dirty + 1)
+def counts(system: System, row: Row, source: Source) -> bool:
+    """Whether ``where`` counts a row; a listing that does not show what it asks for cannot say no."""
+    where = system.where
+    if where is None or (source == "list" and where.row_fields & system.resource.unlisted):
+        return True
+    return bool(where.on_row(row))
+
+
+def _hint(link: Link) -> Link:
+    return replace(link, need_get=True, dirty=link.dirty + 1)
 
 
 def _listed(system: System, row: Row) -> dict[str, Json]:

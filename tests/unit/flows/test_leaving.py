@@ -90,9 +90,7 @@ def test_who_comes_back_under_the_same_chosen_id_gets_a_row_again() -> None:
         "{resource: people, flow: both, create: out, key: email, on_leave: delete, "
         f"fields: {MAPPED}}}"
     )
-    made = duo(
-        hr_system=hr_system, lms_system=lms_system, lms={"chosen_id": "id", "search": ()}
-    )
+    made = duo(hr_system=hr_system, lms_system=lms_system, lms={"chosen_id": "id", "search": ()})
     mine, theirs = anna(made)
     assert theirs == "anna@x.de"
     made.vendors["hr"].remove(mine)

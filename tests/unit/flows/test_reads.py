@@ -1,0 +1,323 @@
+"""Which read counts, and what a listing may conclude."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from syncengine.flows.capture import notice
+from syncengine.flows.refresh import refresh
+from syncengine.flows.rows import Read, store
+from syncengine.flows.sync import sync
+from syncengine.model.link import LinkState
+from tests.support.bench import Bench
+from tests.support.people import HR, MAPPED, anna, duo
+
+DELETES = HR.replace("flow: both", "flow: both, on_missing: delete")
+
+
+def put(made: Bench, name: str, source: Any, started: float, **rows: dict[str, Any] | None) -> None:
+    """Store rows as if read from ``started`` until now."""
+    entity = made.engine.project.entities["person"]
+    reads = [Read(i, row, None, started, made.clock.now()) for i, row in rows.items()]
+    with made.engine.ledger.write() as tx:
+        store(made.engine, tx, entity, entity.systems[name], source, reads)
+
+
+def row(**changes: Any) -> dict[str, Any]:
+    return {"email": "anna@x.de", "name": "Anna", "job": "dev", **changes}
+
+
+def test_a_read_that_began_before_the_last_one_was_received_does_not_count() -> None:
+    """Rule 5: an older read that arrives late asks for a fresh one instead of taking the row back."""
+    made = duo()
+    mine, _ = anna(made)
+    hr, began = made.vendors["hr"], made.clock.now()
+    hr.edit(mine, job="lead")
+    made.scan("hr")
+    made.settle()
+    put(made, "hr", "list", began, **{mine: row(job="dev")})
+    assert made.link("hr").need_get
+    made.settle()
+    assert made.record().values["job"] == "lead"
+    assert not made.link("hr").need_get
+
+
+def test_a_late_read_that_shows_the_same_row_costs_nothing() -> None:
+    """Rule 5: a late read of an unchanged row is neither an edit nor a reason to read again."""
+    made = duo()
+    mine, _ = anna(made)
+    began = made.clock.now() - 60
+    before = made.link("hr")
+    put(made, "hr", "list", began, **{mine: row()})
+    after = made.link("hr")
+    assert (after.need_get, after.dirty, after.read_at) == (False, 0, before.read_at)
+
+
+def test_a_late_page_never_takes_the_time_of_a_newer_read_back() -> None:
+    """Rule 5: among rows of one page, each link keeps its own last time of reading."""
+    made = duo()
+    hr = made.vendors["hr"]
+    first = hr.add(email="anna@x.de", name="Anna", job="dev")
+    second = hr.add(email="ben@x.de", name="Ben", job="dev")
+    made.sync()
+    began, ben = made.clock.now(), row(email="ben@x.de", name="Ben")
+    made.clock.sleep(3)
+    put(made, "hr", "get", began + 2, **{first: row()})
+    made.clock.sleep(6)
+    put(made, "hr", "get", began + 8, **{second: ben})
+    put(made, "hr", "list", began + 1, **{first: row(), second: ben})
+    put(made, "hr", "list", began + 5, **{second: ben | {"job": "old"}})
+    assert {k.external_id: k.need_get for k in made.links("hr")}[second]
+
+
+def test_a_read_begun_before_a_settle_does_not_take_our_write_back() -> None:
+    """Rule 5: a listing that began before our write was settled cannot show what is there now."""
+    made = duo()
+    mine, theirs = anna(made)
+    made.vendors["hr"].edit(mine, job="lead")
+    made.scan("hr")
+    made.think()
+    began = made.clock.now()
+    assert made.send() == {"applied": 1}
+    put(made, "lms", "list", began, **{theirs: row(job="dev")})
+    made.sync()
+    assert made.vendors["hr"].row(mine)["job"] == "lead"
+    assert made.vendors["lms"].row(theirs)["job"] == "lead"
+
+
+def test_a_single_read_may_be_behind_by_the_vendor_s_lag() -> None:
+    """Rule 5: within ``read_lag`` after our write an old row from a GET is no edit."""
+    made = duo(lms={"read_lag": 6.0, "answers": "full"})
+    mine, theirs = anna(made)
+    made.clock.sleep(10)
+    made.vendors["hr"].edit(mine, job="lead")
+    made.scan("hr")
+    made.settle()
+    put(made, "lms", "get", made.clock.now(), **{theirs: row(job="dev")})
+    made.clock.sleep(10)
+    made.sync()
+    assert made.vendors["hr"].row(mine)["job"] == "lead"
+    assert made.vendors["lms"].row(theirs)["job"] == "lead"
+
+
+def test_rows_of_a_listing_that_lags_are_hints() -> None:
+    """Rule 5: where listings lag, what they show is read singly before it counts."""
+    made = duo(hr={"list_lag": 15.0})
+    hr = made.vendors["hr"]
+    mine = hr.add(email="anna@x.de", name="Anna", job="dev")
+    made.clock.sleep(20)
+    made.sync()
+    hr.edit(mine, job="lead")
+    made.clock.sleep(20)
+    hr.edit(mine, job="head")
+    made.scan("hr")
+    assert hr.calls[-1][0] == "scan"
+    assert made.record().values["job"] == "dev"
+    made.settle()
+    assert ("get", mine) in hr.calls
+    assert made.record().values["job"] == "head"
+
+
+@pytest.mark.parametrize("abilities", [{}, {"unlisted": ("job",)}, {"list_lag": 4.0}])
+def test_going_back_to_a_former_value_is_seen(abilities: dict[str, Any]) -> None:
+    """A row that a single read showed changed, and that then changes back, is not taken for the old listing."""
+    made = duo(hr=abilities)
+    hr = made.vendors["hr"]
+    mine = hr.add(email="anna@x.de", name="Anna", job="dev")
+    made.clock.sleep(10)
+    made.sync()
+    (theirs,) = made.vendors["lms"].rows()
+    hr.edit(mine, name="Anne")
+    notice(made.engine, "hr", "people", mine, "w1")
+    made.settle()
+    made.clock.sleep(10)
+    made.sync()
+    assert made.vendors["lms"].row(theirs)["name"] == "Anne"
+    hr.edit(mine, name="Anna")
+    made.clock.sleep(10)
+    made.sync()
+    assert made.vendors["lms"].row(theirs)["name"] == "Anna"
+
+
+def test_a_row_that_a_lagging_listing_showed_before_the_last_change_is_seen_again() -> None:
+    """What a lagging listing showed while a single read was ahead of it may become true again, and is seen."""
+    made = duo(hr={"list_lag": 15.0})
+    hr = made.vendors["hr"]
+    mine = hr.add(email="anna@x.de", name="Anna", job="dev")
+    made.clock.sleep(20)
+    made.sync()
+    hr.edit(mine, job="two")
+    made.clock.sleep(20)
+    hr.edit(mine, job="three")
+    made.sync()
+    assert made.record().values["job"] == "three"
+    hr.edit(mine, job="two")
+    made.clock.sleep(60)
+    made.sync()
+    assert made.record().values["job"] == "two"
+
+
+def test_a_row_that_stops_counting_in_a_lagging_listing_is_read_before_it_is_missing() -> None:
+    """Rule 5: a lagging listing proves no more that a row stopped counting than anything else."""
+    made = duo(
+        hr={"list_lag": 15.0},
+        hr_system=DELETES.replace("create: in", "create: in, where: \"row.job != 'ex'\""),
+    )
+    hr = made.vendors["hr"]
+    mine = hr.add(email="anna@x.de", name="Anna", job="dev")
+    made.clock.sleep(20)
+    made.sync()
+    hr.edit(mine, job="ex")
+    made.clock.sleep(20)
+    hr.edit(mine, job="dev")
+    made.sync()
+    assert made.record().values["job"] == "dev"
+    hr.edit(mine, job="ex")
+    made.clock.sleep(20)
+    made.sync()
+    assert not made.records()
+
+
+def test_an_unchanged_row_costs_no_single_read() -> None:
+    """A listing that shows less than the mapping needs costs one GET for each row that moved, no more."""
+    made = duo(hr={"unlisted": ("job",)})
+    anna(made)
+    made.vendors["hr"].calls.clear()
+    made.sync()
+    assert made.vendors["hr"].calls == [("scan", "people")]
+
+
+def test_a_listing_only_nominates() -> None:
+    """Rule 6: a complete listing without a row deletes nothing; the single read shows that it is there."""
+    made = duo(hr_system=DELETES)
+    mine, theirs = anna(made)
+    hr = made.vendors["hr"]
+    hr.fault("scan", "short")
+    hr.add(email="aaa@x.de", name="Ben", id="0-ben")
+    made.sync()
+    assert ("get", mine) in hr.calls
+    assert any(r.values["email"] == "anna@x.de" for r in made.records())
+    assert theirs in made.vendors["lms"].rows()
+
+
+def test_a_single_read_concludes() -> None:
+    """Rule 6: a row that neither a complete listing nor a single read shows is gone."""
+    made = duo(hr_system=DELETES)
+    mine, _ = anna(made)
+    made.vendors["hr"].remove(mine)
+    made.scan("hr")
+    assert made.records()
+    made.settle()
+    assert not made.records()
+
+
+@pytest.mark.parametrize("fault", ["fail", "partial", "empty"])
+def test_a_failed_partial_or_empty_listing_deletes_nothing(fault: Any) -> None:
+    """Rule 6: a listing that fails, breaks off, or is empty where it had rows deletes nothing and says so."""
+    made = duo(hr_system=DELETES)
+    hr = made.vendors["hr"]
+    for number in range(8):
+        hr.add(email=f"p{number}@x.de", name=f"P{number}")
+    made.sync()
+    hr.fault("scan", fault)
+    result = made.sync()
+    assert len(made.records()) == 8
+    assert len(made.vendors["lms"].rows()) == 8
+    assert result["faults"]
+    assert not result["converged"]
+    made.clock.sleep(60)
+    assert made.sync()["converged"]
+
+
+NO_GET = {"single_get": False, "create": False, "update": False, "delete": False}
+IN = f"{{resource: people, flow: in, create: in, on_missing: delete, fields: {MAPPED}}}"
+
+
+def test_without_a_single_read_a_second_complete_listing_concludes() -> None:
+    """Rule 6: where the vendor has no single GET, the second complete listing without the row concludes."""
+    made = duo(hr=NO_GET, hr_system=IN)
+    hr = made.vendors["hr"]
+    hr.add(email="ben@x.de", name="Ben")
+    mine = hr.add(email="anna@x.de", name="Anna")
+    made.sync()
+    hr.remove(mine)
+    made.scan("hr")
+    made.think()
+    assert len(made.records()) == 2
+    made.scan("hr")
+    made.think()
+    assert [r.values["name"] for r in made.records()] == ["Ben"]
+
+
+def test_without_a_single_read_two_empty_listings_delete_nothing() -> None:
+    """Rule 6: empty listings conclude nothing, not even together with a short one."""
+    made = duo(hr=NO_GET, hr_system=IN)
+    hr = made.vendors["hr"]
+    for number in range(4):
+        hr.add(email=f"p{number}@x.de", name=f"P{number}")
+    made.sync()
+    hr.fault("scan", "empty", "empty", "short")
+    for _ in range(3):
+        made.scan("hr")
+        made.think()
+    assert len(made.records()) == 4
+
+
+def test_without_a_single_read_a_late_row_is_left_to_the_next_listing() -> None:
+    """Where the vendor has no single GET, none is asked for: the next listing shows what is true."""
+    made = duo(hr=NO_GET, hr_system=IN)
+    hr = made.vendors["hr"]
+    mine = hr.add(email="anna@x.de", name="Anna", job="dev")
+    made.sync()
+    put(made, "hr", "list", made.clock.now() - 30, **{mine: row(job="old")})
+    notice(made.engine, "hr", "people", mine, "w1")
+    made.settle()
+    assert not made.link("hr").need_get
+    assert made.record().values["job"] == "dev"
+    assert not made.read(lambda tx: tx.connection("hr")).failures
+    assert sync(made.engine, record=made.record().id)["converged"]
+
+
+def test_a_row_seen_during_the_listing_is_not_nominated() -> None:
+    """Rule 6: a row that we made while a listing ran is not missing from it."""
+    made = duo()
+    mine, _ = anna(made)
+    hr = made.vendors["hr"]
+    hr.add(email="ben@x.de", name="Ben", job="dev")
+    made.scan("hr")
+    made.think()
+    lms = made.vendors["lms"]
+    pages = lms.scan("people")
+    listed = [next(pages)]
+    started = made.clock.now() - 1
+    made.send()
+    listed += pages
+    unseen = made.read(lambda tx: tx.unseen_since("person", "lms", "people", started))
+    assert [k.external_id for k in unseen] != [max(lms.rows())]
+    assert mine
+
+
+def test_a_webhook_reads_the_row_afresh_and_repeats_do_nothing() -> None:
+    """A notice is a hint: the row is read singly, and the same event id counts once."""
+    made = duo()
+    mine, _ = anna(made)
+    made.vendors["hr"].edit(mine, job="lead")
+    assert notice(made.engine, "hr", "people", mine, "w1")
+    assert not notice(made.engine, "hr", "people", mine, "w1")
+    assert refresh(made.engine) == 1
+    made.settle()
+    assert made.record().values["job"] == "lead"
+    with pytest.raises(KeyError):
+        notice(made.engine, "hr", "nothing", "1", "w2")
+
+
+def test_a_webhook_for_a_row_that_is_not_there_makes_nothing() -> None:
+    """A notice of an unknown id, which the vendor does not have, leaves no record behind."""
+    made = duo()
+    notice(made.engine, "hr", "people", "nobody", "w1")
+    made.settle()
+    assert not made.records()
+    assert made.link("hr").state is LinkState.SEEN
+    assert made.sync()["converged"]
