@@ -155,9 +155,8 @@ def _show_group(
     )
     for change in changes:
         sign, style = _SIGNS[change["action"]]
-        console.print(
-            Text.assemble((f"  {sign} ", style), ui.plain(change["name"])), soft_wrap=True
-        )
+        name, end = ui.plain(change["name"]), f"  {ui.short(change['record'])}"
+        console.print(Text.assemble((f"  {sign} ", style), name, (end, "dim")), soft_wrap=True)
         for item in change["fields"]:
             line = Text(f"      {item['field']:<{columns[0]}}  ")
             line.append(f"{_move(called, declared, item):<{columns[1]}}", style)
