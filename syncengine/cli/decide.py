@@ -14,7 +14,7 @@ PANEL = "Decide"
 
 database = typer.Typer(help="The database.", no_args_is_help=True)
 
-Which = Annotated[str | None, typer.Argument(metavar="[CONNECTION]", help="All, if not given.")]
+Which = Annotated[str | None, typer.Argument(metavar="CONNECTION", help="All, if not given.")]
 
 
 def register(app: typer.Typer) -> None:

@@ -7,13 +7,12 @@ start at once.
 from __future__ import annotations
 
 import os
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from syncengine.bootstrap import load, open_ledger
 from syncengine.cli import ui
-from syncengine.sandbox.world import Options, Profile
 
 PANEL = "Service"
 
@@ -66,7 +65,7 @@ def web(
 
 
 def demo(
-    people: Annotated[int, typer.Option(min=6, max=2000, help="People in the company.")] = 50,
+    people: Annotated[int, typer.Option(min=20, max=2000, help="People in the company.")] = 50,
     keep: Annotated[
         bool, typer.Option("--keep", help="Leave everything running at the end.")
     ] = False,
@@ -77,8 +76,7 @@ def demo(
     """
     from syncengine.demo.story import run as tell
 
-    code = tell(people=people, keep=keep)
-    ui.leave(ui.Exit(code))
+    raise typer.Exit(tell(people=people, keep=keep))
 
 
 def sandbox(
@@ -89,7 +87,8 @@ def sandbox(
         typer.Option(min=0, max=65500, help="Of the control server; vendors follow. 0: any free."),
     ] = 0,
     profile: Annotated[
-        Profile, typer.Option(help="As the vendors' pages say, or as they are seen to behave.")
+        Literal["documented", "current"],
+        typer.Option(help="As the vendors' pages say, or as they are seen to behave."),
     ] = "documented",
 ) -> None:
     """Run the vendors' simulators alone. Prints `export` lines for a shell, then `ready`.
@@ -97,5 +96,6 @@ def sandbox(
     Example: `syncengine sandbox --people 50 --port 9000`
     """
     from syncengine.sandbox.server import serve
+    from syncengine.sandbox.world import Options
 
     serve(Options(people=people, seed=seed, port=port, profile=profile))
