@@ -26,6 +26,7 @@ from syncengine.mapping import load_project, schema
 from syncengine.mapping.checks import sample_faults
 from syncengine.mapping.functions import MACROS, METHODS, NAMES
 from syncengine.mapping.schema import Part
+from syncengine.model.link import LinkState
 from syncengine.model.resource import ResourceSpec
 from syncengine.model.values import TypeName
 from syncengine.sandbox.process import SandboxProcess
@@ -332,3 +333,39 @@ def test_life_of_a_change_ends_as_told(life: tuple[dict[str, list[str]], Any]) -
     ]
     assert [a["email"] for a in accounts] == ["ida.berg@example.org"]
     assert sorted(r["package_desc"] for r in records) == ["GDPR basics 2026", "SOC 2 basics"]
+
+
+# the protocol
+
+_RULE = re.compile(r"^### (\d+)\. .+\n((?:(?!^#).*\n)*)", re.MULTILINE)
+
+
+def rules() -> dict[int, str]:
+    """Number of a rule -> what docs/protocol.md says of it."""
+    return {int(number): text for number, text in _RULE.findall(page("protocol.md"))}
+
+
+def test_rules_are_whole() -> None:
+    """Each of the eighteen rules says what breaks without it, where it lives and what keeps it."""
+    assert list(rules()) == list(range(1, 19))
+    for text in rules().values():
+        assert re.findall(r"\*\*(.+?):\*\*", text) == ["Without it", "Lives in", "Kept by"]
+        assert _DOTTED.search(text.split("**Lives in:**")[1])
+
+
+def test_states_of_links() -> None:
+    """The table of states has every state, and each leads to states only."""
+    told = table(sections(page("protocol.md"))["States of a link"])
+    states = {state.value for state in LinkState}
+    assert set(told) == states
+    assert {name for row in told.values() for name in re.findall(r"`(\w+)`", row[1])} <= states
+
+
+@pytest.mark.parametrize("number", range(1, 19))
+def test_tests_of_rules(number: int) -> None:
+    """Each test that a rule names as its keeper is there; a file that it names holds tests of that rule."""
+    kept = rules()[number].split("**Kept by:**")[1]
+    for name in re.findall(r"`(tests/[^`]+)`", kept):
+        path, _, test = name.partition("::")
+        wanted = f"def {test}(" if test else f"Rule {number}:"
+        assert wanted in (ROOT / path).read_text("utf-8"), name
