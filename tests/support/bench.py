@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -31,7 +31,7 @@ from syncengine.model.change import Change
 from syncengine.model.link import Link
 from syncengine.model.operation import UNSETTLED, Operation
 from syncengine.model.record import Record
-from syncengine.ports import Transaction
+from syncengine.ports import Ledger, Transaction
 from tests.support.clock import TestClock
 from tests.support.vendor import FakeVendor
 
@@ -189,6 +189,16 @@ class Bench:
         return {name: vendor.wrote() for name, vendor in self.vendors.items() if vendor.wrote()}
 
     @contextmanager
+    def between(self, at: int, happen: Callable[[], object]) -> Iterator[None]:
+        """Inside the block, something happens right before the write transaction number ``at``."""
+        kept = self.engine.ledger
+        self.engine.ledger = Between(kept, at, happen)
+        try:
+            yield
+        finally:
+            self.engine.ledger = kept
+
+    @contextmanager
     def statements(self) -> Iterator[list[str]]:
         """The SQL that runs inside the block."""
         seen: list[str] = []
@@ -233,3 +243,26 @@ def make_bench(
         vendor.gate = gates[name]
     engine = Engine(made, ledger, by_name, gates, queue, clock, limits)
     return Bench(engine, by_name, clock, database, queue)
+
+
+@dataclass
+class Between:
+    """A ledger that lets something happen right before the write transaction number ``at`` (counted from 1)."""
+
+    ledger: Ledger
+    at: int
+    happen: Callable[[], object]
+    count: int = 0
+
+    def read(self) -> AbstractContextManager[Transaction]:
+        """A snapshot."""
+        return self.ledger.read()
+
+    @contextmanager
+    def write(self) -> Iterator[Transaction]:
+        """A write, perhaps after something else."""
+        self.count += 1
+        if self.count == self.at:
+            self.happen()
+        with self.ledger.write() as tx:
+            yield tx

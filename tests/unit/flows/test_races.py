@@ -1,0 +1,226 @@
+"""Two workers at once: what is compared is what is set, and nothing is lost on the way."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from syncengine.errors import LostRace
+from syncengine.flows.reconcile import reconcile
+from syncengine.model.link import LinkState
+from syncengine.model.operation import Action, Operation
+from tests.support.bench import Bench
+from tests.support.people import LMS, anna, duo
+
+COMMIT = 2
+"""The write transaction of a reconcile in which plans are committed (1: claiming)."""
+
+
+def dirty(made: Bench) -> dict[str, int]:
+    return {k.connection: k.dirty for k in made.links() if k.dirty}
+
+
+def test_two_changes_of_one_record_at_once_both_survive() -> None:
+    """Rule 2: a plan made on a generation that has passed is dropped and made anew."""
+    made = duo()
+    mine, theirs = anna(made)
+    hr, lms = made.vendors["hr"], made.vendors["lms"]
+    hr.edit(mine, job="lead")
+    lms.edit(theirs, name="Anne")
+    made.scan_all()
+    engine, other = made.engine, made.link("lms").id
+    with made.between(COMMIT, lambda: reconcile(engine, ids=[other])):
+        reconcile(engine, ids=[made.link("hr").id])
+    assert made.record().values == {"email": "anna@x.de", "name": "Anne", "job": "dev"}
+    assert made.link("hr").dirty
+    made.settle()
+    assert made.record().values == {"email": "anna@x.de", "name": "Anne", "job": "lead"}
+    assert hr.row(mine)["name"] == "Anne"
+    assert lms.row(theirs)["job"] == "lead"
+
+
+def test_a_row_that_moved_while_it_was_planned_is_planned_anew() -> None:
+    """Rule 2: a plan made on a row that has passed takes nothing back."""
+    made = duo()
+    mine, theirs = anna(made)
+    hr = made.vendors["hr"]
+    hr.edit(mine, job="lead")
+    made.scan("hr")
+
+    def meanwhile() -> None:
+        hr.edit(mine, job="head")
+        made.scan("hr")
+
+    with made.between(COMMIT, meanwhile):
+        reconcile(made.engine, ids=[made.link("hr").id])
+    row = made.link("hr").row
+    assert row is not None
+    assert row["job"] == "head"
+    assert made.record().values["job"] == "dev"
+    made.settle()
+    assert made.vendors["lms"].row(theirs)["job"] == "head"
+
+
+def test_a_worker_that_stalled_beyond_its_lease_plans_no_second_write() -> None:
+    """Rule 2: the lease saves work, the compare-and-set keeps truth."""
+    made = duo()
+    mine, _ = anna(made)
+    made.vendors["hr"].edit(mine, job="lead")
+    made.scan("hr")
+    reconcile(made.engine)
+    mine = made.link("lms").id
+
+    def another() -> None:
+        made.clock.sleep(made.engine.limits.lease + 1)
+        assert reconcile(made.engine, ids=[mine]) == 1
+
+    with made.between(COMMIT, another):
+        reconcile(made.engine, ids=[mine])
+    assert len(made.unsettled()) == 1
+    made.settle()
+    assert len(made.written()["lms"]) == 2
+
+
+def test_an_unsettled_operation_keeps_every_other_plan_of_its_link_away() -> None:
+    """Rule 2: no plan is committed to a link whose operation has no outcome yet, not even one made before it."""
+    made = duo()
+    mine, _ = anna(made)
+    made.vendors["hr"].edit(mine, job="lead")
+    made.scan("hr")
+    reconcile(made.engine, ids=[made.link("hr").id])
+    link = made.link("lms")
+
+    def another() -> None:
+        operation = Operation(
+            "o1", link.id, link.record_id or "", "person", "lms", "people", Action.UPDATE,
+            body={"job": "x"}, key="k1",
+        )  # fmt: skip
+        with made.engine.ledger.write() as tx:
+            tx.add_operations([operation])
+
+    with made.between(COMMIT, another):
+        reconcile(made.engine, ids=[link.id])
+    assert [o.id for o in made.unsettled()] == ["o1"]
+    assert made.link("lms").dirty
+
+
+def test_in_a_batch_each_item_stands_or_falls_alone() -> None:
+    """Rule 2: one link that moved meanwhile does not take its neighbours with it."""
+    made = duo()
+    hr = made.vendors["hr"]
+    names = [hr.add(email=f"p{n}@x.de", name=f"P{n}", job="dev") for n in range(3)]
+    made.sync()
+    for name in names:
+        hr.edit(name, job="lead")
+    made.scan("hr")
+
+    def meanwhile() -> None:
+        hr.edit(names[1], job="head")
+        made.scan("hr")
+
+    with made.between(COMMIT, meanwhile):
+        reconcile(made.engine)
+    assert sorted(r.values["job"] for r in made.records()) == ["dev", "lead", "lead"]
+    made.settle()
+    assert sorted(r.values["job"] for r in made.records()) == ["head", "lead", "lead"]
+
+
+def test_the_dirty_counter_is_lowered_to_what_was_read() -> None:
+    """Rule 3: a reason to look again that came after the reading survives the commit."""
+    made = duo()
+    mine, _ = anna(made)
+    made.vendors["hr"].edit(mine, job="lead")
+    made.scan("hr")
+    link = made.link("hr")
+
+    def another() -> None:
+        with made.engine.ledger.write() as tx:
+            tx.dirty_links([link.id])
+
+    with made.between(COMMIT, another):
+        reconcile(made.engine, ids=[link.id])
+    assert made.record().values["job"] == "lead"
+    assert made.link("hr").dirty >= 1
+
+
+def test_siblings_are_dirty_as_soon_as_the_record_has_changed() -> None:
+    """Rule 3: there is no moment in which the record has moved and its other links do not know."""
+    made = duo()
+    mine, _ = anna(made)
+    made.vendors["hr"].edit(mine, job="lead")
+    made.scan("hr")
+    assert dirty(made) == {"hr": 1}
+    assert reconcile(made.engine) == 1
+    assert made.record().values["job"] == "lead"
+    assert dirty(made)["lms"] == 1
+
+
+def test_a_batch_holds_one_link_of_a_record_and_locks_records_first() -> None:
+    """Rule 18: at most one link per record in a batch, and in the commit the records come before the links."""
+    made = duo()
+    mine, theirs = anna(made)
+    made.vendors["hr"].edit(mine, job="lead")
+    made.vendors["lms"].edit(theirs, name="Anne")
+    made.scan_all()
+    assert dirty(made) == {"hr": 1, "lms": 1}
+    with made.statements() as statements, made.between(COMMIT, statements.clear):
+        assert reconcile(made.engine) == 1
+    tables = ["records" if "FROM records" in s else "links" for s in statements if "FROM" in s]
+    assert tables[0] == "records"
+
+
+@pytest.mark.parametrize("action", ["tie", "make"])
+def test_two_workers_that_tell_who_a_row_is_agree(action: str) -> None:
+    """Rule 12: two at once link a row once, and make one record of it."""
+    made = duo(lms_system=LMS.replace("create: out", "create: none"))
+    lms = made.vendors["lms"]
+    if action == "tie":
+        made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
+        made.scan("hr")
+        made.think()
+        lms.add(email="anna@x.de", name="Anna", job="dev")
+        made.scan("lms")
+    else:
+        made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
+        made.scan("hr")
+
+    def another() -> None:
+        made.clock.sleep(made.engine.limits.lease + 1)
+        made.think()
+
+    with made.between(COMMIT, another):
+        reconcile(made.engine)
+    made.settle()
+    assert len(made.records()) == 1
+    assert {k.state for k in made.links()} == {LinkState.LINKED}
+
+
+def test_two_rows_of_two_vendors_that_are_one_person_make_one_record() -> None:
+    """Rule 12: the second of two rows that show one key at the same time links to the first one's record."""
+    made = duo(lms_system=LMS.replace("create: out", "create: both"))
+    made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
+    made.vendors["lms"].add(email="anna@x.de", name="Anna", job="dev")
+    made.scan_all()
+    other = made.link("lms").id
+    with made.between(COMMIT, lambda: reconcile(made.engine, ids=[other])):
+        reconcile(made.engine, ids=[made.link("hr").id])
+    made.settle()
+    assert len(made.records()) == 1
+    assert {k.record_id for k in made.links()} == {made.record().id}
+    assert not made.written()
+
+
+def test_one_place_holds_one_link_of_a_record() -> None:
+    """Rule 12: the store itself refuses a second link of a record in one place, and a second link of a row."""
+    made = duo()
+    anna(made)
+    link = made.link("lms")
+
+    twins = (
+        replace(link, id="other", external_id="x"),
+        replace(link, id="other", record_id=None, state=LinkState.SEEN),
+    )
+    for twin in twins:
+        with pytest.raises(LostRace), made.engine.ledger.write() as tx:
+            tx.add_links([twin])
