@@ -49,7 +49,7 @@ def _advice(error: SyncengineError | SQLAlchemyError | OSError) -> list[str]:
     ]
 
 
-def _unexpected(_: type[BaseException], error: BaseException, __: TracebackType | None) -> None:
+def unexpected(_: type[BaseException], error: BaseException, __: TracebackType | None) -> None:
     """The last resort: one line, since a message of a stranger may quote a row."""
     hint = "run it again with --debug to see all of it, and please report it"
     ui.aside().print(f"error: unexpected {place(error)}; {hint}", markup=False, soft_wrap=True)
@@ -94,5 +94,5 @@ def root(
 
 def main() -> None:
     """The entry point ``syncengine``."""
-    sys.excepthook = _unexpected
+    sys.excepthook = unexpected
     get_command(app)(prog_name="syncengine")

@@ -205,7 +205,7 @@ def sync(
         with _progress() as report:
             document = run_sync(opened, connection, entity, chosen, digest, report)
         held, unsettled = look.held_back(opened)
-        code = _verdict(document, held, unsettled)
+        code = verdict(document, held, unsettled)
         if as_json:
             ui.emit(document)
         else:
@@ -225,7 +225,7 @@ def find_one(opened: Engine, text: str, entity: str | None) -> str:
     raise typer.BadParameter(f"{text!r} may be {lines}{more}: name one by the end of its id")
 
 
-def _verdict(document: Mapping[str, Any], held: int, unsettled: int) -> ui.Exit:
+def verdict(document: Mapping[str, Any], held: int, unsettled: int) -> ui.Exit:
     """Errors outrank what waits for a person; what waits for another record alone is fine."""
     waits = bool(document["cases"]) or held > 0
     stuck = not document["converged"] and (unsettled > held or not waits)

@@ -1,0 +1,326 @@
+"""Every command against the simulated vendors: exit codes, JSON documents, and what the vendors were asked."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from syncengine.cli.app import app
+from syncengine.sandbox.process import SandboxProcess
+
+MAPPINGS = Path(__file__).parents[2] / "mappings"
+PRIVATE = "monika.st.john@post.example"
+"""A private address of the sandbox, in a field that the mapping calls sensitive."""
+
+
+@dataclass
+class Cli:
+    """Commands against one database. ``first``: what the first sync said, if there was one."""
+
+    environment: dict[str, str]
+    first: Any = None
+
+    def __call__(self, *arguments: str, code: int = 0, **more: str) -> Result:
+        """Run one; the exit code must be ``code``. ``more``: further variables."""
+        result = CliRunner().invoke(app, arguments, env={**self.environment, **more})
+        assert result.exit_code == code, (arguments, result.output, result.exception)
+        return result
+
+    def json(self, *arguments: str, code: int = 0, **more: str) -> Any:
+        """The one document on standard output."""
+        return json.loads(self(*arguments, "--json", code=code, **more).stdout)
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[SandboxProcess]:
+    """A company of twelve."""
+    with SandboxProcess(people=12) as running:
+        yield running
+
+
+def _cli(sandbox: SandboxProcess, folder: Path) -> Cli:
+    sandbox.reset()
+    unset = dict.fromkeys((n for n in os.environ if n.startswith("SYNCENGINE_")), "")
+    database = f"sqlite:///{folder / 'engine.db'}"
+    place = {"SYNCENGINE_PROJECT": str(MAPPINGS), "SYNCENGINE_DATABASE_URL": database}
+    return Cli({**unset, **sandbox.env, **place, "COLUMNS": "200"})
+
+
+@pytest.fixture
+def cli(sandbox: SandboxProcess, tmp_path: Path) -> Cli:
+    """An empty database, and the vendors as in the beginning."""
+    return _cli(sandbox, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def synced(sandbox: SandboxProcess, tmp_path_factory: pytest.TempPathFactory) -> Cli:
+    """A database after its first sync, to look at. The vendors may have moved on since."""
+    made = _cli(sandbox, tmp_path_factory.mktemp("synced"))
+    made.first = made.json("sync", code=4)
+    return made
+
+
+def _calls(document: Any) -> dict[str, dict[str, int]]:
+    return {name: c["calls"] for name, c in document["connections"].items()}
+
+
+def _asked(sandbox: SandboxProcess) -> dict[str, tuple[int, int]]:
+    return {name: (c["reads"], c["writes"]) for name, c in sandbox.counters().items()}
+
+
+def test_the_second_sync_writes_nothing(cli: Cli, sandbox: SandboxProcess) -> None:
+    """A second sync writes nothing, and both ask the vendors as often as they say and as the lower bound is."""
+    first = cli.json("sync", code=4)
+    before = _asked(sandbox)
+    second = cli.json("sync", code=4)
+    after = _asked(sandbox)
+    assert first["operations"]["applied"] == sum(w for _, w in before.values()) > 0
+    assert second["converged"]
+    assert second["operations"] == dict.fromkeys(first["operations"], 0)
+    for document, start, end in ((first, {}, before), (second, before, after)):
+        for name, calls in _calls(document).items():
+            reads, writes = (e - s for e, s in zip(end[name], start.get(name, (0, 0)), strict=True))
+            assert (calls["reads"], calls["writes"], calls["retries"]) == (reads, writes, 0), name
+            assert calls["lower_bound"] == reads + writes, name
+
+
+def test_a_fresh_plan_is_what_the_sync_then_writes(cli: Cli, sandbox: SandboxProcess) -> None:
+    """On an empty database a fresh plan names changes and writes nothing; its digest lets exactly it through."""
+    assert cli("plan").stdout.startswith("Nothing has been read yet")
+    planned = cli.json("plan", "--fresh", code=3)
+    assert all(writes == 0 for _, writes in _asked(sandbox).values())
+    assert planned["changes"]
+    assert all({"entity", "record", "connection", "action"} <= c.keys() for c in planned["changes"])
+    assert cli.json("plan", code=3)["digest"] == planned["digest"]
+    shown = cli("plan", code=3).stdout
+    assert planned["digest"] in shown
+    assert "person.yaml:" in shown
+    assert PRIVATE not in shown
+    cli("sync", "--plan", "another", code=1)
+    assert all(writes == 0 for _, writes in _asked(sandbox).values())
+    written = cli.json("sync", "--plan", planned["digest"], code=4)
+    assert written["operations"]["applied"] >= len(planned["changes"])
+    assert cli.json("plan")["changes"] == []
+
+
+def test_observing_writes_nothing(cli: Cli, sandbox: SandboxProcess) -> None:
+    """While the mode is observe, a sync writes nothing, and the plan says of each change that it waits for that."""
+    cli.json("sync", code=4, SYNCENGINE_MODE="observe")
+    assert all(writes == 0 for _, writes in _asked(sandbox).values())
+    changes = cli.json("plan", code=3, SYNCENGINE_MODE="observe")["changes"]
+    assert all(change["observed_only"] for change in changes)
+
+
+def test_a_paused_connection_gets_no_writes_until_resumed(
+    cli: Cli,
+) -> None:
+    """Writes to a paused connection are held and called so; after resuming they go out."""
+    assert cli.json("pause", "weekly10", "--reason", "payroll runs") == {"paused": ["weekly10"]}
+    assert _calls(cli.json("sync", code=4))["weekly10"]["writes"] == 0
+    assert "paused: payroll runs" in cli("status").stdout
+    assert cli.json("resume", "weekly10") == {"resumed": ["weekly10"]}
+    assert _calls(cli.json("sync", code=4))["weekly10"]["writes"] > 0
+
+
+def test_one_record_is_synced_by_its_name(cli: Cli, sandbox: SandboxProcess) -> None:
+    """``sync --record`` takes a readable name and reads that record's rows alone."""
+    cli("sync", code=4)
+    before = _asked(sandbox)
+    cli("sync", "--record", "zoë moser", code=4)
+    asked = {name: after - before[name][0] for name, (after, _) in _asked(sandbox).items()}
+    assert all(0 < reads <= 2 for name, reads in asked.items() if name in ("heavenhr", "weekly10"))
+    told = cli("sync", "--record", "Müller", code=2).stderr
+    assert "Anna Müller" in told
+    assert "nobody at all" in cli("sync", "--record", "nobody at all", code=2).stderr
+
+
+def test_a_vendor_that_refuses_us_makes_sync_fail(cli: Cli) -> None:
+    """With wrong credentials a sync ends with 1 and still prints its document; ``check --online`` names the
+    connection."""
+    document = cli.json("sync", code=1, HAKUNA_TOKEN="wrong")
+    assert any(fault.startswith("hakuna users") for fault in document["faults"])
+    checked = cli.json("check", "--online", code=1, HAKUNA_TOKEN="wrong")["connections"]
+    assert "401" in checked["hakuna"]["online"]
+    assert checked["heavenhr"]["online"] == ""
+    assert "halted" in cli("status").stdout
+
+
+def test_a_connection_without_credentials_is_off(cli: Cli) -> None:
+    """A connection without credentials is said to be off by check and status, and the others are synced."""
+    told = cli.json("check", HAKUNA_TOKEN="")
+    assert "HAKUNA_TOKEN" in told["connections"]["hakuna"]["off"]
+    assert any("hakuna is off" in warning for warning in told["warnings"])
+    assert "hakuna" not in cli.json("sync", code=4, HAKUNA_TOKEN="")["connections"]
+    assert "off" in cli("status", HAKUNA_TOKEN="").stdout
+
+
+def test_a_case_is_shown_and_answered(cli: Cli) -> None:
+    """A question stands side by side without sensitive values; a wrong answer is bad usage, a right one closes it."""
+    cli("sync", code=4)
+    case = next(c for c in cli.json("cases", "list")["cases"] if c["about"] == "Monika St. John")
+    end = case["id"][-8:]
+    shown = cli.json("cases", "show", end)
+    assert [side["values"]["first_name"] for side in shown["sides"]] == ["Monika", "Beatriz"]
+    screen = cli("cases", "show", end).stdout
+    assert "Beatriz" in screen
+    assert "•••" in screen
+    assert PRIVATE not in screen + json.dumps(shown)
+    assert "new, ignore" in cli("cases", "answer", end, "perhaps", code=2).stderr
+    assert "made" in cli.json("cases", "answer", end, "new", "--reason", "asked")["done"]
+    assert case["id"] not in [c["id"] for c in cli.json("cases", "list")["cases"]]
+    closed = {c["id"]: c for c in cli.json("cases", "list", "--closed")["cases"]}
+    assert (closed[case["id"]]["answer"], closed[case["id"]]["reason"]) == ("new", "asked")
+    cli("cases", "answer", end, "new", code=1)
+
+
+@pytest.mark.parametrize(
+    ("command", "key", "fields"),
+    [
+        (("links", "list"), "links", {"entity", "connection", "external_id", "name", "state"}),
+        (("links", "list", "--unlinked"), "links", {"waits_for", "record"}),
+        (("operations",), "operations", {"action", "state", "fields", "name"}),
+        (("operations", "--state", "applied"), "operations", {"connection", "attempts"}),
+        (("events", "--limit", "5"), "events", {"connection", "resource", "external_id", "source"}),
+        (("cases", "list"), "cases", {"id", "kind", "question", "answers", "about"}),
+    ],
+)
+def test_lists_have_a_document_and_a_screen(
+    synced: Cli, command: tuple[str, ...], key: str, fields: set[str]
+) -> None:
+    """Every list prints one JSON document with rows of a known shape, and a screen with the same rows."""
+    rows = synced.json(*command)[key]
+    assert rows
+    assert all(fields <= row.keys() for row in rows)
+    screen = synced(*command).stdout.splitlines()
+    assert len([line for line in screen if line.strip()]) > len(rows)
+
+
+def test_lists_are_narrowed(synced: Cli) -> None:
+    """Entity, connection, state and limit narrow a list down to what was asked."""
+    links = synced.json("links", "list", "--entity", "person", "--connection", "weekly10")["links"]
+    assert {(k["entity"], k["connection"]) for k in links} == {("person", "weekly10")}
+    unlinked = synced.json("links", "list", "--unlinked")["links"]
+    assert {k["record"] for k in unlinked} == {None}
+    assert synced.json("operations", "--state", "unknown")["operations"] == []
+    assert len(synced.json("events", "--limit", "3")["events"]) == 3
+
+
+def test_status_counts_what_sync_did(synced: Cli) -> None:
+    """Status agrees with the sync before it on writes and cases, and says of each listing when it was read."""
+    document = synced.json("status")
+    applied = sum(o["count"] for o in document["operations"] if o["state"] == "applied")
+    assert applied == synced.first["operations"]["applied"]
+    assert document["cases"] == synced.first["cases"]
+    listings = [r for c in document["connections"].values() for r in c["resources"].values()]
+    assert listings
+    assert all(listing["scanned_at"] for listing in listings)
+    assert "ago" in synced("status").stdout
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("sync", "--connection", "nope"),
+        ("sync", "--entity", "nope"),
+        ("pause", "nope"),
+        ("resume", "nope"),
+        ("links", "list", "--entity", "nope"),
+        ("operations", "--connection", "nope"),
+        ("operations", "--state", "nope"),
+        ("events", "--connection", "nope"),
+        ("cases", "show", "nope"),
+        ("cases", "list", "--kind", "nope"),
+    ],
+)
+def test_unknown_names_are_bad_usage(synced: Cli, command: tuple[str, ...]) -> None:
+    """A name that the project does not have ends with 2 and quotes the name."""
+    assert "nope" in synced(*command, code=2).stderr
+
+
+def test_check_says_how_rules_come_back(synced: Cli) -> None:
+    """Check is green for the shipped project, says of each rule how it comes back, and warns of a missing key."""
+    document = synced.json("check")
+    assert document["valid"]
+    verdicts = {(r["entity"], r["connection"], r["field"]): r["verdict"] for r in document["rules"]}
+    assert verdicts["time_entry", "hakuna", "end"] == "two-way"
+    assert verdicts["training_record", "haekka", "completed_at"] == "lossy"
+    assert verdicts["person", "heavenhr", "job_title"] == "one-way"
+    assert any("SYNCENGINE_ENCRYPTION_KEYS" in warning for warning in document["warnings"])
+    assert "The project is valid" in synced("check").stdout
+
+
+def test_an_invalid_project_stops_every_command(synced: Cli, tmp_path: Path) -> None:
+    """All faults are named with file, line and column; check, plan, sync, status, run and web end with 2."""
+    broken = tmp_path / "broken"
+    shutil.copytree(MAPPINGS, broken)
+    text = (broken / "person.yaml").read_text("utf-8")
+    (broken / "person.yaml").write_text(text.replace("professionalEmail", "profEmail"), "utf-8")
+    (broken / "rules.yaml").write_text("version: 1\nderive: 7\n", "utf-8")
+    document = synced.json("check", code=2, SYNCENGINE_PROJECT=str(broken))
+    assert not document["valid"]
+    assert {fault.split(":")[0] for fault in document["faults"]} == {"person.yaml", "rules.yaml"}
+    for command in ("check", "plan", "sync", "status", "run", "web"):
+        told = synced(command, code=2, SYNCENGINE_PROJECT=str(broken)).stderr
+        assert "person.yaml:35:19" in told
+        assert "rules.yaml:2:" in told
+
+
+def test_init_writes_a_valid_project(synced: Cli, tmp_path: Path) -> None:
+    """``init`` writes the shipped project, which is valid as it stands, and never into a folder with files."""
+    folder = tmp_path / "mine"
+    synced("init", str(folder))
+    assert {p.name for p in folder.iterdir()} == {p.name for p in MAPPINGS.glob("*.yaml")}
+    assert synced.json("check", SYNCENGINE_PROJECT=str(folder))["valid"]
+    assert "not empty" in synced("init", str(folder), code=2).stderr
+
+
+def test_schema_for_every_kind_of_file(synced: Cli, tmp_path: Path) -> None:
+    """``schema`` prints one document with a schema for each kind of file, or writes one file for each."""
+    printed = json.loads(synced("schema").stdout)
+    synced("schema", "--out", str(tmp_path))
+    written = {p.name.split(".")[0]: json.loads(p.read_text()) for p in tmp_path.iterdir()}
+    assert written == printed
+    assert printed.keys() == {"connections", "entity", "derive"}
+
+
+def test_a_database_that_is_not_there_is_said_in_a_line(synced: Cli) -> None:
+    """A database that cannot be used ends with 1 and advice, without a traceback; --debug shows it all."""
+    wrong = "sqlite:////nowhere/at/all.db"
+    told = synced("status", code=1, SYNCENGINE_DATABASE_URL=wrong).stderr
+    assert "SYNCENGINE_DATABASE_URL" in told
+    assert "Traceback" not in told
+    result = CliRunner().invoke(
+        app, ["--debug", "status"], env={**synced.environment, "SYNCENGINE_DATABASE_URL": wrong}
+    )
+    assert type(result.exception).__name__ == "OperationalError"
+    assert synced("status", code=2, SYNCENGINE_DATABASE_URL="mysql://x").stderr.count("\n") == 1
+
+
+def test_db_upgrade_makes_the_schema(cli: Cli, tmp_path: Path) -> None:
+    """``db upgrade`` makes the database, needs no project, and may be run twice."""
+    for _ in range(2):
+        cli("db", "upgrade", SYNCENGINE_PROJECT=str(tmp_path))
+    assert (tmp_path / "engine.db").stat().st_size > 0
+
+
+def test_the_sandbox_command_says_how_to_reach_it() -> None:
+    """``sandbox`` prints export lines for a shell, then ``ready``."""
+    command = [sys.executable, "-c", "from syncengine.cli import main; main()", "sandbox"]
+    with subprocess.Popen([*command, "--people=3"], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline()]
+        while lines[-1].startswith("export "):
+            lines.append(process.stdout.readline())
+        process.terminate()
+    assert lines[-1] == "ready\n"
+    assert any(line.startswith("export HEAVENHR_BASE_URL='http://127.0.0.1:") for line in lines)
