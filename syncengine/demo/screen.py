@@ -7,12 +7,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-Cell = str | Text
+INDENT = 2
+"""Columns before whatever belongs to a step."""
 
 
 class Check:
@@ -26,22 +27,20 @@ class Screen:
 
     def __init__(self, console: Console) -> None:
         self.console = console
-        self.checks = 0
 
     def title(self, text: str, below: str) -> None:
         """The head of the story."""
         self.console.print(Text(text, style="bold"))
         self.console.print(Text(below, style="dim"))
 
-    def step(self, number: int, of: int, text: str) -> None:
-        """A step begins."""
+    def step(self, place: str, text: str) -> None:
+        """A step begins. ``place``: ``3/7``."""
         self.console.print()
-        head = Text.assemble((f" {number}/{of} ", "bold reverse"), " ", (text, "bold"))
-        self.console.print(head)
+        self.console.print(Text.assemble((f" {place} ", "bold reverse"), " ", (text, "bold")))
 
-    def say(self, text: str) -> None:
+    def say(self, text: str, style: str = "") -> None:
         """What somebody does, or what is so."""
-        self.console.print(Padding(Text(text), (0, 0, 0, 2)))
+        self._print(Text(text, style=style))
 
     @contextmanager
     def check(self, text: str) -> Iterator[Check]:
@@ -51,35 +50,25 @@ class Screen:
             with self.console.status(Text(text, style="dim"), spinner="line"):
                 yield check
         except BaseException:
-            self.console.print(Padding(Text.assemble(("✗ ", "bold red"), text), (0, 0, 0, 2)))
+            self._print(Text.assemble(("✗ ", "bold red"), text))
             raise
-        self.checks += 1
         took = f"{time.monotonic() - started:.1f} s"
-        grid = Table.grid(padding=(0, 1), expand=True)
-        grid.add_column(width=1)
-        grid.add_column(ratio=1)
-        grid.add_column(justify="right", no_wrap=True)
-        told = Text.assemble(text, (f"  {check.note}" if check.note else "", "cyan"))
-        grid.add_row(Text("✓", style="bold green"), told, Text(took, style="dim"))
-        self.console.print(Padding(grid, (0, 0, 0, 2)))
+        self._print(Text.assemble(("✓ ", "bold green"), text, (f"  {took}", "dim")))
+        if check.note:
+            self._print(Text(check.note, style="cyan"), INDENT + 2)
 
-    def table(
-        self,
-        heads: Sequence[str],
-        rows: Sequence[Sequence[Cell]],
-        title: str = "",
-        numbers: int = 0,
-    ) -> None:
-        """A table; the last ``numbers`` columns are set to the right."""
-        table = Table(
-            box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False
-        )
+    def table(self, heads: Sequence[str], rows: Sequence[Sequence[str]], numbers: int = 0) -> None:
+        """A table; the last ``numbers`` columns are set to the right. Without heads it has none."""
+        table = Table(box=box.SIMPLE_HEAD, show_header=any(heads), pad_edge=False)
         for place, head in enumerate(heads):
             right = place >= len(heads) - numbers
             table.add_column(Text(head), justify="right" if right else "left", overflow="fold")
         for row in rows:
-            table.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
-        self.console.print(Padding(table, (0, 0, 0, 2)))
+            table.add_row(*(Text(cell) for cell in row))
+        self._print(table)
+
+    def _print(self, shown: RenderableType, indent: int = INDENT) -> None:
+        self.console.print(Padding(shown, (0, 0, 0, indent), expand=False))
 
     def fail(self, where: str, expected: str, found: str) -> None:
         """A step does not hold."""

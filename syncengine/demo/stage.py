@@ -132,24 +132,16 @@ class Stage:
     ) -> T:  # fmt: skip
         """Ask the workers to capture, then look again and again until it holds. Returns what was seen. Raises
         NotSo after ``seconds``."""
-        self.announce(ask)
-        return self._wait(expected, look, holds, lambda _: ask, seconds)
-
-    def _wait(
-        self, expected: str, look: Callable[[], T], holds: Callable[[T], object],
-        remind: Callable[[T], Iterable[Place]], seconds: float,
-    ) -> T:  # fmt: skip
-        deadline, reminded = time.monotonic() + seconds, time.monotonic()
+        deadline, remind = time.monotonic() + seconds, 0.0
         while True:
+            if time.monotonic() > remind:
+                self.announce(ask)
+                remind = time.monotonic() + REMIND
             seen = look()
             if holds(seen):
                 return seen
-            now = time.monotonic()
-            if now > deadline:
+            if time.monotonic() > deadline:
                 raise NotSo(f"{expected} within {seconds:.0f} s", seen)
-            if now > reminded + REMIND:
-                self.announce(remind(seen))
-                reminded = now
             time.sleep(LOOK)
 
     def open_work(self) -> dict[str, int]:
@@ -172,13 +164,18 @@ class Stage:
             if state.fault or state.scanned_at < since
         ]  # fmt: skip
 
-    def listed_since(self, since: float, seconds: float = 60) -> None:
-        """Wait until everything was listed since then, and nothing is left to do. Raises NotSo."""
-        self._wait(
-            "every vendor to be listed", lambda: self.unlisted(since), lambda left: not left,
-            lambda left: left, seconds,
-        )  # fmt: skip
-        self.settle(seconds)
+    def list_everything(self, seconds: float = 30) -> None:
+        """Ask for a listing of everything and wait for it; one at a time at each vendor, for a second one would
+        find it busy. Raises NotSo."""
+        began, deadline = time.time(), time.monotonic() + seconds
+        asked: set[Place] = set()
+        while left := self.unlisted(began):
+            heads = {place[0]: place for place in reversed(left)}
+            self.announce(place for place in heads.values() if place not in asked)
+            asked.update(heads.values())
+            if time.monotonic() > deadline:
+                raise NotSo(f"every vendor to be listed within {seconds:.0f} s", left)
+            time.sleep(LOOK)
 
     def settle(self, seconds: float = 60) -> None:
         """Wait until nothing is left to do. Raises NotSo."""

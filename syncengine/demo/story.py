@@ -54,20 +54,21 @@ def tell(stage: Stage, screen: Screen) -> int:
         "The vendors are simulated; broker, workers, beat, web and Flower are real.",
     )
     for number, (title, step) in enumerate(STEPS, 1):
-        screen.step(number, len(STEPS), title)
+        screen.step(f"{number}/{len(STEPS)}", title)
         try:
             step(story)
         except NotSo as wrong:
             screen.fail(f"Step {number} ({title})", wrong.expected, str(wrong.found))
             return 1
-    screen.step(len(STEPS), len(STEPS), "What it took")
+    screen.step("=", "What it took")
     return 0 if show_figures(stage, screen) else 1
 
 
 def _stay(stage: Stage, screen: Screen) -> None:
     """Leave everything running until Ctrl-C."""
+    screen.say("Everything is still running:")
     screen.table(
-        ["Still running", ""],
+        ["", ""],
         [
             ["Flower", stage.service.flower_url],
             ["metrics", f"{stage.service.web_url}/metrics"],
