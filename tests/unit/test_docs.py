@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import re
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from pathlib import Path
 from types import FrameType
 from typing import Any, Literal, get_args, get_origin
@@ -21,13 +23,13 @@ from syncengine.flows.dispatch import dispatch
 from syncengine.flows.engine import Engine
 from syncengine.flows.reconcile import reconcile
 from syncengine.flows.refresh import refresh
-from syncengine.flows.sync import sync
+from syncengine.flows.sync import OUTCOMES, sync
 from syncengine.mapping import load_project, schema
 from syncengine.mapping.checks import sample_faults
 from syncengine.mapping.functions import MACROS, METHODS, NAMES
 from syncengine.mapping.schema import Part
 from syncengine.model.link import LinkState
-from syncengine.model.resource import ResourceSpec
+from syncengine.model.resource import ConnectorSpec, FieldSpec, ResourceSpec
 from syncengine.model.values import TypeName
 from syncengine.sandbox.process import SandboxProcess
 from syncengine.settings import Settings
@@ -51,12 +53,16 @@ def sections(text: str, level: int = 2) -> dict[str, str]:
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
-def table(text: str) -> dict[str, list[str]]:
-    """The first table of a text: what stands in ticks in the first cell -> the other cells."""
+def rows(text: str) -> list[list[str]]:
+    """The cells of the first table of a text, without its heading."""
     whole = re.search(r"(?:^\|.*\n?)+", text, re.MULTILINE)
     lines = whole[0].splitlines()[2:] if whole else []
-    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
-    return {row[0].strip("`"): row[1:] for row in rows}
+    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
+
+
+def table(text: str) -> dict[str, list[str]]:
+    """The first table of a text: what stands in ticks in the first cell -> the other cells."""
+    return {row[0].strip("`"): row[1:] for row in rows(text)}
 
 
 def resolve(dotted: str) -> Any:
@@ -151,10 +157,8 @@ def test_keys_of_the_grammar(heading: str) -> None:
 
 def test_types_of_fields() -> None:
     """Each type of a field has a line."""
-    told = re.findall(
-        r"`(\w+)`",
-        "".join(re.findall(r"^\|([^|]+)\|", sections(page("mapping.md"))["Types"], re.M)),
-    )
+    names = [row[0] for row in rows(sections(page("mapping.md"))["Types"])]
+    told = re.findall(r"`(\w+)`", " ".join(names))
     assert sorted(told) == sorted(get_args(TypeName))
 
 
@@ -175,11 +179,7 @@ def test_codecs() -> None:
 def test_resources() -> None:
     """The table of resources says what the connectors declare."""
     text = sections(page("mapping.md"))["Resources"]
-    told = [
-        [cell.strip().strip("`") for cell in line.split("|")[1:-1]]
-        for line in text.splitlines()
-        if line.startswith("| `")
-    ]
+    told = [[cell.strip("`") for cell in row] for row in rows(text)]
     assert told == [
         [connector, spec.name, spec.parent or "", ", ".join(abilities(spec))]
         for connector, declared in CATALOG.items()
@@ -286,7 +286,9 @@ def out_of_order(steps: list[str], calls: list[str]) -> list[str]:
 def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[dict[str, list[str]], Any]]:
     """Chapter -> calls, after Ida was entered into a company that was in agreement; and the sandbox."""
     file = tmp_path_factory.mktemp("life") / "syncengine.db"
-    settings = Settings(project=ROOT / "mappings", database_url=f"sqlite:///{file}")
+    settings = Settings.model_validate(
+        {"project": ROOT / "mappings", "database_url": f"sqlite:///{file}"}
+    )
     with SandboxProcess(people=3, seed=1) as sandbox, pytest.MonkeyPatch.context() as patch:
         for name, value in sandbox.env.items():
             patch.setenv(name, value)
@@ -369,3 +371,39 @@ def test_tests_of_rules(number: int) -> None:
         path, _, test = name.partition("::")
         wanted = f"def {test}(" if test else f"Rule {number}:"
         assert wanted in (ROOT / path).read_text("utf-8"), name
+
+
+# the glossary, adding a vendor
+
+
+@pytest.mark.parametrize("heading", ["Nouns", "Verbs"])
+def test_words(heading: str) -> None:
+    """Each word stands once, in order, with a meaning and the place in the code that it belongs to."""
+    told = rows(sections(page("glossary.md"))[heading])
+    words = [row[0] for row in told]
+    assert words == sorted(set(words))
+    for word, meaning, place in told:
+        assert meaning, word
+        found = resolve(place.strip("`"))
+        assert inspect.isfunction(found) if heading == "Verbs" else inspect.ismodule(found), word
+
+
+def test_outcomes() -> None:
+    """The glossary names the outcomes as the code has them."""
+    told = re.search(r"^\| outcome \|(.+?)\|", page("glossary.md"), re.MULTILINE)
+    assert told
+    assert tuple(re.findall(r"`(\w+)`", told[1])) == OUTCOMES
+
+
+def test_example_of_a_vendor() -> None:
+    """The Python of docs/adding-a-vendor.md declares a vendor that a project may name."""
+    (block,) = re.findall(r"^```python\n(.*?)^```", page("adding-a-vendor.md"), re.M | re.S)
+    names: dict[str, Any] = {}
+    exec(compile(block, "adding-a-vendor.md", "exec"), names)
+    people = names["ACME"].spec.resources["people"]
+    assert people.provable
+    assert people.unlisted == {"phone"}
+    known = {f.name for c in (ResourceSpec, ConnectorSpec, FieldSpec) for f in fields(c)}
+    told = [row[0] for row in rows(sections(page("adding-a-vendor.md"))["What to declare"])]
+    for name in re.findall(r"`(\w+)", " ".join(told)):
+        assert name in known, name
