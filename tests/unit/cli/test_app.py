@@ -85,10 +85,15 @@ def test_a_stranger_is_told_by_class_and_place(
 
 def test_demo_hands_its_code_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """``demo`` ends with the code of the story, and tells it of people and keep."""
-    seen: list[object] = []
-    monkeypatch.setattr(story, "run", lambda **given: seen.append(given) or 130)
+    seen: dict[str, object] = {}
+
+    def tell(**given: object) -> int:
+        seen.update(given)
+        return 130
+
+    monkeypatch.setattr(story, "run", tell)
     assert CliRunner().invoke(program.app, ["demo", "--people", "25", "--keep"]).exit_code == 130
-    assert seen == [{"people": 25, "keep": True}]
+    assert seen == {"people": 25, "keep": True}
 
 
 def _commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
