@@ -70,7 +70,7 @@ def demo(
         bool, typer.Option("--keep", help="Leave everything running at the end.")
     ] = False,
 ) -> None:
-    """Tell the whole story against five simulated vendors, in about a minute. Touches nothing of yours.
+    """Tell the whole story against simulated vendors. Touches nothing of yours.
 
     Example: `syncengine demo --keep`
     """
