@@ -1,4 +1,4 @@
-"""Haekka public API: employees, trainings, employee trainings.
+"""Haekka public API: employees, trainings, employee trainings (docs/vendors.md, "Haekka").
 
 The page names routes and the two fields of the PATCH only. Chosen here: bare lists, the rows' other
 fields, ``completion_rate`` 100 alone does not complete a training, errors are ``{"error": ...}``.

@@ -1,4 +1,4 @@
-"""hakuna API v1: users, tasks, projects, company, time entries.
+"""hakuna API v1: users, tasks, projects, company, time entries (docs/vendors.md, "hakuna").
 
 ``user_id`` (query or body) acts for another user; the token belongs to an administrator, the first user.
 Where the page is silent the sandbox chooses: validation and a closed month answer 422; an end before the

@@ -1,4 +1,4 @@
-"""HeavenHR public REST API v2 (page of 2020-11-30): token, health, employees, company.
+"""HeavenHR public REST API v2: token, health, employees, company (docs/vendors.md, "HeavenHR").
 
 Where the page is silent the sandbox chooses: a page has at most 1,000 rows; an employee shows every custom
 attribute of the company, null where unset; a PATCH of ``customAttributes`` replaces the list; an unchanged
@@ -372,5 +372,5 @@ class HeavenHR(Vendor):
 
 
 def _stamp(moment: datetime) -> str:
-    """``2018-09-25T12:17:26.522``: UTC without saying so (section "Get all employees")."""
+    """``2018-09-25T12:17:26.522``: UTC without saying so (docs/vendors.md, "HeavenHR: employees")."""
     return moment.replace(tzinfo=None).isoformat(timespec="milliseconds")

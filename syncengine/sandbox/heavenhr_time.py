@@ -1,4 +1,4 @@
-"""HeavenHR time tracking (sections "Create time tracking Request" to "Get Time tracking projects").
+"""HeavenHR time tracking requests and projects (docs/vendors.md, "HeavenHR: time tracking").
 
 Where the page is silent the sandbox chooses: a request without a status is EDITABLE; an approved request
 can no longer be changed; the answers of both PATCH routes have no body; ``meta.count`` is the number of

@@ -1,4 +1,4 @@
-"""What may stand in a HeavenHR employee (schemas EmployeeCreatedRequest, Contract, WorkSchedule)."""
+"""What may stand in a HeavenHR employee (docs/vendors.md, "HeavenHR: employees")."""
 
 from __future__ import annotations
 

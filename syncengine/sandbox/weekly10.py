@@ -1,4 +1,4 @@
-"""weekly10: Directory API (users, departments) and training API (packages, records).
+"""weekly10: Directory API (users, departments), training API (packages, records); docs/vendors.md, "weekly10".
 
 The Training Record page gives routes and fields; its sibling pages give token, users, departments and the
 list envelope. The rest follows Django REST framework, on which the answers' shape points. Chosen here: a

@@ -101,7 +101,8 @@ class TokenAuth(Auth):
 
 
 class ClientCredentials(TokenAuth):
-    """HeavenHR: ``GET /oauth2/token`` with client id and secret as Basic authorization (CONTRACT 2.1)."""
+    """HeavenHR: ``GET /oauth2/token`` with client id and secret as Basic authorization (docs/vendors.md,
+    "HeavenHR: access")."""
 
     LIFETIME: Final = 3600.0
     """Seconds; assumed where the answer has no ``expires_in``, whose existence is not documented."""
@@ -123,7 +124,7 @@ class ClientCredentials(TokenAuth):
 
 
 class LoginToken(TokenAuth):
-    """weekly10: ``POST /obtainauthtoken/`` with user name and password (article "API Authentication")."""
+    """weekly10: ``POST /obtainauthtoken/`` with user name and password (docs/vendors.md, "weekly10: access")."""
 
     LIFETIME: Final = 86400.0
     """Seconds; the vendor only says that tokens end, not when."""

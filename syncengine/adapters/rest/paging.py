@@ -48,7 +48,7 @@ class Whole:
 
 @dataclass(frozen=True, slots=True)
 class Numbered:
-    """``page`` from zero and ``pageSize``, rows in ``data`` (HeavenHR, CONTRACT 2.3).
+    """``page`` from zero and ``pageSize``, rows in ``data`` (docs/vendors.md, "HeavenHR: listings and errors").
 
     ``counted``: the answers tell ``totalPages`` and ``totalItems``, so that the end is known. Otherwise a page
     that is not full is the last, and after a full one a 404 is.
@@ -85,7 +85,8 @@ class Numbered:
 
 @dataclass(frozen=True, slots=True)
 class Linked:
-    """``limit`` and the address of the next page in ``next``, rows in ``results`` (weekly10, CONTRACT 5.1)."""
+    """``limit`` and the address of the next page in ``next``, rows in ``results`` (docs/vendors.md,
+    "weekly10: listings")."""
 
     size: int
 

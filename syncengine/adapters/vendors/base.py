@@ -24,7 +24,8 @@ _PASSES: Final = 3
 """How often a listing that moves while it is read is read before it is given up."""
 
 _OVERLAP: Final = 300.0
-"""Seconds that a poll looks back behind its cursor: stamps come in no promised order (CONTRACT 2.6)."""
+"""Seconds that a poll looks back behind its cursor: stamps come in no promised order (docs/vendors.md,
+"HeavenHR: employees")."""
 
 
 class RestConnector:

@@ -1,4 +1,4 @@
-"""Haekka public API (CONTRACT section 4; haekka.txt). It documents routes and no response field."""
+"""Haekka public API (docs/vendors.md, "Haekka"). It documents routes and no response field."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _ONLY_ARRAY: Final = Whole("*")
 
 
 def one_field_a_call(sent: dict[str, Json], _current: Row) -> Sequence[Step]:
-    """With both fields in one PATCH the status "will override completion_rate to 100". Completing says the
-    rate as well; otherwise the status goes first and the rate has the last word."""
+    """With both fields in one PATCH the status overrides the rate (docs/vendors.md, "Haekka: completion").
+    Completing says the rate as well; otherwise the status goes first and the rate has the last word."""
     if sent.get("completion_status") is True:
         sent = {name: value for name, value in sent.items() if name != "completion_rate"}
     names = sorted(sent, key=lambda name: name != "completion_status")

@@ -1,4 +1,4 @@
-"""hakuna API v1 (CONTRACT section 3; hakuna.txt)."""
+"""hakuna API v1 (docs/vendors.md, "hakuna")."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from syncengine.model.values import Json
 
 def time_entry(row: dict[str, Json]) -> None:
     """User, task and project are objects when read and ids when written; an entry without a project has no
-    such key; the PATCH example shows seconds ("Time Entries")."""
+    such key; the PATCH example shows seconds (docs/vendors.md, "hakuna: time entries")."""
     for name in ("user", "task", "project"):
         thing = row.get(name)
         if isinstance(thing, dict):

@@ -1,4 +1,4 @@
-"""HeavenHR public API v2 (CONTRACT section 2; heavenhr.txt)."""
+"""HeavenHR public API v2 (docs/vendors.md, "HeavenHR")."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NUMERIC_TEXTS: Final = (
 
 def employee(row: dict[str, Json]) -> None:
     """The examples show numbers where the tables say string, and two spellings of the custom attributes
-    (CONTRACT 2.4)."""
+    (docs/vendors.md, "HeavenHR: employees")."""
     for name in _NUMERIC_TEXTS:
         if type(row.get(name)) is int:
             row[name] = str(row[name])
@@ -34,7 +34,7 @@ def employee(row: dict[str, Json]) -> None:
 
 def time_tracking(row: dict[str, Json]) -> None:
     """Categories are ids when written and objects when read; minutes are texts in one example and numbers
-    in another (CONTRACT 2.5)."""
+    in another (docs/vendors.md, "HeavenHR: time tracking")."""
     found = row.get("categories")
     if isinstance(found, list):
         row["categories"] = [c.get("id") if isinstance(c, dict) else c for c in found]
@@ -46,8 +46,8 @@ def time_tracking(row: dict[str, Json]) -> None:
 
 def time_tracking_steps(sent: dict[str, Json], current: Row) -> Sequence[Step]:
     """A create or PATCH takes start and end date where a row shows ``requestDate``. A status has a route of
-    its own ("Update the status of time Tracking Request"); APPROVED and REJECTED are reached from REQUESTED
-    alone (CONTRACT 2.5)."""
+    its own; APPROVED and REJECTED are reached from REQUESTED alone (docs/vendors.md, "HeavenHR: time
+    tracking")."""
     own = ("status", "employeeId", "requestDate")
     body = {name: value for name, value in sent.items() if name not in own}
     when = {**current, **sent}

@@ -1,4 +1,4 @@
-"""weekly10 / Zensai: directory and training records (CONTRACT section 5; weekly10.txt)."""
+"""weekly10 / Zensai: directory and training records (docs/vendors.md, "weekly10")."""
 
 from __future__ import annotations
 
