@@ -14,9 +14,13 @@ from types import FrameType
 from typing import Any, Literal, get_args, get_origin
 
 import pytest
+import typer.main
 
+from syncengine.adapters.sql.tables import metadata
 from syncengine.adapters.vendors import CATALOG
 from syncengine.bootstrap import open_engine
+from syncengine.cli.app import app
+from syncengine.cli.ui import Exit
 from syncengine.flows.capture import capture
 from syncengine.flows.derive import derive
 from syncengine.flows.dispatch import dispatch
@@ -28,11 +32,13 @@ from syncengine.mapping import load_project, schema
 from syncengine.mapping.checks import sample_faults
 from syncengine.mapping.functions import MACROS, METHODS, NAMES
 from syncengine.mapping.schema import Part
+from syncengine.model.case import CaseKind
 from syncengine.model.link import LinkState
 from syncengine.model.resource import ConnectorSpec, FieldSpec, ResourceSpec
 from syncengine.model.values import TypeName
 from syncengine.sandbox.process import SandboxProcess
-from syncengine.settings import Settings
+from syncengine.settings import PREFIX, Settings
+from syncengine.web import watch
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -407,3 +413,67 @@ def test_example_of_a_vendor() -> None:
     told = [row[0] for row in rows(sections(page("adding-a-vendor.md"))["What to declare"])]
     for name in re.findall(r"`(\w+)", " ".join(told)):
         assert name in known, name
+
+
+# running it
+
+
+def commands(command: Any = None, before: str = "syncengine") -> dict[str, set[str]]:
+    """Every command of the program as it is written -> its options."""
+    command = command or typer.main.get_command(app)
+    found = {before: {option for param in command.params for option in param.opts}}
+    if hasattr(command, "commands"):
+        found = {}
+        for name, below in command.commands.items():
+            found |= commands(below, f"{before} {name}")
+    return found
+
+
+def test_variables() -> None:
+    """The table of variables has every setting with its default."""
+    told = table(sections(page("operations.md"))["Environment"])
+    assert set(told) == {PREFIX + name.upper() for name in Settings.model_fields}
+    for name, info in Settings.model_fields.items():
+        default = info.default if info.default not in (None, (), "") else "none"
+        assert told[PREFIX + name.upper()][0].strip("`") == str(default), name
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_named_commands_exist(path: Path) -> None:
+    """Every command that a page names is one of the program's, and takes the options that stand behind it."""
+    known = commands()
+    for line in re.findall(r"`(syncengine [^`]+)`", path.read_text("utf-8")):
+        name = next((name for name in known if f"{line} ".startswith(f"{name} ")), None)
+        assert name is not None, line
+        assert {word for word in line.split() if word.startswith("--")} <= known[name], line
+
+
+def test_tables_and_metrics() -> None:
+    """The eight tables and the metrics are those that there are."""
+    text = page("operations.md")
+    told = re.findall(r"`(\w+)`", sections(text)["Database"].split("eight tables:")[1])
+    assert set(told) == set(metadata.tables)
+    source = inspect.getsource(watch.LedgerCollector)
+    assert {f"syncengine_{name}" for name in re.findall(r'_family\(\s*"(\w+)"', source)} == set(
+        table(sections(text)["Watching"])
+    )
+
+
+def test_kinds_of_cases_and_exit_codes() -> None:
+    """Every kind of case and every exit code is told."""
+    text = sections(page("operations.md"))
+    kinds = re.findall(r"`(\w+)`", " ".join(row[0] for row in rows(text["Questions"])))
+    assert set(kinds) == {kind.value for kind in CaseKind}
+    assert [int(row[0]) for row in rows(text["Exit codes"])] == [code.value for code in Exit]
+
+
+def test_links_between_pages() -> None:
+    """Every link leads to a file, and to a heading of it."""
+    for path in PAGES:
+        for target in re.findall(r"\]\(([^)]+)\)", path.read_text("utf-8")):
+            name, _, anchor = target.partition("#")
+            goal = path.parent / name if name else path
+            assert goal.is_file(), (path.name, target)
+            heads = re.findall(r"^#+ (.+)$", goal.read_text("utf-8"), re.M)
+            slugs = {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads}
+            assert not anchor or anchor in slugs, (path.name, target)
