@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from syncengine.errors import Exists, Rejected, SyncengineError, Unknown
+from syncengine.errors import Exists, Rejected, RowInvalid, SyncengineError, Unknown
 from syncengine.flows.engine import Engine, failed, stops, stubborn
 from syncengine.flows.rows import Read, store
 from syncengine.flows.settle import Settle
@@ -153,7 +153,9 @@ class _Round:
         else:
             self.engine.needs[self.connection] += 1
             found = connector.get(operation.resource, operation.external_id or "")
-            items = () if found is None or found.fault else (found,)
+            if found is not None and found.fault:
+                raise RowInvalid(f"the row before the write does not fit: {found.fault}")
+            items = () if found is None else (found,)
         return Look(items, started, now())
 
     def _not_sent(
@@ -207,7 +209,10 @@ class _Round:
         if operation.action is Action.CREATE:
             others = rivals.get(operation.id, set()) - {link.id}
             return bool(others) or link.state is not LinkState.CREATING
-        return look.item is None or moved_since(system, operation, link.row)
+        if look.item is None or moved_since(system, operation, link.row):
+            return True
+        names = {"_id": look.item.external_id, "_parent": look.item.parent}
+        return moved_since(system, operation, {**names, **look.item.row})
 
     def _rivals(self, tx: Transaction, operations: Sequence[Operation]) -> dict[str, set[str]]:
         """Operation id -> local links that already show what a create is about to make."""

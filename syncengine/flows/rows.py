@@ -10,9 +10,11 @@ from syncengine.mapping import Context, Entity, System
 from syncengine.model.event import Event
 from syncengine.model.key import KeyKind
 from syncengine.model.link import Link, LinkState
+from syncengine.model.operation import Operation, OperationState
 from syncengine.model.record import World
 from syncengine.model.values import Row
 from syncengine.planning.identity import row_keys, shown_keys
+from syncengine.planning.settle import run_over
 from syncengine.planning.sight import (
     Reading,
     Sight,
@@ -82,15 +84,26 @@ def _note_foreign(
     tx: Transaction, system: System, source: Source, reads: dict[str, Read],
     known: dict[str, Link], sights: dict[str, Sight], kept: frozenset[str],
 ) -> None:  # fmt: skip
+    """Look again at rows that moved while a write of ours was under way."""
     still = {e for e, s in sights.items() if s.touched or s.ignored}
     moved = {known[e].id: e for e in sights if e in known and e not in still}
     if not moved:
         return
-    for link_id, operation in tx.unsettled(list(moved)).items():
-        external_id = moved[link_id]
-        read = reads[external_id]
-        reading = Reading(source, read.row, read.started, read.received)
-        sights[external_id] = sight(system, known[external_id], reading, kept, operation)
+    operations = tx.unsettled(list(moved))
+    for link_id, external_id in moved.items():
+        read, link = reads[external_id], known[external_id]
+        operation = operations.get(link_id) or _settled_since(tx, link, read)
+        if operation is not None:
+            reading = Reading(source, read.row, read.started, read.received)
+            sights[external_id] = sight(system, link, reading, kept, operation)
+
+
+def _settled_since(tx: Transaction, link: Link, read: Read) -> Operation | None:
+    """The write that was settled after a read had begun, of a read that came too late to count."""
+    if read.started >= link.read_at:
+        return None
+    last = tx.select_operations([OperationState.APPLIED], link_id=link.id, limit=1)
+    return last[0] if last and read.started < last[0].lease_until else None
 
 
 def _write(
@@ -122,6 +135,7 @@ def _write(
     if old:
         tx.save_links(old)
     _touch(tx, [s for s in sights.values() if s.touched])
+    _keep_lost(engine, tx, [s for s in sights.values() if s.lost])
     keep_row_keys(engine, tx, entity, system, [*new, *old], {link.id for link in old})
     fresh = [links[e] for e in changed]
     return Stored(
@@ -137,6 +151,20 @@ def _touch(tx: Transaction, touched: list[Sight]) -> None:
     if touched:
         newest = max(seen.link.read_at for seen in touched)
         tx.touch_links([seen.link.id for seen in touched], newest)
+
+
+def _keep_lost(engine: Engine, tx: Transaction, sights: Sequence[Sight]) -> None:
+    """Foreign values that a write of ours ran over stay in the history."""
+    held = [(s.link, name, raw) for s in sights for name, raw in s.lost.items()]
+    if held:
+        records = tx.records({link.record_id for link, _, _ in held if link.record_id})
+        tx.add_history(
+            [
+                run_over(records[link.record_id], link, name, raw, engine.clock.now())
+                for link, name, raw in held
+                if link.record_id in records
+            ]
+        )
 
 
 def keep_row_keys(

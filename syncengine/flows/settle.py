@@ -138,6 +138,8 @@ class Settle:
         held = self._ours(tx, operation)
         if held is not None:
             self._save(tx, held, OperationState.STALE)
+            if link.noted:
+                tx.save_links([replace(link, noted={}, version=link.version + 1)])
             self._dirty(tx, link, operation)
 
     def cancel(self, tx: Transaction, operation: Operation, link: Link | None) -> None:

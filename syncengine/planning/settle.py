@@ -8,6 +8,7 @@ from syncengine.mapping import System
 from syncengine.model.change import Change
 from syncengine.model.link import Base, Link, LinkState
 from syncengine.model.operation import Action, Operation
+from syncengine.model.record import Record
 from syncengine.model.values import ABSENT, Json, Row
 from syncengine.planning.sight import body_row, mapped, roots, row_hash, sent_raw
 
@@ -118,6 +119,15 @@ def _overwritten(system: System, link: Link, operation: Operation) -> tuple[Chan
     )
 
 
+def run_over(record: Record, link: Link, name: str, raw: Json, at: float) -> Change:
+    """The line of history that keeps a foreign value which our write ran over."""
+    ours = record.values.get(name)
+    return Change(
+        record.id, record.generation, name, ours, ours, lost=raw, lost_by=link.connection,
+        connection=link.connection, policy="seen while our write was under way", at=at,
+    )  # fmt: skip
+
+
 def moved_since(system: System, operation: Operation, row: Row | None) -> bool:
     """Whether the vendor's row is not what the plan of an update or delete saw."""
     if row is None:
@@ -135,15 +145,20 @@ def _same(system: System, name: str, row: Row, raw: Json) -> bool:
 
 
 def shows(system: System, operation: Operation, row: Row) -> bool:
-    """Whether a row shows what the operation writes, up to the codecs; a field the row hides says nothing."""
+    """Whether a row shows what the operation writes, up to the codecs; a field the row hides says nothing, and a
+    row that hides them all proves nothing."""
+    seen = operation.leave
     for name in operation.carried:
         rule = system.rules.get(name)
         if rule is None:
             continue
         found, sent = rule.look(row), sent_raw(system, operation, name)
-        if found is not ABSENT and sent is not ABSENT and not rule.same(found, sent):
+        if found is ABSENT or sent is ABSENT:
+            continue
+        if not rule.same(found, sent):
             return False
+        seen = True
     if operation.leave:
         sent_row = body_row(operation.body)
         return all(row.get(key, value) == value for key, value in sent_row.items())
-    return True
+    return seen

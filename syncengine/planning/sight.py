@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from syncengine.mapping import System, paths
@@ -30,12 +30,14 @@ class Reading:
 @dataclass(frozen=True, slots=True)
 class Sight:
     """``link``: as it is after the reading. ``touched``: nothing but ``read_at`` changed; ``ignored``: not even
-    that. ``moved``: fields whose vendor value is new and takes the stamp of the event that is written for it."""
+    that. ``moved``: fields whose vendor value is new and takes the stamp of the event that is written for it.
+    ``lost``: noted foreign values that our write ran over, as this reading proves."""
 
     link: Link
     touched: bool = False
     ignored: bool = False
     moved: frozenset[str] = frozenset()
+    lost: Mapping[str, Json] = field(default_factory=dict)
 
 
 def row_hash(row: Row) -> str:
@@ -61,7 +63,8 @@ def mapped(row: Row, names: frozenset[str]) -> dict[str, Json]:
 def sight(
     system: System, link: Link, reading: Reading, kept: frozenset[str], operation: Operation | None
 ) -> Sight:
-    """Judge one reading of one link. ``kept``: ``roots(system)``. ``operation``: the link's unsettled one."""
+    """Judge one reading of one link. ``kept``: ``roots(system)``. ``operation``: the link's unsettled one, or the one
+    that was settled after the reading had begun."""
     row = None if reading.row is None else mapped(reading.row, kept)
     listed = "" if row is None else row_hash(_listed(system, row))
     if row is not None and not counts(system, row, reading.source):
@@ -87,7 +90,19 @@ def sight(
         need_get=False,
         dirty=link.dirty + news,
     )
+    if operation is None and link.noted:
+        return Sight(replace(fresh, noted={}), moved=moved, lost=_run_over(system, link, row))
     return Sight(fresh, moved=moved)
+
+
+def _run_over(system: System, link: Link, row: Row | None) -> dict[str, Json]:
+    """Noted values that the row does not show any more."""
+    rules = system.rules
+    return {
+        name: raw
+        for name, raw in link.noted.items()
+        if row is not None and name in rules and not rules[name].same(rules[name].look(row), raw)
+    }
 
 
 def counts(system: System, row: Row, source: Source) -> bool:
@@ -138,7 +153,7 @@ def body_row(body: Mapping[str, Json], base: Row | None = None) -> dict[str, Jso
 
 def note_foreign(system: System, link: Link, row: Row | None, operation: Operation | None) -> Link:
     """Note values that are neither what our write under way expected nor what it sends: it may run over them."""
-    under_way = (OperationState.CLAIMED, OperationState.UNKNOWN)
+    under_way = (OperationState.CLAIMED, OperationState.UNKNOWN, OperationState.APPLIED)
     if row is None or operation is None or operation.state not in under_way:
         return link
     if operation.action is Action.CREATE:

@@ -1,0 +1,469 @@
+"""Sending, losing the answer, proving by reading."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from syncengine.flows.dispatch import expire
+from syncengine.flows.engine import Limits
+from syncengine.flows.refresh import refresh
+from syncengine.flows.status import pause, resume
+from syncengine.model.case import CaseKind
+from syncengine.model.operation import Action, OperationState
+from syncengine.ports import Item
+from tests.support.bench import Bench
+from tests.support.people import LMS, MAPPED, anna, duo
+from tests.support.vendor import Fault
+from tests.unit.flows.test_reads import put, row
+
+CHECK = 3
+"""The write transaction of a dispatch in which what was read is compared (1: claiming, 2: slots)."""
+DELETES = (
+    "{resource: people, flow: both, create: out, scope: \"job != 'left'\", on_leave: delete, "
+    f"fields: {MAPPED}}}"
+)
+KEYED = f"{{resource: people, flow: both, create: out, key: email, fields: {MAPPED}}}"
+
+
+def lead(made: Bench, job: str = "lead") -> tuple[str, str]:
+    """Anna became lead in ``hr``, and the write to ``lms`` is planned."""
+    mine, theirs = anna(made)
+    made.vendors["hr"].edit(mine, job=job)
+    made.scan("hr")
+    made.think()
+    return mine, theirs
+
+
+def test_a_write_that_was_not_sent_keeps_its_key() -> None:
+    """Rule 4: the key is made once with the operation, and is the same at each attempt."""
+    made = duo()
+    made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
+    made.vendors["lms"].fault("create", "down", "limit")
+    made.sync()
+    keys = [key for _, key in made.vendors["lms"].keys]
+    assert len(keys) == 3
+    assert len(set(keys)) == 1
+    assert len(made.vendors["lms"].rows()) == 1
+
+
+def test_the_same_content_again_has_another_key() -> None:
+    """Rule 4: there and back and there again are three writes with three keys."""
+    made = duo()
+    mine, theirs = anna(made)
+    for job in ("lead", "dev", "lead"):
+        made.vendors["hr"].edit(mine, job=job)
+        made.sync()
+        assert made.vendors["lms"].row(theirs)["job"] == job
+    keys = [key for verb, key in made.vendors["lms"].keys if verb == "update"]
+    assert len(set(keys)) == 3
+    assert all(len(key) == 32 for key in keys)
+
+
+def test_a_stale_plan_s_write_is_another_operation() -> None:
+    """Rule 4: what is planned anew gets a new key."""
+    made = duo()
+    _, theirs = lead(made)
+    made.vendors["lms"].edit(theirs, name="Anne")
+    made.vendors["lms"].edit(theirs, job="x")
+    made.vendors["lms"].edit(theirs, job="dev", name="Anna")
+    made.vendors["lms"].edit(theirs, job="boss")
+    assert made.send() == {"stale": 1}
+    assert not [verb for verb, _ in made.vendors["lms"].keys if verb == "update"]
+    made.settle()
+    assert len({o.key for o in made.operations()}) == len(made.operations())
+
+
+def test_the_row_is_read_before_it_is_written() -> None:
+    """Rule 7: an edit that nobody has read yet is not run over; it is found stale and merged."""
+    made = duo()
+    mine, theirs = lead(made)
+    made.vendors["lms"].edit(theirs, job="boss")
+    assert made.send() == {"stale": 1}
+    assert made.vendors["lms"].row(theirs)["job"] == "boss"
+    made.settle()
+    assert made.vendors["hr"].row(mine)["job"] == "boss"
+    assert made.vendors["lms"].row(theirs)["job"] == "boss"
+
+
+def test_an_edit_of_another_field_does_not_make_a_write_stale() -> None:
+    """Rule 7: only the fields that the write carries are compared; the others are merged."""
+    made = duo()
+    mine, theirs = lead(made)
+    made.vendors["lms"].edit(theirs, name="Anne")
+    assert made.send() == {"applied": 1}
+    made.settle()
+    assert made.vendors["lms"].row(theirs) | {"id": ""} == row(job="lead", name="Anne", id="")
+    assert made.vendors["hr"].row(mine)["name"] == "Anne"
+
+
+def test_what_the_read_before_the_write_shows_counts_even_if_it_is_not_the_newest() -> None:
+    """Rule 7: a pre-read that a listing overtook still stops a write over what it has shown."""
+    made = duo()
+    mine, theirs = lead(made)
+    lms, began = made.vendors["lms"], made.clock.now()
+    lms.edit(theirs, job="boss")
+
+    def overtaken() -> None:
+        put(made, "lms", "list", began, **{theirs: row()})
+
+    with made.between(CHECK, overtaken):
+        assert made.send() == {"stale": 1}
+    made.settle()
+    assert made.vendors["hr"].row(mine)["job"] == "boss"
+    assert lms.row(theirs)["job"] == "boss"
+
+
+def test_a_row_that_is_gone_before_the_write_is_not_written() -> None:
+    """Rule 7: where the read before the write finds no row, the plan is stale."""
+    made = duo()
+    _, theirs = lead(made)
+    made.vendors["lms"].remove(theirs)
+    assert made.send() == {"stale": 1}
+    made.settle()
+    assert made.case().kind is CaseKind.MISSING
+
+
+def test_a_row_that_does_not_fit_is_not_taken_for_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rule 7: a pre-read that cannot be understood proves nothing: nothing is sent, nothing is missing."""
+    made = duo(lms_system=DELETES)
+    mine, theirs = anna(made)
+    made.vendors["hr"].edit(mine, job="left")
+    made.scan("hr")
+    made.think()
+    lms = made.vendors["lms"]
+    good = lms.get
+    monkeypatch.setattr(lms, "get", lambda resource, name: Item(name, {}, fault="no object"))
+    assert made.send() == {"not_sent": 1}
+    monkeypatch.setattr(lms, "get", good)
+    assert made.link("lms").row is not None
+    made.sync()
+    assert not lms.rows()
+    assert theirs
+
+
+def test_a_foreign_value_seen_while_our_write_is_under_way_is_kept_in_the_history() -> None:
+    """Rule 8: what our own late write ran over is on record, with whose it was."""
+    made = duo()
+    _, theirs = lead(made)
+    lms = made.vendors["lms"]
+    lms.fault("update", "late")
+    assert made.send() == {"unknown": 1}
+    lms.edit(theirs, job="boss")
+    made.scan("lms")
+    assert made.link("lms").noted == {"job": "boss"}
+    made.clock.sleep(lms.late)
+    made.sync()
+    assert lms.row(theirs)["job"] == "lead"
+    lost = [(c.lost, c.lost_by) for c in made.history(made.record().id) if c.lost is not None]
+    assert ("boss", "lms") in lost
+    assert not made.link("lms").noted
+
+
+def test_a_foreign_value_in_a_read_that_arrives_after_the_settle_is_kept_too() -> None:
+    """Rule 8: a read that began before the settle may show what our write ran over."""
+    made = duo()
+    _, theirs = lead(made)
+    began = made.clock.now()
+    assert made.send() == {"applied": 1}
+    put(made, "lms", "list", began, **{theirs: row(job="boss")})
+    made.settle()
+    lost = [(c.lost, c.lost_by) for c in made.history(made.record().id) if c.lost is not None]
+    assert lost == [("boss", "lms")]
+
+
+def test_what_our_write_did_not_run_over_is_no_loss() -> None:
+    """Rule 8: a note of a value that our write left alone, or that still stands, does not enter the history."""
+    made = duo()
+    mine, theirs = lead(made)
+    lms = made.vendors["lms"]
+    lms.fault("update", "lost")
+    assert made.send() == {"unknown": 1}
+    lms.edit(theirs, job="boss", name="Anne")
+    made.scan("lms")
+    made.sync()
+    assert lms.row(theirs)["job"] == "boss"
+    assert made.vendors["hr"].row(mine)["name"] == "Anne"
+    assert not made.link("lms").noted
+    policies = {c.policy for c in made.history(made.record().id) if c.lost is not None}
+    assert "seen while our write was under way" not in policies
+
+
+def test_a_write_that_could_outlive_its_lease_is_not_sent() -> None:
+    """Rule 9: what waited behind a slow write until its lease ran short goes out with the next claim, same key."""
+    made = duo(limits=Limits(lease=12.0, request_timeout=10.0))
+    lms = made.vendors["lms"]
+    for number in range(2):
+        made.vendors["hr"].add(email=f"p{number}@x.de", name=f"P{number}", job="dev")
+    made.scan_all()
+    made.think()
+    lms.during = lambda: made.clock.sleep(5)
+    assert made.send() == {"applied": 1, "not_sent": 1}
+    assert len(lms.keys) == 1
+    (waiting,) = made.unsettled()
+    assert waiting.state is OperationState.PENDING
+    made.sync()
+    assert len(lms.rows()) == 2
+    assert [key for _, key in lms.keys][1:] == [waiting.key]
+    assert not made.read(lambda tx: tx.connection("lms")).failures
+
+
+def claim(made: Bench) -> None:
+    """A worker claims what is due, and dies."""
+    with made.engine.ledger.write() as tx:
+        tx.claim_operations(made.clock.now(), made.engine.limits.lease, 10, ["hr", "lms"])
+
+
+def test_a_claim_whose_lease_is_over_is_unknown_never_pending() -> None:
+    """Rule 9: a dead worker may have sent it: it is proved by reading, not sent again."""
+    made = duo()
+    lead(made)
+    claim(made)
+    made.clock.sleep(made.engine.limits.lease + 1)
+    assert made.send() == {}
+    assert expire(made.engine) == 1
+    (operation,) = made.unsettled()
+    assert operation.state is OperationState.UNKNOWN
+    made.sync()
+    first, second = [o for o in reversed(made.operations("lms")) if o.action is Action.UPDATE]
+    assert (first.id, first.state) == (operation.id, OperationState.STALE)
+    assert second.key != first.key
+    assert [key for verb, key in made.vendors["lms"].keys if verb == "update"] == [second.key]
+
+
+def test_an_unknown_write_blocks_its_link() -> None:
+    """Rule 10: nothing else is planned for a row while a write to it has no outcome."""
+    made = duo()
+    mine, _ = lead(made)
+    made.vendors["lms"].fault("update", "late")
+    made.send()
+    made.vendors["hr"].edit(mine, job="head")
+    made.scan("hr")
+    made.think()
+    assert len(made.unsettled()) == 1
+    assert made.link("lms").dirty
+
+
+@pytest.mark.parametrize("action", ["create", "update", "delete"])
+def test_a_write_whose_answer_was_lost_is_adopted_not_repeated(action: str) -> None:
+    """Rule 10: what a probe finds done is done, faces included; it is never sent again."""
+    made = duo(lms_system=DELETES)
+    lms = made.vendors["lms"]
+    if action == "create":
+        lms.fault("create", "drop")
+        made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
+    else:
+        mine, _ = anna(made)
+        lms.fault(action, "drop")
+        made.vendors["hr"].edit(mine, job="lead" if action == "update" else "left")
+    result = made.sync()
+    assert result["converged"]
+    assert result["operations"]["unknown"] >= 1
+    assert [verb for verb, _ in lms.keys].count(action) == 1
+    made.sync()
+    assert [verb for verb, _ in lms.keys].count(action) == 1
+
+
+@pytest.mark.parametrize("keyed", [False, True])
+def test_not_applied_is_concluded_only_after_the_horizon(keyed: bool) -> None:
+    """Rule 10: before lease end, settle time and lag are over, not even a 404 says that a write did not happen."""
+    made = (
+        duo(lms={"chosen_id": "id", "search": ()}, lms_system=KEYED)
+        if keyed
+        else duo(lms={"list_lag": 7.0})
+    )
+    lms = made.vendors["lms"]
+    made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
+    made.scan_all()
+    made.think()
+    lms.fault("create", "lost")
+    made.send()
+    (operation,) = made.unsettled()
+    horizon = operation.lease_until + lms.spec.settle_time + (0.0 if keyed else 7.0)
+    while made.clock.now() < horizon:
+        made.prove()
+        assert [o.state for o in made.unsettled()] == [OperationState.UNKNOWN]
+        made.clock.sleep(1.0)
+    made.clock.sleep(2.0)
+    assert made.prove() == {"stale": 1}
+    made.settle()
+    first, second = [key for _, key in lms.keys]
+    assert first != second
+    assert len(lms.rows()) == 1
+
+
+def test_a_late_commit_within_the_settle_time_is_adopted() -> None:
+    """Rule 10: a create that the vendor did only later makes no second row."""
+    made = duo()
+    lms = made.vendors["lms"]
+    made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
+    lms.fault("create", "late")
+    assert made.sync()["converged"]
+    assert len(lms.rows()) == 1
+    assert len(lms.keys) == 1
+
+
+def test_what_nothing_can_prove_stays_unknown_and_asks() -> None:
+    """Rule 10: without a chosen id, a key or a marker a lost create is a question, and is not sent again."""
+    made = duo(lms={"search": ()})
+    lms = made.vendors["lms"]
+    made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
+    lms.fault("create", "lost")
+    made.sync()
+    made.sync()
+    assert made.case().kind is CaseKind.UNKNOWN
+    assert len(lms.keys) == 1
+    made.answer("not_applied")
+    assert made.sync()["converged"]
+    assert len(lms.rows()) == 1
+
+
+def test_a_probe_that_cannot_compare_anything_proves_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Rule 10: a row that hides what was written is no evidence that it was."""
+    made = duo(lms={"columns": ("id", "email", "name")}, lms_system=LMS.replace(", job: job", ""))
+    mine, theirs = anna(made)
+    made.vendors["hr"].edit(mine, name="Anne")
+    made.scan("hr")
+    made.think()
+    lms = made.vendors["lms"]
+    lms.fault("update", "lost")
+    made.send()
+    good = lms.get
+
+    def hides(resource: str, name: str) -> Item | None:
+        item = good(resource, name)
+        return item and Item(name, {k: v for k, v in item.row.items() if k != "name"})
+
+    monkeypatch.setattr(lms, "get", hides)
+    made.clock.sleep(60)
+    assert made.prove() == {"stale": 1}
+    monkeypatch.setattr(lms, "get", good)
+    made.sync()
+    assert lms.row(theirs)["name"] == "Anne"
+
+
+def test_an_answer_that_comes_after_the_lease_is_still_heeded() -> None:
+    """A worker that stalls between the vendor's answer and its settling settles what it knows."""
+    made = duo()
+    _, theirs = lead(made)
+
+    def stalled() -> None:
+        made.clock.sleep(60)
+        expire(made.engine)
+
+    with made.between(CHECK + 1, stalled):
+        assert made.send() == {"applied": 1}
+    made.sync()
+    assert made.vendors["lms"].row(theirs)["job"] == "lead"
+    assert len([verb for verb, _ in made.vendors["lms"].keys if verb == "update"]) == 1
+
+
+def test_a_refused_write_is_a_case_and_is_not_repeated() -> None:
+    """A body that the vendor refused is not sent again before it or the answer changes."""
+    made = duo()
+    mine, theirs = lead(made)
+    lms = made.vendors["lms"]
+    lms.fault("update", "refuse")
+    made.sync()
+    made.sync()
+    assert made.case().kind is CaseKind.REJECTED
+    assert [verb for verb, _ in lms.keys].count("update") == 1
+    made.vendors["hr"].edit(mine, job="head")
+    made.sync()
+    assert lms.row(theirs)["job"] == "head"
+    assert not made.cases()
+
+
+def test_a_vendor_that_is_down_is_not_asked_more_and_more_for_one_outage() -> None:
+    """Calls that fail together count as one failure of the vendor."""
+    made = duo()
+    for number in range(6):
+        made.vendors["hr"].add(email=f"p{number}@x.de", name=f"P{number}", job="dev")
+    made.scan_all()
+    made.think()
+    down: list[Fault] = ["down"] * 6
+    made.vendors["lms"].fault("find", *down)
+    made.send()
+    state = made.read(lambda tx: tx.connection("lms"))
+    assert state.failures == 1
+    assert state.blocked_until <= made.clock.now() + made.engine.limits.backoff
+    assert made.sync()["converged"]
+
+
+def test_a_paused_connection_is_read_and_not_written() -> None:
+    """A pause stops writes at once; resuming sends what waits."""
+    made = duo()
+    mine, theirs = anna(made)
+    pause(made.engine, "lms", "look first")
+    made.vendors["hr"].edit(mine, job="lead")
+    made.sync()
+    assert len(made.written()["lms"]) == 1
+    made.vendors["lms"].edit(theirs, name="Anne")
+    made.sync()
+    resume(made.engine, "lms")
+    made.sync()
+    assert made.vendors["lms"].row(theirs)["job"] == "lead"
+    assert made.vendors["hr"].row(mine)["name"] == "Anne"
+
+
+def test_an_observed_connection_is_never_written() -> None:
+    """``mode: observe``: everything up to the plan, and no write."""
+    made = duo(modes={"lms": "observe"})
+    mine = made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
+    theirs = made.vendors["lms"].add(email="ben@x.de", name="Ben", job="dev")
+    made.sync()
+    made.vendors["hr"].edit(mine, job="lead")
+    made.sync()
+    assert not made.written()
+    assert list(made.vendors["lms"].rows()) == [theirs]
+    assert not made.unsettled()
+
+
+def test_refused_credentials_halt_a_connection() -> None:
+    """A vendor that refuses the credentials is left alone until a person has acted."""
+    made = duo()
+    anna(made)
+    made.vendors["hr"].fault("scan", "locked_out")
+    made.sync()
+    assert made.read(lambda tx: tx.connection("hr")).halted
+    calls = len(made.vendors["hr"].calls)
+    made.scan("hr")
+    assert len(made.vendors["hr"].calls) == calls
+    resume(made.engine, "hr")
+    assert made.sync()["converged"]
+
+
+def test_a_refresh_that_fails_is_tried_again() -> None:
+    """A single read that failed leaves the row's need for one."""
+    made = duo(hr={"unlisted": ("job",)})
+    made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
+    made.scan("hr")
+    made.vendors["hr"].fault("get", "fail")
+    assert refresh(made.engine) == 0
+    made.sync()
+    assert made.record().values["job"] == "dev"
+
+
+def unsent(*_: Any) -> None:
+    raise AssertionError("nothing may be sent")
+
+
+def test_a_create_of_a_record_that_was_deleted_meanwhile_is_not_sent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A create whose record is gone is cancelled right before the send."""
+    made = duo(hr_system=LMS.replace("create: out", "create: in, on_missing: delete"))
+    hr = made.vendors["hr"]
+    mine = hr.add(email="anna@x.de", name="Anna", job="dev")
+    made.scan_all()
+    made.think()
+    assert len(made.unsettled()) == 1
+    hr.remove(mine)
+    made.scan("hr")
+    made.think()
+    monkeypatch.setattr(made.vendors["lms"], "create", unsent)
+    made.sync()
+    assert [o.state for o in made.operations()] == [OperationState.CANCELLED]
