@@ -13,8 +13,7 @@
     ├── SetAside               this one thing becomes a case, the rest goes on
     │   ├── Rejected           the vendor refused it for good (validation, permission, closed month)
     │   ├── Exists             the vendor says that the id or key of a create is taken: look, then adopt
-    │   ├── RowInvalid         a vendor's row does not fit what the mapping declares
-    │   └── UnsafePlan         a plan writes more than the mapping's ``safety`` allows
+    │   └── RowInvalid         a vendor's row does not fit what the mapping declares
     ├── Halt                   nothing of this kind can work before a person has acted
     │   ├── Unauthorized       the credentials of a connection are refused
     │   ├── ConfigInvalid      the project is invalid; carries every fault with its position
@@ -94,10 +93,6 @@ class RowInvalid(SetAside):
     def __init__(self, message: str, evidence: Any = None) -> None:
         super().__init__(message)
         self.evidence = evidence
-
-
-class UnsafePlan(SetAside):
-    """A plan writes more than ``safety`` allows."""
 
 
 class Halt(SyncengineError):

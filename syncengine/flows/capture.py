@@ -48,6 +48,7 @@ class _Listing:
     def keep(self, items: Sequence[Item], started: float, cursor: str | None = None) -> None:
         """Store what one page (or some pages) showed, and where to go on."""
         engine = self.engine
+        engine.hold_on()
         received = engine.clock.now()
         items = [_of_period(engine, self.connection, self.resource, item) for item in items]
         reads = [

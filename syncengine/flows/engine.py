@@ -44,7 +44,7 @@ class Limits:
 @dataclass(slots=True)
 class Engine:
     """The parts that flows use. ``needs``: connection -> calls that the work done so far cannot do without,
-    the lower bound of what a vendor is asked."""
+    the lower bound of what a vendor is asked. ``holders``: slots held now -> when they were last renewed."""
 
     project: Project
     ledger: Ledger
@@ -54,6 +54,7 @@ class Engine:
     clock: Clock
     limits: Limits = Limits()
     needs: Counter[str] = field(default_factory=Counter)
+    holders: dict[str, float] = field(default_factory=dict)
     pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(32, "call"))
 
     @property
@@ -93,17 +94,28 @@ class Engine:
     @contextmanager
     def slots(self, connection: str, want: int) -> Iterator[int]:
         """Hold up to ``want`` of the connection's slots; yields how many were free (0: none)."""
-        holder = new_id()
-        until = self.clock.now() + 3 * self.limits.lease
+        holder, now = new_id(), self.clock.now()
+        until = now + 3 * self.limits.lease
         with self.ledger.write() as tx:
             free = tx.take_slots(
-                connection, want, self.concurrency(connection), holder, self.clock.now(), until
+                connection, want, self.concurrency(connection), holder, now, until
             )
+        self.holders[holder] = now
         try:
             yield free
         finally:
+            del self.holders[holder]
             with self.ledger.write() as tx:
                 tx.free_slots(holder)
+
+    def hold_on(self) -> None:
+        """Keep the slots that this process holds, while its work goes on."""
+        now = self.clock.now()
+        for holder, renewed in self.holders.items():
+            if now - renewed > self.limits.lease:
+                self.holders[holder] = now
+                with self.ledger.write() as tx:
+                    tx.renew_slots(holder, now + 3 * self.limits.lease)
 
     def call_all(
         self, jobs: Iterable[tuple[T, Callable[[], Any]]], width: int
@@ -135,6 +147,7 @@ class Engine:
                 continue
             running -= 1
             running += start()
+            self.hold_on()
             yield message
 
     def note_failure(self, connection: str, error: SyncengineError) -> None:
