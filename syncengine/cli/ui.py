@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from enum import IntEnum
 from os import environ
-from typing import Annotated, Any, TextIO, cast
+from typing import Annotated, Any, Literal, TextIO, cast
 
 import typer
 from rich.console import Console
@@ -122,8 +122,9 @@ def table(*columns: str, title: str | None = None, right: Sequence[str] = ()) ->
         title=title, title_justify="left", title_style="bold", box=None, pad_edge=False,
         header_style="dim", padding=(0, 2, 0, 0),
     )  # fmt: skip
-    for name in columns:
-        made.add_column(name, justify="right" if name in right else "left", overflow="fold")
+    for number, name in enumerate(columns):
+        justify: Literal["right", "left"] = "right" if name in right else "left"
+        made.add_column(name, justify=justify, overflow="fold", no_wrap=number == 0)
     return made
 
 

@@ -183,6 +183,33 @@ def test_a_case_is_shown_and_answered(cli: Cli) -> None:
     cli("cases", "answer", end, "new", code=1)
 
 
+def test_a_field_is_explained(cli: Cli, sandbox: SandboxProcess) -> None:
+    """``explain`` names system, rule and replaced value of a change, its write elsewhere, and dots what is
+    sensitive."""
+    cli("sync", code=4)
+    rows = sandbox.state("heavenhr", "employees")
+    changed = next(row for row in rows if row["employeeNumber"] == "1002")
+    sandbox.mutate("heavenhr", "employees", "update", changed["id"], {"lastName": "Neu"})
+    cli("sync", code=4)
+    told = cli.json("explain", "person", "1002", "last_name")["fields"][0]
+    because = told["because"]
+    assert (because["from"], because["old"], because["new"]) == (
+        "heavenhr",
+        changed["lastName"],
+        "Neu",
+    )
+    assert because["rule"].startswith("person.yaml:")
+    there = {system["connection"]: system for system in told["systems"]}
+    assert there["weekly10"]["value"] == "Neu"
+    assert there["weekly10"]["written"]["state"] == "applied"
+    every = cli("explain", "person", "1002").stdout
+    assert "only change" in every
+    assert changed["email"] not in every
+    assert "•••" in every
+    cli("explain", "person", "1002", "nope", code=2)
+    cli("explain", "nope", "1002", code=2)
+
+
 @pytest.mark.parametrize(
     ("command", "key", "fields"),
     [
