@@ -7,6 +7,7 @@ import inspect
 import re
 import sys
 import threading
+import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -477,3 +478,45 @@ def test_links_between_pages() -> None:
             heads = re.findall(r"^#+ (.+)$", goal.read_text("utf-8"), re.M)
             slugs = {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads}
             assert not anchor or anchor in slugs, (path.name, target)
+
+
+# the architecture
+
+
+def lines_of(room: str) -> int:
+    """Lines of Python in a module or package."""
+    found = ROOT / room.replace(".", "/")
+    files = sorted(found.rglob("*.py")) if found.is_dir() else [found.with_suffix(".py")]
+    return sum(len(file.read_text("utf-8").splitlines()) for file in files)
+
+
+def test_sizes() -> None:
+    """The table of sizes has every room, and is right to within a quarter."""
+    told = {
+        row[0].strip("`"): int(row[1].replace(",", ""))
+        for row in rows(sections(page("architecture.md"))["Sizes"])
+    }
+    whole = sum(map(lines_of, told))
+    assert 0 <= lines_of("syncengine") + lines_of("workers") - whole < 10
+    for room, count in told.items():
+        assert abs(count - lines_of(room)) <= max(40, lines_of(room) / 4), (room, lines_of(room))
+
+
+def test_tables_are_told() -> None:
+    """The table of tables has every table."""
+    assert set(table(sections(page("architecture.md"))["Tables"])) == set(metadata.tables)
+
+
+def test_floors_are_those_that_are_checked() -> None:
+    """Every layer that import-linter checks has its floor, from the top down."""
+    contract = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ][0]
+    checked = [re.findall(r"[\w.]+", layer) for layer in contract["layers"]]
+    told = [
+        re.findall(r"`([\w.]+)`", row[1])
+        for row in rows(sections(page("architecture.md"))["Floors"])
+    ]
+    assert [room for rooms in told for room in sorted(rooms)] == [
+        room for rooms in checked for room in sorted(rooms)
+    ]
