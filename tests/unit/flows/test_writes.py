@@ -134,7 +134,7 @@ def test_a_row_that_does_not_fit_is_not_taken_for_gone(monkeypatch: pytest.Monke
     made.think()
     lms = made.vendors["lms"]
     good = lms.get
-    monkeypatch.setattr(lms, "get", lambda resource, name: Item(name, {}, fault="no object"))
+    monkeypatch.setattr(lms, "get", lambda _, name: Item(name, {}, fault="no object"))
     assert made.send() == {"not_sent": 1}
     monkeypatch.setattr(lms, "get", good)
     assert made.link("lms").row is not None
