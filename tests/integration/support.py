@@ -74,13 +74,15 @@ class Stack:
                 and not tx.select_operations(UNSETTLED, limit=1)
             )
 
-    def until(self, true: Callable[[], bool], what: str, seconds: float = 60) -> float:
+    def until(
+        self, true: Callable[[], bool], what: str, seconds: float = 60, pause: float = 0.1
+    ) -> float:
         """Wait for something; seconds that it took. Fails with what the processes printed last."""
         started = time.monotonic()
         while time.monotonic() - started < seconds:
             if true():
                 return time.monotonic() - started
-            time.sleep(0.1)
+            time.sleep(pause)
         printed = "\n".join(self.output.getvalue().splitlines()[-40:])
         return pytest.fail(f"not so after {seconds:g} s: {what}\n{printed}")
 
