@@ -65,8 +65,8 @@ def show(case_id: Id, as_json: ui.Json = False) -> None:
         ui.emit(case)
         return
     console = ui.screen()
-    about = f" – {case['about']}" if case["about"] else ""
-    console.print(Text.assemble((case["kind"], "bold"), ui.plain(about) if about else ""))
+    about = f" – {ui.plain(case['about'], 60)}" if case["about"] else ""
+    console.print(Text.assemble((case["kind"], "bold"), about))
     console.print(ui.cell(case["question"]))
     console.print(ui.cell(f"open since {ui.clock(case['opened_at'])}", "dim"))
     _show_sides(case["sides"])

@@ -247,9 +247,14 @@ def _progress() -> Iterator[Report | None]:
     )  # fmt: skip
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("", total=None)
-        yield lambda what, done, of: bar.update(
-            task, description=what, completed=done, total=of or None
-        )
+
+        def report(what: str, done: int, of: int) -> None:
+            if of:
+                bar.update(task, description=what, completed=done, total=of)
+            else:
+                bar.update(task, description=f"{what}, {done} written")
+
+        yield report
 
 
 def _show_sync(document: Mapping[str, Any], held: int, code: ui.Exit) -> None:

@@ -61,7 +61,11 @@ def web(
     from syncengine.web.__main__ import main
 
     load(ui.settings())
-    main(host, str(port))
+    try:
+        main(host, str(port))
+    except SystemExit as stop:
+        # The server's own code for a port that is taken means something else among our exit codes.
+        raise typer.Exit(ui.Exit.ERROR if stop.code else ui.Exit.DONE) from None
 
 
 def demo(

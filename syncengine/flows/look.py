@@ -355,10 +355,14 @@ def _record_side(called: Names, entity: Entity, record_id: str) -> Document:
 
 
 def _body(system: System | None, body: Mapping[str, Json]) -> dict[str, Json]:
-    """A body by vendor path; what a sensitive field is written to is dotted."""
+    """A body in the vendor's words, by our fields, or by vendor path where no field stands behind it."""
     rules = system.rules.values() if system is not None else ()
-    hidden = {path for rule in rules if rule.field.sensitive for path in rule.paths}
-    return {path: DOTS if path in hidden else raw for path, raw in body.items()}
+    fields = {path: rule.field for rule in rules for path in rule.paths if rule.writes}
+    return {
+        fields[path].name if path in fields else path:
+        DOTS if path in fields and fields[path].sensitive else raw
+        for path, raw in body.items()
+    }  # fmt: skip
 
 
 def _misfit(entity: Entity, evidence: Mapping[str, Json]) -> dict[str, Json]:
