@@ -134,6 +134,8 @@ class Commit:
             good = self._safe(tx, good)
             self._write(tx, held, read, good)
             operations = [p.operation for p in good.values() if p.operation is not None]
+            waiting = [i for i, p in good.items() if _begins_to_wait(held[i], p.link)]
+        engine.announce("reconcile", waiting)
         if any(p.record is not None for p in good.values()):
             engine.queue.announce("reconcile", [])
             engine.queue.announce("derive", [])
@@ -234,9 +236,15 @@ def _may_absorb(
     return unsent and all(i in held and held[i].state in places for i in decision.absorbed)
 
 
+def _begins_to_wait(held: Link, decided: Link) -> bool:
+    """Whether a link is to be looked at once more: what it waits for may have come since it was looked at, and
+    then nobody wakes it."""
+    return decided.wait is not None and bool(decided.wait.key) and decided.wait != held.wait
+
+
 def _saved(held: Link, read: Link, decided: Link) -> Link:
     """The link to write: dirty only lowered to what was read, one version on."""
-    dirty = max(0, held.dirty - read.dirty) + decided.dirty
+    dirty = max(0, held.dirty - read.dirty) + decided.dirty + _begins_to_wait(held, decided)
     return replace(
         decided,
         dirty=dirty,

@@ -14,5 +14,22 @@ def test_what_begins_to_wait_while_the_wait_is_over_goes_on() -> None:
     made = duo()
     made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
     made.scan("hr")
-    while made.record_count() < 1:
-        reconcile(made.engine)
+    reconcile(made.engine)
+    (stub,) = made.links("lms")
+    with made.between(COMMIT, lambda: made.scan("lms")):
+        reconcile(made.engine, ids=[stub.id])
+    made.settle()
+    assert [made.vendors["lms"].row(i)["email"] for i in made.vendors["lms"].rows()] == [
+        "anna@x.de"
+    ]
+
+
+def test_what_waits_comes_to_rest() -> None:
+    """A link that begins to wait is looked at once more, and then only when something happens."""
+    made = duo()
+    made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
+    made.scan("hr")
+    made.think()
+    (stub,) = made.links("lms")
+    assert stub.wait is not None
+    assert not stub.dirty
