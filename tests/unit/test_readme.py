@@ -1,0 +1,108 @@
+"""README.md names only what there is."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+
+from syncengine.adapters.vendors import CATALOG
+from syncengine.cli.ui import Exit
+from syncengine.settings import PREFIX, Settings
+from tests.unit.test_docs import ROOT, commands, rows, sections
+
+README = (ROOT / "README.md").read_text("utf-8")
+PROJECT = (ROOT / "mappings" / "connections.yaml").read_text("utf-8")
+
+
+def written() -> Iterator[str]:
+    """Every piece of code of the page: lines of blocks without their comments, and what stands in ticks."""
+    prose = README
+    for block in re.findall(r"^```\w*\n(.*?)^```", README, re.M | re.S):
+        prose = prose.replace(block, "")
+        yield from (line.split("  #")[0].strip() for line in block.splitlines())
+    yield from re.findall(r"`([^`\n]+)`", prose)
+
+
+def test_the_two_ways_in_are_named() -> None:
+    """The page tells how to see the engine at work and how to run its tests, each by one command."""
+    assert {"make demo", "make test"} <= set(written())
+
+
+def test_make_targets_exist() -> None:
+    """Every target of make that the page names is in the Makefile."""
+    known = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.M))
+    named = {target for code in written() for target in re.findall(r"\bmake ([a-z-]+)", code)}
+    assert named
+    assert named <= known
+
+
+def test_commands_exist() -> None:
+    """Every command that the page names is one of the program's, with the options that stand behind it."""
+    known = commands()
+    lines = [part for code in written() for part in re.findall(r"\bsyncengine [^&;]+", code)]
+    lines = [line for line in lines if "COMMAND" not in line]
+    assert len(lines) > 15
+    for line in lines:
+        name = next((name for name in known if f"{line} ".startswith(f"{name} ")), None)
+        assert name is not None, line
+        options = {
+            word.strip("[]") for word in shlex.split(line) if word.strip("[").startswith("--")
+        }
+        assert options <= known[name], line
+
+
+def test_links_and_files_exist() -> None:
+    """Every link within the project leads to a file, and every path that is named is there."""
+    targets = [t.partition("#")[0] for t in re.findall(r"\]\((?!https?:)([^)]+)\)", README)]
+    assert "docs/mapping.md" in targets
+    paths = [code for code in written() if re.fullmatch(r"[\w./-]+\.(ya?ml|md|toml)", code)]
+    assert "compose.yaml" in paths
+    for path in [*targets, *paths]:
+        assert (ROOT / path).exists() or (ROOT / "mappings" / path).exists(), path
+
+
+def test_variables_are_read() -> None:
+    """Every variable that the page names is read by the settings, the shipped project or compose.yaml, and
+    every setting is named."""
+    compose = (ROOT / "compose.yaml").read_text("utf-8")
+    table = sections(README, 3)["Environment"]
+    named = set(
+        re.findall(
+            r"\b(?:SYNCENGINE|HEAVENHR|HAKUNA|HAEKKA|WEEKLY10|FLOWER|POSTGRES|RABBITMQ)_\w+", README
+        )
+    )
+    settings = {PREFIX + name.upper() for name in Settings.model_fields}
+    assert named - settings <= set(re.findall(r"\$\{(\w+)", PROJECT + compose))
+    told = {
+        f"{PREFIX[:-1]}{end}" if end.startswith("_") else end
+        for end in re.findall(r"`(\w+)`", table)
+    }
+    assert settings <= told
+    assert set(re.findall(r"\$\{(\w+)", re.sub(r"(?m)^ *#.*", "", PROJECT))) <= told
+
+
+def test_vendors_exit_codes_and_starter() -> None:
+    """The vendors, the exit codes and the number of files of the starter project are told as they are."""
+    told = re.search(r"\*\*HeavenHR.*?\*\*", README)
+    assert told is not None
+    assert {name.lower() for name in re.findall(r"\w+", told[0])} == set(CATALOG)
+    codes = [
+        row[0] for text in re.split(r"\n\n", README) if "exit code" in text for row in rows(text)
+    ]
+    assert codes == [str(code.value) for code in Exit]
+    numbers = (
+        "zero",
+        "one",
+        "two",
+        "three",
+        "four",
+        "five",
+        "six",
+        "seven",
+        "eight",
+        "nine",
+        "ten",
+    )
+    count = len(list((ROOT / "mappings").glob("*.yaml")))
+    assert f"{numbers[count]} small YAML files" in README
