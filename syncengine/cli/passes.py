@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,6 +18,7 @@ from syncengine.cli import ui
 from syncengine.flows import look
 from syncengine.flows.engine import Engine
 from syncengine.flows.plan import plan as make_plan
+from syncengine.flows.scenes import as_list
 from syncengine.flows.sync import Progress as Report
 from syncengine.flows.sync import sync as run_sync
 from syncengine.mapping import System
@@ -81,7 +83,7 @@ def _mentioned(opened: Engine, document: Mapping[str, Any]) -> set[str]:
         fields = opened.project.entities[change["entity"]].fields
         for item in change["fields"]:
             if item["field"] in fields and fields[item["field"]].is_ref:
-                found |= {str(v) for v in (item["old"], item["new"]) if isinstance(v, str)}
+                found |= {str(v) for side in ("old", "new") for v in as_list(item[side])}
     return found
 
 
@@ -108,21 +110,16 @@ def _show_plan(opened: Engine, document: dict[str, Any], called: look.Names) -> 
         hint = "Nothing has been read yet: run `syncengine plan --fresh`."
         console.print(hint if empty else "Nothing to write.", markup=False)
         return
-    counts = ", ".join(_counts(document["counts"]))
     digest = document["digest"]
-    console.print(f"{ui.counted(len(changes), 'change')}: {counts}.", style="bold")
+    console.print(f"{ui.counted(len(changes), 'change')}: {_counts(changes)}.", style="bold")
     if any(change.get("observed_only") for change in changes):
         console.print("Connections marked so are only observed: set SYNCENGINE_MODE=write first.")
     console.print(f"Write exactly this: syncengine sync --plan {digest}", markup=False)
 
 
-def _counts(counts: list[dict[str, Any]]) -> Iterator[str]:
-    totals: dict[str, int] = {}
-    for line in counts:
-        totals[line["action"]] = totals.get(line["action"], 0) + line["count"]
-    for action in _SIGNS:
-        if action in totals:
-            yield f"{totals[action]:,} {action}"
+def _counts(changes: list[dict[str, Any]]) -> str:
+    totals = Counter(change["action"] for change in changes)
+    return ", ".join(f"{totals[action]:,} {action}" for action in _SIGNS if totals[action])
 
 
 def _show_group(
@@ -135,15 +132,9 @@ def _show_group(
 ) -> None:
     """All changes of one entity in one connection, with a heading that counts them."""
     declared = opened.project.entities[entity]
-    counts = ", ".join(
-        f"{len(list(group))} {action}" for action, group in groupby(
-            sorted(c["action"] for c in changes)
-        )
-    )  # fmt: skip
     observed = " (only observed)" if changes[0].get("observed_only") else ""
-    console.print(
-        Text.assemble((f"{entity} → {connection}", "bold"), f"  {counts}", (observed, "yellow"))
-    )
+    head, counts = f"{entity} · {connection}", f"  {_counts(changes)}"
+    console.print(Text.assemble((head, "bold"), counts, (observed, "yellow")))
     shown = [
         (item["field"], _move(called, declared, item), item["rule"])
         for change in changes

@@ -64,7 +64,7 @@ class Names:
         if declared.sensitive:
             return DOTS
         if declared.is_ref:
-            names = [self.of(target) for target in as_list(value)]
+            names = [self.of(str(target)) for target in as_list(value)]
             return names if isinstance(value, list) else names[0]
         return value
 
@@ -133,9 +133,7 @@ def row_values(system: System, entity: Entity, row: Mapping[str, Json]) -> dict[
 
 def _row_name(engine: Engine, link: Link) -> str:
     """What an untied row is called, after the same fields as a record, or its first identity."""
-    entity, system = engine.project.entities.get(link.entity), None
-    if entity is not None:
-        system = engine.system(link.entity, link.connection)
+    entity, system = engine.project.entities.get(link.entity), _system(engine, link)
     if entity is None or system is None or link.row is None:
         return ""
     shown = row_values(system, entity, link.row)
@@ -303,7 +301,7 @@ def _sides(called: Names, links: Mapping[str, Link], case: Case) -> list[Documen
     if "fields" in evidence:
         return _values_in_question(called, entity, case)
     link = links.get(case.link_id or "")
-    system = engine_system(called.engine, link)
+    system = _system(called.engine, link)
     sides = []
     if link is not None and system is not None and "row" in evidence:
         values = row_values(system, entity, evidence["row"])
@@ -318,8 +316,7 @@ def _sides(called: Names, links: Mapping[str, Link], case: Case) -> list[Documen
     return sides
 
 
-def engine_system(engine: Engine, link: Link | None) -> System | None:
-    """The system of a link, if the project still has it."""
+def _system(engine: Engine, link: Link | None) -> System | None:
     return None if link is None else engine.system(link.entity, link.connection)
 
 
@@ -341,7 +338,7 @@ def _values_in_question(called: Names, entity: Entity, case: Case) -> list[Docum
 
 
 def _row_side(engine: Engine, link: Link) -> Document:
-    entity, system = engine.project.entities.get(link.entity), engine_system(engine, link)
+    entity, system = engine.project.entities.get(link.entity), _system(engine, link)
     values: dict[str, Json] = {}
     if entity is not None and system is not None and link.row is not None:
         values = row_values(system, entity, link.row)
