@@ -15,12 +15,10 @@ from types import FrameType
 from typing import Any, Literal, get_args, get_origin
 
 import pytest
-import typer.main
 
 from syncengine.adapters.sql.tables import metadata
 from syncengine.adapters.vendors import CATALOG
 from syncengine.bootstrap import open_engine
-from syncengine.cli.app import app
 from syncengine.cli.ui import Exit
 from syncengine.flows.capture import capture
 from syncengine.flows.derive import derive
@@ -419,17 +417,6 @@ def test_example_of_a_vendor() -> None:
 # running it
 
 
-def commands(command: Any = None, before: str = "syncengine") -> dict[str, set[str]]:
-    """Every command of the program as it is written -> its options."""
-    command = command or typer.main.get_command(app)
-    found = {before: {option for param in command.params for option in param.opts}}
-    if hasattr(command, "commands"):
-        found = {}
-        for name, below in command.commands.items():
-            found |= commands(below, f"{before} {name}")
-    return found
-
-
 def test_variables() -> None:
     """The table of variables has every setting with its default."""
     told = table(sections(page("operations.md"))["Environment"])
@@ -437,16 +424,6 @@ def test_variables() -> None:
     for name, info in Settings.model_fields.items():
         default = info.default if info.default not in (None, (), "") else "none"
         assert told[PREFIX + name.upper()][0].strip("`") == str(default), name
-
-
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
-def test_named_commands_exist(path: Path) -> None:
-    """Every command that a page names is one of the program's, and takes the options that stand behind it."""
-    known = commands()
-    for line in re.findall(r"`(syncengine [^`]+)`", path.read_text("utf-8")):
-        name = next((name for name in known if f"{line} ".startswith(f"{name} ")), None)
-        assert name is not None, line
-        assert {word for word in line.split() if word.startswith("--")} <= known[name], line
 
 
 def test_tables_and_metrics() -> None:
@@ -466,18 +443,6 @@ def test_kinds_of_cases_and_exit_codes() -> None:
     kinds = re.findall(r"`(\w+)`", " ".join(row[0] for row in rows(text["Questions"])))
     assert set(kinds) == {kind.value for kind in CaseKind}
     assert [int(row[0]) for row in rows(text["Exit codes"])] == [code.value for code in Exit]
-
-
-def test_links_between_pages() -> None:
-    """Every link leads to a file, and to a heading of it."""
-    for path in PAGES:
-        for target in re.findall(r"\]\(([^)]+)\)", path.read_text("utf-8")):
-            name, _, anchor = target.partition("#")
-            goal = path.parent / name if name else path
-            assert goal.is_file(), (path.name, target)
-            heads = re.findall(r"^#+ (.+)$", goal.read_text("utf-8"), re.M)
-            slugs = {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads}
-            assert not anchor or anchor in slugs, (path.name, target)
 
 
 # the architecture

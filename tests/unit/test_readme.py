@@ -1,18 +1,35 @@
-"""README.md names only what there is."""
+"""README.md and the pages under docs/ name only commands, files and variables that there are."""
 
 from __future__ import annotations
 
 import re
 import shlex
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
 
 from syncengine.adapters.vendors import CATALOG
+from syncengine.cli.app import app
 from syncengine.cli.ui import Exit
 from syncengine.settings import PREFIX, Settings
-from tests.unit.test_docs import ROOT, commands, rows, sections
+from tests.unit.test_docs import PAGES, ROOT, rows, sections
 
 README = (ROOT / "README.md").read_text("utf-8")
 PROJECT = (ROOT / "mappings" / "connections.yaml").read_text("utf-8")
+
+
+def commands(command: Any = None, before: str = "syncengine") -> dict[str, set[str]]:
+    """Every command of the program as it is written -> its options."""
+    command = command or typer.main.get_command(app)
+    found = {before: {option for param in command.params for option in param.opts}}
+    if hasattr(command, "commands"):
+        found = {}
+        for name, below in command.commands.items():
+            found |= commands(below, f"{before} {name}")
+    return found
 
 
 def written() -> Iterator[str]:
@@ -106,3 +123,28 @@ def test_vendors_exit_codes_and_starter() -> None:
     )
     count = len(list((ROOT / "mappings").glob("*.yaml")))
     assert f"{numbers[count]} small YAML files" in README
+
+
+# the pages
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_named_commands_exist(path: Path) -> None:
+    """Every command that a page names is one of the program's, and takes the options that stand behind it."""
+    known = commands()
+    for line in re.findall(r"`(syncengine [^`]+)`", path.read_text("utf-8")):
+        name = next((name for name in known if f"{line} ".startswith(f"{name} ")), None)
+        assert name is not None, line
+        assert {word for word in line.split() if word.startswith("--")} <= known[name], line
+
+
+def test_links_between_pages() -> None:
+    """Every link leads to a file, and to a heading of it."""
+    for path in PAGES:
+        for target in re.findall(r"\]\(([^)]+)\)", path.read_text("utf-8")):
+            name, _, anchor = target.partition("#")
+            goal = path.parent / name if name else path
+            assert goal.is_file(), (path.name, target)
+            heads = re.findall(r"^#+ (.+)$", goal.read_text("utf-8"), re.M)
+            slugs = {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads}
+            assert not anchor or anchor in slugs, (path.name, target)
