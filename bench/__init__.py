@@ -1,0 +1,1 @@
+"""Benchmarks: what a pass costs beside the calls that it cannot do without."""
