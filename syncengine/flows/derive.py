@@ -27,7 +27,7 @@ def derive(engine: Engine) -> int:
         rules = [d for d in engine.project.derivations if entities & set(d.sources)]
         everyone = {
             name: tx.records_of(name)
-            for name in {n for d in rules for n in d.sources if len(d.sources) > 1}
+            for name in {n for d in rules for n in d.sources if entities & d.sources.keys() - {n}}
         }
         known = {r.id: r for group in everyone.values() for r in group} | records
         world = load_world(engine, tx, (), known) if rules else World(engine.today)
