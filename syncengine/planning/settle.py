@@ -10,7 +10,14 @@ from syncengine.model.link import Base, Link, LinkState
 from syncengine.model.operation import Action, Operation
 from syncengine.model.record import Record
 from syncengine.model.values import ABSENT, Json, Row
-from syncengine.planning.sight import body_row, mapped, roots, row_hash, sent_raw
+from syncengine.planning.sight import (
+    body_row,
+    listed_part,
+    mapped,
+    roots,
+    sent_raw,
+    still_listed,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +53,7 @@ def settle_applied(
         parent=link.parent or row.get("_parent"),
         row=row,
         row_version=link.row_version + 1,
-        listed_hash=row_hash({k: v for k, v in row.items() if k not in system.resource.unlisted}),
+        listed_hash=still_listed(link, listed_part(system, row)),
         read_at=received,
         need_get=False,
         nominated_at=None,

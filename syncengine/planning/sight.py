@@ -66,12 +66,13 @@ def sight(
     """Judge one reading of one link. ``kept``: ``roots(system)``. ``operation``: the link's unsettled one, or the one
     that was settled after the reading had begun."""
     row = None if reading.row is None else mapped(reading.row, kept)
-    listed = "" if row is None else row_hash(_listed(system, row))
+    part = "" if row is None else listed_part(system, row)
     if row is not None and not counts(system, row, reading.source):
         row = None
     link = note_foreign(system, link, row, operation)
     strong = reading.source != "list" or not system.resource.single_get
-    same = row == link.row or (not strong and listed == link.listed_hash)
+    shown = "" if strong or not system.needs_get else row_hash(reading.row or {}) + part
+    same = shown == link.listed_hash if shown else row == link.row
     if link.read_at and reading.started < link.read_at + system.resource.read_lag:
         late = same or not system.resource.single_get
         return Sight(link, ignored=True) if late else Sight(_hint(link))
@@ -79,20 +80,32 @@ def sight(
     if same and not (link.need_get and strong):
         return Sight(seen, touched=True)
     if not strong and (system.needs_get or system.resource.list_lag):
-        return Sight(_hint(seen))
+        return Sight(replace(_hint(seen), listed_hash=shown))
     moved = _moved_fields(system, link.row, row)
     news = bool(moved) or (row is None) != (link.row is None)
     fresh = replace(
         seen,
         row=row,
         row_version=link.row_version + (0 if same else 1),
-        listed_hash=listed,
+        listed_hash=still_listed(link, part),
         need_get=False,
         dirty=link.dirty + news,
     )
     if operation is None and link.noted:
         return Sight(replace(fresh, noted={}), moved=moved, lost=_run_over(system, link, row))
     return Sight(fresh, moved=moved)
+
+
+def still_listed(link: Link, part: str) -> str:
+    """The hash of the listing's whole row as long as its mapped part is what we know; else nothing, so that the
+    next listing is followed by a single read. A row may change where the listing does not show it, and back."""
+    return link.listed_hash if part and link.listed_hash.endswith(part) else ""
+
+
+def listed_part(system: System, row: Row) -> str:
+    """A hash of what the listing shows of a mapped row."""
+    unlisted = system.resource.unlisted
+    return row_hash({name: value for name, value in row.items() if name not in unlisted})
 
 
 def _run_over(system: System, link: Link, row: Row | None) -> dict[str, Json]:
@@ -115,11 +128,6 @@ def counts(system: System, row: Row, source: Source) -> bool:
 
 def _hint(link: Link) -> Link:
     return replace(link, need_get=True, dirty=link.dirty + 1)
-
-
-def _listed(system: System, row: Row) -> dict[str, Json]:
-    unlisted = system.resource.unlisted
-    return {name: value for name, value in row.items() if name not in unlisted}
 
 
 def _moved_fields(system: System, old: Row | None, new: Row | None) -> frozenset[str]:

@@ -115,6 +115,7 @@ def vendors(traits: Traits, clock: TestClock) -> list[FakeVendor]:
             spec("tm", *COLUMNS, search=("email",), **kinds, **lists(traits.tm_lists)),
             clock,
             shape=own_names if traits.tm_spells else as_it_is,
+            stamps=traits.tm_lists == "less",
             late=SETTLE - 0.5,
         ),
     ]
@@ -179,13 +180,22 @@ class Scene:
         for vendor in made.vendors.values():
             vendor.faults.clear()
             vendor.during = None
-        for _ in range(8):
+        for _ in range(12):
             made.clock.sleep(12.0)
+            before = self.sent()
             sweep(made.engine)
             made.scan_all()
             made.settle()
             self.look()
+            if before == self.sent() and not self.waiting():
+                break
         made.clock.sleep(70.0)
+
+    def waiting(self) -> bool:
+        """Whether anything that will move by itself is under way."""
+        asked = {case.operation_id for case in self.made.cases()}
+        dirty = self.made.read(lambda tx: tx.dirty_count())
+        return bool(dirty or [o for o in self.made.unsettled() if o.id not in asked])
 
     def check(self) -> None:
         """All promises at quiet."""

@@ -85,7 +85,8 @@ class FakeVendor:
     ``shape``: the vendor's own spelling, of people's rows too. ``faults``: per verb (scan, poll, get, find, create,
     update, delete) what befalls the next calls, in order; None lets one pass. ``calls``: verb and id of each
     request that arrived. ``made``: idempotency key -> rows made by it. ``late``: seconds until a late write is
-    done. ``during``: runs once inside the next write, before it takes effect (somebody else is quicker)."""
+    done. ``stamps``: each row shows when it was changed.
+    ``during``: runs once inside the next write, before it takes effect (somebody else is quicker)."""
 
     declared: ConnectorSpec
     clock: Clock
@@ -100,6 +101,7 @@ class FakeVendor:
     keys: list[tuple[str, str]] = field(default_factory=list)
     during: Callable[[], None] | None = None
     tables: dict[str, _Table] = field(default_factory=dict)
+    stamps: bool = False
     _tally: Tally = field(default_factory=Tally)
     _coming: list[tuple[float, Callable[[], object]]] = field(default_factory=list)
 
@@ -404,7 +406,7 @@ class FakeVendor:
             row.pop("id", None) or chosen or f"{self.declared.name}-{table.number:04}"
         )
         row["id"] = external_id
-        self.shape(row)
+        self._spell(row)
         table.rows[external_id] = row
         self._remember(resource)
         return external_id
@@ -413,8 +415,13 @@ class FakeVendor:
         row = self.tables[resource].rows[external_id]
         for path, value in body.items():
             paths.put(row, path, value)
-        self.shape(row)
+        self._spell(row)
         self._remember(resource)
+
+    def _spell(self, row: dict[str, Json]) -> None:
+        self.shape(row)
+        if self.stamps:
+            row["changed"] = self.clock.now()
 
     def _forget(self, resource: str, external_id: str) -> None:
         if self.tables[resource].rows.pop(external_id, None) is not None:

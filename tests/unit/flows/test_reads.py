@@ -12,7 +12,7 @@ from syncengine.flows.rows import Read, store
 from syncengine.flows.sync import sync
 from syncengine.model.link import LinkState
 from tests.support.bench import Bench
-from tests.support.people import HR, MAPPED, anna, duo
+from tests.support.people import COLUMNS, HR, MAPPED, anna, duo
 
 DELETES = HR.replace("flow: both", "flow: both, on_missing: delete")
 
@@ -178,6 +178,18 @@ def test_a_row_that_stops_counting_in_a_lagging_listing_is_read_before_it_is_mis
     made.clock.sleep(20)
     made.sync()
     assert not made.records()
+
+
+def test_a_change_that_the_listing_hides_is_seen_by_the_row_s_stamp() -> None:
+    """Where a listing shows less than the mapping needs, anything new in its row calls for a single read."""
+    made = duo(hr={"unlisted": ("job",), "stamps": True, "columns": (*COLUMNS, "changed")})
+    mine, theirs = anna(made)
+    made.vendors["hr"].edit(mine, job="lead")
+    made.sync()
+    assert made.vendors["lms"].row(theirs)["job"] == "lead"
+    made.vendors["hr"].edit(mine, job="dev")
+    made.sync()
+    assert made.vendors["lms"].row(theirs)["job"] == "dev"
 
 
 def test_an_unchanged_row_costs_no_single_read() -> None:
