@@ -44,7 +44,7 @@ def plan(engine: Engine, fresh: bool = False) -> dict[str, Any]:
     changes.sort(key=lambda c: (c["entity"], c["connection"], c["record"], c["action"]))
     counts = Counter((c["entity"], c["connection"], c["action"]) for c in changes)
     return {
-        "digest": digest(changes),
+        "digest": digest([{**c, "observed_only": None} for c in changes]),
         "changes": changes,
         "counts": [
             {"entity": e, "connection": c, "action": a, "count": n}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from syncengine.errors import Again, RateLimited, Rejected, SyncengineError
 from syncengine.flows.engine import Engine, new_id, stubborn
 from syncengine.flows.rows import Read, store
+from syncengine.flows.scenes import as_list
 from syncengine.mapping import System
 from syncengine.model.event import Event
 from syncengine.model.link import Base, Link, LinkState, Wait
@@ -23,6 +24,8 @@ from syncengine.ports import Item, Transaction
 
 if TYPE_CHECKING:
     from syncengine.flows.dispatch import Look
+
+MOVING = "refused while a row that it refers to was changing"
 
 PROBE_STEP = 1.0
 """Seconds between probes until the vendor's time to commit is over."""
@@ -173,12 +176,33 @@ class Settle:
             held = self._ours(tx, operation)
             if held is None or link is None:
                 return
+            if self._on_moving_ground(tx, link, operation):
+                self._save(tx, held, OperationState.STALE, MOVING)
+                self._dirty(tx, link, operation)
+                return
             self._save(tx, held, OperationState.REJECTED, f"status {error.status}")
             case = refused(operation, error.answer or str(error), body_digest(operation))
             tx.raise_cases([replace(case, id=new_id(), opened_at=self.engine.clock.now())])
             wait = Wait("", f"an answer: {link.connection} refused this write")
             tx.save_links([replace(link, wait=wait, version=link.version + 1)])
             tx.dirty_waiting({f"op:{operation.id}"})
+
+    def _on_moving_ground(self, tx: Transaction, link: Link, operation: Operation) -> bool:
+        """Whether a row that the write refers to is itself about to change there: planned anew, once."""
+        before = tx.select_operations(link_id=link.id, limit=2)
+        if any(o.detail == MOVING for o in before if o.id != operation.id):
+            return False
+        record = tx.records([operation.record_id]).get(operation.record_id)
+        entity = self.engine.project.entities[operation.entity]
+        targets = {
+            target
+            for name, declared in entity.fields.items()
+            if declared.is_ref and record is not None
+            for target in as_list(record.values.get(name))
+        }
+        links = [k for k in tx.links_of(targets) if k.connection == link.connection]
+        busy = tx.unsettled([k.id for k in links])
+        return any(k.id in busy or k.need_get or k.dirty or k.row is None for k in links)
 
     @stubborn
     def unknown(self, operation: Operation, detail: str) -> None:

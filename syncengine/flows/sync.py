@@ -192,7 +192,9 @@ def _document(
             }
         }  # fmt: skip
     with engine.ledger.read() as tx:
-        quiet = not tx.dirty_count() and not tx.select_operations(UNSETTLED, limit=1)
+        quiet = not tx.dirty_count(list(engine.connectors)) and not tx.select_operations(
+            UNSETTLED, limit=1
+        )
         return {
             "converged": quiet and not work.faults,
             "connections": calls,

@@ -13,6 +13,9 @@ from syncengine.model.link import Link, LinkState
 from syncengine.model.operation import Action, Operation, OperationState
 from syncengine.model.values import ABSENT, Json, Row
 
+LABELS = frozenset({"name", "first_name", "last_name", "firstName", "lastName", "email"})
+"""Fields that tell a person who a row is, when it is asked to whom it belongs."""
+
 Source = Literal["list", "get", "write"]
 
 
@@ -47,12 +50,13 @@ def row_hash(row: Row) -> str:
 
 
 def roots(system: System) -> frozenset[str]:
-    """The top names of a row that the mapping looks at or writes; nothing else is kept."""
+    """The top names of a row that the mapping looks at or writes, and those by which a person recognises it;
+    nothing else is kept."""
     names = {root for rule in system.rules.values() for root in rule.roots}
     names |= {paths.root(path) for path in (*system.set_create, *system.set_leave)}
     if system.where is not None:
         names |= {n.split(".")[1].split("[")[0] for n in system.where.names if "." in n}
-    return frozenset(names)
+    return frozenset(names) | (LABELS & system.resource.fields.keys())
 
 
 def mapped(row: Row, names: frozenset[str]) -> dict[str, Json]:
