@@ -6,6 +6,7 @@ import io
 import os
 import re
 import socket
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -18,7 +19,7 @@ from uuid import uuid4
 
 import pytest
 import redis
-from kombu import Connection
+from kombu import Connection, Exchange, Queue
 
 from syncengine.bootstrap import open_ledger
 from syncengine.model.operation import UNSETTLED
@@ -34,6 +35,8 @@ REDIS = os.environ.get("SYNCENGINE_TEST_REDIS_URL", "redis://127.0.0.1:6379/0")
 RABBITMQ = os.environ.get("SYNCENGINE_TEST_RABBITMQ_URL", "amqp://guest:guest@127.0.0.1:5672//")
 QUICK = {"SYNCENGINE_LEASE": "3", "SYNCENGINE_REQUEST_TIMEOUT": "1.5", "SYNCENGINE_SWEEP": "0.5"}
 """Timings under which a test does not wait long."""
+NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
+"""Where this is set, every start of a process compiles everything anew, for seconds."""
 
 
 class Output(io.StringIO):
@@ -126,9 +129,10 @@ def stack(
         prefix = f"test-{uuid4().hex}."
         sandbox = undo.enter_context(SandboxProcess(people=people, seed=seed))
         environment = {
-            **os.environ,
+            **{name: value for name, value in os.environ.items() if name != NO_BYTECODE},
             **sandbox.env,
             **QUICK,
+            "PYTHONPYCACHEPREFIX": str(Path(tempfile.gettempdir(), "syncengine-bytecode")),
             "SYNCENGINE_PROJECT": str(quick_project(folder / "mappings", spans)),
             "SYNCENGINE_DATABASE_URL": url,
             "SYNCENGINE_BROKER_URL": undo.enter_context(_broker(broker, prefix)),
@@ -155,8 +159,8 @@ def _broker(kind: str, prefix: str) -> Iterator[str]:
         client.close()
         return
     with Connection(url) as connection, connection.channel() as channel:
-        channel.queue_delete(f"{prefix}syncengine")
-        channel.exchange_delete(f"{prefix}syncengine")
+        Queue(f"{prefix}syncengine")(channel).delete()
+        Exchange(f"{prefix}syncengine")(channel).delete()
 
 
 def _there(url: str) -> str:
