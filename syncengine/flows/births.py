@@ -19,16 +19,17 @@ from syncengine.ports import Transaction
 def bear(
     engine: Engine, tx: Transaction, entity: Entity, records: Sequence[Record], world: World,
     origin: Mapping[str, str], rule: str, policy: str, shared: bool = False,
-) -> set[str]:  # fmt: skip
+) -> set[Key]:  # fmt: skip
     """Insert new records with their keys, links to be created, and a first line of history. ``origin``: record
-    id -> connection that showed it. ``shared``: a person said that a key may be borne twice. Returns the ids of
-    records that were not made since another record holds one of their keys."""
+    id -> connection that showed it. ``shared``: a person said that a key may be borne twice. Returns the keys that
+    other records hold; the records that would bear them were not made."""
     if not records:
         return set()
     lost = _take(entity, tx, records, world, shared)
-    made = [record for record in records if record.id not in lost]
-    if lost:
-        tx.drop_keys(KeyKind.RECORD, lost)
+    losers = {key.owner for key in lost}
+    made = [record for record in records if record.id not in losers]
+    if losers:
+        tx.drop_keys(KeyKind.RECORD, losers)
     tx.add_records(made)
     tx.add_links([stub for r in made for stub in stubs(entity, r.id, origin.get(r.id, ""))])
     tx.add_history([_made(engine, record, origin, rule, policy) for record in made])
@@ -40,10 +41,10 @@ def bear(
 
 def _take(
     entity: Entity, tx: Transaction, records: Sequence[Record], world: World, shared: bool
-) -> set[str]:
+) -> set[Key]:
     taken = tx.take_keys([key for record in records for key in record_keys(entity, record, world)])
     if not shared:
-        return {key.owner for key in taken}
+        return taken
     tx.take_keys([replace(key, kind=KeyKind.SHARED) for key in taken])
     return set()
 

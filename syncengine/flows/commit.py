@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from syncengine.flows.births import bear, new_record, spread
 from syncengine.flows.capture import wake_sorted
 from syncengine.flows.engine import Engine, new_id, new_key
+from syncengine.flows.rows import keep_row_keys
 from syncengine.mapping import Entity, System
 from syncengine.model.case import Case, CaseKind
-from syncengine.model.key import KeyKind
+from syncengine.model.key import Key, KeyKind
 from syncengine.model.link import Link, LinkState, Wait
 from syncengine.model.operation import Operation, OperationState
 from syncengine.model.record import Record, World
-from syncengine.planning.identity import Correlation, identity_subject
+from syncengine.planning.identity import Correlation, ask, identity_subject
 from syncengine.planning.plan import Plan
 from syncengine.planning.questions import staged
 from syncengine.planning.safety import allowance, kind_of
@@ -57,7 +58,9 @@ class Commit:
                 for i, d in good.items()
             ]
             tx.save_links(links)
-            self._after_tying(tx, system, links)
+            self._after_tying(tx, entity, system, links)
+            sure = [identity_subject(d.link) for d in good.values() if d.ask is None]
+            tx.dissolve_cases(sure, engine.clock.now())
             asks = [self._opened(d.ask) for d in good.values() if d.ask is not None]
             tx.raise_cases(asks)
             wake_sorted(engine, tx, system.connection, system.resource.name)
@@ -87,7 +90,8 @@ class Commit:
     def _bear(
         self, tx: Transaction, entity: Entity, system: System, good: dict[str, Correlation]
     ) -> dict[str, str]:
-        """Make the new records; returns link id -> record id. A link whose record lost a race leaves ``good``."""
+        """Make the new records; returns link id -> record id. A link whose record lost a race leaves ``good``; one
+        whose record would bear a key that the row itself does not show asks, for it would lose again and again."""
         born: dict[str, Record] = {}
         for link_id, decision in good.items():
             if decision.record is not None:
@@ -97,17 +101,29 @@ class Commit:
             self.engine, tx, entity, list(born.values()), self.world, origin,
             str(system.position), "create: in",
         )  # fmt: skip
-        for link_id in [i for i, record in born.items() if record.id in lost]:
-            del good[link_id], born[link_id]
+        taken = {key.owner: key for key in sorted(lost, key=lambda k: _shows(entity, system, k))}
+        for link_id in [i for i, record in born.items() if record.id in taken]:
+            key = taken[born.pop(link_id).id]
+            if _shows(entity, system, key):
+                del good[link_id]
+            else:
+                calm = replace(good[link_id].link, state=LinkState.SEEN, dirty=0)
+                holders = [o for of in tx.bearers([key]).values() for o in of]
+                good[link_id] = Correlation(calm, ask=ask(entity, calm, key.parts, holders, ()))
         return {link_id: record.id for link_id, record in born.items()}
 
-    def _after_tying(self, tx: Transaction, system: System, links: Sequence[Link]) -> None:
+    def _after_tying(
+        self, tx: Transaction, entity: Entity, system: System, links: Sequence[Link]
+    ) -> None:
         tied = [link for link in links if link.record_id is not None]
+        if any(entity.fields[name].is_ref for names in entity.identity for name in names):
+            untied = [link for link in links if link.record_id is None]
+            stored = [link.id for link in untied]
+            keep_row_keys(self.engine, tx, entity, system, untied, stored, self.world)
         if not tied:
             return
         place = f"{system.connection}/{system.resource.name}"
         tx.drop_keys(KeyKind.ROW, [link.id for link in tied])
-        tx.dissolve_cases([identity_subject(link) for link in tied], self.engine.clock.now())
         tx.dirty_waiting(
             {f"ref:{place}/{link.external_id}" for link in tied}
             | {f"rec:{link.record_id}@{system.connection}" for link in tied}
@@ -214,6 +230,12 @@ class Commit:
         for link_id in ids:
             plan = good[link_id]
             good[link_id] = replace(plan, operation=None, link=replace(plan.link, wait=wait))
+
+
+def _shows(entity: Entity, system: System, key: Key) -> bool:
+    """Whether rows of a system show an identity key of a record, so that looking again finds who holds it."""
+    rules = {f"{entity.name}:{n}": names for n, names in enumerate(entity.identity)}
+    return key.scope in rules and set(rules[key.scope]) <= system.rules.keys()
 
 
 def _unmoved(held: Link, read: Link) -> bool:

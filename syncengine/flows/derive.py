@@ -97,7 +97,8 @@ class _Rule:
             lost = bear(
                 engine, tx, entity, list(fresh.values()), self.world, {}, str(rule.position), policy
             )
-            keys = [self._key(ids, r.id) for ids, r in fresh.items() if r.id not in lost]
+            losers = {key.owner for key in lost}
+            keys = [self._key(ids, r.id) for ids, r in fresh.items() if r.id not in losers]
             tx.take_keys([*keys, *(self._key(ids, owner) for ids, owner in owners.items())])
             if lost:
                 tx.derive_due([r.id for ids, r in fresh.items() for r in wanted[ids].values()][:1])

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from syncengine.flows.engine import Engine, new_id
 from syncengine.mapping import Context, Entity, System
 from syncengine.model.event import Event
-from syncengine.model.key import KeyKind
+from syncengine.model.key import Key, KeyKind
 from syncengine.model.link import Link, LinkState
 from syncengine.model.operation import Operation, OperationState
 from syncengine.model.record import World
@@ -136,7 +136,10 @@ def _write(
         tx.save_links(old)
     _touch(tx, [s for s in sights.values() if s.touched])
     _keep_lost(engine, tx, [s for s in sights.values() if s.lost])
-    keep_row_keys(engine, tx, entity, system, [*new, *old], {link.id for link in old})
+    before = [known[e] for e in changed if e in known]
+    keep_row_keys(
+        engine, tx, entity, system, [*new, *old], {link.id for link in old}, before=before
+    )
     fresh = [links[e] for e in changed]
     return Stored(
         links,
@@ -169,16 +172,25 @@ def _keep_lost(engine: Engine, tx: Transaction, sights: Sequence[Sight]) -> None
 
 def keep_row_keys(
     engine: Engine, tx: Transaction, entity: Entity, system: System, links: Sequence[Link],
-    stored: Collection[str] = (), world: World | None = None,
+    stored: Collection[str] = (), world: World | None = None, before: Sequence[Link] = (),
 ) -> None:  # fmt: skip
-    """Remember the identity keys that untied rows show; a ref that is not linked yet follows later."""
-    untied = [link for link in links if link.state is LinkState.SEEN and link.row is not None]
+    """Remember the identity keys that untied rows show; a ref that is not linked yet follows later. ``before``:
+    the stored ones as they were; rows that shared a key with them are looked at again."""
+    untied = [link for link in links if link.state is LinkState.SEEN]
     if not untied:
         return
     context = Context(connection=system.connection, world=world or World(engine.today))
+
+    def shown(link: Link) -> list[Key]:
+        return shown_keys(row_keys(entity, system, link, context), link) if link.row else []
+
+    keys = [key for link in untied for key in shown(link)]
     again = [link.id for link in untied if link.id in stored]
     if again:
         tx.drop_keys(KeyKind.ROW, again)
-    keys = [k for link in untied for k in shown_keys(row_keys(entity, system, link, context), link)]
+    gone = {k for link in before if link.id in again for k in shown(link)} - set(keys)
+    sharers = {o for owners in tx.bearers(gone).values() for o in owners} if gone else set()
+    if sharers:
+        tx.dirty_links(sharers)
     if keys:
         tx.take_keys(keys)

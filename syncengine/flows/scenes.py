@@ -9,7 +9,7 @@ from syncengine.flows.engine import Engine
 from syncengine.mapping import Context, Entity
 from syncengine.model.key import Key, KeyKind
 from syncengine.model.link import Link
-from syncengine.model.operation import Operation
+from syncengine.model.operation import Action, Operation, OperationState
 from syncengine.model.record import Record, World
 from syncengine.model.ref import Ref
 from syncengine.model.values import ABSENT, Json
@@ -128,11 +128,28 @@ def load_untied(
         held.setdefault(link.record_id or "", []).append(link)
     operations = tx.unsettled([k.id for of in held.values() for k in of]) if held else {}
     made = tx.creates(connection, resource, [k.external_id for k in links if k.external_id])
-    hits = {
-        k.id: _hits(k, keys[k.id], bearers, held, operations, made.get(k.external_id or ""))
-        for k in links
-    }
+    unsure = _unsure(tx, entity, connection, resource)
+    hits = {}
+    for link in links:
+        perhaps = [unsure[p] for p in keys[link.id].parts.items() if p in unsure]
+        ours = perhaps[0] if perhaps else made.get(link.external_id or "")
+        hits[link.id] = _hits(link, keys[link.id], bearers, held, operations, ours)
     return Strangers({k.id: k for k in links}, keys, hits, world)
+
+
+def _unsure(
+    tx: Transaction, entity: Entity, connection: str, resource: str
+) -> dict[tuple[str, tuple[Json, ...]], Operation]:
+    """Identity (scope, parts) -> a create of it that has no outcome yet, whatever became of its record."""
+    found: dict[tuple[str, tuple[Json, ...]], Operation] = {}
+    states = (OperationState.CLAIMED, OperationState.UNKNOWN)
+    for operation in tx.select_operations(states, connection=connection):
+        if operation.action is Action.CREATE and operation.resource == resource:
+            for number, names in enumerate(entity.identity):
+                if operation.entity == entity.name and set(names) <= operation.carried.keys():
+                    parts = tuple(operation.carried[name] for name in names)
+                    found[(f"{entity.name}:{number}", parts)] = operation
+    return found
 
 
 def _hits(

@@ -144,7 +144,7 @@ def correlate(
         found = tuple(dict.fromkeys(hits.records.get(scope, ())))
         sharers = tuple(hits.rows.get(scope, ()))
         if len(found) > 1 or (sharers and (found or system.creates_in)):
-            return Correlation(calm, ask=_ask(entity, link, parts, found, sharers))
+            return Correlation(calm, ask=ask(entity, link, parts, found, sharers))
         if found:
             return _tie(entity, system, calm, found[0], parts, hits)
     if keys.wait is not None:
@@ -172,7 +172,7 @@ def _tie(
         elif rival.state is LinkState.MISSING:
             absorbed.append(rival.id)
         elif rival.state in LIVE or rival.state is LinkState.UNLINKED:
-            return Correlation(link, ask=_ask(entity, link, parts, (record_id,), (rival.id,)))
+            return Correlation(link, ask=ask(entity, link, parts, (record_id,), (rival.id,)))
     base = Base() if hits.made is None else inherited(system, hits.made)
     tied = replace(
         link, record_id=record_id, state=LinkState.LINKED, base=base, dirty=1, version=link.version
@@ -252,9 +252,10 @@ def identity_subject(link: Link) -> str:
     return f"identity:{link.id}"
 
 
-def _ask(
+def ask(
     entity: Entity, link: Link, parts: Parts, records: Sequence[str], rows: Sequence[str]
 ) -> Case:
+    """The question to whom a row belongs. ``parts``: the identity that it shares with ``records`` and ``rows``."""
     answers = {f"link {i}": f"this row belongs to record {i}" for i in records}
     answers["new"] = "it is someone new: make a record of its own"
     answers["ignore"] = "leave the row alone"

@@ -20,7 +20,7 @@ from syncengine.flows.dispatch import dispatch, probe
 from syncengine.flows.reconcile import reconcile
 from syncengine.flows.refresh import refresh
 from syncengine.flows.sweep import sweep
-from tests.machine.world import EDITED, Edit, Scene, Traits
+from tests.machine.world import EDITED, Scene, Traits
 
 NAMES = ("hr", "lms", "tm")
 EMAILS = ("a@x.de", "b@x.de", "c@x.de")
@@ -75,9 +75,7 @@ class Machine(RuleBasedStateMachine):
         if row is None:
             return
         field = data.draw(st.sampled_from(EDITED))
-        vendor = self.scene.vendor(name)
-        vendor.edit(row, **{field: data.draw(VALUES[field])})
-        self.scene.edits.append(Edit(name, row, field, vendor.row(row)[field]))
+        self.scene.edit(name, row, field, data.draw(VALUES[field]))
 
     @rule(name=ANY_VENDOR, number=NUMBER)
     def remove(self, name: str, number: int) -> None:

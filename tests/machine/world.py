@@ -102,7 +102,9 @@ def vendors(traits: Traits, clock: TestClock) -> list[FakeVendor]:
     kinds = {"types": {"tags": "set"}, "settle_time": SETTLE}
     return [
         FakeVendor(
-            spec("hr", *COLUMNS, search=("email",), **kinds, **lists(traits.hr_lists)), clock
+            spec("hr", *COLUMNS, search=("email",), **kinds, **lists(traits.hr_lists)),
+            clock,
+            stamps=traits.hr_lists == "less",
         ),
         FakeVendor(
             spec("lms", *columns, **kinds, **ids[traits.lms_ids]),
@@ -156,6 +158,15 @@ class Scene:
     def vendor(self, name: str) -> FakeVendor:
         """By name."""
         return self.made.vendors[name]
+
+    def edit(self, name: str, row: str, field: str, value: Json) -> None:
+        """A person changes a value at a vendor's screen."""
+        vendor = self.vendor(name)
+        before = vendor.row(row).get(field)
+        vendor.edit(row, **{field: value})
+        after = vendor.row(row)[field]
+        if after != before:
+            self.edits.append(Edit(name, row, field, after))
 
     def pick(self, name: str, number: int) -> str | None:
         """One of a vendor's rows."""

@@ -1,0 +1,334 @@
+"""Making rows, and telling who a row is: nothing twice."""
+
+from __future__ import annotations
+
+import pytest
+
+from syncengine.model.case import CaseKind
+from syncengine.model.link import LinkState
+from syncengine.model.operation import OperationState
+from syncengine.planning.identity import identity_subject
+from tests.support.people import FIELDS, HR, LMS, MAPPED, anna, duo
+
+BOTH = LMS.replace("create: out", "create: both")
+KEYED = f"{{resource: people, flow: both, create: out, key: email, fields: {MAPPED}}}"
+
+
+def test_a_create_looks_first() -> None:
+    """Rule 11: a row that somebody entered after the last listing is linked, not made a second time."""
+    made = duo()
+    made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
+    made.scan_all()
+    made.think()
+    theirs = made.vendors["lms"].add(email="anna@x.de", name="Anna", job="dev")
+    made.settle()
+    assert list(made.vendors["lms"].rows()) == [theirs]
+    assert made.link("lms").external_id == theirs
+    assert made.link("lms").state is LinkState.LINKED
+    assert [o.state for o in made.operations()] == [OperationState.CANCELLED]
+
+
+def test_a_row_that_a_listing_brought_since_stops_the_create() -> None:
+    """Rule 11: right before the send the local rows are looked at, even where the vendor cannot be searched."""
+    made = duo(lms={"search": ()})
+    made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
+    made.scan_all()
+    made.think()
+    assert len(made.unsettled()) == 1
+    theirs = made.vendors["lms"].add(email="anna@x.de", name="Anna", job="dev")
+    made.scan("lms")
+    assert made.send() == {"stale": 1}
+    made.settle()
+    assert list(made.vendors["lms"].rows()) == [theirs]
+    assert made.link("lms").state is LinkState.LINKED
+
+
+def test_creates_wait_until_every_row_is_told_who_it_is() -> None:
+    """Rule 11: nothing is made at a vendor whose rows have not all been looked at."""
+    made = duo()
+    made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
+    made.scan("hr")
+    made.think()
+    assert not made.unsettled()
+    wait = made.link("lms").wait
+    assert wait is not None
+    assert wait.key == "scan:lms/people"
+    made.scan("lms")
+    made.think()
+    assert len(made.unsettled()) == 1
+
+
+def test_a_record_that_would_bear_another_one_s_chosen_id_asks() -> None:
+    """A row whose record would get an id that another record holds is a question, and the engine comes to rest."""
+    made = duo(
+        lms={"chosen_id": "id", "search": ()},
+        lms_system=KEYED.replace("key: email", "key: \"'one'\""),
+    )
+    hr = made.vendors["hr"]
+    hr.add(email="anna@x.de", name="Anna", job="dev")
+    made.sync()
+    other = hr.add(email="ben@x.de", name="Ben", job="dev")
+    assert made.sync()["converged"]
+    case = made.case()
+    assert (case.kind, case.evidence["external_id"]) == (CaseKind.IDENTITY, other)
+    assert case.evidence["records"] == [made.record().id]
+    assert list(made.vendors["lms"].rows()) == ["one"]
+
+
+def test_a_waiting_link_goes_on_when_its_row_is_free() -> None:
+    """A wait for a row that another record holds ends when that record lets it go."""
+    hr_system = HR.replace("flow: both", "flow: both, on_missing: delete")
+    made = duo(
+        hr_system=hr_system,
+        lms={"search": ("name",)},
+        lms_system=LMS.replace("create: out", "create: out, on_leave: delete"),
+    )
+    hr, lms = made.vendors["hr"], made.vendors["lms"]
+    first = hr.add(email="anna@x.de", name="Anna", job="dev")
+    made.sync()
+    hr.add(email="other@x.de", name="Anna", job="dev")
+    made.sync()
+    assert {k.state for k in made.links("lms")} == {LinkState.LINKED, LinkState.WAITING}
+    hr.remove(first)
+    made.sync()
+    made.sync()
+    assert [row["email"] for row in lms.rows().values()] == ["other@x.de"]
+    assert made.sync()["converged"]
+
+
+def test_two_rows_that_fit_a_create_ask() -> None:
+    """Rule 11: a lookup that finds two rows takes neither of them."""
+    made = duo()
+    lms = made.vendors["lms"]
+    made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
+    made.scan_all()
+    made.think()
+    for job in ("dev", "old"):
+        lms.add(email="anna@x.de", name="Anna", job=job)
+    made.sync()
+    made.sync()
+    assert len(lms.rows()) == 2
+    assert not lms.keys
+    assert {case.kind for case in made.cases()} == {CaseKind.IDENTITY}
+    assert not [k for k in made.links("lms") if k.state is LinkState.LINKED]
+
+
+def test_an_open_question_about_a_row_holds_the_create_back() -> None:
+    """Rule 11: while a person is asked whose row it is, none is made, and the engine comes to rest."""
+    made = duo()
+    lms = made.vendors["lms"]
+    ids = [lms.add(email="anna@x.de", name="Anna", job=job) for job in ("dev", "old")]
+    made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
+    made.sync()
+    assert made.sync()["converged"]
+    assert not lms.keys
+    asked = made.cases()
+    assert {case.kind for case in asked} == {CaseKind.IDENTITY}
+    mine = next(k for k in made.links("lms") if k.external_id == ids[0])
+    (case,) = [c for c in asked if c.subject == identity_subject(mine)]
+    made.answer(f"link {made.record().id}", case)
+    made.sync()
+    assert made.sync()["converged"]
+    linked = [k for k in made.links("lms") if k.state is LinkState.LINKED]
+    assert [k.external_id for k in linked] == [ids[0]]
+    assert not lms.keys
+
+
+def test_a_pending_create_is_given_up_for_a_row_that_turns_up() -> None:
+    """Rule 12: a create that was not sent yet is cancelled and the row adopted."""
+    made = duo()
+    made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
+    made.scan_all()
+    made.think()
+    theirs = made.vendors["lms"].add(email="anna@x.de", name="Anna", job="dev")
+    made.scan("lms")
+    made.think()
+    assert [o.state for o in made.operations()] == [OperationState.CANCELLED]
+    assert [k.external_id for k in made.links("lms")] == [theirs]
+
+
+@pytest.mark.parametrize("fault", ["late", "drop"])
+def test_a_row_waits_while_a_create_of_its_key_has_no_outcome(fault: str) -> None:
+    """Rule 12: a row that may be our own create's is not taken for somebody else's."""
+    made = duo(lms_system=BOTH)
+    lms = made.vendors["lms"]
+    made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
+    made.scan_all()
+    made.think()
+    lms.fault("create", "drop" if fault == "drop" else "late")
+    assert made.send() == {"unknown": 1}
+    made.clock.sleep(4)
+    made.scan("lms")
+    made.think()
+    assert len(made.records()) == 1
+    seen = [k for k in made.links("lms") if k.external_id]
+    assert [k.wait is not None for k in seen] == [True]
+    made.sync()
+    assert made.sync()["converged"]
+    assert len(made.records()) == 1
+    assert [k.state for k in made.links("lms")] == [LinkState.LINKED]
+    assert len(lms.keys) == 1
+
+
+def test_a_row_waits_for_our_create_even_if_its_record_is_deleted_meanwhile() -> None:
+    """Rule 12: our own row does not come back as a new record because its record went while it was made."""
+    made = duo(
+        hr_system=HR.replace("flow: both", "flow: both, on_missing: delete"),
+        lms_system=BOTH.replace("flow: both", "flow: both, on_leave: delete"),
+    )
+    hr, lms = made.vendors["hr"], made.vendors["lms"]
+    mine = hr.add(email="anna@x.de", name="Anna", job="dev")
+    made.scan_all()
+    made.think()
+    lms.fault("create", "drop")
+    made.send()
+    hr.remove(mine)
+    made.scan("hr")
+    made.think()
+    made.scan("lms")
+    made.think()
+    assert not made.records()
+    made.sync()
+    made.sync()
+    assert not made.records()
+    assert not lms.rows()
+    assert made.sync()["converged"]
+
+
+def test_exactly_one_hit_links() -> None:
+    """A row whose key one record bears is linked to it, and no record is made."""
+    made = duo(lms_system=BOTH)
+    made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
+    made.vendors["lms"].add(email="ANNA@x.de ", name="Anna", job="dev")
+    made.sync()
+    assert len(made.records()) == 1
+    assert {k.state for k in made.links()} == {LinkState.LINKED}
+    assert not made.written()
+
+
+def test_a_key_that_two_rows_share_asks() -> None:
+    """Two rows of one vendor with one key make no record and no link before a person has said who is who."""
+    made = duo()
+    for _ in range(2):
+        made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
+    made.sync()
+    assert len(made.records()) <= 1
+    assert made.cases()
+    assert {case.kind for case in made.cases()} == {CaseKind.IDENTITY}
+    assert made.sync()["converged"]
+
+
+def test_a_row_for_a_record_that_has_one_already_asks() -> None:
+    """A second row for a record that is linked there is a question, not a second link."""
+    made = duo()
+    _, theirs = anna(made)
+    other = made.vendors["lms"].add(email="anna@x.de", name="Anna", job="dev")
+    made.sync()
+    case = made.case()
+    assert case.kind is CaseKind.IDENTITY
+    assert case.evidence["external_id"] == other
+    assert [k.external_id for k in made.links("lms") if k.record_id] == [theirs]
+
+
+def test_the_sharer_s_end_ends_the_question() -> None:
+    """A question about two rows with one key dissolves when one of them is deleted."""
+    made = duo(lms_system=LMS.replace("create: out", "create: none"))
+    lms = made.vendors["lms"]
+    rows = [lms.add(email="anna@x.de", name="Anna", job="dev") for _ in range(2)]
+    made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
+    made.sync()
+    assert len(made.cases()) == 2
+    lms.remove(rows[0])
+    made.sync()
+    made.sync()
+    assert not made.cases()
+    assert [k.external_id for k in made.links("lms") if k.record_id] == [rows[1]]
+
+
+def test_a_changed_key_that_another_record_holds_asks() -> None:
+    """A record that comes to bear another one's identity is a question; both stay."""
+    made = duo()
+    hr = made.vendors["hr"]
+    first = hr.add(email="anna@x.de", name="Anna", job="dev")
+    hr.add(email="ben@x.de", name="Ben", job="dev")
+    made.sync()
+    hr.edit(first, email="ben@x.de")
+    made.sync()
+    assert made.case().kind is CaseKind.IDENTITY
+    assert len(made.records()) == 2
+
+
+def test_a_row_that_gets_its_key_later_is_looked_at_again() -> None:
+    """A row without a key links as soon as it shows one, and when a record comes to bear its key."""
+    made = duo(lms_system=LMS.replace("create: out", "create: none"))
+    lms, hr = made.vendors["lms"], made.vendors["hr"]
+    theirs = lms.add(name="Anna", job="dev")
+    mine = hr.add(email="old@x.de", name="Anna", job="dev")
+    made.sync()
+    assert not [k for k in made.links("lms") if k.record_id]
+    lms.edit(theirs, email="anna@x.de")
+    made.sync()
+    assert not [k for k in made.links("lms") if k.record_id]
+    hr.edit(mine, email="anna@x.de")
+    made.sync()
+    assert [k.record_id for k in made.links("lms")] == [made.record().id]
+
+
+def test_a_row_without_a_required_value_waits_visibly() -> None:
+    """A new row that lacks a required field makes no record; the wait names field and system."""
+    made = duo(
+        fields=FIELDS.replace("name: {type: string}", "name: {type: string, required: true}")
+    )
+    hr = made.vendors["hr"]
+    mine = hr.add(email="anna@x.de", job="dev")
+    result = made.sync()
+    assert not made.records()
+    assert result["waiting"] == 1
+    wait = made.link("hr").wait
+    assert wait is not None
+    assert wait.what == "name in hr"
+    hr.edit(mine, name="Anna")
+    made.sync()
+    assert made.record().values["name"] == "Anna"
+
+
+def test_a_value_that_does_not_fit_is_set_aside_and_the_rest_goes_on() -> None:
+    """One bad value is a case of its own row; other rows are made."""
+    made = duo()
+    hr = made.vendors["hr"]
+    bad = hr.add(email="no address", name="Anna", job="dev")
+    hr.add(email="ben@x.de", name="Ben", job="dev")
+    made.sync()
+    assert made.case().kind is CaseKind.QUARANTINED
+    assert [r.values["name"] for r in made.records()] == ["Ben"]
+    hr.edit(bad, email="anna@x.de")
+    made.sync()
+    assert len(made.records()) == 2
+    assert not made.cases()
+
+
+def test_the_vendor_that_says_taken_is_looked_at_again() -> None:
+    """A create that the vendor refuses as taken adopts the row that is there."""
+    made = duo(lms={"unique": ("email",)})
+    lms = made.vendors["lms"]
+    made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
+    made.scan_all()
+    made.think()
+    lms.during = lambda: lms.add(email="anna@x.de", name="Anna", job="dev")
+    made.settle()
+    assert len(lms.rows()) == 1
+    assert made.link("lms").state is LinkState.LINKED
+    assert made.sync()["converged"]
+
+
+def test_a_row_deleted_at_the_vendor_is_made_again_where_the_mapping_says_so() -> None:
+    """``on_missing: recreate``: a row that is proved gone is made anew, once."""
+    made = duo(lms_system=LMS.replace("create: out", "create: out, on_missing: recreate"))
+    _, theirs = anna(made)
+    made.vendors["lms"].remove(theirs)
+    made.sync()
+    rows = made.vendors["lms"].rows()
+    assert len(rows) == 1
+    assert theirs not in rows
+    assert made.sync()["converged"]
+    assert len(made.vendors["lms"].keys) == 2
