@@ -97,9 +97,7 @@ class Engine:
         holder, now = new_id(), self.clock.now()
         until = now + 3 * self.limits.lease
         with self.ledger.write() as tx:
-            free = tx.take_slots(
-                connection, want, self.concurrency(connection), holder, now, until
-            )
+            free = tx.take_slots(connection, want, self.concurrency(connection), holder, now, until)
         self.holders[holder] = now
         try:
             yield free
