@@ -142,8 +142,8 @@ def _join(side: Side) -> Decision:
     ours, theirs, before = _items(side.ours), _items(side.theirs), _items(side.before)
     merged = [item for item in ours if item in theirs or item not in before]
     merged += [item for item in theirs if item not in before and item not in merged]
-    value = sorted(merged, key=repr)
-    if value == side.theirs:
+    value = sorted(merged, key=lambda i: repr(i) if isinstance(i, dict | list) else i) or None
+    if value == side.theirs or (value != side.ours and not side.can_out):
         return Decision(Verdict.PATCH, value, "sets merge by item")
     if value == side.ours:
         return _write(side, "sets merge by item")

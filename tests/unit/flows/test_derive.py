@@ -1,0 +1,117 @@
+"""Derivations: made once, tombstones included."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from syncengine.flows.derive import derive
+from tests.support.bench import Bench
+from tests.support.clock import TestClock
+from tests.support.people import HR, bench, entity
+from tests.support.vendor import FakeVendor, spec
+
+LMS_FIELDS = ("id", "person", "email", "name", "job")
+RECORD = """
+version: 1
+entity: course
+fields:
+  person: {type: ref, to: person}
+  name: {type: string}
+identity: [[person]]
+systems:
+  lms: {resource: courses, flow: both, create: both, on_missing: keep, fields: {person: person, name: name}}
+"""
+RULES = """
+version: 1
+derive:
+  - name: basics
+    for: {person: "person.job == 'dev'"}
+    ensure: course
+    with: {person: person, name: "'basics'"}
+    on_leave: ON_LEAVE
+"""
+
+
+def school(on_leave: str = "keep") -> Bench:
+    """People, and a course for each developer."""
+    clock = TestClock()
+    hr = FakeVendor(spec("hr", "id", "email", "name", "job", search=("email",)), clock)
+    base = spec("lms", "id", "email", "name", "job", search=("email",))
+    courses = spec("x", "id", "person", "name", resource="courses", search=("person",))
+    both: Any = {**base.resources, **courses.resources}
+    declared = type(base)("lms", both, (), settle_time=5.0, concurrency=1)
+    lms = FakeVendor(declared, clock)
+    people = (
+        "{resource: people, flow: both, create: out, fields: {email: email, name: name, job: job}}"
+    )
+    deletes = HR.replace("flow: both", "flow: both, on_missing: delete")
+    files = (entity(hr=deletes, lms=people), RECORD, RULES.replace("ON_LEAVE", on_leave))
+    return bench(hr, lms, files=files)
+
+
+def test_a_derived_record_is_made_once_and_reaches_its_system() -> None:
+    """Rule 16: one record for one combination, whatever else happens to the inputs."""
+    made = school()
+    hr, lms = made.vendors["hr"], made.vendors["lms"]
+    mine = hr.add(email="anna@x.de", name="Anna", job="dev")
+    made.sync()
+    ((course, row),) = lms.rows("courses").items()
+    assert (row["person"], row["name"]) == (next(iter(lms.rows())), "basics")
+    hr.edit(mine, name="Anne")
+    made.sync()
+    hr.edit(mine, job="lead")
+    made.sync()
+    hr.edit(mine, job="dev")
+    made.sync()
+    assert list(lms.rows("courses")) == [course]
+
+
+def test_a_derived_record_that_is_gone_is_not_made_again() -> None:
+    """Rule 16: a tombstone counts: what a person deleted stays deleted."""
+    made = school("delete")
+    hr = made.vendors["hr"]
+    mine = hr.add(email="anna@x.de", name="Anna", job="dev")
+    made.sync()
+    assert len(made.records("course")) == 1
+    hr.edit(mine, job="lead")
+    made.sync()
+    assert not made.records("course")
+    hr.edit(mine, job="dev")
+    made.sync()
+    assert not made.records("course")
+
+
+def test_who_is_hired_again_gets_a_derived_record_of_his_own() -> None:
+    """Rule 16: a re-hire is a new record, hence a new derived one."""
+    made = school()
+    hr = made.vendors["hr"]
+    mine = hr.add(email="anna@x.de", name="Anna", job="dev")
+    made.sync()
+    first = made.records("course")[0].id
+    hr.remove(mine)
+    made.sync()
+    hr.add(email="anna@x.de", name="Anna", job="dev")
+    made.sync()
+    assert len({r.values["person"] for r in made.records("course")}) == len(made.records("course"))
+    assert {r.id for r in made.records("course")} - {first}
+
+
+def test_a_record_that_is_there_already_is_not_derived() -> None:
+    """A derivation looks by identity first."""
+    made = school()
+    hr, lms = made.vendors["hr"], made.vendors["lms"]
+    theirs = lms.add(email="anna@x.de", name="Anna", job="dev")
+    course = lms.add("courses", person=theirs, name="basics")
+    hr.add(email="anna@x.de", name="Anna", job="dev")
+    made.sync()
+    assert made.sync()["converged"]
+    assert len(made.records("course")) == 1
+    assert list(lms.rows("courses")) == [course]
+
+
+def test_derivations_rest_when_nothing_moved() -> None:
+    """Only records that moved are looked at."""
+    made = school()
+    made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
+    made.sync()
+    assert derive(made.engine) == 0
