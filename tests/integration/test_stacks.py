@@ -20,10 +20,11 @@ from workers.celery import make_app
 pytestmark = pytest.mark.timeout(400)
 
 SPANS = {r"poll: \w+": "poll: 1s", r"scan: \w+": "scan: 2s"}
+SERVERS = (pytest.mark.long, pytest.mark.ci)
 STACKS = [
     pytest.param("sqlite", "embedded", id="sqlite-embedded"),
-    pytest.param("postgresql", "redis", id="postgresql-redis", marks=pytest.mark.long),
-    pytest.param("postgresql", "rabbitmq", id="postgresql-rabbitmq", marks=pytest.mark.long),
+    pytest.param("postgresql", "redis", id="postgresql-redis", marks=SERVERS),
+    pytest.param("postgresql", "rabbitmq", id="postgresql-rabbitmq", marks=SERVERS),
 ]
 MANDATORY = ["gdpr-basics-2026", "soc-2-basics"]
 IMPERSONAL = re.compile(
