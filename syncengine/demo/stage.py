@@ -19,7 +19,6 @@ import syncengine
 from syncengine.bootstrap import open_engine
 from syncengine.flows.engine import Engine
 from syncengine.flows.sweep import listed
-from syncengine.logs import configure_logs
 from syncengine.model.operation import UNSETTLED
 from syncengine.process import free_port
 from syncengine.sandbox.process import Row, SandboxProcess
@@ -83,13 +82,14 @@ class Stage:
             self.sandbox = opening.enter_context(SandboxProcess(people=self.people))
             opening.enter_context(_environment_of(self._outside() | self.inside()))
             settings = read_settings(os.environ)
-            output = opening.enter_context(self.log.open("a", encoding="utf-8"))
-            configure_logs("console", output)
+            self.output = opening.enter_context(self.log.open("a", encoding="utf-8"))
             # The schema is made before the parts that share the database start.
             self.app = make_app(settings)
             queue = CeleryQueue(self.app)
             self.engine = opening.enter_context(open_engine(settings, queue=queue))
-            self.service = Service(settings, os.environ, web_port=0, flower_port=0, output=output)
+            self.service = Service(
+                settings, os.environ, web_port=0, flower_port=0, output=self.output
+            )
             opening.enter_context(self.service)
             self._open = opening.pop_all()
         return self
@@ -128,7 +128,7 @@ class Stage:
 
     def until(
         self, expected: str, look: Callable[[], T], holds: Callable[[T], object],
-        ask: Sequence[Place] = (), seconds: float = 30,
+        ask: Sequence[Place] = (), seconds: float = 60,
     ) -> T:  # fmt: skip
         """Ask the workers to capture, then look again and again until it holds. Returns what was seen. Raises
         NotSo after ``seconds``."""
@@ -164,7 +164,7 @@ class Stage:
             if state.fault or state.scanned_at < since
         ]  # fmt: skip
 
-    def list_everything(self, seconds: float = 30) -> None:
+    def list_everything(self, seconds: float = 60) -> None:
         """Ask for a listing of everything and wait for it; one at a time at each vendor, for a second one would
         find it busy. Raises NotSo."""
         began, deadline = time.time(), time.monotonic() + seconds

@@ -399,7 +399,7 @@ def killed(story: Story) -> None:
         stage.until(
             "nobody to lack anything or to have anything twice",
             lambda: [p["employeeNumber"] for p in people if not served(story, p)],
-            lambda lacking: not lacking, [EMPLOYEES], 50,
+            lambda lacking: not lacking, [EMPLOYEES],
         )  # fmt: skip
     stage.sandbox.clear_faults()
     with screen.check("no vendor was ever asked to make what it had"):

@@ -17,6 +17,7 @@ from syncengine.demo.screen import Screen
 from syncengine.demo.stage import NotSo, Stage
 from syncengine.demo.steps import STEPS, Story
 from syncengine.errors import SyncengineError
+from syncengine.logs import configure_logs
 
 STOPPED = 130
 """The exit code after Ctrl-C, as shells have it."""
@@ -30,6 +31,7 @@ def run(people: int = 50, keep: bool = False, console: Console | None = None) ->
     began, code = time.monotonic(), STOPPED
     try:
         with _terminated_like_ctrl_c(), stage:
+            configure_logs("console", stage.output)
             code = tell(stage, screen)
             screen.say(f"{time.monotonic() - began:.0f} s in all.")
             if keep:
@@ -39,6 +41,8 @@ def run(people: int = 50, keep: bool = False, console: Console | None = None) ->
     except (SyncengineError, RuntimeError, OSError, httpx.HTTPError) as error:
         screen.fail("The stage", "vendors and service to start and to answer", repr(error))
         code = 1
+    finally:
+        configure_logs("console")
     if code == 1:
         screen.say(f"What the service printed: {stage.log}")
     else:
