@@ -372,7 +372,9 @@ def test_states_of_links() -> None:
 def test_tests_of_rules(number: int) -> None:
     """Each test that a rule names as its keeper is there; a file that it names holds tests of that rule."""
     kept = rules()[number].split("**Kept by:**")[1]
-    for name in re.findall(r"`(tests/[^`]+)`", kept):
+    names = re.findall(r"`(tests/[^`]+)`", kept)
+    assert names
+    for name in names:
         path, _, test = name.partition("::")
         wanted = f"def {test}(" if test else f"Rule {number}:"
         assert wanted in (ROOT / path).read_text("utf-8"), name
