@@ -194,6 +194,8 @@ class Commit:
         for link_id, plan in good.items():
             operation = plan.operation
             if operation is None:
+                kept = plan.link.approved and plan.link.wait is not None
+                good[link_id] = replace(plan, link=replace(plan.link, approved=kept))
                 continue
             if self.engine.project.connections[operation.connection].mode != "write":
                 good[link_id] = replace(plan, operation=None)

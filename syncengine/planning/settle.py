@@ -38,7 +38,8 @@ def settle_applied(
     if operation.action is Action.DELETE:
         gone = replace(
             link, state=LinkState.GONE, row=None, row_version=link.row_version + 1,
-            read_at=received, base=Base(), noted={}, need_get=False, dirty=link.dirty + 1,
+            read_at=received, base=Base(), noted={}, need_get=False, approved=False,
+            dirty=link.dirty + 1,
         )  # fmt: skip
         return Settled(gone)
     shown = None if answer is None else mapped({"_id": external_id, **answer}, roots(system))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -17,6 +18,7 @@ FIELDS = """
   job: {type: string, on_conflict: newest}
 """
 MAPPED = "{email: email, name: name, job: job}"
+LIMITS_WIDE = replace(LIMITS, batch=500)
 COLUMNS = ("id", "email", "name", "job")
 HR = f"{{resource: people, flow: both, create: in, fields: {MAPPED}}}"
 LMS = f"{{resource: people, flow: both, create: out, fields: {MAPPED}}}"

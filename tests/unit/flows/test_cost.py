@@ -1,0 +1,101 @@
+"""What work costs: calls, and statements of SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from syncengine.flows.reconcile import reconcile
+from tests.support.bench import Bench
+from tests.support.people import LIMITS_WIDE, duo
+
+
+def crowd(made: Bench, size: int) -> list[str]:
+    hr = made.vendors["hr"]
+    return [hr.add(email=f"p{n}@x.de", name=f"P{n}", job="dev") for n in range(size)]
+
+
+def first_capture(made: Bench, _people: list[str]) -> Callable[[], object]:
+    return lambda: made.scan("hr")
+
+
+def unchanged_capture(made: Bench, _people: list[str]) -> Callable[[], object]:
+    made.sync()
+    return lambda: made.scan("hr")
+
+
+def first_reconcile(made: Bench, _people: list[str]) -> Callable[[], object]:
+    made.scan("hr")
+    return lambda: reconcile(made.engine)
+
+
+def planning_of_creates(made: Bench, _people: list[str]) -> Callable[[], object]:
+    made.scan_all()
+    reconcile(made.engine)
+    return lambda: reconcile(made.engine)
+
+
+def merging_of_edits(made: Bench, people: list[str]) -> Callable[[], object]:
+    made.sync()
+    for name in people:
+        made.vendors["hr"].edit(name, job="lead")
+    made.scan("hr")
+    return lambda: reconcile(made.engine)
+
+
+WORK = [first_capture, unchanged_capture, first_reconcile, planning_of_creates, merging_of_edits]
+
+
+@pytest.mark.parametrize("work", WORK)
+def test_a_batch_costs_the_same_statements_whatever_its_size(
+    work: Callable[[Bench, list[str]], Callable[[], object]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Capture and reconcile take a constant number of SQL statements for 10 and for 200 links."""
+    monkeypatch.setattr("tests.support.vendor.PAGE", 1000)
+    counts = []
+    for size in (10, 200):
+        made = duo(limits=LIMITS_WIDE)
+        act = work(made, crowd(made, size))
+        with made.statements() as statements:
+            act()
+        counts.append(len(statements))
+    assert counts[0] == counts[1]
+    assert counts[0] < 60
+
+
+def test_a_second_pass_lists_and_does_nothing_else() -> None:
+    """When nothing moved, a pass costs the listings alone, and writes nothing."""
+    made = duo()
+    crowd(made, 7)
+    made.sync()
+    for vendor in made.vendors.values():
+        vendor.calls.clear()
+    result = made.sync()
+    assert result["converged"]
+    assert result["events"] == 0
+    assert {verb for v in made.vendors.values() for verb, _ in v.calls} <= {"scan", "page"}
+
+
+def test_the_lower_bound_is_what_was_called() -> None:
+    """Without faults the calls are exactly the lower bound that the document names."""
+    made = duo(hr={"unlisted": ("job",)})
+    crowd(made, 7)
+    for _ in range(2):
+        for about in made.sync()["connections"].values():
+            calls = about["calls"]
+            assert calls["reads"] + calls["writes"] == calls["lower_bound"]
+
+
+def test_a_sync_of_one_record_reads_its_rows_and_lists_nothing() -> None:
+    """``--record``: only that record's rows are read."""
+    made = duo()
+    people = crowd(made, 3)
+    made.sync()
+    hr = made.vendors["hr"]
+    hr.edit(people[1], job="lead")
+    hr.calls.clear()
+    wanted = next(k for k in made.links("hr") if k.external_id == people[1])
+    made.sync(record=wanted.record_id)
+    assert hr.calls == [("get", people[1])]
+    assert "lead" in {r["job"] for r in made.vendors["lms"].rows().values()}

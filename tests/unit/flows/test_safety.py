@@ -1,0 +1,144 @@
+"""No mass accident."""
+
+from __future__ import annotations
+
+import pytest
+
+from syncengine.model.case import CaseKind
+from tests.support.bench import Bench
+from tests.support.people import HR, LMS, duo
+
+GONE = HR.replace("flow: both", "flow: both, on_missing: delete")
+DELETES = LMS.replace("create: out", "create: out, on_leave: delete")
+
+
+def crowd(made: Bench, size: int = 12) -> list[str]:
+    """Many people."""
+    hr = made.vendors["hr"]
+    return [hr.add(email=f"p{n}@x.de", name=f"P{n}", job="dev") for n in range(size)]
+
+
+def mass_exit() -> tuple[Bench, list[str]]:
+    """Nearly everybody is deleted at once."""
+    made = duo(
+        hr_system=GONE, lms_system=DELETES, more="safety: {deletes: 10%, floor: 3, window: 1h}\n"
+    )
+    people = crowd(made)
+    made.sync()
+    for name in people[2:]:
+        made.vendors["hr"].remove(name)
+    made.sync()
+    return made, people
+
+
+def test_too_many_deletes_wait_for_a_person() -> None:
+    """A plan that deletes more than ``safety`` allows is one case, and none of it is sent."""
+    made, _ = mass_exit()
+    assert len(made.vendors["lms"].rows()) == 12
+    case = made.case()
+    assert case.kind is CaseKind.STAGED
+    assert len(case.evidence["links"]) == 10
+    assert made.sync()["converged"]
+    assert len(made.vendors["lms"].rows()) == 12
+
+
+@pytest.mark.parametrize(("given", "left"), [("approve", 2), ("reject", 12)])
+def test_staged_writes_are_sent_or_not(given: str, left: int) -> None:
+    """Approved, all staged writes go out; rejected, none."""
+    made, _ = mass_exit()
+    made.answer(given)
+    made.sync()
+    made.sync()
+    assert len(made.vendors["lms"].rows()) == left
+    assert not made.cases()
+
+
+def test_few_deletes_go_through() -> None:
+    """Up to ``floor`` writes need nobody."""
+    made = duo(
+        hr_system=GONE, lms_system=DELETES, more="safety: {deletes: 10%, floor: 3, window: 1h}\n"
+    )
+    people = crowd(made)
+    made.sync()
+    for name in people[:3]:
+        made.vendors["hr"].remove(name)
+    made.sync()
+    assert len(made.vendors["lms"].rows()) == 9
+    assert not made.cases()
+
+
+def test_the_window_rolls() -> None:
+    """What was written in the last ``window`` counts, one by one, and later no more."""
+    made = duo(
+        hr_system=GONE, lms_system=DELETES, more="safety: {deletes: 10%, floor: 3, window: 1h}\n"
+    )
+    people = crowd(made)
+    made.sync()
+    for name in people[:5]:
+        made.vendors["hr"].remove(name)
+        made.sync()
+    assert len(made.vendors["lms"].rows()) == 9
+    assert made.case().kind is CaseKind.STAGED
+    made.answer("reject")
+    made.clock.sleep(3700)
+    made.vendors["hr"].remove(people[6])
+    made.sync()
+    assert len(made.vendors["lms"].rows()) == 8
+
+
+def test_leaving_counts_as_deleting() -> None:
+    """Writes of ``set.leave`` are limited like deletes."""
+    leave = LMS.replace(
+        "create: out", "create: out, scope: \"job != 'left'\", set: {leave: {name: gone}}"
+    )
+    made = duo(lms_system=leave, more="safety: {deletes: 10%, floor: 3, window: 1h}\n")
+    people = crowd(made)
+    made.sync()
+    for name in people[:6]:
+        made.vendors["hr"].edit(name, job="left")
+    made.sync()
+    assert made.case().kind is CaseKind.STAGED
+    assert not [r for r in made.vendors["lms"].rows().values() if r["name"] == "gone"]
+
+
+def test_creates_are_limited_where_the_mapping_says_so() -> None:
+    """``creates``: a share of the live links; without it creates are not limited."""
+    made = duo(more="safety: {creates: 10%, floor: 3, window: 1h}\n")
+    crowd(made, 5)
+    made.sync()
+    assert made.case().kind is CaseKind.STAGED
+    assert not made.vendors["lms"].rows()
+    made.answer("approve")
+    made.sync()
+    assert len(made.vendors["lms"].rows()) == 5
+    free = duo()
+    crowd(free, 5)
+    free.sync()
+    assert len(free.vendors["lms"].rows()) == 5
+
+
+def test_an_approval_is_good_for_one_write() -> None:
+    """What was approved once does not let later writes of the row through unasked."""
+    made, _ = mass_exit()
+    made.answer("approve")
+    made.sync()
+    assert not [k for k in made.links() if k.approved]
+
+
+def test_an_approval_that_is_not_needed_any_more_ends() -> None:
+    """A record that came back before its approved write was planned leaves no approval behind."""
+    leave = LMS.replace("create: out", "create: out, scope: \"job != 'left'\", on_leave: delete")
+    made = duo(lms_system=leave, more="safety: {deletes: 10%, floor: 3, window: 1h}\n")
+    people = crowd(made)
+    made.sync()
+    for name in people[:6]:
+        made.vendors["hr"].edit(name, job="left")
+    made.sync()
+    made.answer("approve")
+    for name in people[:6]:
+        made.vendors["hr"].edit(name, job="dev")
+    made.scan("hr")
+    made.think()
+    made.sync()
+    assert len(made.vendors["lms"].rows()) >= 6
+    assert not [k for k in made.links() if k.approved]
