@@ -280,10 +280,12 @@ class Scene:
             for change in made.history(record.id):
                 if change.field == edit.field:
                     known += [change.old, change.new, change.lost]
-            told = edit.value if not is_empty(edit.value) else None
-            if isinstance(told, list):
+            spelled = {edit.field: record.values.get(edit.field)}
+            self.vendor(edit.connection).shape(spelled)
+            known.append(spelled[edit.field])
+            if is_empty(edit.value) or isinstance(edit.value, list):
                 continue
-            assert told in known or is_empty(told), f"lost in silence: {edit}, known: {known}"
+            assert edit.value in known, f"lost in silence: {edit}, known: {known}"
 
     @staticmethod
     def again(edit: Edit, later: Edit) -> bool:

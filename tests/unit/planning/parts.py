@@ -9,7 +9,7 @@ from syncengine.mapping import Entity, Project, System
 from syncengine.model.link import Base, Link, LinkState
 from syncengine.model.operation import Action, Operation
 from syncengine.model.record import Record, World
-from syncengine.planning.plan import Scene
+from syncengine.planning.scene import Scene
 from tests.support.bench import project
 from tests.support.clock import TestClock
 from tests.support.people import FIELDS, HR, LMS, entity, vendor
