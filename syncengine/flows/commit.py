@@ -16,9 +16,9 @@ from syncengine.model.link import Link, LinkState, Wait
 from syncengine.model.operation import Operation, OperationState
 from syncengine.model.record import Record, World
 from syncengine.planning.identity import Correlation, ask, identity_subject
-from syncengine.planning.plan import Plan
 from syncengine.planning.questions import staged
 from syncengine.planning.safety import allowance, kind_of
+from syncengine.planning.scene import Plan
 from syncengine.ports import Transaction
 
 

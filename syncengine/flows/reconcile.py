@@ -12,7 +12,8 @@ from syncengine.flows.scenes import Batch, load_tied, load_untied
 from syncengine.mapping import Context
 from syncengine.model.link import Link, LinkState
 from syncengine.planning.identity import Correlation, correlate, quarantine
-from syncengine.planning.plan import Plan, Scene, decide
+from syncengine.planning.plan import decide
+from syncengine.planning.scene import Plan, Scene
 
 
 def reconcile(engine: Engine, ids: Collection[str] | None = None, entity: str | None = None) -> int:

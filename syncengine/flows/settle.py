@@ -16,8 +16,8 @@ from syncengine.model.link import Base, Link, LinkState, Wait
 from syncengine.model.operation import Action, Operation, OperationState, Written
 from syncengine.model.values import Row
 from syncengine.planning.identity import identity_subject, inherited
-from syncengine.planning.plan import body_digest
 from syncengine.planning.questions import refused, unprovable
+from syncengine.planning.scene import body_digest
 from syncengine.planning.settle import settle_applied
 from syncengine.planning.sight import stamped
 from syncengine.ports import Item, Transaction

@@ -12,7 +12,7 @@ from syncengine.model.operation import Operation
 from syncengine.model.values import Json
 
 if TYPE_CHECKING:
-    from syncengine.planning.plan import Scene
+    from syncengine.planning.scene import Scene
 
 Values = Mapping[str, tuple[Json, Json]]
 """Field -> (our value, the vendor's value, both canonical)."""

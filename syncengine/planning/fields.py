@@ -1,0 +1,266 @@
+"""The merge of all fields of one link: what the record learns and what its vendor is to be told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from syncengine.errors import RowInvalid
+from syncengine.mapping import Context, Rule, Unresolved
+from syncengine.model.case import Case
+from syncengine.model.change import Change
+from syncengine.model.link import Base, Link, Wait
+from syncengine.model.operation import Action, Operation
+from syncengine.model.record import Record
+from syncengine.model.values import ABSENT, Json, is_empty
+from syncengine.planning import questions
+from syncengine.planning.identity import quarantine
+from syncengine.planning.merge import Decision, Side, Verdict, merge_field
+from syncengine.planning.scene import Plan, Scene, unless_refused
+
+
+@dataclass(slots=True)
+class Fields:
+    """The merge of all fields of a link, and what comes out of it."""
+
+    scene: Scene
+    link: Link
+    writing: bool = True
+    values: dict[str, Json] = field(default_factory=dict)
+    stamps: dict[str, int] = field(default_factory=dict)
+    canonical: dict[str, Json] = field(default_factory=dict)
+    vendor: dict[str, Json] = field(default_factory=dict)
+    expected_faces: set[str] = field(default_factory=set)
+    body: dict[str, Json] = field(default_factory=dict)
+    carried: dict[str, Json] = field(default_factory=dict)
+    expected: dict[str, Json] = field(default_factory=dict)
+    causes: dict[str, str] = field(default_factory=dict)
+    changes: list[Change] = field(default_factory=list)
+    conflicts: dict[str, tuple[Json, Json]] = field(default_factory=dict)
+    drifts: dict[str, tuple[Json, Json]] = field(default_factory=dict)
+    wait: Wait | None = None
+    wait_required: bool = False
+    invalid: list[Case] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        scene, base = self.scene, self.link.base
+        self.values = dict(scene.entity.values(scene.record, scene.world))
+        self.stamps = dict(scene.record.stamps)
+        self.canonical, self.vendor = dict(base.canonical), dict(base.vendor)
+        self.expected_faces = set(base.expected)
+
+    def plan(self) -> Plan:
+        scene = self.scene
+        rules = scene.system.rules
+        decisions: dict[str, Decision] = {}
+        for name in scene.entity.merge_order:
+            if name in rules:
+                decisions[name] = self.merge(name, rules[name])
+        record = self.patched()
+        self.values = dict(scene.entity.values(record, scene.world))
+        for name in scene.entity.formulas:
+            if name in rules:
+                decisions[name] = self.merge(name, rules[name])
+        for name, decision in decisions.items():
+            if decision.verdict in (Verdict.WRITE, Verdict.JOIN):
+                self.write(name, rules[name], rules[name].look(self.link.row or {}))
+        return self.outcome(record)
+
+    def outcome(self, record: Record) -> Plan:
+        scene = self.scene
+        patched = record is not scene.record
+        cases = [*self.invalid]
+        if self.conflicts:
+            cases.append(questions.conflict(scene, self.conflicts))
+        if self.drifts:
+            cases.append(questions.drift(scene, self.drifts))
+        stated = {case.subject for case in cases}
+        link = replace(self.link, base=self.base(), wait=self.wait)
+        operation = None
+        if self.body:
+            operation = self.operation(Action.UPDATE, self.body, link.external_id)
+            operation = replace(operation, generation=record.generation)
+        plan = Plan(
+            link,
+            record if patched else None,
+            operation,
+            tuple(cases),
+            frozenset(questions.subjects(scene, refused=bool(self.body)) - stated),
+            tuple(self.changes),
+            again=patched and scene.system.writes and operation is None,
+        )
+        return unless_refused(scene, plan)
+
+    def base(self) -> Base:
+        return Base(self.canonical, self.vendor, frozenset(self.expected_faces))
+
+    def patched(self) -> Record:
+        """The record with what was learned; the same object if that is nothing."""
+        record = self.scene.record
+        stored = {n: v for n, v in self.values.items() if n not in self.scene.entity.formulas}
+        if stored == dict(record.values):
+            return record
+        return replace(record, values=stored, stamps=self.stamps, generation=record.generation + 1)
+
+    def context(self, name: str) -> Context:
+        link = self.link
+        seen = datetime.fromtimestamp(link.read_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return Context(
+            connection=link.connection, world=self.scene.world, record=self.patched(),
+            row=link.row or {}, old=self.values.get(name), seen=seen,
+        )  # fmt: skip
+
+    def theirs_moved(self, name: str, rule: Rule) -> bool:
+        """Whether the vendor's raw value differs from its own face."""
+        raw = rule.look(self.link.row or {})
+        if raw is ABSENT:
+            return False
+        return name not in self.vendor or not rule.same(raw, self.vendor[name])
+
+    def merge(self, name: str, rule: Rule) -> Decision:
+        if not (rule.reads or rule.writes):
+            return Decision(Verdict.AGREE)
+        raw = rule.look(self.link.row or {})
+        if raw is ABSENT:
+            return self.unseen(name, rule)
+        try:
+            side = self.side(name, rule, raw)
+        except Unresolved as unresolved:
+            self.wait = self.wait or unresolved.wait
+            return Decision(Verdict.KEEP)
+        except RowInvalid as invalid:
+            self.invalid.append(quarantine(self.scene.entity, self.link, name, invalid))
+            return Decision(Verdict.KEEP)
+        decision = merge_field(side)
+        self.apply(name, rule, raw, side, decision)
+        return decision
+
+    def unseen(self, name: str, rule: Rule) -> Decision:
+        """The row says nothing of this field: only what we last wrote can be compared."""
+        value = self.values.get(name)
+        known = name in self.canonical
+        wanted = value != self.canonical[name] if known else not is_empty(value)
+        writes = rule.writes and self.writing and rule.apply != "create"
+        return Decision(Verdict.WRITE if wanted and writes else Verdict.KEEP)
+
+    def side(self, name: str, rule: Rule, raw: Json) -> Side:
+        declared, values = rule.field, self.values
+        ours, context = values.get(name), self.context(name)
+        theirs = rule.decode(raw, context) if rule.reads or declared.formula is None else None
+        first = name not in self.canonical and name not in self.vendor
+        can_in = rule.reads and rule.apply != "create"
+        can_out = rule.writes and self.writing and rule.apply != "create"
+        if rule.apply == "if_empty":
+            can_in, can_out = can_in and is_empty(ours), can_out and is_empty(theirs)
+        before = self.vendor.get(name) if declared.type == "set" else None
+        return Side(
+            here=self.link.connection,
+            ours=ours,
+            theirs=theirs,
+            agrees=self.agrees(rule, raw, ours, theirs, context),
+            ours_moved=name not in self.canonical or ours != self.canonical[name],
+            theirs_moved=self.theirs_moved(name, rule),
+            first=first,
+            given=name in self.stamps or not is_empty(ours),
+            can_in=can_in,
+            can_out=can_out,
+            owner=declared.owned_by(self.patched(), self.scene.world),
+            on_conflict=declared.on_conflict,
+            on_drift=declared.on_drift,
+            clear=declared.clear or declared.formula is not None,
+            is_set=declared.type == "set",
+            before=None if before is None else rule.decode(before, context),
+            stamp_ours=self.stamps.get(name, 0),
+            stamp_theirs=self.link.stamps.get(name, 0),
+        )
+
+    def agrees(self, rule: Rule, raw: Json, ours: Json, theirs: Json, context: Context) -> bool:
+        stored = rule.field.formula is None
+        if stored and (theirs == ours or (is_empty(theirs) and is_empty(ours))):
+            return True
+        if not rule.writes:
+            return False
+        try:
+            return rule.same(raw, rule.encode(ours, context))
+        except Unresolved:
+            return False
+
+    def apply(self, name: str, rule: Rule, raw: Json, side: Side, decision: Decision) -> None:
+        match decision.verdict:
+            case Verdict.AGREE:
+                self.agree(name, side.ours, raw)
+            case Verdict.KEEP if decision.seen:
+                self.vendor[name] = raw
+                if self.writing:
+                    self.canonical.setdefault(name, side.ours)
+            case Verdict.PATCH:
+                self.learn(name, rule, side, decision)
+                self.agree(name, decision.value, raw)
+            case Verdict.JOIN:
+                self.learn(name, rule, side, decision)
+                self.canonical[name], self.vendor[name] = side.theirs, raw
+            case Verdict.WRITE if decision.lost is not None and not is_empty(decision.lost):
+                self.note(name, rule, side.ours, side.ours, decision, 0)
+            case Verdict.CONFLICT:
+                self.conflicts[name] = (side.ours, side.theirs)
+            case Verdict.DRIFT:
+                self.drifts[name] = (side.ours, side.theirs)
+
+    def agree(self, name: str, value: Json, raw: Json) -> None:
+        self.canonical[name], self.vendor[name] = value, raw
+        self.expected_faces.discard(name)
+
+    def learn(self, name: str, rule: Rule, side: Side, decision: Decision) -> None:
+        self.note(name, rule, side.ours, decision.value, decision, 1)
+        self.values[name] = decision.value
+        self.stamps[name] = side.stamp_theirs
+
+    def note(
+        self, name: str, rule: Rule, old: Json, new: Json, decision: Decision, step: int
+    ) -> None:
+        self.changes.append(
+            Change(
+                record_id=self.scene.record.id,
+                generation=self.scene.record.generation + step,
+                field=name,
+                old=old,
+                new=new,
+                lost=decision.lost,
+                lost_by=decision.lost_by,
+                stamp=self.link.stamps.get(name, 0),
+                connection=self.link.connection,
+                rule=str(rule.position),
+                policy=decision.policy,
+            )
+        )
+
+    def write(self, name: str, rule: Rule, raw: Json) -> None:
+        """Put a field into the body; a ref whose record has no row there yet waits."""
+        value = self.values.get(name)
+        try:
+            sent = rule.encode(value, self.context(name))
+        except Unresolved as unresolved:
+            self.wait = self.wait or unresolved.wait
+            needed = any(
+                spec.required for root, spec in self.scene.system.resource.fields.items()
+                if root in rule.roots
+            )  # fmt: skip
+            self.wait_required = self.wait_required or needed or rule.field.required
+            return
+        self.body.update(rule.body(sent))
+        self.carried[name] = value
+        self.causes[name] = str(rule.position)
+        if raw is not ABSENT:
+            self.expected[name] = raw
+
+    def operation(
+        self, action: Action, body: Mapping[str, Json], external_id: str | None
+    ) -> Operation:
+        link, record = self.link, self.scene.record
+        return Operation(
+            id="", link_id=link.id, record_id=record.id, entity=link.entity,
+            connection=link.connection, resource=link.resource, action=action, body=dict(body),
+            carried=dict(self.carried), expected=dict(self.expected),
+            generation=record.generation, causes=dict(self.causes), external_id=external_id,
+        )  # fmt: skip

@@ -1,0 +1,67 @@
+"""What the plan of one link rests on, and the plan itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from syncengine.mapping import Entity, System
+from syncengine.model.case import Case
+from syncengine.model.change import Change
+from syncengine.model.link import Link, Wait
+from syncengine.model.operation import Operation
+from syncengine.model.record import Record, World
+from syncengine.planning import questions
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One link and all that its plan rests on. ``ready``: the target resource is fully known, so that a create
+    cannot duplicate a row nobody has looked at. ``refused``: digest of the body that the vendor refused last."""
+
+    entity: Entity
+    system: System
+    link: Link
+    record: Record
+    world: World
+    siblings: Sequence[Link] = ()
+    ready: bool = True
+    refused: str = ""
+
+    @property
+    def in_scope(self) -> bool:
+        """Whether this system is to hold the record."""
+        scope = self.system.scope
+        if self.record.deleted or not self.system.writes:
+            return not self.record.deleted
+        return scope is None or bool(scope.on_record(self.record, self.world))
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """``link`` and ``record`` as they are to be (record None: unchanged). ``wakes``: wait keys that come true.
+    ``again``: the link is to be looked at once more. May be empty: the echo of our own write."""
+
+    link: Link
+    record: Record | None = None
+    operation: Operation | None = None
+    cases: tuple[Case, ...] = ()
+    dissolves: frozenset[str] = frozenset()
+    changes: tuple[Change, ...] = ()
+    wakes: frozenset[str] = frozenset()
+    again: bool = False
+
+
+def body_digest(operation: Operation) -> str:
+    """What a refused write is recognised by."""
+    return questions.digest([operation.action, sorted(operation.body.items(), key=repr)])
+
+
+def unless_refused(scene: Scene, plan: Plan) -> Plan:
+    """The plan without a write that the vendor has refused before: it waits for an answer."""
+    if plan.operation is None or not scene.refused:
+        return plan
+    if scene.refused != body_digest(plan.operation):
+        return plan
+    wait = Wait("", f"an answer: {plan.link.connection} refused this write")
+    return replace(plan, operation=None, link=replace(plan.link, wait=wait))
