@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from syncengine.model.case import CaseKind
 from syncengine.model.link import Base, LinkState, Wait
 from syncengine.model.operation import Action
-from syncengine.planning.plan import Plan, body_digest, decide
+from syncengine.planning.plan import Plan, decide
+from syncengine.planning.scene import body_digest
 from tests.unit.planning.parts import FIELDS, LMS, MAPPED, ROW, a_link, a_record, scene
 
 FRESH: dict[str, Any] = {
