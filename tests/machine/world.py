@@ -271,7 +271,9 @@ class Scene:
         live = {record.id: record for record in made.records()}
         for number, edit in enumerate(self.edits):
             link = links.get((edit.connection, edit.external_id))
-            if not edit.shown or link is None or link.record_id not in live or link.id in asked:
+            if not edit.shown or link is None or link.row is None:
+                continue
+            if link.record_id not in live or link.id in asked:
                 continue
             if any(self.again(edit, later) for later in self.edits[number + 1 :]):
                 continue

@@ -14,7 +14,8 @@ from syncengine.model.link import Base, LinkState, Wait
 from syncengine.model.operation import Action
 from syncengine.planning.plan import Plan, decide
 from syncengine.planning.scene import body_digest
-from tests.unit.planning.parts import FIELDS, LMS, MAPPED, ROW, a_link, a_record, scene
+from tests.support.people import FIELDS, LMS, MAPPED
+from tests.unit.planning.parts import ROW, a_link, a_record, scene
 
 FRESH: dict[str, Any] = {
     "state": LinkState.CREATING, "external_id": None, "row": None, "base": Base(), "dirty": 1,

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from syncengine.model.link import Base, LinkState
 from syncengine.model.operation import Action
 from syncengine.planning.settle import moved_since, settle_applied, shows
-from tests.unit.planning.parts import LMS, ROW, a_link, an_operation, lms
+from tests.support.people import LMS
+from tests.unit.planning.parts import ROW, a_link, an_operation, lms
 
 SYSTEM = lms()
 SHOWN = st.none() | st.fixed_dictionaries(

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from syncengine.model.operation import Action, OperationState
 from syncengine.planning.sight import Reading, body_row, mapped, roots, row_hash, sight, stamped
-from tests.unit.planning.parts import LMS, ROW, a_link, an_operation, lms
+from tests.support.people import LMS
+from tests.unit.planning.parts import ROW, a_link, an_operation, lms
 
 SYSTEM = lms()
 KEPT = roots(SYSTEM)
