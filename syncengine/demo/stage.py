@@ -104,7 +104,7 @@ class Stage:
 
     def _outside(self) -> dict[str, str]:
         """What is set outside, but for what concerns the engine or a vendor."""
-        ours = {name.split("_")[0] for name in self.sandbox.env}
+        ours = {name.split("_")[0] for name in (*self.sandbox.env, *self.inside())} | {"CELERY"}
         return {name: v for name, v in os.environ.items() if name.split("_")[0] not in ours}
 
     def inside(self) -> dict[str, str]:

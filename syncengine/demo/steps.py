@@ -99,13 +99,15 @@ def first_sync(story: Story) -> None:
         stage.until("every vendor to be listed", lambda: stage.unlisted(1), lambda left: not left)
         stage.settle()
     found = linked_people(story)
-    with screen.check("who has one address of his own in all systems is linked in all") as check:
+    with screen.check(
+        "whoever has one address of their own everywhere is linked everywhere"
+    ) as check:
         sure, shared = sure_people(story)
         lost = [pair for pair in sure if pair not in found]
         if lost:
             raise NotSo(f"{len(sure)} accounts to be linked", f"{len(lost)} are not")
         check.note = f"{len(sure)} accounts"
-    with screen.check("an address that two people share links nobody: it is asked") as check:
+    with screen.check("an address that two people share links nobody; somebody is asked") as check:
         guessed = [pair for pair in found if pair[0] in shared]
         with stage.engine.ledger.read() as tx:
             cases = tx.cases(kind=CaseKind.IDENTITY)
@@ -389,12 +391,16 @@ def lost_values(story: Story, employee: str) -> list[Change]:
 def killed(story: Story) -> None:
     """A dead worker and a lost answer cost time, and nothing is made twice."""
     stage, screen = story.stage, story.screen
-    stage.sandbox.fault("weekly10", "slow", method="POST", delay=0.4)
-    stage.sandbox.fault("weekly10", "drop_after", method="POST", route="/training/record", count=1)
+    fault = stage.sandbox.fault
+    fault("weekly10", "drop_after", method="POST", route="/training/record", count=1)
+    fault("weekly10", "slow", method="POST", delay=0.4)
     people = [story.hire(name, 3001 + place) for place, name in enumerate(BURST)]
     screen.say(f"HR enters {len(people)} people at once. weekly10 is slow, and loses one answer.")
     with screen.check("a worker process is killed with -9 while it writes") as check:
         check.note = f"process {kill_writer(stage)}"
+    with screen.check("an answer is lost after weekly10 has done what was asked") as check:
+        lost = stage.until("a lost answer", lambda: lost_answers(stage), lambda found: found)
+        check.note = ", ".join(lost)
     with screen.check("all people have one user, and one record for each training"):
         stage.until(
             "nobody to lack anything or to have anything twice",
@@ -419,6 +425,15 @@ def kill_writer(stage: Stage) -> int:
     )  # fmt: skip
     os.kill(writers[0], signal.SIGKILL)
     return writers[0]
+
+
+def lost_answers(stage: Stage) -> list[str]:
+    """What took effect and was never answered."""
+    return [
+        f"{entry['method']} {entry['route']}"
+        for entry in stage.sandbox.requests()
+        if entry["fault"] == "drop_after" and entry["applied"]
+    ]
 
 
 def served(story: Story, person: Row) -> bool:

@@ -126,14 +126,15 @@ def secrets() -> set[str]:
     return {word.casefold() for word in found}
 
 
-def bad_hours(stage: Stage) -> None:
-    """Everything that makes an engine talk about rows: lost answers, nonsense, refusals."""
-    fault = stage.sandbox.fault
-    fault("weekly10", "drop_after", method="POST", route="/training/record", count=2)
-    fault("weekly10", "status_500", method="POST", route="/training/record", skip=2, count=2)
-    fault("haekka", "html", route="/employees", count=1)
-    fault("hakuna", "wrong_type", route="/users", count=1)
-    fault("heavenhr", "truncate", route="/employees", count=1)
+RECORDS = {"method": "POST", "route": "/training/record"}
+FAULTS = {
+    "drop_after": ("weekly10", {**RECORDS, "count": 2}),
+    "status_500": ("weekly10", {**RECORDS, "skip": 2, "count": 2}),
+    "html": ("haekka", {"route": "/employees", "count": 1}),
+    "wrong_type": ("hakuna", {"route": "/users", "count": 1}),
+    "truncate": ("heavenhr", {"route": "/employees", "count": 1}),
+}
+"""What makes an engine talk about rows: lost answers, failures, nonsense."""
 
 
 def sinks(stage: Stage, wire: Wire) -> dict[str, str]:
@@ -168,11 +169,13 @@ def test_no_name_leaves_for_broker_flower_logs_or_metrics(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     wanted, told = secrets(), io.StringIO()
     with recorded_broker() as wire, Stage(PEOPLE, f"redis://{HOST}:{wire.port}/0") as stage:
-        bad_hours(stage)
+        for kind, (vendor, more) in FAULTS.items():
+            stage.sandbox.fault(vendor, kind, **more)
         story = Story(stage, Screen(Console(file=told)))
         first_sync(story)
         new_employee(story)
         refused(story)
+        assert {entry["fault"] for entry in stage.sandbox.requests()} >= FAULTS.keys()
         found = {name: found_in(text, wanted) for name, text in sinks(stage, wire).items()}
         assert found == {name: set[str]() for name in SINKS}
         assert found_in(told.getvalue(), wanted), "what people are told has names"
