@@ -26,9 +26,7 @@ def sweep(engine: Engine) -> Counter[str]:
     with engine.ledger.write() as tx:
         listings = list(_due_listings(engine, tx))
         dirty = tx.dirty_count()
-        operations = sum(
-            n for (_, _, state), n in tx.count_operations().items() if state in UNSETTLED
-        )
+        operations = len(tx.select_operations(UNSETTLED, limit=MESSAGES * engine.limits.batch))
         derivations = len(tx.derivations_due(1))
     for connection, resource, kind in listings:
         engine.queue.announce("capture", [connection, resource, kind])
