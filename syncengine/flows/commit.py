@@ -216,9 +216,9 @@ class Commit:
         ids: list[str],
     ) -> None:  # fmt: skip
         safety = self.engine.project.entities[entity].safety
-        allowed = allowance(safety, kind, tx.live_links(entity, connection))
-        if allowed is None:
+        if allowance(safety, kind, 0) is None:
             return
+        allowed = allowance(safety, kind, tx.live_links(entity, connection)) or 0
         since = self.engine.clock.now() - safety.window
         written = tx.written_since(entity, connection, since).get(kind, 0)
         case = staged(entity, connection, kind, [], allowed)
