@@ -191,6 +191,11 @@ class _Round:
                     outcomes[settle.adopt(tx, system, link, operation, look.items, look)] += 1
                 elif operation.action is Action.CREATE and record.deleted:
                     settle.cancel(tx, operation, link)
+                elif (
+                    operation.action is Action.CREATE and record.generation != operation.generation
+                ):
+                    settle.stale(tx, link, operation)
+                    outcomes["stale"] += 1
                 elif operation.action is Action.DELETE and look.item is None:
                     settle.applied(tx, system, link, operation, None, look.started)
                     outcomes["applied"] += 1

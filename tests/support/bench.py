@@ -99,6 +99,10 @@ class Bench:
         """A complete listing."""
         return capture(self.engine, name, resource, "scan")
 
+    def poll(self, name: str, resource: str = "people") -> Captured:
+        """What moved."""
+        return capture(self.engine, name, resource, "poll")
+
     def scan_all(self) -> None:
         """All complete listings."""
         for name, vendor in self.vendors.items():

@@ -134,6 +134,25 @@ def test_an_open_question_about_a_row_holds_the_create_back() -> None:
     assert not lms.keys
 
 
+def test_a_create_of_a_record_that_has_changed_since_is_planned_anew() -> None:
+    """A create that waited while its record left the scope makes nothing."""
+    scoped = LMS.replace("create: out", "create: out, scope: \"job != 'left'\"")
+    made = duo(lms_system=scoped)
+    mine = made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
+    made.scan_all()
+    made.think()
+    assert len(made.unsettled()) == 1
+    made.vendors["hr"].edit(mine, job="left")
+    made.scan("hr")
+    made.think()
+    assert made.send() == {"stale": 1}
+    made.sync()
+    assert not made.vendors["lms"].rows()
+    made.vendors["hr"].edit(mine, job="lead")
+    made.sync()
+    assert [row["job"] for row in made.vendors["lms"].rows().values()] == ["lead"]
+
+
 def test_a_pending_create_is_given_up_for_a_row_that_turns_up() -> None:
     """Rule 12: a create that was not sent yet is cancelled and the row adopted."""
     made = duo()

@@ -333,3 +333,33 @@ def test_a_webhook_for_a_row_that_is_not_there_makes_nothing() -> None:
     assert not made.records()
     assert made.link("hr").state is LinkState.SEEN
     assert made.sync()["converged"]
+
+
+def test_a_poll_goes_on_where_the_last_one_ended() -> None:
+    """The cursor moves with what it yielded: only what moved since comes, and a failed poll moves nothing."""
+    made = duo(hr={"poll": True})
+    hr = made.vendors["hr"]
+    mine = hr.add(email="anna@x.de", name="Anna", job="dev")
+    assert made.poll("hr").moved == 1
+    made.clock.sleep(1)
+    assert made.poll("hr").rows == 0
+    hr.edit(mine, job="lead")
+    made.clock.sleep(1)
+    hr.fault("poll", "fail")
+    assert made.poll("hr").fault
+    made.clock.sleep(60)
+    assert made.poll("hr").moved == 1
+    made.settle()
+    assert made.record().values["job"] == "lead"
+
+
+def test_a_poll_nominates_nobody() -> None:
+    """Rule 6: a change feed shows what moved; what it does not show is not missing."""
+    made = duo(hr={"poll": True}, hr_system=DELETES)
+    mine, _ = anna(made)
+    made.vendors["hr"].remove(mine)
+    made.clock.sleep(5)
+    made.poll("hr")
+    made.settle()
+    assert made.link("hr").nominated_at is None
+    assert made.records()
