@@ -80,7 +80,8 @@ def _stay(stage: Stage, screen: Screen) -> None:
             ["log", str(stage.log)],
         ],
     )
-    screen.say(f"To look with the commands of syncengine, first: . {stage.write_exports()}")
+    screen.say("To look at it with the commands of syncengine, begin with:")
+    screen.say(f"  . {stage.write_exports()}")
     screen.say("Ctrl-C ends it.")
     threading.Event().wait()
 

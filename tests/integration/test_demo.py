@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from rich.console import Console
 
-from syncengine.demo.steps import STEPS
+from syncengine.demo import story
+from syncengine.demo.screen import Screen
+from syncengine.demo.stage import NotSo, Stage
+from syncengine.demo.steps import STEPS, Story
 
 MARK = "TEST_DEMO_MARK"
 """A variable that everything inherits which the story starts."""
@@ -84,3 +90,26 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
     assert demo.process.returncode == 130, told
     assert not demo.left()
     assert not list(tmp_path.iterdir())
+
+
+def test_a_step_that_does_not_hold_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The screen says which step, what was expected and what was found, and the exit code is 1."""
+
+    def wrong(told: Story) -> None:
+        with told.screen.check("the moon is made of cheese"):
+            raise NotSo("cheese", "rock")
+
+    def never(told: Story) -> None:
+        raise AssertionError(told)
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr("syncengine.demo.story.STEPS", (("The moon", wrong), ("Never", never)))
+    shown = io.StringIO()
+    assert story.tell(Stage(20), Screen(Console(file=shown, width=80))) == 1
+    lines = [line.strip() for line in shown.getvalue().splitlines()]
+    assert "✗ the moon is made of cheese" in lines
+    assert "Step 1 (The moon) does not hold." in lines
+    assert "expected: cheese" in lines
+    assert "found:    rock" in lines
