@@ -12,10 +12,11 @@ from contextlib import contextmanager
 import httpx
 from rich.console import Console
 
+from syncengine.demo.cast import Story
 from syncengine.demo.figures import show_figures
 from syncengine.demo.screen import Screen
 from syncengine.demo.stage import NotSo, Stage
-from syncengine.demo.steps import STEPS, Story
+from syncengine.demo.steps import STEPS
 from syncengine.errors import SyncengineError
 from syncengine.logs import configure_logs
 

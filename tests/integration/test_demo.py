@@ -15,9 +15,10 @@ import pytest
 from rich.console import Console
 
 from syncengine.demo import story
+from syncengine.demo.cast import Story
 from syncengine.demo.screen import Screen
 from syncengine.demo.stage import NotSo, Stage
-from syncengine.demo.steps import STEPS, Story
+from syncengine.demo.steps import STEPS
 
 MARK = "TEST_DEMO_MARK"
 """A variable that everything inherits which the story starts."""

@@ -21,9 +21,10 @@ import pytest
 from rich.console import Console
 
 from syncengine.broker import HOST, wait_for_broker
+from syncengine.demo.cast import Story
 from syncengine.demo.screen import Screen
 from syncengine.demo.stage import Stage
-from syncengine.demo.steps import EMPLOYEES, Story, first_sync, new_employee
+from syncengine.demo.steps import EMPLOYEES, first_sync, new_employee
 from syncengine.model.case import CaseKind
 from syncengine.process import free_port
 from syncengine.sandbox.people import make_staff, today
