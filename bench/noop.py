@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from itertools import groupby
 from pathlib import Path
@@ -61,15 +62,16 @@ def measure(people: int, passes: int, profile: Path | None) -> Figures:
             "SYNCENGINE_PROJECT": str(MAPPINGS),
             "SYNCENGINE_DATABASE_URL": f"sqlite:///{folder}/bench.db",
         }
-        say(f"{people} people: first pass")
         first = run(environment, "pass")
+        say(f"{people} people: first pass {first['seconds']:.1f} s")
         plan, fast, noop = Path(folder) / "plan.json", list[Figures](), list[Figures]()
         for number in range(passes):
-            say(f"{people} people: no-op pass {number + 1} of {passes}")
-            before = len(sandbox.requests())
+            since = time.time()
             noop.append(run(environment, "pass"))
-            plan.write_text(json.dumps(replay(sandbox, before)), "utf-8")
+            plan.write_text(json.dumps(replay(sandbox, since)), "utf-8")
             fast.append(run(environment, "bare", str(plan)))
+            took = f"{noop[-1]['seconds']:.1f} s, bare {fast[-1]['seconds']:.1f} s"
+            say(f"{people} people: no-op pass {number + 1} of {passes} {took}")
         if profile:
             run({**environment, "BENCH_PROFILE": str(profile)}, "pass")
         return {
@@ -93,11 +95,11 @@ def run(environment: Mapping[str, str], *arguments: str) -> Figures:
     return figures
 
 
-def replay(sandbox: SandboxProcess, before: int) -> Figures:
+def replay(sandbox: SandboxProcess, since: float) -> Figures:
     """The reads that the vendors were asked since, as a plan for the bare client: the pages of a listing one after the
     other, what is listed once for each employee several at once, as the engine does it."""
     headers = logins(sandbox.env)
-    asked = [r for r in sandbox.requests()[before:] if r["method"] == "GET"]
+    asked = [r for r in sandbox.requests() if r["at"] >= since and r["method"] == "GET"]
     groups = []
     for (vendor, route), requests in groupby(asked, lambda r: (r["vendor"], r["route"])):
         if vendor not in headers or "oauth2" in route:
