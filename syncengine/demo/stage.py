@@ -37,7 +37,7 @@ TIMINGS = {
     "SYNCENGINE_SWEEP": "1",
 }
 """Seconds. Short, so that nobody has to wait for what a dead process had leased."""
-LOOK = 0.1
+LOOK = 0.2
 """Seconds between two looks at what is waited for."""
 REMIND = 3.0
 """Seconds after which a capture is announced again: one that finds its vendor busy returns at once."""
