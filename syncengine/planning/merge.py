@@ -77,7 +77,8 @@ def merge_field(side: Side) -> Decision:
         return Decision(Verdict.KEEP, seen=True)
     if is_empty(side.theirs) and (side.first or not side.clear):
         return _write(side, "filled again" if not side.first else "filled")
-    if is_empty(side.ours) and side.can_in and (side.first or not side.given):
+    first_value = side.first or (side.theirs_moved and not side.given)
+    if is_empty(side.ours) and side.can_in and first_value:
         return Decision(Verdict.PATCH, side.theirs, "first value")
     if not side.ours_moved:
         return _their_change(side)

@@ -13,6 +13,7 @@ from syncengine.model.values import ABSENT, Json, is_empty
 from syncengine.planning import questions
 from syncengine.planning.fields import Fields
 from syncengine.planning.scene import Plan, Scene, unless_refused
+from syncengine.planning.sight import body_row
 
 TAKES_PLACE = LIVE | {LinkState.CREATING, LinkState.WAITING}
 """States of which a record has at most one link in a connection's resource."""
@@ -155,13 +156,28 @@ def _leave(scene: Scene, link: Link) -> Plan:
             reading.operation(Action.DELETE, {}, link.external_id), expected=expected
         )
         return unless_refused(scene, Plan(link, operation=operation))
+    read = Plan(link) if scene.record.deleted else reading.plan()
+    if read.record is not None:
+        return replace(read, again=True)
     body = {p: v for p, v in system.set_leave.items() if paths.get(row, p) != v}
     if link.state is not LinkState.LEFT and body:
-        operation = reading.operation(Action.UPDATE, body, link.external_id)
-        return unless_refused(scene, Plan(link, operation=replace(operation, leave=True)))
-    left = replace(link, state=LinkState.LEFT)
-    return (
-        Plan(left)
-        if scene.record.deleted
-        else replace(reading.plan(), link=replace(left, base=reading.base(), wait=None))
-    )
+        return unless_refused(scene, _write_leave(scene, reading, read, body))
+    return replace(read, link=replace(read.link, state=LinkState.LEFT, wait=None))
+
+
+def _write_leave(scene: Scene, reading: Fields, read: Plan, body: dict[str, Json]) -> Plan:
+    """Write ``set.leave``; a value of the vendor's that it runs over, seen and not learned, stays on record."""
+    link, record, sent = read.link, scene.record, body_row(body)
+    written = {n: r for n, r in scene.system.rules.items() if r.look(sent) is not ABSENT}
+    expected = {
+        n: raw for n, r in written.items() if (raw := r.look(link.row or {})) is not ABSENT
+    }
+    lost = tuple(
+        Change(record.id, record.generation, name, lost=raw, lost_by=link.connection,
+               connection=link.connection, rule=str(written[name].position), policy="set.leave")
+        for name, raw in expected.items()
+        if reading.theirs_moved(name, written[name]) and not is_empty(raw)
+    )  # fmt: skip
+    operation = reading.operation(Action.UPDATE, body, link.external_id)
+    operation = replace(operation, leave=True, expected=expected)
+    return replace(read, operation=operation, changes=(*read.changes, *lost))

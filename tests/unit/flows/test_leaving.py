@@ -115,3 +115,66 @@ def test_a_match_only_field_does_not_stand_in_the_way_of_a_delete() -> None:
     made.sync()
     assert not made.cases()
     assert not made.vendors["lms"].rows()
+
+
+def test_an_edit_that_nobody_has_merged_is_read_before_leaving_runs_over_it() -> None:
+    """A vendor's change of a field that ``set.leave`` writes is learned first."""
+    made = duo(lms_system=keeps("{name: nobody}"), fields=FIELDS)
+    mine, theirs = anna(made)
+    made.vendors["lms"].edit(theirs, name="Anne")
+    made.vendors["hr"].edit(mine, job="left")
+    made.scan_all()
+    made.settle()
+    assert made.record().values["name"] == "Anne"
+    assert made.vendors["hr"].row(mine)["name"] == "Anne"
+    assert made.vendors["lms"].row(theirs)["name"] == "nobody"
+
+
+def test_an_edit_between_the_plan_and_the_leaving_write_is_found_stale() -> None:
+    """Rule 7: what ``set.leave`` runs over is compared right before, too."""
+    made = duo(lms_system=keeps("{name: nobody}"), fields=FIELDS)
+    mine, theirs = anna(made)
+    made.vendors["hr"].edit(mine, job="left")
+    made.scan("hr")
+    made.think()
+    made.vendors["lms"].edit(theirs, name="Anne")
+    assert made.send() == {"stale": 1}
+    made.settle()
+    assert made.vendors["hr"].row(mine)["name"] == "Anne"
+    assert made.vendors["lms"].row(theirs)["name"] == "nobody"
+
+
+def test_what_leaving_runs_over_for_a_deleted_record_stays_on_record() -> None:
+    """A value that a deleted record cannot learn any more is kept in its history."""
+    made = duo(
+        hr_system=HR.replace("flow: both", "flow: both, on_missing: delete"),
+        lms_system=keeps("{name: nobody}"),
+        fields=FIELDS,
+    )
+    mine, theirs = anna(made)
+    record = made.record().id
+    made.vendors["hr"].remove(mine)
+    made.scan("hr")
+    made.vendors["lms"].edit(theirs, name="Anne")
+    made.think()
+    made.scan("lms")
+    made.settle()
+    assert made.vendors["lms"].row(theirs)["name"] == "nobody"
+    assert ("Anne", "lms") in [(c.lost, c.lost_by) for c in made.history(record)]
+
+
+def test_a_value_that_leaving_wrote_is_not_the_first_one_of_an_empty_field() -> None:
+    """Where our own field is empty, the constant of ``set.leave`` does not fill it, and coming back empties it."""
+    fields = FIELDS.replace("name: {type: string}", "name: {type: string, clear: true}")
+    made = duo(lms_system=keeps("{name: nobody}"), fields=fields)
+    mine, theirs = anna(made, name=None)
+    made.vendors["hr"].edit(mine, job="left")
+    made.sync()
+    made.sync()
+    assert made.vendors["lms"].row(theirs)["name"] == "nobody"
+    assert made.record().values.get("name") is None
+    assert made.vendors["hr"].row(mine)["name"] is None
+    made.vendors["hr"].edit(mine, job="dev")
+    made.sync()
+    assert made.vendors["lms"].row(theirs)["name"] is None
+    assert made.sync()["converged"]

@@ -164,6 +164,7 @@ BOTH = Side("hr", "a", "b", agrees=False, ours_moved=True, theirs_moved=True)
         ({"ours": None, "theirs_moved": False}, Verdict.KEEP, None),
         ({"ours": None, "theirs_moved": False, "clear": True}, Verdict.WRITE, None),
         ({"ours": None, "given": False, "owner": "lms"}, Verdict.PATCH, "b"),
+        ({"ours": None, "given": False, "theirs_moved": False}, Verdict.KEEP, None),
         ({"first": True, "ours": None}, Verdict.PATCH, "b"),
         ({"first": True, "theirs": None, "clear": True}, Verdict.WRITE, None),
         ({"first": True, "owner": "hr"}, Verdict.PATCH, "b"),

@@ -173,7 +173,8 @@ def test_leaving_writes_what_the_mapping_says_once(record: Any) -> None:
     made = plan(record=record, lms_system=LEAVES)
     assert made.operation is not None
     assert (made.operation.body, made.operation.leave) == ({"name": "gone"}, True)
-    there = plan({"row": {**ROW, "name": "gone"}}, record, lms_system=LEAVES)
+    row = {**ROW, "name": "gone"}
+    there = plan({"row": row, "base": Base(ROW, row)}, record, lms_system=LEAVES)
     assert (there.operation, there.link.state) == (None, LinkState.LEFT)
     left = plan({"state": LinkState.LEFT}, record, lms_system=LEAVES)
     assert (left.operation, left.link.state) == (None, LinkState.LEFT)
