@@ -62,7 +62,8 @@ class Gate(Protocol):
 
     def enter(self, write: bool) -> None:
         """Called right before every request, token calls and repeats included; waits for a free call of the
-        connection's budget. Raises RateLimited or VendorDown, and then nothing must be sent."""
+        connection's budget. Raises RateLimited, VendorDown, or LostRace where the lease would end
+        first; then nothing is sent."""
 
 
 @dataclass(slots=True)

@@ -95,7 +95,7 @@ class Engine:
     def slots(self, connection: str, want: int) -> Iterator[int]:
         """Hold up to ``want`` of the connection's slots; yields how many were free (0: none)."""
         holder, now = new_id(), self.clock.now()
-        until = now + 3 * self.limits.lease
+        until = now + 1.5 * self.limits.lease
         with self.ledger.write() as tx:
             free = tx.take_slots(connection, want, self.concurrency(connection), holder, now, until)
         self.holders[holder] = now
@@ -110,10 +110,10 @@ class Engine:
         """Keep the slots that this process holds, while its work goes on."""
         now = self.clock.now()
         for holder, renewed in self.holders.items():
-            if now - renewed > self.limits.lease:
+            if now - renewed > self.limits.lease / 4:
                 self.holders[holder] = now
                 with self.ledger.write() as tx:
-                    tx.renew_slots(holder, now + 3 * self.limits.lease)
+                    tx.renew_slots(holder, now + 1.5 * self.limits.lease)
 
     def call_all(
         self, jobs: Iterable[tuple[T, Callable[[], Any]]], width: int
