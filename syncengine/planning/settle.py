@@ -17,6 +17,7 @@ from syncengine.planning.sight import (
     roots,
     sent_raw,
     still_listed,
+    unforeseen,
 )
 
 
@@ -141,15 +142,9 @@ def moved_since(system: System, operation: Operation, row: Row | None) -> bool:
     if row is None:
         return True
     return any(
-        name in system.rules and not _same(system, name, row, raw)
-        for name, raw in operation.expected.items()
+        name in operation.expected if found is ABSENT else unforeseen(system, operation, name, found)
+        for name, found in ((name, rule.look(row)) for name, rule in system.rules.items())
     )
-
-
-def _same(system: System, name: str, row: Row, raw: Json) -> bool:
-    rule = system.rules[name]
-    found = rule.look(row)
-    return found is not ABSENT and rule.same(found, raw)
 
 
 def shows(system: System, operation: Operation, row: Row) -> bool:

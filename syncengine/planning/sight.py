@@ -11,7 +11,7 @@ from typing import Literal
 from syncengine.mapping import System, paths
 from syncengine.model.link import Link, LinkState
 from syncengine.model.operation import Action, Operation, OperationState
-from syncengine.model.values import ABSENT, Json, Row
+from syncengine.model.values import ABSENT, Json, Row, is_empty
 
 LABELS = frozenset({"name", "first_name", "last_name", "firstName", "lastName", "email"})
 """Fields that tell a person who a row is, when it is asked to whom it belongs."""
@@ -173,13 +173,19 @@ def note_foreign(system: System, link: Link, row: Row | None, operation: Operati
     noted = dict(link.noted)
     for name, rule in system.rules.items():
         raw = rule.look(row)
-        if raw is ABSENT or name not in operation.expected:
-            continue
         sent = sent_raw(system, operation, name)
         ours = sent is not ABSENT and rule.same(raw, sent)
-        if not ours and not rule.same(raw, operation.expected[name]):
+        if raw is not ABSENT and not ours and unforeseen(system, operation, name, raw):
             noted[name] = raw
     return link if noted == dict(link.noted) else replace(link, noted=noted)
+
+
+def unforeseen(system: System, operation: Operation, name: str, raw: Json) -> bool:
+    """Whether a raw value is not what a write rests on: what the plan saw, or nothing where the row said nothing."""
+    if name in operation.expected:
+        return not system.rules[name].same(raw, operation.expected[name])
+    written = sent_raw(system, operation, name) is not ABSENT
+    return (written or operation.action is Action.DELETE) and not is_empty(raw)
 
 
 def first_sight(

@@ -24,6 +24,7 @@ DELETES = (
     "{resource: people, flow: both, create: out, scope: \"job != 'left'\", on_leave: delete, "
     f"fields: {MAPPED}}}"
 )
+OWNERLESS = "\n  email: {type: email}\n  name: {type: string}\n  job: {type: string}\n"
 KEYED = f"{{resource: people, flow: both, create: out, key: email, fields: {MAPPED}}}"
 
 
@@ -113,6 +114,44 @@ def test_what_the_read_before_the_write_shows_counts_even_if_it_is_not_the_newes
     made.settle()
     assert made.vendors["hr"].row(mine)["job"] == "boss"
     assert lms.row(theirs)["job"] == "boss"
+
+
+def test_a_value_where_the_row_had_none_is_an_edit_too() -> None:
+    """Rule 7: a field that the plan's row did not show, and that somebody filled since, is not run over."""
+    made = duo(fields=OWNERLESS)
+    hr, lms = made.vendors["hr"], made.vendors["lms"]
+    mine = hr.add(email="anna@x.de", name="Anna")
+    made.sync()
+    (theirs,) = lms.rows()
+    assert "job" not in lms.row(theirs)
+    hr.edit(mine, job="lead")
+    made.scan("hr")
+    made.think()
+    lms.edit(theirs, job="boss")
+    assert made.send() == {"stale": 1}
+    made.settle()
+    assert lms.row(theirs)["job"] == "boss"
+    assert made.case().kind is CaseKind.CONFLICT
+
+
+def test_a_value_where_the_row_had_none_is_noted_while_our_write_is_under_way() -> None:
+    """Rule 8: what fills an empty field while our late write is coming stays on record."""
+    made = duo(fields=OWNERLESS)
+    hr, lms = made.vendors["hr"], made.vendors["lms"]
+    mine = hr.add(email="anna@x.de", name="Anna")
+    made.sync()
+    (theirs,) = lms.rows()
+    hr.edit(mine, job="lead")
+    made.scan("hr")
+    made.think()
+    lms.fault("update", "late")
+    made.send()
+    lms.edit(theirs, job="boss")
+    made.scan("lms")
+    made.clock.sleep(lms.late)
+    made.sync()
+    assert lms.row(theirs)["job"] == "lead"
+    assert "boss" in [c.lost for c in made.history(made.record().id)]
 
 
 def test_a_row_that_is_gone_before_the_write_is_not_written() -> None:
