@@ -20,17 +20,11 @@ from syncengine.flows.dispatch import dispatch, probe
 from syncengine.flows.reconcile import reconcile
 from syncengine.flows.refresh import refresh
 from syncengine.flows.sweep import sweep
+from tests.machine.runs import CALLS, EMAILS, LISTINGS, VALUES, Crash
 from tests.machine.world import EDITED, Scene, Traits
 
 NAMES = ("hr", "lms", "tm")
-EMAILS = ("a@x.de", "b@x.de", "c@x.de")
-VALUES: dict[str, st.SearchStrategy[Any]] = {
-    "name": st.sampled_from(["Anna", "Bertalina", "Cem"]),
-    "job": st.sampled_from(["dev", "lead", "left"]),
-    "size": st.sampled_from(["S", "M", "L"]),
-    "note": st.sampled_from(["n1", "n2", None]),
-    "tags": st.lists(st.sampled_from(["x", "y", "z"]), unique=True).map(sorted),
-}
+PLAIN = {name: st.sampled_from(values) for name, values in VALUES.items()}
 TRAITS = st.builds(
     Traits,
     lms_ids=st.sampled_from(["chosen", "search", "marker", "none"]),
@@ -47,10 +41,6 @@ ANY_VENDOR = st.sampled_from(NAMES)
 NUMBER = st.integers(0, 5)
 
 
-class Crash(Exception):
-    """A worker dies."""
-
-
 class Machine(RuleBasedStateMachine):
     """What may happen."""
 
@@ -62,7 +52,7 @@ class Machine(RuleBasedStateMachine):
 
     # people
 
-    @rule(name=st.sampled_from(["hr", "tm"]), email=st.sampled_from(EMAILS), first=VALUES["name"])
+    @rule(name=st.sampled_from(["hr", "tm"]), email=st.sampled_from(EMAILS), first=PLAIN["name"])
     def enter(self, name: str, email: str, first: str) -> None:
         if not any(
             r.get("email", "").lower() == email for r in self.scene.vendor(name).rows().values()
@@ -75,7 +65,7 @@ class Machine(RuleBasedStateMachine):
         if row is None:
             return
         field = data.draw(st.sampled_from(EDITED))
-        self.scene.edit(name, row, field, data.draw(VALUES[field]))
+        self.scene.edit(name, row, field, data.draw(PLAIN[field]))
 
     @rule(name=ANY_VENDOR, number=NUMBER)
     def remove(self, name: str, number: int) -> None:
@@ -89,14 +79,14 @@ class Machine(RuleBasedStateMachine):
 
     # vendors
 
-    @rule(name=ANY_VENDOR, fault=st.sampled_from(["fail", "partial", "empty", "short"]))
+    @rule(name=ANY_VENDOR, fault=st.sampled_from(LISTINGS))
     def bad_listing(self, name: str, fault: Any) -> None:
         self.scene.vendor(name).fault("scan", fault)
 
     @rule(
         name=ANY_VENDOR,
         verb=st.sampled_from(["create", "update", "delete", "get", "find"]),
-        fault=st.sampled_from(["down", "lost", "drop", "late"]),
+        fault=st.sampled_from(CALLS),
     )
     def bad_call(self, name: str, verb: str, fault: Any) -> None:
         reads = verb in ("get", "find")
@@ -160,7 +150,7 @@ SHORT = settings(
     max_examples=25, stateful_step_count=25, deadline=None, database=None,
     suppress_health_check=list(HealthCheck), print_blob=False,
 )  # fmt: skip
-LONG = settings(SHORT, max_examples=1500, stateful_step_count=50)
+LONG = settings(SHORT, max_examples=500, stateful_step_count=50)
 
 
 def test_the_promises_hold_when_all_is_quiet() -> None:

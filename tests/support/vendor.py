@@ -99,7 +99,7 @@ class FakeVendor:
     calls: list[tuple[str, str]] = field(default_factory=list)
     made: Counter[str] = field(default_factory=Counter)
     keys: list[tuple[str, str]] = field(default_factory=list)
-    during: Callable[[], None] | None = None
+    during: Callable[[], object] | None = None
     tables: dict[str, _Table] = field(default_factory=dict)
     stamps: bool = False
     _tally: Tally = field(default_factory=Tally)

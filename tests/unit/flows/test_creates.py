@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from syncengine.flows.reconcile import reconcile
 from syncengine.model.case import CaseKind
 from syncengine.model.link import LinkState
 from syncengine.model.operation import OperationState
@@ -56,6 +57,21 @@ def test_creates_wait_until_every_row_is_told_who_it_is() -> None:
     made.scan("lms")
     made.think()
     assert len(made.unsettled()) == 1
+
+
+def test_creates_wait_for_rows_that_are_not_read_yet() -> None:
+    """Rule 11: a listed row whose key only a single read shows may be the one that is about to be made."""
+    made = duo(lms={"unlisted": ("email",), "search": ()})
+    lms = made.vendors["lms"]
+    theirs = lms.add(email="anna@x.de", name="Anna", job="dev")
+    made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
+    made.scan_all()
+    while reconcile(made.engine):
+        assert not made.unsettled()
+    made.settle()
+    assert list(lms.rows()) == [theirs]
+    assert not lms.keys
+    assert made.sync()["converged"]
 
 
 def test_a_record_that_would_bear_another_one_s_chosen_id_asks() -> None:

@@ -22,16 +22,8 @@ from syncengine.planning.identity import (
     row_keys,
     with_defaults,
 )
-from tests.unit.planning.parts import (
-    FIELDS,
-    LMS,
-    ROW,
-    TODAY,
-    a_link,
-    a_record,
-    an_operation,
-    person,
-)
+from tests.support.people import FIELDS, LMS
+from tests.unit.planning.parts import ROW, TODAY, a_link, a_record, an_operation, person
 
 IN = LMS.replace("create: out", "create: both")
 SCOPE = "person:0"

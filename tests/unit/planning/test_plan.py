@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from syncengine.model.case import CaseKind
 from syncengine.model.link import Base, LinkState, Wait
 from syncengine.model.operation import Action
-from syncengine.planning.plan import Plan, decide
-from syncengine.planning.scene import body_digest
+from syncengine.planning.plan import decide
+from syncengine.planning.scene import Plan, body_digest
 from tests.support.people import FIELDS, LMS, MAPPED
 from tests.unit.planning.parts import ROW, a_link, a_record, scene
 
