@@ -169,9 +169,7 @@ def _write_leave(scene: Scene, reading: Fields, read: Plan, body: dict[str, Json
     """Write ``set.leave``; a value of the vendor's that it runs over, seen and not learned, stays on record."""
     link, record, sent = read.link, scene.record, body_row(body)
     written = {n: r for n, r in scene.system.rules.items() if r.look(sent) is not ABSENT}
-    expected = {
-        n: raw for n, r in written.items() if (raw := r.look(link.row or {})) is not ABSENT
-    }
+    expected = {n: raw for n, r in written.items() if (raw := r.look(link.row or {})) is not ABSENT}
     lost = tuple(
         Change(record.id, record.generation, name, lost=raw, lost_by=link.connection,
                connection=link.connection, rule=str(written[name].position), policy="set.leave")

@@ -142,7 +142,9 @@ def moved_since(system: System, operation: Operation, row: Row | None) -> bool:
     if row is None:
         return True
     return any(
-        name in operation.expected if found is ABSENT else unforeseen(system, operation, name, found)
+        name in operation.expected
+        if found is ABSENT
+        else unforeseen(system, operation, name, found)
         for name, found in ((name, rule.look(row)) for name, rule in system.rules.items())
     )
 
