@@ -6,13 +6,19 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
-from syncengine.flows.births import stubs
+from syncengine.flows.births import spread, stubs
 from syncengine.flows.dispatch import expire
 from syncengine.flows.engine import Engine
+from syncengine.flows.rows import keep_row_keys
+from syncengine.flows.scenes import load_world
 from syncengine.mapping import Entity
 from syncengine.model.connection import ResourceState
+from syncengine.model.link import LinkState
 from syncengine.model.operation import UNSETTLED
 from syncengine.ports import Transaction
+
+WAITS_EVERY = 600.0
+"""Seconds after which links that wait are looked at again."""
 
 MESSAGES = 4
 """Messages of one kind that one sweep sends; the next sweep sends more if there is more."""
@@ -25,6 +31,7 @@ def sweep(engine: Engine) -> Counter[str]:
     sent: Counter[str] = Counter()
     with engine.ledger.write() as tx:
         listings = list(_due_listings(engine, tx))
+        _look_at_waits(engine, tx)
         dirty = tx.dirty_count()
         operations = len(tx.select_operations(UNSETTLED, limit=MESSAGES * engine.limits.batch))
         derivations = len(tx.derivations_due(1))
@@ -39,6 +46,13 @@ def sweep(engine: Engine) -> Counter[str]:
             engine.queue.announce(task, [])
             sent[task] += 1
     return sent
+
+
+def _look_at_waits(engine: Engine, tx: Transaction) -> None:
+    """What waits for a row or record is looked at again now and then, should a wake-up have been missed."""
+    if _mark(tx, "waits", str(int(engine.clock.now() // WAITS_EVERY))):
+        waits = tx.waiting_links(engine.limits.batch * MESSAGES)
+        tx.dirty_links([link.id for link in waits if link.wait is not None and link.wait.key])
 
 
 def _due_listings(engine: Engine, tx: Transaction) -> Iterator[tuple[str, str, str]]:
@@ -106,6 +120,7 @@ def adopt_project(engine: Engine) -> None:
             changed = _mark(tx, f"entity:{entity.name}", _entity_mark(engine, entity))
             if changed:
                 _add_stubs(tx, entity)
+                _look_anew(engine, tx, entity)
             if changed or (entity.uses_today and marks["day"] != today):
                 tx.dirty_entity(entity.name)
         for rule in engine.project.derivations:
@@ -133,6 +148,29 @@ def _mark(tx: Transaction, name: str, digest: str) -> bool:
         return False
     tx.save_connection(replace(state, digest=digest))
     return True
+
+
+def _look_anew(engine: Engine, tx: Transaction, entity: Entity) -> None:
+    """A changed mapping may tell who is who in another way, and look where a listing does not show: identities are
+    taken anew, untied rows are looked at again, and rows that are listed in part are read at the next listing."""
+    records = tx.records_of(entity.name)
+    world = load_world(engine, tx, (), {record.id: record for record in records})
+    spread(engine, tx, records, world, ())
+    for system in entity.systems.values():
+        found = [
+            link.id
+            for link in tx.select_links(entity=entity.name, connection=system.connection)
+            if link.state is LinkState.SEEN or system.needs_get
+        ]
+        links = [
+            replace(
+                link, listed_hash="", dirty=link.dirty + (link.state is LinkState.SEEN),
+                version=link.version + 1,
+            )
+            for link in tx.links(found, lock=True).values()
+        ]  # fmt: skip
+        tx.save_links(links)
+        keep_row_keys(engine, tx, entity, system, links, found)
 
 
 def _add_stubs(tx: Transaction, entity: Entity) -> None:

@@ -76,6 +76,11 @@ def duo(
     return bench(*both, files=(text, *rules), modes=modes, limits=limits)
 
 
+def remap(made: Bench, text: str, modes: Mapping[str, str] | None = None) -> None:
+    """The project is changed, and the engine started anew."""
+    made.engine.project = project(list(made.vendors.values()), text, modes=modes)
+
+
 def anna(made: Bench, **values: Any) -> tuple[str, str]:
     """Enter Anna in ``hr`` and sync; her ids in ``hr`` and in ``lms``."""
     hr, lms = made.vendors["hr"], made.vendors["lms"]
