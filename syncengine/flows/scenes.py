@@ -89,10 +89,11 @@ def load_tied(engine: Engine, tx: Transaction, ids: Sequence[str]) -> Batch:
         if tx.resource(place[1], place[2]).scanned_at and not tx.unsorted_links(*place):
             batch.ready.add(place)
     subjects = [f"rejected:{i}" for i in links]
+    newest = {case.link_id: case for case in tx.cases(subjects=subjects, open_only=False)}
     batch.refused = {
-        case.link_id: str(case.evidence.get("digest", ""))
-        for case in tx.cases(subjects=subjects)
-        if case.link_id
+        link_id: str(case.evidence.get("digest", ""))
+        for link_id, case in newest.items()
+        if link_id and (case.closed_at is None or case.answer == "drop")
     }
     return batch
 

@@ -270,6 +270,10 @@ class Settle:
             return "stale"
         item, holder = self._free(tx, link, items)
         self._save(tx, held, OperationState.CANCELLED, "the row was there")
+        if len(items) > 1:
+            self._save_link(tx, _waits_among(link, items[0]))
+            tx.dirty_waiting({f"op:{operation.id}"})
+            return "stale"
         if item is None:
             self._save_link(tx, link if holder is None else self._waits_for(link, holder))
             tx.dirty_waiting({f"op:{operation.id}"})
@@ -359,3 +363,10 @@ class Settle:
         with self.engine.ledger.write() as tx:
             tx.save_operations([replace(o, next_at=now + 3600) for o in operations])
             tx.raise_cases([replace(unprovable(o), id=new_id(), opened_at=now) for o in operations])
+
+
+def _waits_among(link: Link, item: Item) -> Link:
+    """Several rows fit what was to be made: the next listing shows them, and a person is asked."""
+    place = f"{link.connection}/{link.resource}/{item.external_id}"
+    wait = Wait(f"free:{place}", f"several rows of {link.connection} to be told apart")
+    return replace(link, state=LinkState.WAITING, wait=wait, dirty=0)

@@ -21,6 +21,15 @@ TAKES_PLACE = LIVE | {LinkState.CREATING, LinkState.WAITING}
 
 def decide(scene: Scene) -> Plan:
     """Plan one tied link. Pure."""
+    made = _decided(scene)
+    over = made.link.state in (LinkState.GONE, LinkState.MISSING)
+    if not (over or scene.record.deleted):
+        return made
+    ended = questions.subjects(scene, refused=not over)
+    return replace(made, dissolves=made.dissolves | ended - {case.subject for case in made.cases})
+
+
+def _decided(scene: Scene) -> Plan:
     calm = replace(scene.link, dirty=0, wait=None)
     match calm.state:
         case LinkState.CREATING:
@@ -105,7 +114,7 @@ def _has(body: Mapping[str, Json], name: str) -> bool:
 def _row_gone(scene: Scene, link: Link) -> Plan:
     """A complete scan and a confirming read proved the row gone."""
     gone = replace(link, state=LinkState.GONE)
-    freed = frozenset({f"free:{link.connection}/{link.resource}/{link.external_id}"})
+    freed = frozenset({_place_free(link)})
     if scene.record.deleted or link.state is LinkState.LEFT:
         return Plan(gone, wakes=freed)
     match scene.system.on_missing:
@@ -127,6 +136,11 @@ def _row_gone(scene: Scene, link: Link) -> Plan:
                             policy="on_missing: delete")  # fmt: skip
             return Plan(gone, record=deleted, changes=(change,), wakes=freed)
     return Plan(replace(link, state=LinkState.MISSING), cases=(questions.missing(scene, False),))
+
+
+def _place_free(link: Link) -> str:
+    """What a link waits for that wants this one's row."""
+    return f"free:{link.connection}/{link.resource}/{link.external_id}"
 
 
 def _others_own(scene: Scene) -> bool:
@@ -156,7 +170,8 @@ def _leave(scene: Scene, link: Link) -> Plan:
             reading.operation(Action.DELETE, {}, link.external_id), expected=expected
         )
         return unless_refused(scene, Plan(link, operation=operation))
-    read = Plan(link) if scene.record.deleted else reading.plan()
+    freed = frozenset({_place_free(link)}) if scene.record.deleted else frozenset()
+    read = Plan(link, wakes=freed) if scene.record.deleted else reading.plan()
     if read.record is not None:
         return replace(read, again=True)
     body = {p: v for p, v in system.set_leave.items() if paths.get(row, p) != v}

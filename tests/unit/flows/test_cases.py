@@ -238,3 +238,48 @@ def test_an_answer_is_a_change_like_any_other() -> None:
     made.answer("adopt")
     last = made.history(made.record().id)[-1]
     assert (last.field, last.old, last.new, last.author) == ("name", "Anna", "Anja", "admin")
+
+
+def test_a_write_that_was_dropped_is_not_repeated_for_another_reason() -> None:
+    """Rejected and dropped: the same body stays unsent, even when another field of the row moves."""
+    made = duo()
+    mine, theirs = anna(made)
+    lms = made.vendors["lms"]
+    lms.fault("update", "refuse")
+    made.vendors["hr"].edit(mine, job="lead")
+    made.sync()
+    made.answer("drop")
+    lms.edit(theirs, name="Anne")
+    made.sync()
+    assert made.vendors["hr"].row(mine)["name"] == "Anne"
+    assert [v for v, _ in lms.keys].count("update") == 1
+    assert not made.cases()
+
+
+@pytest.mark.parametrize("kind", ["conflict", "rejected"])
+def test_a_question_about_a_row_that_is_gone_dissolves(kind: str) -> None:
+    """Where the row itself is gone, nobody is asked about its fields or writes any more."""
+    made = duo(fields=FLAG, lms_system=LMS.replace("create: out", "create: out, on_missing: keep"))
+    lms = made.vendors["lms"]
+    if kind == "conflict":
+        _, theirs = conflict(made)
+    else:
+        mine, theirs = anna(made)
+        lms.fault("update", "refuse")
+        made.vendors["hr"].edit(mine, job="lead")
+        made.sync()
+    assert made.case().kind == kind
+    lms.remove(theirs)
+    made.sync()
+    assert not made.cases()
+
+
+def test_a_question_about_a_record_that_is_deleted_dissolves() -> None:
+    """A conflict of a record that went does not wait for an answer any more."""
+    made = duo(fields=FLAG, hr_system=HR.replace("flow: both", "flow: both, on_missing: delete"))
+    mine, _ = conflict(made)
+    assert made.cases()
+    made.vendors["hr"].remove(mine)
+    made.sync()
+    assert not made.records()
+    assert not made.cases()

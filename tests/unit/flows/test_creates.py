@@ -112,6 +112,43 @@ def test_a_waiting_link_goes_on_when_its_row_is_free() -> None:
     assert made.sync()["converged"]
 
 
+def test_a_waiting_link_takes_a_leaver_s_row_over() -> None:
+    """A row that a deleted record left behind goes to the link that waits for it."""
+    made = duo(
+        hr_system=HR.replace("flow: both", "flow: both, on_missing: delete"),
+        lms={"search": ("name",)},
+    )
+    hr, lms = made.vendors["hr"], made.vendors["lms"]
+    first = hr.add(email="anna@x.de", name="Anna", job="dev")
+    made.sync()
+    hr.add(email="other@x.de", name="Anna", job="dev")
+    made.sync()
+    hr.remove(first)
+    made.sync()
+    made.sync()
+    assert [row["email"] for row in lms.rows().values()] == ["other@x.de"]
+    assert len(lms.keys) == 2
+    assert made.sync()["converged"]
+
+
+def test_a_lookup_that_finds_two_rows_takes_neither() -> None:
+    """Rule 11: of two rows that nobody has seen yet, none is taken at random."""
+    made = duo()
+    lms = made.vendors["lms"]
+    made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
+    made.scan_all()
+    made.think()
+    for job in ("dev", "old"):
+        lms.add(email="anna@x.de", name="Anna", job=job)
+    made.send()
+    assert not lms.keys
+    assert made.link("lms").state is LinkState.WAITING
+    made.sync()
+    assert {case.kind for case in made.cases()} == {CaseKind.IDENTITY}
+    assert made.sync()["converged"]
+    assert not lms.keys
+
+
 def test_two_rows_that_fit_a_create_ask() -> None:
     """Rule 11: a lookup that finds two rows takes neither of them."""
     made = duo()
