@@ -89,12 +89,15 @@ def _stay(stage: Stage, screen: Screen) -> None:
 
 @contextmanager
 def _terminated_like_ctrl_c() -> Iterator[None]:
-    """SIGTERM unwinds as Ctrl-C does, so that no part is left behind."""
+    """SIGTERM unwinds as Ctrl-C does, so that no part is left behind; also where a shell that put us into the
+    background had both ignored."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.signal(number, signal.default_int_handler) for number in numbers]
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
