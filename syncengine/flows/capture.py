@@ -145,7 +145,7 @@ def _scan(listing: _Listing, connector: Connector, width: int) -> None:
         engine.needs[listing.connection] += connector.pages(listing.resource, listing.rows)
         return
     with engine.ledger.read() as tx:
-        parents = tx.linked_ids(listing.connection, spec.parent)
+        parents = tx.row_ids(listing.connection, spec.parent)
     for start in range(0, len(parents), PARENTS_A_ROUND):
         some = parents[start : start + PARENTS_A_ROUND]
         began = engine.clock.now()

@@ -118,7 +118,7 @@ class Links(Session):
     def links_of(self, record_ids: Collection[str]) -> list[Link]:
         return self._links(self._in(_c.record_id, record_ids))
 
-    def linked_ids(
+    def row_ids(
         self, connection: str, resource: str, after: str | None = None, limit: int = 0
     ) -> list[str]:
         found = (
@@ -127,7 +127,7 @@ class Links(Session):
             .where(
                 *_listed(connection, resource),
                 _c.external_id.is_not(None),
-                t.among(_c.state, _AT_VENDOR),
+                _c.row.is_not(None),
             )
             .order_by(_c.external_id)
         )

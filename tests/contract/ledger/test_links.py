@@ -40,16 +40,16 @@ def test_links_of_records(ledger: Ledger) -> None:
         assert {link.id for link in tx.links_of(["r1"])} == {"l1", "l2"}
 
 
-def test_linked_ids_go_on_after_one(ledger: Ledger) -> None:
-    """External ids come in binary order, in slices that add up to all linked and left ones."""
+def test_row_ids_go_on_after_one(ledger: Ledger) -> None:
+    """External ids come in binary order, in slices that add up to all rows that are there."""
     names = ["B", "a", "a-b", "aa", "é"]
     fill(ledger, *[a_link(name, f"r-{name}", external_id=name) for name in names])
-    fill(ledger, a_link("l8", "r8", state=LinkState.MISSING), a_link("l9"))
+    fill(ledger, a_link("l8", "r8", state=LinkState.MISSING, row=None), a_link("l9"))
     fill(ledger, a_link("left", "r10", state=LinkState.LEFT, external_id="z"))
     with ledger.read() as tx:
-        assert tx.linked_ids("hakuna", "users") == ["B", "a", "a-b", "aa", "z", "é"]
-        assert tx.linked_ids("hakuna", "users", after="a", limit=2) == ["a-b", "aa"]
-        assert tx.linked_ids("hakuna", "tasks") == []
+        assert tx.row_ids("hakuna", "users") == ["B", "a", "a-b", "aa", "x-l9", "z", "é"]
+        assert tx.row_ids("hakuna", "users", after="a", limit=2) == ["a-b", "aa"]
+        assert tx.row_ids("hakuna", "tasks") == []
 
 
 def test_touching_moves_the_time_of_reading_alone(ledger: Ledger) -> None:
