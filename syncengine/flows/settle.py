@@ -108,10 +108,19 @@ class Settle:
         if operation.action is Action.DELETE:
             tx.dirty_waiting({f"free:{place}"})
         elif operation.action is Action.CREATE:
+            if link.row_version > 1:
+                self._renamed(tx, link)
             known = f"rec:{link.record_id}@{link.connection}"
             tx.dirty_waiting({f"op:{operation.id}", f"ref:{place}", known})
             if any(operation.entity in d.sources for d in self.engine.project.derivations):
                 tx.derive_due([operation.record_id])
+
+    def _renamed(self, tx: Transaction, link: Link) -> None:
+        """A row was made again: rows that name it still name the one that is gone."""
+        for entity in self.engine.project.entities.values():
+            names = any(field.to == link.entity for field in entity.fields.values())
+            if names and link.connection in entity.systems:
+                tx.dirty_entity(entity.name, link.connection)
 
     def _make_room(self, tx: Transaction, link: Link) -> Link:
         """A row that a scan saw before we learned that it is ours, or that a leaver left: one link goes into the

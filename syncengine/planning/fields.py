@@ -127,14 +127,28 @@ class Fields:
         try:
             side = self.side(name, rule, raw)
         except Unresolved as unresolved:
-            self.wait = self.wait or unresolved.wait
-            return Decision(Verdict.KEEP)
+            return self.unresolved(name, rule, unresolved)
         except RowInvalid as invalid:
             self.invalid.append(quarantine(self.scene.entity, self.link, name, invalid))
             return Decision(Verdict.KEEP)
         decision = merge_field(side)
         self.apply(name, rule, raw, side, decision)
         return decision
+
+    def unresolved(self, name: str, rule: Rule, unresolved: Unresolved) -> Decision:
+        """The row names one that is not linked. If it named it when both last agreed, nothing is to be learned,
+        and what it stood for may have another row by now."""
+        if self.theirs_moved(name, rule) or name not in self.canonical:
+            self.wait = self.wait or unresolved.wait
+            return Decision(Verdict.KEEP)
+        ours, writes = self.values.get(name), rule.writes and self.writing
+        if not writes or rule.apply != "always" or is_empty(ours):
+            return Decision(Verdict.KEEP)
+        try:
+            rule.encode(ours, self.context(name))
+        except Unresolved:
+            return Decision(Verdict.KEEP if ours == self.canonical[name] else Verdict.WRITE)
+        return Decision(Verdict.WRITE)
 
     def unseen(self, name: str, rule: Rule) -> Decision:
         """The row says nothing of this field: only what we last wrote can be compared."""

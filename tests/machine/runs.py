@@ -26,7 +26,7 @@ VALUES: dict[str, list[Json]] = {
 }
 WEIGHTS = {
     "enter": 2, "edit": 9, "email": 1, "remove": 2, "wait": 3, "bad_listing": 2, "bad_call": 6,
-    "scan": 6, "hook": 2, "work": 10, "settle": 3, "crash": 4, "both": 4, "during": 3,
+    "scan": 6, "hook": 2, "course": 2, "work": 10, "settle": 3, "crash": 4, "both": 4, "during": 3,
 }  # fmt: skip
 LISTINGS = ("fail", "partial", "empty", "short")
 CALLS = ("down", "lost", "drop", "late", "drop", "late", "refuse")
@@ -48,6 +48,7 @@ def traits(chance: Random) -> Traits:
         tm_lists=chance.choice(["all", "less", "late"]),
         tm_missing=chance.choice(["flag", "keep", "delete"]),
         tm_spells=chance.random() < 0.4,
+        courses=chance.random() < 0.4,
     )
 
 
@@ -110,6 +111,22 @@ class Run:
             self.scene.vendor(name).remove(row)
         return row
 
+    def course(self, name: str) -> Any:
+        """Somebody renames a course, drops it, or enters one for a person."""
+        vendor = self.scene.vendor(name)
+        if "courses" not in vendor.spec.resources:
+            return None
+        rows, person = sorted(vendor.rows("courses")), self.row(name)
+        what = self.chance.choice(["edit", "edit", "remove", "add"])
+        if what == "add" and person is not None:
+            if all(r.get("person") != person for r in vendor.rows("courses").values()):
+                vendor.add("courses", person=person, title=self.chance.choice(["x", "y"]))
+        elif rows and what == "remove":
+            vendor.remove(self.chance.choice(rows), "courses")
+        elif rows:
+            vendor.edit(self.chance.choice(rows), "courses", title=self.chance.choice(["x", "y"]))
+        return what
+
     def during(self, name: str) -> Any:
         """Somebody is quicker than the next write there."""
         row, field = self.row(name), self.chance.choice(list(VALUES))
@@ -147,7 +164,8 @@ class Run:
     # workers
 
     def scan(self, name: str) -> Any:
-        return capture(self.scene.made.engine, name, "people", "scan")
+        resources = sorted(self.scene.vendor(name).spec.resources)
+        return [capture(self.scene.made.engine, name, r, "scan") for r in reversed(resources)]
 
     def hook(self, name: str) -> Any:
         row = self.row(name)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Literal
 
 from syncengine.flows.engine import Limits
 from syncengine.flows.sweep import sweep
-from syncengine.mapping import Context, Project
+from syncengine.mapping import Context, Project, Unresolved
 from syncengine.model.link import Link, LinkState
 from syncengine.model.record import Record, World
+from syncengine.model.resource import ConnectorSpec
 from syncengine.model.values import ABSENT, Json, is_empty
 from tests.support.bench import Bench, emptied, make_bench, new_database, project
 from tests.support.clock import TestClock
@@ -45,6 +46,28 @@ class Traits:
     tm_lists: Literal["all", "less", "late"] = "all"
     tm_missing: Literal["flag", "keep", "delete"] = "flag"
     tm_spells: bool = False
+    courses: bool = False
+
+
+COURSE = """
+version: 1
+entity: course
+fields:
+  person: {type: ref, to: person, required: true}
+  title: {type: string, on_conflict: newest}
+identity: [[person]]
+systems:
+  lms: {resource: courses, flow: both, create: both, on_missing: keep, fields: {person: person, title: title}}
+  tm: {resource: courses, flow: both, create: out, on_missing: recreate, fields: {person: person, title: title}}
+"""
+RULES = """
+version: 1
+derive:
+  - name: basics
+    for: {person: "person.job == 'dev'"}
+    ensure: course
+    with: {person: person, title: "'basics'"}
+"""
 
 
 def lists(how: str) -> dict[str, Any]:
@@ -67,7 +90,12 @@ def own_names(row: dict[str, Json]) -> None:
         row["name"] = row["name"].upper()[:6]
 
 
-def text_of(traits: Traits) -> str:
+def texts_of(traits: Traits) -> tuple[str, ...]:
+    """The entity files and rules."""
+    return (person_of(traits), *((COURSE, RULES) if traits.courses else ()))
+
+
+def person_of(traits: Traits) -> str:
     """The person.yaml."""
     keyed = "key: email, " if traits.lms_ids == "chosen" else ""
     leave = "on_leave: delete" if traits.lms_leave == "delete" else "set: {leave: {note: gone}}"
@@ -92,8 +120,23 @@ def database() -> Any:
     return new_database()
 
 
+def with_courses(declared: ConnectorSpec) -> ConnectorSpec:
+    """The same vendor, with courses of its people."""
+    more = spec(declared.name, "id", "person", "title", resource="courses", search=("person",))
+    return replace(declared, resources={**declared.resources, **more.resources})
+
+
 def vendors(traits: Traits, clock: TestClock) -> list[FakeVendor]:
     """The three."""
+    made = plain_vendors(traits, clock)
+    for vendor in made[1:] if traits.courses else ():
+        vendor.declared = with_courses(vendor.declared)
+        vendor.__post_init__()
+    return made
+
+
+def plain_vendors(traits: Traits, clock: TestClock) -> list[FakeVendor]:
+    """The three, with people only."""
     ids: dict[str, dict[str, Any]] = {
         "chosen": {"chosen_id": "id"},
         "search": {"search": ("email",)},
@@ -129,7 +172,7 @@ def vendors(traits: Traits, clock: TestClock) -> list[FakeVendor]:
 @cache
 def compiled(traits: Traits) -> Project:
     """The project; a vendor's declaration is part of it."""
-    return project(vendors(traits, TestClock()), text_of(traits))
+    return project(vendors(traits, TestClock()), *texts_of(traits))
 
 
 @dataclass
@@ -222,6 +265,7 @@ class Scene:
         for vendor in made.vendors.values():
             assert all(n == 1 for n in vendor.made.values()), "a key made two rows"
         self.check_agreement()
+        self.check_waits()
         self.check_edits()
 
     def sent(self) -> dict[str, int]:
@@ -238,9 +282,9 @@ class Scene:
         """Linked rows in scope show what their record holds, or somebody is asked."""
         made = self.made
         asked = {case.link_id for case in made.cases()}
-        records = {record.id: record for record in made.records()}
+        records = {record.id: record for record in [*made.records(), *made.records("course")]}
         for link in made.links():
-            row = self.vendor(link.connection).rows().get(link.external_id or "")
+            row = self.vendor(link.connection).rows(link.resource).get(link.external_id or "")
             if link.state in (LinkState.LINKED, LinkState.LEFT) and link.id not in asked:
                 assert row is not None, f"linked to nothing: {link}"
             record = records.get(link.record_id or "")
@@ -251,12 +295,20 @@ class Scene:
 
     def check_row(self, link: Link, record: Record, row: dict[str, Json]) -> None:
         """One row against its record, up to the vendor's own spelling."""
-        system = self.made.engine.project.entities["person"].systems[link.connection]
-        world = World(self.made.engine.today)
+        system = self.made.engine.project.entities[link.entity].systems[link.connection]
+        externals = {
+            (k.record_id or "", k.connection): k.external_id or ""
+            for k in self.made.links()
+            if k.entity == "person" and k.state in (LinkState.LINKED, LinkState.LEFT)
+        }
+        world = World(self.made.engine.today, externals=externals)
         spelled = dict(row)
         for name, rule in system.rules.items():
             context = Context(link.connection, world, record, row, record.values.get(name))
-            ours = rule.encode(record.values.get(name), context)
+            try:
+                ours = rule.encode(record.values.get(name), context)
+            except Unresolved:
+                continue
             wanted = {**spelled, name: ours}
             self.vendor(link.connection).shape(wanted)
             theirs = rule.look(row)
@@ -265,6 +317,29 @@ class Scene:
             assert rule.same(theirs, wanted[name]) or rule.same(theirs, ours), (
                 f"{link.connection} {name}: {theirs!r} at the vendor, {ours!r} in the record"
             )
+
+    def check_waits(self) -> None:
+        """Who waits waits for something that is so; who waits for nothing is not left lying."""
+        made = self.made
+        asked = {case.link_id for case in made.cases()}
+        busy = {o.link_id for o in made.unsettled()}
+        unsettled = {f"op:{o.id}" for o in made.unsettled()}
+        live = {record.id: record for record in [*made.records(), *made.records("course")]}
+        for link in made.links():
+            key = "" if link.wait is None else link.wait.key
+            assert not key.startswith("scan:"), f"waits for a listing that came: {link}"
+            assert not key.startswith("op:") or key in unsettled, f"waits for what is over: {link}"
+            if key.startswith("free:"):
+                name = key.removeprefix(f"free:{link.connection}/{link.resource}/")
+                rows = self.vendor(link.connection).rows(link.resource)
+                assert name in rows, f"waits for a row that is gone: {link}"
+            record = live.get(link.record_id or "")
+            idle = link.state is LinkState.CREATING and link.wait is None and link.id not in busy
+            if record is not None and idle and link.id not in asked:
+                system = made.engine.project.entities[link.entity].systems[link.connection]
+                world = World(made.engine.today, live)
+                out = system.scope is not None and not system.scope.on_record(record, world)
+                assert out, f"in scope, without a row, and nobody knows why: {link}"
 
     def check_edits(self) -> None:
         """An edit that the engine has seen was taken, or lost by a named policy, or is asked about."""

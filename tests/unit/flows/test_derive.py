@@ -32,7 +32,7 @@ derive:
 """
 
 
-def school(on_leave: str = "keep") -> Bench:
+def school(on_leave: str = "keep", on_missing: str = "flag") -> Bench:
     """People, and a course for each developer."""
     clock = TestClock()
     hr = FakeVendor(spec("hr", "id", "email", "name", "job", search=("email",)), clock)
@@ -42,7 +42,8 @@ def school(on_leave: str = "keep") -> Bench:
     declared = type(base)("lms", both, (), settle_time=5.0, concurrency=1)
     lms = FakeVendor(declared, clock)
     people = (
-        "{resource: people, flow: both, create: out, fields: {email: email, name: name, job: job}}"
+        f"{{resource: people, flow: both, create: out, on_missing: {on_missing}, "
+        "fields: {email: email, name: name, job: job}}"
     )
     deletes = HR.replace("flow: both", "flow: both, on_missing: delete")
     files = (entity(hr=deletes, lms=people), RECORD, RULES.replace("ON_LEAVE", on_leave))
@@ -115,3 +116,36 @@ def test_derivations_rest_when_nothing_moved() -> None:
     made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
     made.sync()
     assert derive(made.engine) == 0
+
+
+def test_rows_that_name_a_row_that_was_made_again_are_put_right() -> None:
+    """A ref follows its record to the new row, without anybody's edit."""
+    made = school(on_missing="recreate")
+    lms = made.vendors["lms"]
+    made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
+    made.sync()
+    (old,) = lms.rows()
+    lms.remove(old)
+    made.sync()
+    (new,) = lms.rows()
+    assert new != old
+    assert [row["person"] for row in lms.rows("courses").values()] == [new]
+    assert made.sync()["converged"]
+    assert made.sync()["waiting"] == 0
+
+
+def test_a_row_that_names_one_that_is_gone_waits_for_nothing() -> None:
+    """A ref that both sides agreed on is no reason to wait when the row it names is gone."""
+    made = school(on_missing="keep")
+    lms = made.vendors["lms"]
+    made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
+    made.sync()
+    (old,) = lms.rows()
+    lms.remove(old)
+    (course,) = lms.rows("courses")
+    lms.edit(course, "courses", name="other")
+    made.sync()
+    result = made.sync()
+    assert result["waiting"] == 0
+    assert result["converged"]
+    assert made.records("course")[0].values["name"] == "other"

@@ -72,6 +72,22 @@ def test_a_late_page_never_takes_the_time_of_a_newer_read_back() -> None:
     assert {k.external_id: k.need_get for k in made.links("hr")}[second]
 
 
+def test_no_row_of_a_batch_counts_as_read_before_it_was() -> None:
+    """Rule 5: of rows that were read one by one and stored together, none is taken for read too early."""
+    made = duo()
+    hr = made.vendors["hr"]
+    names = [hr.add(email=f"p{n}@x.de", name=f"P{n}", job="dev") for n in range(2)]
+    made.sync()
+    now, system = made.clock.now(), made.engine.project.entities["person"].systems["hr"]
+    rows = hr.rows()
+    reads = [Read(name, rows[name], None, now + n, now + n + 1) for n, name in enumerate(names)]
+    with made.engine.ledger.write() as tx:
+        store(made.engine, tx, made.engine.project.entities["person"], system, "get", reads)
+    times = {k.external_id: k.read_at for k in made.links("hr")}
+    assert times[names[0]] >= now + 1
+    assert times[names[1]] >= now + 2
+
+
 def test_a_read_begun_before_a_settle_does_not_take_our_write_back() -> None:
     """Rule 5: a listing that began before our write was settled cannot show what is there now."""
     made = duo()
