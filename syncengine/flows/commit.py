@@ -125,7 +125,7 @@ class Commit:
         place = f"{system.connection}/{system.resource.name}"
         tx.drop_keys(KeyKind.ROW, [link.id for link in tied])
         tx.dirty_waiting(
-            {f"ref:{place}/{link.external_id}" for link in tied}
+            {f"{what}:{place}/{link.external_id}" for link in tied for what in ("ref", "free")}
             | {f"rec:{link.record_id}@{system.connection}" for link in tied}
         )
 

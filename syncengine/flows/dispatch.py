@@ -11,14 +11,12 @@ from typing import Any
 from syncengine.errors import Exists, Rejected, RowInvalid, SyncengineError, Unknown
 from syncengine.flows.engine import Engine, failed, stops, stubborn
 from syncengine.flows.rows import Read, store
+from syncengine.flows.scenes import rivals_of
 from syncengine.flows.settle import Settle
 from syncengine.mapping import System
-from syncengine.model.key import Key
 from syncengine.model.link import Link, LinkState
 from syncengine.model.operation import Action, Operation, OperationState, Written
-from syncengine.model.record import World
 from syncengine.model.values import Row
-from syncengine.planning.identity import record_keys, row_keys_of
 from syncengine.planning.settle import moved_since, shows
 from syncengine.ports import Item, Transaction
 
@@ -180,7 +178,7 @@ class _Round:
             capture_looks(engine, tx, operations, looks)
             links = tx.links([o.link_id for o in operations], lock=True)
             operations = extended(engine, tx, operations)
-            rivals = self._rivals(tx, operations)
+            rivals = rivals_of(engine, tx, operations)
             for operation in operations:
                 link, look = links.get(operation.link_id), looks[operation.id]
                 system = engine.system(operation.entity, operation.connection)
@@ -199,7 +197,11 @@ class _Round:
                 elif operation.action is Action.DELETE and look.item is None:
                     settle.applied(tx, system, link, operation, None, look.started)
                     outcomes["applied"] += 1
-                elif self._moved(system, link, operation, look, rivals):
+                elif operation.id in rivals and settle.held_back(
+                    tx, link, operation, rivals[operation.id]
+                ):
+                    outcomes["stale"] += 1
+                elif self._moved(system, link, operation, look):
                     settle.stale(tx, link, operation)
                     outcomes["stale"] += 1
                 else:
@@ -207,42 +209,13 @@ class _Round:
         settle.announce()
         return cleared, outcomes
 
-    def _moved(
-        self, system: System, link: Link, operation: Operation, look: Look,
-        rivals: Mapping[str, set[str]],
-    ) -> bool:  # fmt: skip
+    def _moved(self, system: System, link: Link, operation: Operation, look: Look) -> bool:
         if operation.action is Action.CREATE:
-            others = rivals.get(operation.id, set()) - {link.id}
-            return bool(others) or link.state is not LinkState.CREATING
+            return link.state is not LinkState.CREATING
         if look.item is None or moved_since(system, operation, link.row):
             return True
         names = {"_id": look.item.external_id, "_parent": look.item.parent}
         return moved_since(system, operation, {**names, **look.item.row})
-
-    def _rivals(self, tx: Transaction, operations: Sequence[Operation]) -> dict[str, set[str]]:
-        """Operation id -> local links that already show what a create is about to make."""
-        creates = [o for o in operations if o.action is Action.CREATE]
-        if not creates:
-            return {}
-        engine = self.engine
-        rivals: dict[str, set[str]] = {o.id: set() for o in creates}
-        records = tx.records([o.record_id for o in creates])
-        world = World(engine.today, records)
-        asked: dict[tuple[str, str, tuple[Any, ...]], str] = {}
-        keys: list[Key] = []
-        for operation in creates:
-            entity = engine.project.entities[operation.entity]
-            record = records.get(operation.record_id)
-            shown = row_keys_of(entity, record_keys(entity, record, world)) if record else []
-            place = f"{operation.connection}/{operation.resource}/"
-            for key in shown:
-                if key.scope.startswith(place):
-                    asked[(key.kind, key.scope, key.parts)] = operation.id
-                    keys.append(key)
-        for name, owners in (tx.bearers(keys) if keys else {}).items():
-            if name in asked:
-                rivals[asked[name]] |= set(owners)
-        return rivals
 
     def _sends(
         self, cleared: Sequence[Operation], looks: Mapping[str, Look]

@@ -192,5 +192,8 @@ def keep_row_keys(
     sharers = {o for owners in tx.bearers(gone).values() for o in owners} if gone else set()
     if sharers:
         tx.dirty_links(sharers)
+    if gone:
+        place = f"{system.connection}/{system.resource.name}"
+        tx.dirty_waiting({f"free:{place}/{link.external_id}" for link in untied})
     if keys:
         tx.take_keys(keys)

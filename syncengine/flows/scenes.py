@@ -13,7 +13,7 @@ from syncengine.model.operation import Action, Operation, OperationState
 from syncengine.model.record import Record, World
 from syncengine.model.ref import Ref
 from syncengine.model.values import ABSENT, Json
-from syncengine.planning.identity import Hits, RowKeys, row_keys
+from syncengine.planning.identity import Hits, RowKeys, record_keys, row_keys, row_keys_of
 from syncengine.ports import Transaction
 
 Place = tuple[str, str, str]
@@ -168,3 +168,37 @@ def _hits(
         shown = bearers.get((KeyKind.ROW, f"{place}/{scope}", parts), ())
         rows[scope] = [other for other in shown if other != link.id]
     return Hits(records, rows, held, operations, made)
+
+
+def rivals_of(engine: Engine, tx: Transaction, operations: Sequence[Operation]) -> dict[str, Link]:
+    """Operation id -> a local link whose row already is what a create is about to make: an untied row that shows
+    its key, or whoever has the id that it chooses."""
+    creates = [o for o in operations if o.action is Action.CREATE]
+    if not creates:
+        return {}
+    records = tx.records([o.record_id for o in creates])
+    world = World(engine.today, records)
+    asked: dict[tuple[str, str, tuple[Json, ...]], str] = {}
+    keys: list[Key] = []
+    for operation in creates:
+        entity = engine.project.entities[operation.entity]
+        record = records.get(operation.record_id)
+        for key in row_keys_of(entity, record_keys(entity, record, world)) if record else ():
+            if key.scope.startswith(f"{operation.connection}/{operation.resource}/"):
+                asked[(key.kind, key.scope, key.parts)] = operation.id
+                keys.append(key)
+    shown = {
+        owners[0]: asked[name] for name, owners in tx.bearers(keys).items() if name in asked
+    } if keys else {}  # fmt: skip
+    rivals = {shown[i]: link for i, link in tx.links(shown, lock=True).items()} if shown else {}
+    for place in {(o.entity, o.connection, o.resource) for o in creates}:
+        chosen = {o.external_id: o for o in creates if o.external_id and _place(o) == place}
+        held = tx.links_at(*place, list(chosen), lock=True) if chosen else {}
+        for external_id, link in held.items():
+            if link.id != chosen[external_id].link_id:
+                rivals[chosen[external_id].id] = link
+    return rivals
+
+
+def _place(operation: Operation) -> Place:
+    return operation.entity, operation.connection, operation.resource

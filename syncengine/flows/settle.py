@@ -315,6 +315,17 @@ class Settle:
         self._show(tx, system, link, item, look)
         return "applied"
 
+    def held_back(self, tx: Transaction, link: Link, operation: Operation, rival: Link) -> bool:
+        """What a create would make is there, as the local rows say: it waits until that is told apart, unless the
+        rival gives the place up."""
+        if rival.state is not LinkState.SEEN and self._gives_way(tx, rival):
+            return False
+        held = self._ours(tx, operation)
+        if held is not None:
+            self._save(tx, held, OperationState.CANCELLED, "the row was there")
+            self._save_link(tx, self._waits_for(link, rival))
+        return True
+
     def _free(
         self, tx: Transaction, link: Link, items: Sequence[Item]
     ) -> tuple[Item | None, Link | None]:

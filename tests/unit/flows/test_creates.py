@@ -187,6 +187,48 @@ def test_an_open_question_about_a_row_holds_the_create_back() -> None:
     assert not lms.keys
 
 
+def test_an_id_that_another_record_s_row_has_is_not_made_a_second_time() -> None:
+    """Rule 11: a chosen id whose row was another record's, and is gone unseen, waits; records do not mix."""
+    system = KEYED.replace("create: out", "create: out, on_missing: keep")
+    made = duo(lms={"chosen_id": "id", "search": ()}, lms_system=system)
+    hr, lms = made.vendors["hr"], made.vendors["lms"]
+    first = hr.add(email="anna@x.de", name="Anna", job="dev")
+    made.sync()
+    hr.edit(first, email="new@x.de")
+    made.sync()
+    lms.remove("anna@x.de")
+    hr.add(email="anna@x.de", name="Ben", job="dev")
+    made.scan("hr")
+    made.think()
+    made.send()
+    assert not lms.rows()
+    made.sync()
+    made.sync()
+    assert {r.values["name"] for r in made.records()} == {"Anna", "Ben"}
+    assert {row["name"] for row in lms.rows().values()} == {"Ben"}
+    assert {r["name"] for r in hr.rows().values()} == {"Anna", "Ben"}
+
+
+def test_a_create_waits_for_a_question_about_a_row_of_its_key() -> None:
+    """Rule 11: where the vendor cannot be searched, an open question about a local row holds a create back."""
+    made = duo(lms={"search": ()})
+    lms = made.vendors["lms"]
+    made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
+    made.scan_all()
+    made.think()
+    rows = [lms.add(email="anna@x.de", name="Anna", job="dev") for _ in range(2)]
+    made.sync()
+    assert made.sync()["converged"]
+    assert not lms.keys
+    assert len(made.cases()) == 2
+    lms.edit(rows[0], email="other@x.de")
+    made.sync()
+    made.sync()
+    assert not lms.keys
+    linked = [k for k in made.links("lms") if k.state is LinkState.LINKED]
+    assert [k.external_id for k in linked] == [rows[1]]
+
+
 def test_a_create_of_a_record_that_has_changed_since_is_planned_anew() -> None:
     """A create that waited while its record left the scope makes nothing."""
     scoped = LMS.replace("create: out", "create: out, scope: \"job != 'left'\"")
