@@ -157,6 +157,24 @@ def test_going_back_to_a_former_value_is_seen(abilities: dict[str, Any]) -> None
     assert made.vendors["lms"].row(theirs)["name"] == "Anna"
 
 
+@pytest.mark.parametrize("abilities", [{}, {"unlisted": ("job",)}, {"list_lag": 4.0}])
+def test_going_back_before_the_next_listing_is_seen(abilities: dict[str, Any]) -> None:
+    """A change that only a single read showed, and that was taken back before any listing, is taken back here too."""
+    made = duo(hr=abilities)
+    hr = made.vendors["hr"]
+    mine = hr.add(email="anna@x.de", name="Anna", job="dev")
+    made.clock.sleep(10)
+    made.sync()
+    hr.edit(mine, name="Anne")
+    notice(made.engine, "hr", "people", mine, "w1")
+    made.settle()
+    assert made.record().values["name"] == "Anne"
+    hr.edit(mine, name="Anna")
+    made.clock.sleep(10)
+    made.sync()
+    assert made.record().values["name"] == "Anna"
+
+
 def test_a_row_that_a_lagging_listing_showed_before_the_last_change_is_seen_again() -> None:
     """What a lagging listing showed while a single read was ahead of it may become true again, and is seen."""
     made = duo(hr={"list_lag": 15.0})
