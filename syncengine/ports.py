@@ -367,6 +367,9 @@ class Transaction(Protocol):
     def history(self, record_id: str) -> list[Change]:
         """Of one record, oldest first."""
 
+    def changes(self, ids: Collection[int]) -> list[Change]:
+        """Of any record, by id, oldest first."""
+
     # connections
     def connection(self, name: str, lock: bool = False) -> ConnectionState:
         """Fresh if unknown."""

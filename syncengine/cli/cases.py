@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Annotated, Any
 
 import typer
@@ -77,7 +76,9 @@ def show(case_id: Id, as_json: ui.Json = False) -> None:
         _show_writes(case["writes"])
     if case["closed_at"]:
         console.print()
-        console.print(ui.cell(f"closed: {case['answer']} {case['reason']}".rstrip()))
+        by = f" by {case['author']}" if case["author"] else ""
+        why = f": {case['reason']}" if case["reason"] else ""
+        console.print(ui.cell(f"answered{by}: {case['answer']}{why}"))
         return
     console.print("\nAnswers:", style="bold")
     answers = ui.table("", "")
@@ -136,12 +137,11 @@ def answer(
 
     Example: `syncengine cases answer 3f9a12cd link 77b0e1f2 --reason "asked HR"`
     """
-    author = os.environ.get("USER") or "admin"
     with ui.engine() as opened:
         chosen = _the_one(opened, case_id)
         case = look.case(opened, chosen)
         given = _meant(case, " ".join(words))
-        done = give(opened, chosen, given, reason, author)
+        done = give(opened, chosen, given, reason, ui.author())
     if as_json:
         ui.emit({"case": chosen, "answer": given, "done": done})
     else:

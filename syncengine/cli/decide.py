@@ -1,4 +1,4 @@
-"""``pause``, ``resume``, ``db``: what an operator switches."""
+"""``links split|point|join``, ``undo``, ``pause``, ``resume``, ``db``: what a person decides unasked."""
 
 from __future__ import annotations
 
@@ -7,13 +7,21 @@ from typing import Annotated
 import typer
 
 from syncengine.bootstrap import open_ledger
-from syncengine.cli import ui
-from syncengine.flows import status
+from syncengine.cli import look, ui
+from syncengine.cli.passes import find_one
+from syncengine.flows import links, status
+from syncengine.flows.engine import Engine
+from syncengine.flows.undo import undo as take_back
 
 PANEL = "Decide"
 
 database = typer.Typer(help="The database.", no_args_is_help=True)
 
+Of = Annotated[str, typer.Argument(metavar="ENTITY", help="Of which entity, as in `person`.")]
+Place = Annotated[str, typer.Argument(metavar="CONNECTION", help="Where the row is.")]
+Row = Annotated[str, typer.Argument(metavar="ROW", help="The row's id there: `links list`.")]
+Who = Annotated[str, typer.Argument(metavar="RECORD", help="A record: id, name, address.")]
+Reason = Annotated[str, typer.Option(help="Why; it is kept in the history.")]
 Which = Annotated[str | None, typer.Argument(metavar="CONNECTION", help="All, if not given.")]
 
 
@@ -21,7 +29,10 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command(rich_help_panel=PANEL)(pause)
     app.command(rich_help_panel=PANEL)(resume)
+    app.command(rich_help_panel=PANEL)(undo)
     app.add_typer(database, name="db", rich_help_panel="Service")
+    for command in (split, point, join):
+        look.links.command()(command)
 
 
 def pause(
@@ -48,6 +59,89 @@ def resume(connection: Which = None, as_json: ui.Json = False) -> None:
         ui.known("CONNECTION", connection, list(opened.project.connections))
         names = status.resume(opened, connection)
     _tell("Resumed", names, as_json)
+
+
+def split(
+    entity: Of,
+    connection: Place,
+    row: Row,
+    own: Annotated[bool, typer.Option("--own", help="Make a record of its own of it.")] = False,
+    reason: Reason = "",
+    as_json: ui.Json = False,
+) -> None:
+    """Take a row from its record: it was somebody else's. It stays alone, and nothing is deleted.
+
+    Example: `syncengine links split person hakuna 17 --reason "a namesake"`
+    """
+    with ui.engine() as opened:
+        link = _link(opened, entity, connection, row)
+        _done(links.split(opened, link, own, ui.author(), reason), as_json)
+
+
+def point(
+    entity: Of, connection: Place, row: Row, record: Who, reason: Reason = "",
+    as_json: ui.Json = False,
+) -> None:  # fmt: skip
+    """Make a row the row of a record, whomever it belonged to before.
+
+    Example: `syncengine links point person hakuna 17 "Anna Meier"`
+    """
+    with ui.engine() as opened:
+        link = _link(opened, entity, connection, row)
+        meant = find_one(opened, record, entity)
+        _done(links.point(opened, link, meant, ui.author(), reason), as_json)
+
+
+def join(
+    entity: Of,
+    kept: Who,
+    gone: Annotated[str, typer.Argument(metavar="OTHER", help="The record that goes into it.")],
+    reason: Reason = "",
+    as_json: ui.Json = False,
+) -> None:
+    """Make two records one. The first keeps its values; what the second had besides stays in the history.
+
+    Example: `syncengine links join person 77b0e1f2 9c01aa34 --reason "the same Anna"`
+    """
+    with ui.engine() as opened:
+        ui.known("ENTITY", entity, list(opened.project.entities))
+        first, second = (find_one(opened, text, entity) for text in (kept, gone))
+        _done(links.join(opened, first, second, ui.author(), reason), as_json)
+
+
+def undo(
+    change: Annotated[int, typer.Argument(metavar="CHANGE", help="Its number: `explain`.")],
+    reason: Reason = "",
+    as_json: ui.Json = False,
+) -> None:
+    """Give a field back what a change replaced, or what a merge decided against. It is a change like any other.
+
+    Example: `syncengine undo 4711 --reason "entered for the wrong Anna"`
+    """
+    with ui.engine() as opened:
+        undone, value = take_back(opened, change, ui.author(), reason)
+        _done(f"{undone.field} is {ui.plain(value)} again", as_json)
+
+
+def _link(opened: Engine, entity: str, connection: str, row: str) -> str:
+    """The id of the one link that is meant; anything else is bad usage."""
+    ui.known("ENTITY", entity, list(opened.project.entities))
+    systems = opened.project.entities[entity].systems
+    ui.known("CONNECTION", connection, list(systems))
+    with opened.ledger.read() as tx:
+        found = tx.links_at(entity, connection, systems[connection].resource.name, [row])
+    if row not in found:
+        raise typer.BadParameter(
+            f"{connection} has no {entity} {row!r}: see `syncengine links list`", param_hint="ROW"
+        )
+    return found[row].id
+
+
+def _done(done: str, as_json: bool) -> None:
+    if as_json:
+        ui.emit({"done": done})
+    else:
+        ui.screen().print(ui.cell(f"Done: {done}. The next sync carries it on."))
 
 
 def _tell(done: str, names: list[str], as_json: bool) -> None:

@@ -48,32 +48,52 @@ def explain(
         )
     ui.screen().print(rows)
     if field is not None:
-        _show_changes(document["fields"][0]["changes"])
-        _show_systems(document["fields"][0]["systems"])
+        _show_story(document["fields"][0])
+        _show_systems(document["fields"][0])
 
 
-def _show_changes(changes: list[dict[str, Any]]) -> None:
-    ui.screen().print("\nChanges:" if changes else "\nNo changes since the record was made.")
-    for change in changes:
-        who = change["from"] or change["author"] or "us"
-        line = f"  {ui.clock(change['at'])}  {ui.plain(change['old'])} → {ui.plain(change['new'])}"
-        line += f"  from {who}: {change['policy']} ({change['rule'] or 'no rule'})"
-        if change["lost"] is not None:
-            line += f"; {ui.plain(change['lost'])} of {change['lost_by']} lost"
-        ui.screen().print(ui.cell(line), soft_wrap=True)
+def _show_story(field: dict[str, Any]) -> None:
+    """What happened to the field, in order: who showed or decided what, what we wrote where."""
+    told = [(c["at"], _change(c)) for c in field["changes"]]
+    told += [(w["at"], _write(w)) for w in field["writes"]]
+    ui.screen().print("\nWhat happened:" if told else "\nNothing happened since it was made.")
+    for at, line in sorted(told, key=lambda pair: pair[0]):
+        ui.screen().print(ui.cell(f"  {ui.clock(at)}  {line}"), soft_wrap=True)
+    if field["changes"]:
+        ui.screen().print("  #: the change's number, for `syncengine undo`", style="dim")
 
 
-def _show_systems(systems: list[dict[str, Any]]) -> None:
-    rows = ui.table("system", "its value", "flow", "read", "our last write")
-    for system in systems:
-        last = system["written"]
+def _change(change: dict[str, Any]) -> str:
+    who = change["from"] or change["author"] or "syncengine"
+    event = f" (event {change['event']})" if change["event"] else ""
+    line = f"#{change['change']} {who}{event}: "
+    if change["old"] != change["new"]:
+        line += f"{ui.plain(change['old'])} → {ui.plain(change['new'])}; "
+    if change["lost"] is not None:
+        line += f"{ui.plain(change['lost'])} of {change['lost_by'] or 'us'} put aside; "
+    because = (change["policy"], change["rule"], change["reason"])
+    return line + ", ".join(part for part in because if part)
+
+
+def _write(write: dict[str, Any]) -> str:
+    line = f"{write['action']} {write['to']}: {ui.plain(write['value'])}; {write['state']}"
+    return (
+        line
+        + f", {write['rule']}" * bool(write["rule"])
+        + f": {write['answer']}" * bool(write["answer"])
+    )
+
+
+def _show_systems(field: dict[str, Any]) -> None:
+    ui.screen().print(f"\nIt is changed by: {field['owner']}.")
+    rows = ui.table("system", "its value", "flow", "rule", "read")
+    for system in field["systems"]:
         rows.add_row(
             ui.cell(f"{system['connection']} {system['external_id'] or ''}", width=30),
             ui.cell(system["value"], width=40),
             system["flow"],
+            ui.cell(system["rule"], "dim"),
             ui.cell(ui.clock(system["read_at"])[:16], "dim"),
-            ui.cell(f"{last['state']} {ui.clock(last['at'])[:16]}" if last else "–"),
         )
-    if systems:
-        ui.screen().print()
+    if field["systems"]:
         ui.screen().print(rows)

@@ -79,6 +79,11 @@ def settings() -> Settings:
     return found
 
 
+def author() -> str:
+    """Who decides: the user of this machine."""
+    return environ.get("USER") or "admin"
+
+
 @contextmanager
 def engine() -> Iterator[Engine]:
     """The engine of this environment. Raises ConfigInvalid."""

@@ -20,15 +20,18 @@ Document = dict[str, Any]
 
 def explain(engine: Engine, record_id: str, field: str | None = None) -> Document:
     """The document of ``explain --json``: each field (or the one) with its value, the change that made it so, all its
-    changes, and how it stands in each system. Sensitive values are dotted. Raises KeyError for an unknown record."""
+    changes, our writes of it, and how it stands in each system. Sensitive values are dotted. Raises KeyError for an
+    unknown record."""
     with engine.ledger.read() as tx:
         record = tx.records([record_id])[record_id]
         entity = engine.project.entities[record.entity]
         history = tx.history(record_id)
         links = tx.links_of([record_id])
         written = tx.select_operations(record_id=record_id)
-        values = entity.values(record, load_world(engine, tx, links, {record.id: record}))
+        world = load_world(engine, tx, links, {record.id: record})
+        values = entity.values(record, world)
         seen = [v for c in history for v in (c.old, c.new, c.lost) if _is_ref(entity, c.field)]
+        seen += [v for o in written for n, v in o.carried.items() if _is_ref(entity, n)]
         refs = {t for v in seen for t in as_list(v) if isinstance(t, str)}
         called = names(engine, tx, [record_id, *refs])
     asked = [field] if field else list(entity.fields)
@@ -41,9 +44,13 @@ def explain(engine: Engine, record_id: str, field: str | None = None) -> Documen
             {
                 "field": name,
                 "value": called.value(entity, name, values.get(name)),
+                "owner": entity.fields[name].owned_by(record, world) or "anyone",
                 "because": _because(called, entity, name, history, not is_empty(values.get(name))),
                 "changes": [_change(called, entity, c) for c in history if c.field == name],
-                "systems": _systems(engine, entity, name, links, written),
+                "writes": [
+                    _write(called, entity, name, o) for o in reversed(written) if name in o.carried
+                ],
+                "systems": _systems(engine, entity, name, links),
             }
             for name in asked
         ],
@@ -72,6 +79,7 @@ def _change(called: Names, entity: Entity, change: Change) -> Document:
         k: called.value(entity, change.field, getattr(change, k)) for k in ("old", "new", "lost")
     }
     return {
+        "change": change.id,
         "at": change.at,
         "from": change.connection,
         **(shown if change.field else {"new": change.new}),
@@ -79,14 +87,26 @@ def _change(called: Names, entity: Entity, change: Change) -> Document:
         "policy": change.policy,
         "rule": change.rule,
         "author": change.author,
+        "reason": change.reason,
         "event": change.stamp or None,
     }
 
 
-def _systems(
-    engine: Engine, entity: Entity, name: str, links: Sequence[Link], written: Sequence[Operation]
-) -> list[Document]:
-    """The vendor's own value in each system that has a rule for the field, and our last write of it."""
+def _write(called: Names, entity: Entity, name: str, operation: Operation) -> Document:
+    """One write that carried the field, and what the vendor answered."""
+    return {
+        "at": operation.created_at,
+        "to": operation.connection,
+        "action": "leave" if operation.leave else str(operation.action),
+        "value": called.value(entity, name, operation.carried[name]),
+        "rule": operation.causes.get(name, ""),
+        "state": str(operation.state),
+        "answer": operation.detail,
+    }
+
+
+def _systems(engine: Engine, entity: Entity, name: str, links: Sequence[Link]) -> list[Document]:
+    """The vendor's own value in each system that has a rule for the field."""
     found = []
     for link in links:
         system = engine.system(link.entity, link.connection)
@@ -95,7 +115,6 @@ def _systems(
             continue
         raw = rule.look(link.row) if link.row is not None else ABSENT
         hidden = entity.fields[name].sensitive and not is_empty(raw)
-        last = next((o for o in written if o.link_id == link.id and name in o.carried), None)
         found.append(
             {
                 "connection": link.connection,
@@ -104,7 +123,6 @@ def _systems(
                 "flow": rule.flow,
                 "rule": str(rule.position),
                 "read_at": link.read_at or None,
-                "written": {"at": last.created_at, "state": str(last.state)} if last else None,
             }
         )
     return found

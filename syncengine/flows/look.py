@@ -244,6 +244,7 @@ def _case(called: Names, links: Mapping[str, Link], case: Case) -> Document:
         "opened_at": case.opened_at,
         "closed_at": case.closed_at,
         "answer": case.answer,
+        "author": case.author,
         "reason": case.reason,
     }
 

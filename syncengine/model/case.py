@@ -28,6 +28,7 @@ class Case:
     """A question. ``subject`` makes it unique while open (the same question is not asked twice).
 
     ``evidence``: what a person needs to see; encrypted at rest. ``answers``: answer -> what it will do.
+    ``author``, ``reason``: who answered, and why.
     """
 
     id: str
@@ -42,5 +43,6 @@ class Case:
     operation_id: str | None = None
     opened_at: float = 0.0
     answer: str | None = None
+    author: str = ""
     reason: str = ""
     closed_at: float | None = None

@@ -13,7 +13,8 @@ class Change:
     ``deleted``). ``lost``: the value that a merge decided against (``lost_by``: where it came from).
     ``stamp``: id of the event that showed the new value. ``connection``: where it came from, ``""`` for us.
     ``rule``: position of the mapping rule. ``policy``: what decided (``only change``, ``owner``, ``newest``,
-    ``answer`` ...). ``at``: epoch seconds."""
+    ``answer`` ...). ``at``: epoch seconds. ``author``, ``reason``: of a person's decision. ``id`` orders the history;
+    0 before it is stored."""
 
     record_id: str
     generation: int
@@ -28,3 +29,5 @@ class Change:
     policy: str = ""
     author: str = ""
     at: float = 0.0
+    reason: str = ""
+    id: int = 0

@@ -17,7 +17,7 @@ from syncengine.model.event import Event
 _MANY = 4000
 """Events per statement: as many as SQLite's 32,766 parameters allow for their six columns, and less."""
 _EVENT = [t.events.c[name] for name in Event.__slots__]
-_CHANGE = [column for column in t.history.c if column is not t.history.c.id]
+_CHANGE = list(t.history.c)
 
 
 def _event_row(event: Event) -> Values:
@@ -43,7 +43,7 @@ def _case_row(case: Case, vault: Vault) -> Values:
         "operation_id": case.operation_id,
         "opened_at": case.opened_at,
         "answer": case.answer,
-        "reason": vault.seal(case.reason or None),
+        "reason": vault.seal([case.author, case.reason] if case.author or case.reason else None),
         "closed_at": case.closed_at,
     }
 
@@ -54,6 +54,8 @@ def _case(row: Sequence[Any], vault: Vault) -> Case:
         reason, closed_at,
     ) = row  # fmt: skip
     question, evidence, answers = vault.open(told)
+    why = vault.open(reason)
+    author, why = why if isinstance(why, list) else ("", why or "")
     return Case(
         id=id_,
         kind=CaseKind(kind),
@@ -67,7 +69,8 @@ def _case(row: Sequence[Any], vault: Vault) -> Case:
         operation_id=operation_id,
         opened_at=opened_at,
         answer=answer,
-        reason=vault.open(reason) or "",
+        author=author,
+        reason=why,
         closed_at=closed_at,
     )
 
@@ -77,7 +80,7 @@ def _change_row(change: Change, vault: Vault) -> Values:
         "record_id": change.record_id,
         "generation": change.generation,
         "field": change.field,
-        "change": vault.seal([change.old, change.new, change.lost]),
+        "change": vault.seal([change.old, change.new, change.lost, change.reason]),
         "lost_by": change.lost_by,
         "stamp": change.stamp,
         "connection": change.connection,
@@ -89,8 +92,10 @@ def _change_row(change: Change, vault: Vault) -> Values:
 
 
 def _change(row: Sequence[Any], vault: Vault) -> Change:
-    record_id, generation, field, change, *rest = row
-    return Change(record_id, generation, field, *vault.open(change), *rest)
+    id_, record_id, generation, field, change, *rest = row
+    old, new, lost, *reason = vault.open(change)
+    known = [record_id, generation, field, old, new, lost, *rest, "".join(reason), id_]
+    return Change(*known)
 
 
 class Journal(Session):
@@ -161,6 +166,10 @@ class Journal(Session):
 
     def add_history(self, changes: Sequence[Change]) -> None:
         self._insert(t.history, [_change_row(change, self._vault) for change in changes])
+
+    def changes(self, ids: Collection[int]) -> list[Change]:
+        found = select(*_CHANGE).where(t.history.c.id.in_(ids)).order_by(t.history.c.id)
+        return [_change(row, self._vault) for row in self._rows(found)]
 
     def history(self, record_id: str) -> list[Change]:
         found = select(*_CHANGE).where(t.history.c.record_id == record_id).order_by(t.history.c.id)

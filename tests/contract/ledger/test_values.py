@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 import pytest
 from hypothesis import given
 from sqlalchemy import Engine
@@ -56,7 +57,9 @@ def test_what_is_added_is_read_back(
         assert tx.operations([operation.id, "unknown"]) == {operation.id: operation}
         assert tx.records([record.id, "unknown"]) == {record.id: record}
         assert tx.cases(ids=[case.id], open_only=False) == [case]
-        assert tx.history(change.record_id) == [change]
+        (stored,) = tx.history(change.record_id)
+        assert replace(stored, id=change.id) == change
+        assert tx.changes([stored.id]) == [stored]
 
 
 @SOME

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from syncengine.flows.cases import WrongAnswer
+from syncengine.flows.decisions import NotPossible
 from syncengine.model.case import CaseKind
 from syncengine.model.link import LinkState
 from tests.support.bench import Bench
@@ -222,10 +222,10 @@ def test_a_wrong_answer_changes_nothing() -> None:
     made = duo(fields=FLAG)
     conflict(made)
     case = made.case()
-    with pytest.raises(WrongAnswer, match="record"):
+    with pytest.raises(NotPossible, match="record"):
         made.answer("perhaps", case)
     made.answer("record", case)
-    with pytest.raises(WrongAnswer, match="closed"):
+    with pytest.raises(NotPossible, match="closed"):
         made.answer("record", case)
 
 

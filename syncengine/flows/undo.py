@@ -1,0 +1,52 @@
+"""Undo: a change of the past is taken back by a new one, with an author."""
+
+from __future__ import annotations
+
+from syncengine.flows.decisions import Decision, NotPossible
+from syncengine.flows.engine import Engine
+from syncengine.flows.plan import DOTS
+from syncengine.flows.scenes import load_world
+from syncengine.mapping import Entity
+from syncengine.model.change import Change
+from syncengine.model.record import Record
+from syncengine.model.values import Json, is_empty
+
+
+def undo(engine: Engine, change_id: int, author: str, reason: str = "") -> tuple[Change, Json]:
+    """Give a field the value that a change replaced or decided against, by a change like any other: vendors are told,
+    safety counts it, it can be undone. Returns the change and the value,
+    dotted where it is sensitive. Raises NotPossible."""
+    with engine.ledger.write() as tx:
+        act = Decision(engine, tx, author, reason)
+        found = tx.changes([change_id])
+        if not found:
+            raise NotPossible(f"there is no change {change_id}: `syncengine explain` lists them")
+        change = found[0]
+        record = act.record(change.record_id)
+        entity = engine.project.entities[record.entity]
+        value = change.lost if change.old == change.new else change.old
+        _check(act, entity, record, change, value)
+        act.change(record, {change.field: value}, f"undo {change_id}")
+    for task in ("refresh", "reconcile"):
+        engine.queue.announce(task, [])
+    return change, DOTS if entity.fields[change.field].sensitive else value
+
+
+def _check(act: Decision, entity: Entity, record: Record, change: Change, value: Json) -> None:
+    declared = entity.fields.get(change.field)
+    if declared is None:
+        raise NotPossible(f"change {change.id} is of the whole record; only a field can be undone")
+    if declared.formula is not None:
+        raise NotPossible(f"{declared.name} is computed ({declared.formula.position})")
+    if record.values.get(declared.name) == value:
+        raise NotPossible(f"{declared.name} has that value already")
+    if is_empty(value) and not declared.clear:
+        raise NotPossible(f"{declared.name} had no value before, and is not to be emptied")
+    owner = declared.owned_by(record, load_world(act.engine, act.tx, (), {record.id: record}))
+    system = entity.systems.get(owner or "")
+    rule = system.rules.get(declared.name) if system is not None else None
+    if rule is not None and not rule.writes:
+        raise NotPossible(
+            f"{declared.name} belongs to {owner} and is never written there ({rule.position}): "
+            f"change it in {owner}"
+        )
