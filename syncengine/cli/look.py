@@ -60,13 +60,10 @@ def status(as_json: ui.Json = False) -> None:
 
 
 def _state(connection: dict[str, Any]) -> Text:
-    """The worst thing there is to say."""
-    if connection["off"]:
-        return ui.cell(f"off: {connection['off']}", "yellow")
-    if connection["halted"]:
-        return ui.cell(f"halted: {connection['halted']}", "red")
-    if connection["paused"]:
-        return ui.cell(f"paused: {connection['paused']}", "yellow")
+    """What there is to say, the worst first."""
+    said = [f"{n}: {connection[n]}" for n in ("off", "halted", "paused") if connection[n]]
+    if said:
+        return ui.cell("; ".join(said), "red" if connection["halted"] else "yellow")
     if (connection["blocked_until"] or 0) > time():
         return ui.cell(f"blocked until {ui.clock(connection['blocked_until'])[-8:]}", "yellow")
     return ui.cell("writes", "green") if connection["mode"] == "write" else ui.cell("observes")

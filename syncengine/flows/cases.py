@@ -101,7 +101,7 @@ class _Answer(Decision):
         base = Base(canonical, vendor, link.base.expected)
         self.save(replace(link, base=base, dirty=link.dirty + 1))
         self.note(record, self.policy, "", None, f"conflict: {self.given} counts")
-        return f"the value of {self.given} counts"
+        return "our value counts" if self.given == "record" else f"the value of {self.given} counts"
 
     def _delete_or_keep(self, link: Link) -> str:
         if self.given == "keep":

@@ -309,7 +309,7 @@ def _sides(called: Names, links: Mapping[str, Link], case: Case) -> list[Documen
         sides.append(_side(f"this row: {link.connection} {link.external_id or ''}", values))
     sides += [_row_side(called.engine, links[i]) for i in evidence.get("rows", ()) if i in links]
     about = evidence.get("records") or ([case.record_id] if case.record_id else [])
-    sides += [_record_side(called, entity, i) for i in about if i in called.records]
+    sides += [_record_side(called, entity, i, len(about)) for i in about if i in called.records]
     if "body" in evidence:
         sides.append(_side("we sent", _body(system, evidence["body"])))
     if "found" in evidence:
@@ -346,10 +346,10 @@ def _row_side(engine: Engine, link: Link) -> Document:
     return _side(f"{link.connection} {link.external_id or ''}", values)
 
 
-def _record_side(called: Names, entity: Entity, record_id: str) -> Document:
+def _record_side(called: Names, entity: Entity, record_id: str, of: int) -> Document:
     record = called.records[record_id]
     values = {n: called.value(entity, n, v) for n, v in record.values.items()}
-    return _side(f"record {record_id[-8:]}", values)
+    return _side("our record" if of == 1 else f"record {record_id[-8:]}", values)
 
 
 def _body(system: System | None, body: Mapping[str, Json]) -> dict[str, Json]:

@@ -238,7 +238,7 @@ def quarantine(entity: Entity, link: Link, name: str, invalid: RowInvalid) -> Ca
         id="",
         kind=CaseKind.QUARANTINED,
         subject=f"quarantined:{link.id}",
-        question=f"A row of {link.connection} {link.resource} does not fit: {name}: {invalid}",
+        question=f"A row of {link.connection} {link.resource} does not fit: {invalid}",
         evidence={"field": name, "found": invalid.evidence, "external_id": link.external_id},
         answers={"retry": "read the row again and go on"},
         entity=entity.name,

@@ -144,7 +144,7 @@ def staged(entity: str, connection: str, kind: str, links: list[str], allowed: i
         id="",
         kind=CaseKind.STAGED,
         subject=f"staged:{entity}:{connection}:{kind}",
-        question=f"{len(links)} {kind}s of {entity} in {connection} wait: only {allowed} are allowed at a time.",
+        question=f"{len(links)} {kind}s of {entity} in {connection} wait: safety allows {allowed} at a time.",
         evidence={"links": links, "allowed": allowed},
         answers={"approve": "send them all", "reject": "send none of them"},
         entity=entity,
