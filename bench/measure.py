@@ -1,5 +1,5 @@
-"""The processes that are measured: ``python -m bench.measure pass`` and ``python -m bench.measure bare FILE``.
-Each prints one JSON document."""
+"""The processes that are measured: ``python -m bench.measure pass``, ``plan`` and ``bare FILE``. Each prints one JSON
+document."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from sqlalchemy import Engine as Database
 from sqlalchemy import event
 
 from syncengine.bootstrap import open_engine
+from syncengine.flows.plan import plan
 from syncengine.flows.sync import sync
 from syncengine.settings import read_settings
 
@@ -82,10 +83,26 @@ def one_pass(profile: str | None) -> dict[str, Any]:
     }
 
 
-def bare(plan: Path) -> dict[str, Any]:
+def from_the_mirror() -> dict[str, Any]:
+    """One ``plan`` of everything, for which no vendor is called."""
+    with open_engine(read_settings()) as engine:
+        started, worked = time.perf_counter(), time.process_time()
+        document = plan(engine)
+        took, cpu = time.perf_counter() - started, time.process_time() - worked
+        sent = [connector.tally for connector in engine.connectors.values()]
+    return {
+        "seconds": took,
+        "cpu": cpu,
+        "peak_mb": peak(),
+        "changes": len(document["changes"]),
+        "calls": sum(tally.reads + tally.writes for tally in sent),
+    }
+
+
+def bare(told_in: Path) -> dict[str, Any]:
     """The same requests by an httpx client and nothing else: fetched and decoded, with the same concurrency.
-    ``plan``: ``{"width": 4, "groups": [{"headers": {...}, "urls": [...], "at_once": true}]}``."""
-    told = json.loads(plan.read_text("utf-8"))
+    ``told_in`` holds ``{"width": 4, "groups": [{"headers": {...}, "urls": [...], "at_once": true}]}``."""
+    told = json.loads(told_in.read_text("utf-8"))
     started, worked, bytes_read = time.perf_counter(), time.process_time(), 0
     clients: dict[str, httpx.Client] = defaultdict(lambda: httpx.Client(timeout=30))
     with ThreadPoolExecutor(told["width"]) as pool:
@@ -109,5 +126,11 @@ def bare(plan: Path) -> dict[str, Any]:
 
 if __name__ == "__main__":
     what, *more = sys.argv[1:]
-    result = bare(Path(more[0])) if what == "bare" else one_pass(os.environ.get("BENCH_PROFILE"))
-    print(json.dumps(result))
+    if what == "bare":
+        print(json.dumps(bare(Path(more[0]))))
+    else:
+        print(
+            json.dumps(
+                from_the_mirror() if what == "plan" else one_pass(os.environ.get("BENCH_PROFILE"))
+            )
+        )

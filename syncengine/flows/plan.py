@@ -11,7 +11,7 @@ from syncengine.flows.capture import capture
 from syncengine.flows.engine import Engine
 from syncengine.flows.reconcile import decide_all
 from syncengine.flows.refresh import refresh
-from syncengine.flows.scenes import Batch, load_tied
+from syncengine.flows.scenes import Batch, load_records
 from syncengine.flows.sweep import listed
 from syncengine.mapping import Entity
 from syncengine.model.change import Change
@@ -71,24 +71,25 @@ def _unsorted(engine: Engine) -> int:
 
 
 def _plans_of(engine: Engine, entity: Entity) -> Iterator[_Found]:
+    """Each record once, with all its links, found by paging through the links."""
     after: str | None = None
+    done: set[str] = set()
     states = [state for state in LinkState if state is not LinkState.SEEN]
     while True:
         with engine.ledger.read() as tx:
             links = tx.select_links(entity=entity.name, states=states, after=after, limit=CHUNK)
             if not links:
                 return
-            records = {link.record_id for link in links if link.record_id is not None}
-            every = [link.id for link in tx.links_of(records)]
-            batch = load_tied(engine, tx, every)
-            busy = tx.unsettled(every)
-        own = {link.id for link in links}
-        yield _plan_batch(engine, entity, batch, own, busy)
+            records = {link.record_id for link in links if link.record_id is not None} - done
+            batch = load_records(engine, tx, records)
+            busy = tx.unsettled(list(batch.links))
+        yield _plan_batch(engine, entity, batch, busy)
+        done |= records
         after = links[-1].id
 
 
 def _plan_batch(
-    engine: Engine, entity: Entity, batch: Batch, own: set[str], busy: Mapping[str, Operation]
+    engine: Engine, entity: Entity, batch: Batch, busy: Mapping[str, Operation]
 ) -> _Found:
     """Plan all links of a batch; what a record learns is carried on to its other links."""
     found, operations = _Found(), dict[str, Operation]()
@@ -103,19 +104,18 @@ def _plan_batch(
                 batch.world = replace(
                     batch.world, records={**batch.world.records, plan.record.id: plan.record}
                 )
-                learned |= {(c.record_id, c.field): c for c in plan.changes if link.id in own}
+                learned |= {(c.record_id, c.field): c for c in plan.changes}
                 moved = True
             if plan.operation is not None:
                 operations[link.id] = plan.operation
             else:
                 operations.pop(link.id, None)
             batch.links[link.id] = replace(plan.link, dirty=0)
-            found.questions += Counter(str(c.kind) for c in plan.cases if link.id in own)
+            found.questions += Counter(str(c.kind) for c in plan.cases)
         if not moved:
             break
     for operation in (*operations.values(), *busy.values()):
-        if operation.link_id in own:
-            found.changes.append(_written(engine, entity, operation, batch.records))
+        found.changes.append(_written(engine, entity, operation, batch.records))
     found.changes += [_learned(entity, change) for change in learned.values()]
     return found
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from syncengine.flows.engine import Engine
@@ -80,10 +80,22 @@ def as_list(value: Json) -> list[Json]:
 def load_tied(engine: Engine, tx: Transaction, ids: Sequence[str]) -> Batch:
     """The surroundings of tied links."""
     links = {i: k for i, k in tx.links(ids).items() if k.record_id is not None}
-    records = tx.records({k.record_id for k in links.values() if k.record_id})
+    return _batch(
+        engine, tx, links, tx.links_of({k.record_id for k in links.values() if k.record_id})
+    )
+
+
+def load_records(engine: Engine, tx: Transaction, record_ids: Collection[str]) -> Batch:
+    """All links of these records and their surroundings."""
+    every = tx.links_of(record_ids)
+    return _batch(engine, tx, {link.id: link for link in every}, every)
+
+
+def _batch(engine: Engine, tx: Transaction, links: dict[str, Link], every: Iterable[Link]) -> Batch:
     siblings: dict[str, list[Link]] = {}
-    for sibling in tx.links_of(list(records)):
+    for sibling in every:
         siblings.setdefault(sibling.record_id or "", []).append(sibling)
+    records = tx.records(list(siblings))
     batch = Batch(links, records, siblings, load_world(engine, tx, links.values(), records))
     for place in {(k.entity, k.connection, k.resource) for k in links.values()}:
         if tx.resource(place[1], place[2]).scanned_at and not tx.unsorted_links(*place):
