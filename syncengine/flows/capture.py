@@ -223,7 +223,7 @@ def _unseen(
 ) -> list[Link]:
     """Links whose row a complete listing had to show and did not; outside its window nothing is missing."""
     schedule = engine.project.connections[listing.connection].resources.get(listing.resource)
-    if schedule is not None and schedule.keep != "latest":
+    if system.resource.archive or (schedule is not None and schedule.keep != "latest"):
         return []
     links = tx.unseen_since(entity, listing.connection, listing.resource, listing.started)
     window = _window(engine, listing)

@@ -27,6 +27,7 @@ class ResourceSpec:
     ``parent``: the resource that rows hang under; such a listing is read once per parent row.
     ``search``: fields by which ``Connector.find`` finds a row of a create (natural key), ``marker``: the
     text field in which the connector hides the idempotency key of a create and which ``find`` reads.
+    ``archive``: rows are history; one that is listed no more is not missing.
     ``read_lag``, ``list_lag``: seconds by which a single GET, a listing may be behind the vendor's truth.
     """
 
@@ -42,6 +43,7 @@ class ResourceSpec:
     delete: bool = False
     search: tuple[str, ...] = ()
     marker: str | None = None
+    archive: bool = False
     read_lag: float = 0.0
     list_lag: float = 0.0
 

@@ -11,7 +11,7 @@ from collections.abc import Generator
 import uvicorn
 from starlette.types import ASGIApp
 
-from syncengine.sandbox import haekka, hakuna, heavenhr, weekly10
+from syncengine.sandbox import haekka, hakuna, heavenhr, heiaheia, weekly10
 from syncengine.sandbox.control import Control
 from syncengine.sandbox.gate import Gate, Protocol
 from syncengine.sandbox.world import Options, World
@@ -96,6 +96,10 @@ def _exports(options: Options, control: str, urls: dict[str, str]) -> list[str]:
         "HAEKKA_API_KEY": haekka.KEY,
         "HAKUNA_TOKEN": hakuna.TOKEN,
         "HAKUNA_CALLS": str(options.calls),
+        **{
+            f"HEIAHEIA_{name.upper()}": heiaheia.LOGIN[name]
+            for name in ("email", "magic_token", "client_id", "client_secret")
+        },
         "WEEKLY10_USERNAME": weekly10.USERNAME,
         "WEEKLY10_PASSWORD": weekly10.PASSWORD,
         "SYNCENGINE_MODE": "write",

@@ -9,6 +9,7 @@ from syncengine.sandbox.faults import Fault
 from syncengine.sandbox.haekka import Haekka
 from syncengine.sandbox.hakuna import Hakuna
 from syncengine.sandbox.heavenhr import HeavenHR
+from syncengine.sandbox.heiaheia import HeiaHeia
 from syncengine.sandbox.ledger import Ledger
 from syncengine.sandbox.people import make_staff, today
 from syncengine.sandbox.vendor import Vendor
@@ -50,6 +51,7 @@ class World:
             HeavenHR(staff),
             Haekka(staff),
             Hakuna(staff, self._options.profile == "current", self._options.calls),
+            HeiaHeia(staff, self._options.profile == "current"),
             Weekly10(staff),
         ]
         self.vendors = {vendor.name: vendor for vendor in vendors}

@@ -19,10 +19,11 @@ from syncengine.sandbox.process import SandboxProcess
 PEOPLE, CROWD = 12, 450
 """How many a sandbox has in most tests, and in those that need several pages."""
 
-VENDORS = ("heavenhr", "haekka", "hakuna", "weekly10")
+VENDORS = ("heavenhr", "haekka", "hakuna", "heiaheia", "weekly10")
+READ_ONLY = ("heiaheia",)
 LONGEST = {
     "heavenhr": "employees", "haekka": "employee_trainings",
-    "hakuna": "users", "weekly10": "users",
+    "hakuna": "users", "heiaheia": "organisations", "weekly10": "users",
 }  # fmt: skip
 """The resource of each vendor that has the most rows without a parent."""
 KEY = "0f6c1d2e3b4a5968"
@@ -68,13 +69,13 @@ class World:
             "base_url": env[f"{upper}_BASE_URL"],
             "credentials": {n: env[f"{upper}_{n.upper()}"] for n in spec.credentials},
             "off": "",
+            "options": {},
         } | changes
         connection = Connection(
             name=vendor,
             connector=vendor,
             spec=spec,
             mode="write",
-            options={},
             timezone="Europe/Berlin",
             budget=Budget(calls=None, per=60, concurrency=None),
             resources={},

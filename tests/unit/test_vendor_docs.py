@@ -26,6 +26,7 @@ from syncengine.adapters.vendors.declare import Vendor
 from syncengine.adapters.vendors.haekka import HAEKKA
 from syncengine.adapters.vendors.hakuna import HAKUNA
 from syncengine.adapters.vendors.heavenhr import HEAVENHR
+from syncengine.adapters.vendors.heiaheia import HEIAHEIA
 from syncengine.adapters.vendors.weekly10 import WEEKLY10
 from syncengine.sandbox import weekly10
 from syncengine.sandbox.vendor import Call, Reply, Route
@@ -36,7 +37,7 @@ from tests.support.clock import TestClock
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "vendors.md").read_text("utf-8")
 SOURCES = sorted([*ROOT.glob("syncengine/**/*.py"), *ROOT.glob("workers/**/*.py")])
-CONNECTORS = {vendor.spec.name: vendor for vendor in (HEAVENHR, HAEKKA, HAKUNA, WEEKLY10)}
+CONNECTORS = {vendor.spec.name: vendor for vendor in (HEAVENHR, HAEKKA, HAKUNA, HEIAHEIA, WEEKLY10)}
 VENDORS = World(Options(people=3)).vendors
 FIRST_CELL = re.compile(r"`(GET|POST|PUT|PATCH|DELETE) (/[^`?]+)`")
 MARK = re.compile(r"\[([A-Z])\]")
@@ -120,7 +121,7 @@ def called(vendor: Vendor) -> set[tuple[Spot, str, str]]:
         request = login.ask({})
         found.add((spot(request.method, request.url.path), "", "login"))
     for name, declared in vendor.resources.items():
-        spec, row = declared.spec, Bound(declared, "", UTC).route
+        spec, row = declared.spec, Bound(declared, "", UTC, {}).route
         can = [
             (True, "GET", declared.path, "scan"),
             (spec.poll, "GET", declared.path, "poll"),

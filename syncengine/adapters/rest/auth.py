@@ -141,3 +141,27 @@ class LoginToken(TokenAuth):
     def read(self, answer: dict[str, Any]) -> tuple[Any, float]:
         """``{"token": ...}``."""
         return answer["token"], self.LIFETIME
+
+
+class MagicToken(TokenAuth):
+    """HeiaHeia: ``POST /oauth/token`` with a magic token (docs/vendors.md, "HeiaHeia: access")."""
+
+    LIFETIME: Final = 14 * 86400.0
+    """Seconds from ``created_at``; the answer does not say it."""
+
+    EARLY: Final = 86400.0
+    """Seconds before its end at which a token is given up: older ones stay good."""
+
+    def __init__(self, base_url: str, credentials: Texts, _options: Texts, clock: Clock) -> None:
+        super().__init__(clock, "Bearer")
+        self._url = f"{base_url}/oauth/token"
+        self._grant = {"grant_type": "magic_token", **credentials}
+
+    def ask(self, extensions: dict[str, Any]) -> httpx.Request:
+        """A POST that changes nothing; it counts as a read."""
+        return httpx.Request("POST", self._url, json=self._grant, extensions=extensions)
+
+    def read(self, answer: dict[str, Any]) -> tuple[Any, float]:
+        """``{"access_token": ..., "created_at": seconds}``."""
+        made = float(answer.get("created_at") or self._clock.now())
+        return answer["access_token"], made + self.LIFETIME - self.EARLY - self._clock.now()

@@ -48,7 +48,8 @@ class Whole:
 
 @dataclass(frozen=True, slots=True)
 class Numbered:
-    """``page`` from zero and ``pageSize``, rows in ``data`` (docs/vendors.md, "HeavenHR: listings and errors").
+    """``page`` from zero and ``pageSize``, rows in ``data`` (docs/vendors.md, "HeavenHR: listings and errors"), or as
+    ``first``, ``names`` and ``rows`` say.
 
     ``counted``: the answers tell ``totalPages`` and ``totalItems``, so that the end is known. Otherwise a page
     that is not full is the last, and after a full one a 404 is.
@@ -56,15 +57,18 @@ class Numbered:
 
     size: int
     counted: bool
+    first: int = 0
+    names: tuple[str, str] = ("page", "pageSize")
+    rows: str = "data"
 
     def walk(self, ask: Ask, url: str, query: Mapping[str, str]) -> Iterator[Sheet]:
         """Pages until the last."""
-        number = 0
+        number, (page, size) = 0, self.names
         while True:
-            answer = ask(url, {**query, "page": str(number), "pageSize": str(self.size)})
+            answer = ask(url, {**query, page: str(number + self.first), size: str(self.size)})
             if answer is None:
                 return
-            rows = rows_of(answer, "data")
+            rows = rows_of(answer, self.rows)
             about = answer if isinstance(answer, dict) else {}
             pages, total = about.get("totalPages"), about.get("totalItems")
             last = pages if self.counted and isinstance(pages, int) and pages > 0 else None

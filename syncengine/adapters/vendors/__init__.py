@@ -10,6 +10,7 @@ from syncengine.adapters.vendors.base import RestConnector
 from syncengine.adapters.vendors.haekka import HAEKKA
 from syncengine.adapters.vendors.hakuna import HAKUNA
 from syncengine.adapters.vendors.heavenhr import HEAVENHR
+from syncengine.adapters.vendors.heiaheia import HEIAHEIA
 from syncengine.adapters.vendors.weekly10 import WEEKLY10
 from syncengine.errors import ConnectionOff
 from syncengine.mapping import Connection
@@ -18,7 +19,7 @@ from syncengine.ports import Clock, Connector, Gate, Tally
 
 __all__ = ["CATALOG", "connect"]
 
-_VENDORS: Final = {v.spec.name: v for v in (HEAVENHR, HAEKKA, HAKUNA, WEEKLY10)}
+_VENDORS: Final = {v.spec.name: v for v in (HEAVENHR, HAEKKA, HAKUNA, HEIAHEIA, WEEKLY10)}
 
 CATALOG: Final[Catalog] = {name: vendor.spec for name, vendor in _VENDORS.items()}
 
@@ -34,9 +35,12 @@ def connect(
         raise ConnectionOff(f"{connection.name} is off: {connection.off or 'it has no base_url'}")
     vendor = _VENDORS[connection.connector]
     base_url = connection.base_url.rstrip("/")
-    options = {name: str(value) for name, value in connection.options.items()}
+    options = {
+        name: ",".join(map(str, value)) if isinstance(value, list) else str(value)
+        for name, value in connection.options.items()
+    }
     auth = vendor.login(base_url, connection.credentials, options, clock)
     tally = Tally()
     client = make_client(auth, gate, tally, request_timeout)
     zone = ZoneInfo(connection.timezone)
-    return RestConnector(vendor, base_url, auth, client, tally, clock, zone)
+    return RestConnector(vendor, base_url, auth, client, tally, clock, zone, options)

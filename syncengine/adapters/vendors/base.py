@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, date, datetime, tzinfo
 from typing import Any, Final, Literal
 
 from syncengine.adapters.rest.auth import Auth, TokenAuth
@@ -13,7 +14,7 @@ from syncengine.adapters.rest.stamps import seconds, stamp
 from syncengine.adapters.rest.transport import Client
 from syncengine.adapters.rest.verdicts import Kind
 from syncengine.adapters.vendors.bound import Bound, marker
-from syncengine.adapters.vendors.declare import Step, Vendor
+from syncengine.adapters.vendors.declare import Resource, Step, Vendor
 from syncengine.errors import Bug, Exists, Rejected, SyncengineError, Unknown, VendorDown
 from syncengine.model.operation import Written
 from syncengine.model.resource import ConnectorSpec
@@ -22,6 +23,9 @@ from syncengine.ports import Clock, Item, Page, Tally, Window
 
 _PASSES: Final = 3
 """How often a listing that moves while it is read is read before it is given up."""
+
+_FIGURES: Final = re.compile(r"(?<=/)(?!v\d+/)[^/]*\d[^/]*(?=/|$)")
+"""Parts of a path that may name a row."""
 
 _OVERLAP: Final = 300.0
 """Seconds that a poll looks back behind its cursor: stamps come in no promised order (docs/vendors.md,
@@ -45,6 +49,7 @@ class RestConnector:
         tally: Tally,
         clock: Clock,
         zone: tzinfo,
+        options: Mapping[str, str],
     ) -> None:
         self._vendor = vendor
         self._base_url = base_url
@@ -54,7 +59,9 @@ class RestConnector:
         self._tally = tally
         self._clock = clock
         self._zone = zone
-        self._resources = {n: Bound(r, base_url, zone) for n, r in vendor.resources.items()}
+        self._resources = {
+            n: Bound(r, base_url, zone, options) for n, r in vendor.resources.items()
+        }
         self._named: dict[str, Json] = {}
 
     @property
@@ -79,13 +86,15 @@ class RestConnector:
         bound = self._bound(resource)
         if bound.spec.parent and parent is None:
             raise Bug(f"{resource} are listed below one of {bound.spec.parent}")
-        query: dict[str, str] = {}
-        if bound.declared.window:
-            if window is None:
-                raise Bug(f"{resource} are listed for a window of dates")
-            query = dict(zip(bound.declared.window, (window.start, window.end), strict=True))
-        for items in self._listing(bound, parent, query):
-            yield Page(_within(items, bound.declared.day, window))
+        if bound.spec.dated and not bound.declared.day and window is None:
+            raise Bug(f"{resource} are listed for a window of dates")
+        if bound.declared.listing and window is not None:
+            rows = bound.declared.listing(self._look, parent or "", window, self._today())
+            yield Page(bound.items(rows, parent))
+            return
+        for query in _queries(bound.declared, window):
+            for items in self._listing(bound, parent, query):
+                yield Page(_within(items, bound.declared.day, window))
 
     def poll(self, resource: str, cursor: str | None) -> Iterator[Page]:
         """What moved, a page for each call; only the last one moves the cursor, since rows come in no promised
@@ -106,10 +115,19 @@ class RestConnector:
         """One full row; None for a 404."""
         bound = self._bound(resource, "single_get")
         parent, what = bound.parent(external_id), f"GET {bound.route}"
+        own, listed = bound.own(external_id), bound.listed.get(external_id)
         try:
-            answer = self._session.read(bound.row(external_id), what, bound.acting(parent))
+            answer: Any = (
+                bound.declared.single(self._look, parent or "", own, listed)
+                if bound.declared.single
+                else self._session.read(bound.row(external_id), what, bound.acting(parent))
+            )
         except Missing:
             return None
+        if answer is None:
+            return None
+        if bound.declared.boxed:
+            answer = next(iter(rows_of(answer, bound.declared.boxed)), None)
         item = bound.item(answer, parent)
         if item.fault:
             raise VendorDown(f"{what}: {item.fault}")
@@ -150,7 +168,8 @@ class RestConnector:
         except Rejected as refusal:
             self._look_for_a_twin(bound, body, key, refusal)
             raise
-        written = bound.written(answer, parent, str(sent.get(bound.spec.chosen_id or "") or ""))
+        chosen = sent.get(bound.spec.chosen_id or bound.declared.id)
+        written = bound.written(answer, parent, "" if is_empty(chosen) else str(chosen))
         if written is None:
             raise Unknown(f"{what}: accepted, but the answer names no id")
         for step in others:
@@ -220,6 +239,7 @@ class RestConnector:
         self, bound: Bound, parent: str | None, query: Mapping[str, str], holding: str = ""
     ) -> Iterator[list[Item]]:
         declared, what = bound.declared, f"GET {bound.declared.path}"
+        query = {**bound.query, **query}
 
         def ask(url: str, page: Mapping[str, str]) -> Json:
             try:
@@ -236,9 +256,10 @@ class RestConnector:
             faults, stuck = 0, False
             for rows, total in declared.paging.walk(ask, bound.listing(parent), query):
                 known = len(seen) + faults
-                own = [r.get(declared.id) for r in rows if isinstance(r, dict)]
-                seen.update(str(i) for i in own if i is not None)
-                faults += len(rows) - sum(i is not None for i in own)
+                rows = declared.unfold(rows)
+                own = [name for row in rows if (name := bound.names(row)) is not None]
+                seen.update(own)
+                faults += len(rows) - len(own)
                 totals.add(total)
                 yield bound.items(rows, parent, holding)
                 stuck = bool(known and rows) and len(seen) + faults == known
@@ -249,12 +270,24 @@ class RestConnector:
                 return
         raise VendorDown(f"{what}: the listing moves or shows less than the vendor counts")
 
+    def _look(self, path: str, query: Mapping[str, str]) -> Json:
+        """For listings and single reads that a vendor has in a way of its own."""
+        try:
+            return self._session.read(
+                self._base_url + path, f"GET {_FIGURES.sub('{}', path)}", query
+            )
+        except Missing:
+            return None
+
+    def _today(self) -> date:
+        return datetime.fromtimestamp(self._clock.now(), self._zone).date()
+
     def _change(self, bound: Bound, written: Written, step: Step, partly: bool) -> Written:
         external_id = written.external_id
         parent, url = bound.parent(external_id), bound.row(external_id) + step.suffix
-        what, query = f"PATCH {bound.route}{step.suffix}", bound.acting(parent)
+        what, query = f"{step.method} {bound.route}{step.suffix}", bound.acting(parent)
         try:
-            answer = self._session.write(Kind.CHANGE, "PATCH", url, what, query, step.body)
+            answer = self._session.write(Kind.CHANGE, step.method, url, what, query, step.body)
         except SyncengineError as error:
             if partly:
                 raise Unknown(f"{error}; the part before it was accepted") from error
@@ -304,6 +337,18 @@ def _within(items: Sequence[Item], day: str, window: Window | None) -> Sequence[
         return items
     first, last = window.start, window.end
     return [i for i in items if i.fault or first <= str(i.row.get(day))[:10] <= last]
+
+
+def _queries(declared: Resource, window: Window | None) -> list[dict[str, str]]:
+    """The query of each listing that a window of dates takes."""
+    if window is None:
+        return [{}]
+    if declared.year:
+        years = range(int(window.start[:4]), int(window.end[:4]) + 1)
+        return [{declared.year: str(year)} for year in years]
+    if declared.window:
+        return [dict(zip(declared.window, (window.start, window.end), strict=True))]
+    return [{}]
 
 
 def _alike(left: Json, right: Json) -> bool:

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from syncengine.adapters.rest.stamps import to_utc
 from syncengine.adapters.vendors.declare import Resource
-from syncengine.errors import Rejected, RowInvalid
+from syncengine.errors import Rejected, RowInvalid, VendorDown
 from syncengine.mapping import paths
 from syncengine.model.operation import Written
 from syncengine.model.values import Json, Row
@@ -26,14 +26,23 @@ def marker(key: str) -> str:
 
 
 class Bound:
-    """``zone``: of stamps that name none."""
+    """``zone``: of stamps that name none. ``listed``: rows as last listed, by external id, where a single read needs
+    them."""
 
-    def __init__(self, declared: Resource, base_url: str, zone: tzinfo) -> None:
+    def __init__(
+        self, declared: Resource, base_url: str, zone: tzinfo, options: Mapping[str, str]
+    ) -> None:
         self.declared = declared
+        self.listed: dict[str, Row] = {}
         self.spec = declared.spec
         self.route = declared.item or f"{declared.path.rstrip('/')}/{{id}}"
         self._base = base_url
         self._zone = zone
+        self._options = {name: _quoted(value) for name, value in options.items()}
+        self._names = declared.id.split()
+        self.query = {**declared.fixed} | {
+            name: options[option] for name, option in declared.given.items() if options.get(option)
+        }
         fields = declared.spec.fields.items()
         self._stamps = tuple(name for name, spec in fields if spec.type == "datetime")
 
@@ -41,18 +50,29 @@ class Bound:
 
     def listing(self, parent: str | None) -> str:
         """The address of the rows (of a parent)."""
-        return self._base + self.declared.path.format(parent=_quoted(parent))
+        return self._base + self._filled(self.declared.path, parent)
 
     def creation(self, parent: str | None) -> str:
         """The address where a row is created."""
-        path = self.declared.post or self.declared.path
-        return self._base + path.format(parent=_quoted(parent))
+        return self._base + self._filled(self.declared.post or self.declared.path, parent)
 
     def row(self, external_id: str) -> str:
         """The address of one row."""
         parent = self.parent(external_id)
-        own = external_id if parent is None else external_id[len(parent) + 1 :]
-        return self._base + self.route.format(parent=_quoted(parent), id=_quoted(own))
+        return self._base + self._filled(self.route, parent, self.own(external_id))
+
+    def _filled(self, path: str, parent: str | None, own: str = "") -> str:
+        try:
+            return path.format(parent=_quoted(parent), id=_quoted(own), **self._options)
+        except KeyError as error:
+            raise VendorDown(
+                f"{self.spec.name} need the option {error} of the connection"
+            ) from error
+
+    def own(self, external_id: str) -> str:
+        """The row's own part of an external id."""
+        parent = self.parent(external_id)
+        return external_id if parent is None else external_id[len(parent) + 1 :]
 
     def parent(self, external_id: str) -> str | None:
         """The parent that a composite id names."""
@@ -68,17 +88,29 @@ class Bound:
         """Items in order. ``holding``: only rows whose marker field holds this text."""
         return [self.item(row, parent) for row in rows if not holding or self._holds(row, holding)]
 
+    def names(self, row: Any) -> str | None:
+        """What identifies a row as listed; None if nothing usable does."""
+        if not isinstance(row, dict):
+            return None
+        parts = [self.declared.only] if self.declared.only else [row.get(n) for n in self._names]
+        usable = all(
+            isinstance(p, str | int) and not isinstance(p, bool) and p != "" for p in parts
+        )
+        return ",".join(map(str, parts)) if usable else None
+
     def item(self, row: Any, parent: str | None) -> Item:
         """One item; the row is changed in place. What has no usable id becomes one with a fault."""
         if not isinstance(row, dict):
             kind = type(row).__name__
             return Item("", {"_value": row}, parent, f"the row is no object but {kind}")
-        own = self.declared.only or row.get(self.declared.id)
-        if not isinstance(own, str | int) or isinstance(own, bool) or own == "":
+        own = self.names(row)
+        if own is None:
             return Item("", row, parent, f"the row has no id in {self.declared.id!r}")
+        if self.declared.single:
+            self.listed[f"{parent}/{own}" if parent else own] = deepcopy(row)
         self._reshape(row)
         if not self.declared.holds_parent:
-            return Item(str(own), row, parent)
+            return Item(own, row, parent)
         parent = parent or str(row.get(self.declared.holds_parent) or "")
         if not parent:
             return Item("", row, None, f"the row has no parent in {self.declared.holds_parent!r}")

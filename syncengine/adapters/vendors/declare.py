@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, Literal
 
 from syncengine.adapters.rest.auth import Auth
 from syncengine.adapters.rest.paging import Paging, Whole
 from syncengine.model.resource import ConnectorSpec, FieldSpec, ResourceSpec
 from syncengine.model.values import Json, Row, TypeName
-from syncengine.ports import Clock
+from syncengine.ports import Clock, Window
 
 Fields = dict[str, FieldSpec]
 
@@ -30,6 +32,7 @@ class Step:
 
     suffix: str = ""
     body: Mapping[str, Json] | None = None
+    method: Literal["PATCH", "PUT"] = "PATCH"
 
 
 Shape = Callable[[dict[str, Json]], None]
@@ -38,6 +41,25 @@ Shape = Callable[[dict[str, Json]], None]
 Steps = Callable[[dict[str, Json], Row], Sequence[Step]]
 """Cuts a write into calls: (top names -> values, the row as it is; empty for a create, whose first step is the
 POST). Raises Rejected for what the vendor has no way to do."""
+
+
+Unfold = Callable[[list[Any]], list[Any]]
+"""Rows as listed -> rows as we count them: a tree made flat, what recurs taken apart, what is none left out."""
+
+Look = Callable[[str, Mapping[str, str]], Json]
+"""GET a path below the base URL with a query; None for a 404."""
+
+Listing = Callable[[Look, str, Window, date], list[Any]]
+"""(look, parent, window, today) -> the rows, where no call of the vendor lists them. It makes one call."""
+
+Single = Callable[[Look, str, str, Row | None], dict[str, Any] | None]
+"""(look, parent, own id, the row as last listed) -> the full row, where no call of the vendor shows it by its id.
+It makes one call; None: it is not there."""
+
+
+def as_listed(rows: list[Any]) -> list[Any]:
+    """The vendor lists what we call rows."""
+    return rows
 
 
 def as_it_is(row: dict[str, Json]) -> None:
@@ -53,13 +75,16 @@ def one_call(sent: dict[str, Json], _current: Row) -> Sequence[Step]:
 class Resource:
     """How a resource is spoken to.
 
-    ``path``: of the listing and of a create (``post`` where that differs); ``item``: of one row; both may hold
-    ``{parent}``. ``id``: the field that identifies a row; ``only``: the external id of a resource that is one
-    object. ``holds_parent``: the field of rows and bodies with the parent's id; then external ids are
+    ``path``: of the listing and of a create (``post`` where that differs); ``item``: of one row; all may hold
+    ``{parent}`` and the name of an option in braces. ``id``: the field that identifies a row, or the fields that
+    do so together, with spaces between; ``only``: the external id of a resource that is one object.
+    ``holds_parent``: the field of rows and bodies with the parent's id; then external ids are
     ``<parent>/<id>``. ``acts_for``: the query parameter that names the parent. ``window``: query parameters
-    of first and last day; ``day``: the field by which days are told where no parameter does. ``changed``:
+    of first and last day, ``year``: that of one year; ``day``: the field by which days are told where no
+    parameter does. ``fixed``: query of each listing; ``given``: query parameter -> option. ``changed``:
     the stamp of the change feed and the query parameter of that name. ``narrow``: query parameter -> field of
-    a create's body, for finding it again. ``wrapped``: the member of a write's answer that holds the row.
+    a create's body, for finding it again. ``wrapped``: the member of a write's answer that holds the row;
+    ``boxed``: the member of a single read's answer that holds a list of it.
     ``ids_by_name``: list field whose items need ids -> path of an answer that has them by name. ``empty_404``:
     a listing without rows is a 404.
     """
@@ -74,14 +99,21 @@ class Resource:
     holds_parent: str = ""
     acts_for: str = ""
     window: tuple[str, str] | None = None
+    year: str = ""
     day: str = ""
+    fixed: Mapping[str, str] = field(default_factory=dict)
+    given: Mapping[str, str] = field(default_factory=dict)
     changed: str = ""
     narrow: Mapping[str, str] = field(default_factory=dict)
     wrapped: str = ""
+    boxed: str = ""
     ids_by_name: Mapping[str, str] = field(default_factory=dict)
     empty_404: bool = False
     shape: Shape = as_it_is
     steps: Steps = one_call
+    unfold: Unfold = as_listed
+    listing: Listing | None = None
+    single: Single | None = None
 
 
 Login = Callable[[str, Mapping[str, str], Mapping[str, str], Clock], Auth]

@@ -99,4 +99,4 @@ def connector(
     auth = vendor.login(BASE, CREDENTIALS, {}, clock)
     tally = Tally()
     client = make_client(auth, OpenGate(), tally, 5, httpx.MockTransport(wire))
-    return RestConnector(vendor, BASE, auth, client, tally, clock, ZoneInfo(zone))
+    return RestConnector(vendor, BASE, auth, client, tally, clock, ZoneInfo(zone), {})

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from syncengine.sandbox.heiaheia import LOGIN
 from syncengine.sandbox.process import SandboxProcess
 
 
@@ -78,3 +79,10 @@ def weekly10(sandbox: SandboxProcess, client: httpx.Client) -> Api:
     }
     token = client.post(f"{base}/obtainauthtoken/", json=login).json()["token"]
     return Api(client, base, {"Authorization": f"Token {token}"})
+
+
+@pytest.fixture
+def heiaheia(sandbox: SandboxProcess, client: httpx.Client) -> Api:
+    base = sandbox.env["HEIAHEIA_BASE_URL"]
+    token = client.post(f"{base}/oauth/token", json=LOGIN).json()["access_token"]
+    return Api(client, base, {"Authorization": f"Bearer {token}"})

@@ -1,0 +1,200 @@
+"""HeiaHeia Admin API v1: figures of organisations, read only (docs/vendors.md, "HeiaHeia")."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any, Final
+
+from syncengine.adapters.rest.auth import MagicToken
+from syncengine.adapters.rest.paging import Numbered
+from syncengine.adapters.vendors.declare import Look, Resource, reads, vendor
+from syncengine.model.resource import ResourceSpec
+from syncengine.model.values import Json, Row
+from syncengine.ports import Window
+
+_ROOT: Final = "/admin/v1/documents/organisations"
+_SIZE: Final = 500
+_PAGES: Final = Numbered(_SIZE, False, first=1, names=("page", "per_page"), rows="items")
+
+FEWEST: Final = 5
+"""Accepted members below which an organisation has no energy levels (docs/vendors.md, "HeiaHeia: schedule")."""
+
+_FIGURES: Final = (
+    "participant_count", "answer_count", "average_points", "answer_percentages", "breakdown",
+    "point_categories", "insufficient_data", "insufficient_data_reason",
+)  # fmt: skip
+
+
+def stats(row: dict[str, Json]) -> None:
+    """The figures stand in ``usage`` in one document and bare in the other."""
+    usage = row.pop("usage", None)
+    if isinstance(usage, dict):
+        row |= usage
+
+
+def closed_months(look: Look, parent: str, window: Window, today: date) -> list[Any]:
+    """The months within the window that are over: their figures are read once, since past ones change later when
+    members leave (docs/vendors.md, "HeiaHeia: schedule")."""
+    answer = look(f"{_ROOT}/{parent}/stats", {})
+    figures = dict(answer) if isinstance(answer, dict) else {}
+    stats(figures)
+    if int(figures.get("hh_core_accepted_membership_count") or 0) < FEWEST:
+        return []
+    months, first = [], date.fromisoformat(window.start).replace(day=1)
+    while (after := (first + timedelta(days=31)).replace(day=1)) <= today:
+        if first.isoformat() >= window.start:
+            months.append(_month(first.isoformat()[:7]))
+        first = after
+    return months
+
+
+def _month(name: str) -> dict[str, Any]:
+    first = date.fromisoformat(f"{name}-01")
+    last = (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
+    return {"id": name, "start_date": first.isoformat(), "end_date": last.isoformat()}
+
+
+def energy_level(look: Look, parent: str, own: str, _: Row | None) -> dict[str, Any] | None:
+    """The figures of one month. Where too few answered they are null, and stay so."""
+    month = _month(own)
+    query = {name: month[name] for name in ("start_date", "end_date")}
+    answer = look(f"{_ROOT}/{parent}/energy_levels", query)
+    if not isinstance(answer, dict):
+        return None
+    instances = answer.get("instances") or [{}]
+    figures = instances[0].get("organisation") or {}
+    teams = {"teams": answer.get("teams"), "team_results": instances[0].get("teams")}
+    return {**month, **{name: figures.get(name) for name in _FIGURES}, **teams}
+
+
+def report(row: dict[str, Json]) -> None:
+    """What a mapping may know of a report; the id of its data is as good as a password and goes no further
+    (docs/vendors.md, "HeiaHeia: rows")."""
+    row.pop("data_instance", None)
+    survey = row.pop("scheduled_survey", None)
+    if isinstance(survey, dict):
+        row |= {name: survey.get(name) for name in ("title", "started_at", "ends_on", "closed")}
+
+
+def full_report(look: Look, parent: str, own: str, listed: Row | None) -> dict[str, Any] | None:
+    """A report with its data. One that was listed by another process is looked for in the listing first."""
+    if listed is None:
+        for rows, _ in _PAGES.walk(look, f"{_ROOT}/{parent}/reports", {"viewed": "true"}):
+            listed = next((r for r in rows if str(r.get("id")) == own), listed)
+    if listed is None:
+        return None
+    data = look(f"/reports/v1/documents/reports/{listed['data_instance']['id']}/full_data", {})
+    if isinstance(data, dict):
+        data.pop("id", None)
+    return {**listed, "full_data": data}
+
+
+def _below(name: str, **more: Any) -> ResourceSpec:
+    return ResourceSpec(name=name, parent="organisations", **more)
+
+
+ORGANISATIONS: Final = Resource(
+    ResourceSpec(
+        name="organisations",
+        single_get=False,
+        fields={
+            **reads("integer", "id", "size_class"),
+            **reads("string", "name"),
+            **reads("boolean", "multi_business_id", "su_access"),
+            **reads("list", "multi_business_ids"),
+        },
+    ),
+    path=_ROOT,
+    paging=_PAGES,
+    given={"size_classes": "size_classes"},
+)
+"""Whether one is there is told by the listings alone: where access was withdrawn a single read is refused."""
+
+STATS: Final = Resource(
+    _below(
+        "stats",
+        single_get=False,
+        fields=reads(
+            "integer", "total_membership_count", "hh_core_total_membership_count",
+            "hh_core_accepted_membership_count", "app_use_count", "app_monthly_use_count",
+        ),
+    ),
+    path=f"{_ROOT}/{{parent}}/stats",
+    only="stats",
+    holds_parent="organisation_id",
+    shape=stats,
+)  # fmt: skip
+
+ENERGY_LEVELS: Final = Resource(
+    _below(
+        "energy_levels",
+        dated=True,
+        archive=True,
+        fields={
+            **reads("string", "id"),
+            **reads("date", "start_date", "end_date"),
+            **reads("integer", "participant_count", "answer_count", listed=False),
+            **reads("number", "average_points", listed=False),
+            **reads("boolean", "insufficient_data", listed=False),
+            **reads("string", "insufficient_data_reason", listed=False),
+            **reads("list", "answer_percentages", "point_categories", "teams", listed=False),
+            **reads("object", "breakdown", "team_results", listed=False),
+        },
+    ),
+    path=f"{_ROOT}/{{parent}}/stats",
+    item=f"{_ROOT}/{{parent}}/energy_levels",
+    holds_parent="organisation_id",
+    listing=closed_months,
+    single=energy_level,
+)
+
+REPORTS: Final = Resource(
+    _below(
+        "reports",
+        archive=True,
+        fields={
+            **reads("integer", "id"),
+            **reads("boolean", "viewed", "sub_report", "closed"),
+            **reads("string", "sub_report_business_id", "title"),
+            **reads("datetime", "first_viewed_at", "generated_at", "started_at"),
+            **reads("date", "ends_on"),
+            **reads("object", "full_data", listed=False),
+        },
+    ),
+    path=f"{_ROOT}/{{parent}}/reports",
+    item="/reports/v1/documents/reports/{id}/full_data",
+    holds_parent="organisation_id",
+    fixed={"viewed": "true"},
+    paging=_PAGES,
+    shape=report,
+    single=full_report,
+)
+
+MEMBERSHIPS: Final = Resource(
+    _below(
+        "memberships",
+        single_get=False,
+        fields={
+            **reads("integer", "id"),
+            **reads("email", "email"),
+            **reads("datetime", "hh_core_accepted_at"),
+            **reads("boolean", "hh_core_enabled", "primary"),
+            **reads("list", "tags", "team_memberships", "active_surveys"),
+            **reads("object", "user"),
+        },
+    ),
+    path=f"{_ROOT}/{{parent}}/memberships",
+    holds_parent="organisation_id",
+    paging=_PAGES,
+)
+
+HEIAHEIA: Final = vendor(
+    "heiaheia",
+    (ORGANISATIONS, STATS, ENERGY_LEVELS, REPORTS, MEMBERSHIPS),
+    credentials=("email", "magic_token", "client_id", "client_secret"),
+    health=_ROOT,
+    login=MagicToken,
+    concurrency=1,
+    options={"size_classes": "only organisations of these sizes, as 50,10000"},
+)
+"""One call at a time: the vendor asks for it (docs/vendors.md, "HeiaHeia: access")."""

@@ -1,0 +1,146 @@
+"""What the connector keeps of HeiaHeia's own rules, against the sandbox over real HTTP."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from syncengine.adapters.vendors.heiaheia import report, stats
+from syncengine.errors import VendorDown
+from syncengine.ports import Window
+from syncengine.sandbox.heiaheia import ROOT
+from tests.contract.peers import World, listed
+
+BIG, SMALL = "123", "124"
+"""An organisation with enough accepted members for energy levels, and one without."""
+TODAY = datetime.now(ZoneInfo("Europe/Berlin")).date()
+MONTH = (TODAY.replace(day=1) - timedelta(days=1)).replace(day=1)
+"""The first day of the last month that is over."""
+
+
+def asked(world: World) -> Counter[str]:
+    """How often each route was asked."""
+    return Counter(world.sandbox.counters()["heiaheia"]["routes"])
+
+
+def months(world: World, parent: str, back: int = 70) -> list[str]:
+    """The months that a scan shows, over a window that reaches into the future."""
+    window = Window(
+        (MONTH - timedelta(days=back)).isoformat(), (TODAY + timedelta(days=99)).isoformat()
+    )
+    pages = world.connect("heiaheia").scan("energy_levels", parent, window)
+    return [str(item.row["id"]) for page in pages for item in page.items]
+
+
+def test_only_months_that_are_over_have_energy_levels(world: World) -> None:
+    """A month is listed when it has ended, however far the window reaches, and listing it costs one call of stats."""
+    found = months(world, BIG)
+    assert found[-1] == MONTH.isoformat()[:7]
+    assert len(found) == 3
+    assert asked(world)[f"GET {ROOT}/{{id}}/energy_levels"] == 0
+    assert asked(world)[f"GET {ROOT}/{{id}}/stats"] == 1
+
+
+def test_small_organisations_are_not_asked(world: World) -> None:
+    """Fewer than five accepted members: no month, and no call for one."""
+    assert months(world, SMALL) == []
+
+
+def test_too_few_answers_are_nulls(world: World) -> None:
+    """Where too few answered, the figures are null and the reason is there; else they are numbers."""
+    connector = world.connect("heiaheia")
+    rows = []
+    for month in months(world, BIG, 700):
+        item = connector.get("energy_levels", f"{BIG}/{month}")
+        assert item is not None
+        rows.append(item.row)
+    few = [row for row in rows if row["insufficient_data"]]
+    many = [row for row in rows if not row["insufficient_data"]]
+    assert few
+    assert many
+    assert {row["average_points"] for row in few} == {None}
+    assert {row["insufficient_data_reason"] for row in few} == {"too_few_results"}
+    assert all(isinstance(row["average_points"], float) for row in many)
+    assert all(row["participant_count"] >= row["answer_count"] for row in rows)
+
+
+def test_only_viewed_reports_are_listed_and_their_keys_stay_here(world: World) -> None:
+    """A report that nobody looked at is not listed; the key of a report's data is in no row."""
+    keys = {str(r["data_instance"]["id"]) for r in world.sandbox.state("heiaheia", "reports")}
+    connector = world.connect("heiaheia")
+    items = listed(connector, "reports", BIG)
+    assert len(items) == 2
+    full = connector.get("reports", items[0].external_id)
+    assert full is not None
+    assert full.row["full_data"]["instances"]
+    shown = repr([item.row for item in [*items, full]])
+    assert not any(key in shown for key in keys)
+
+
+def test_a_report_is_read_with_one_call_after_its_listing(world: World) -> None:
+    """Whoever listed a report reads it with one call; another process looks for it first."""
+    connector = world.connect("heiaheia")
+    item = listed(connector, "reports", BIG)[0]
+    before = asked(world)
+    assert connector.get("reports", item.external_id) is not None
+    other = world.connect("heiaheia")
+    assert other.get("reports", item.external_id) is not None
+    assert other.get("reports", f"{BIG}/999999") is None
+    more = asked(world) - before
+    assert more["GET /reports/v1/documents/reports/{id}/full_data"] == 2
+    assert more[f"GET {ROOT}/{{id}}/reports"] == 2
+
+
+def test_an_organisation_that_may_not_be_seen_is_no_deletion(world: World) -> None:
+    """Access withdrawn: listings below it break off with an error that names no organisation."""
+    world.sandbox.mutate("heiaheia", "organisations", "update", int(BIG), {"access": False})
+    connector = world.connect("heiaheia")
+    for resource in ("stats", "reports", "memberships"):
+        with pytest.raises(VendorDown, match="403") as told:
+            listed(connector, resource, BIG)
+        assert BIG not in str(told.value)
+
+
+def test_the_sizes_of_the_connection_s_options_are_asked_for(world: World) -> None:
+    """The option size_classes leaves small organisations out of the listing."""
+    every = {i.external_id for i in listed(world.connect("heiaheia"), "organisations")}
+    some = listed(world.connect("heiaheia", options={"size_classes": [50, 10000]}), "organisations")
+    assert {i.external_id for i in some} < every
+    assert {i.row["size_class"] for i in some} == {50}
+
+
+USAGE = {
+    "total_membership_count": 20, "hh_core_total_membership_count": 0,
+    "hh_core_accepted_membership_count": 0, "app_use_count": 2, "app_monthly_use_count": 2,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("shown", [{"usage": USAGE}, USAGE])
+def test_stats_are_read_wrapped_and_flat(shown: dict[str, Any]) -> None:
+    """Both documented forms of the usage figures are one row."""
+    row = {**shown}
+    stats(row)
+    assert row == USAGE
+
+
+def test_the_documented_report_is_read() -> None:
+    """The example of the documents, flattened, without the key of its data."""
+    row: dict[str, Any] = {
+        "id": 708,
+        "data_instance": {"id": "organisation_123_survey_key_tyovire_123", "type": "X"},
+        "viewed": True, "sub_report": False, "generated_at": "2018-03-14T16:22:20+02:00",
+        "scheduled_survey": {
+            "id": 172, "started_at": "2019-05-07T11:08:37Z", "ends_on": "2019-05-14",
+            "closed": True, "title": "Survey title here",
+        },
+    }  # fmt: skip
+    report(row)
+    assert row == {
+        "id": 708, "viewed": True, "sub_report": False, "generated_at": "2018-03-14T16:22:20+02:00",
+        "started_at": "2019-05-07T11:08:37Z", "ends_on": "2019-05-14", "closed": True,
+        "title": "Survey title here",
+    }  # fmt: skip
