@@ -121,8 +121,9 @@ class Connector(Protocol):
     def delete(self, resource: str, external_id: str, key: str) -> None:
         """Delete one row; a row that is not there any more counts as deleted."""
 
-    def pages(self, resource: str, rows: int) -> int:
-        """How many calls a complete listing (of one parent) of ``rows`` rows takes: the lower bound."""
+    def pages(self, resource: str, rows: int, window: Window | None = None) -> int:
+        """How many calls a complete listing (of one parent, within the window) of ``rows`` rows takes: the lower
+        bound."""
 
     @property
     def token_calls(self) -> int:

@@ -142,7 +142,7 @@ def _scan(listing: _Listing, connector: Connector, width: int) -> None:
     if spec.parent is None:
         for page, started in _timed(engine, connector.scan(listing.resource, None, window)):
             listing.keep(page.items, started)
-        engine.needs[listing.connection] += connector.pages(listing.resource, listing.rows)
+        engine.needs[listing.connection] += connector.pages(listing.resource, listing.rows, window)
         return
     with engine.ledger.read() as tx:
         parents = tx.row_ids(listing.connection, spec.parent)
@@ -157,7 +157,8 @@ def _scan(listing: _Listing, connector: Connector, width: int) -> None:
                 if error is not None:
                     raise error
                 items += result
-                engine.needs[listing.connection] += connector.pages(listing.resource, len(result))
+                pages = connector.pages(listing.resource, len(result), window)
+                engine.needs[listing.connection] += pages
         listing.keep(items, began)
 
 

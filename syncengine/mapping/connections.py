@@ -135,6 +135,8 @@ def _check_schedule(
 ) -> None:
     if part.poll is not None and not resource.poll:
         document.fault((*loc, "poll"), f"{resource.name} has no change feed, use scan")
+    if part.scan is not None and not resource.scan:
+        document.fault((*loc, "scan"), f"{resource.name} cannot be listed, remove it")
     if part.keep != "latest" and part.poll is not None:
         document.fault((*loc, "keep"), "does not go with poll, use scan")
     if part.window is not None and not resource.dated:

@@ -25,9 +25,10 @@ class ResourceSpec:
 
     ``chosen_id``: the field of a create body through which the client chooses the id.
     ``parent``: the resource that rows hang under; such a listing is read once per parent row.
-    ``search``: fields by which ``Connector.find`` finds a row of a create (natural key), ``marker``: the
+    ``search``: natural keys by which ``Connector.find`` finds a row of a create, each a field or several with
+    spaces between, ``marker``: the
     text field in which the connector hides the idempotency key of a create and which ``find`` reads.
-    ``archive``: rows are history; one that is listed no more is not missing.
+    ``scan``: whether it can be listed. ``archive``: rows are history; one that is listed no more is not missing.
     ``read_lag``, ``list_lag``: seconds by which a single GET, a listing may be behind the vendor's truth.
     """
 
@@ -35,6 +36,7 @@ class ResourceSpec:
     fields: Mapping[str, FieldSpec]
     chosen_id: str | None = None
     parent: str | None = None
+    scan: bool = True
     poll: bool = False
     dated: bool = False
     single_get: bool = True
@@ -51,6 +53,11 @@ class ResourceSpec:
     def unlisted(self) -> frozenset[str]:
         """Fields that only the single GET shows."""
         return frozenset(name for name, spec in self.fields.items() if not spec.listed)
+
+    @property
+    def keys(self) -> tuple[tuple[str, ...], ...]:
+        """The natural keys of ``search``, each as its fields."""
+        return tuple(tuple(key.split()) for key in self.search)
 
     @property
     def provable(self) -> bool:

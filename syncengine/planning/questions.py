@@ -56,12 +56,14 @@ def _sides(scene: Scene, values: Values) -> dict[str, Json]:
 def conflict(scene: Scene, values: Values) -> Case:
     """Both sides changed, and no rule says who wins."""
     here = scene.link.connection
+    written = any(scene.system.rules[name].writes for name in values)
+    ours = f"our value counts; {here} gets it" if written else "our value counts"
     return _case(
         scene,
         CaseKind.CONFLICT,
         f"{', '.join(values)} of a {scene.entity.name} changed in {here} and elsewhere: which counts?",
         {"fields": _sides(scene, values)},
-        {here: f"the value of {here} counts", "record": f"our value counts; {here} gets it"},
+        {here: f"the value of {here} counts", "record": ours},
     )
 
 

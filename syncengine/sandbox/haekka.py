@@ -31,6 +31,7 @@ class Haekka(Vendor):
             "employees": Table("id", "active"),
             "trainings": Table("id"),
             "employee_trainings": Table("id", "employee_id"),
+            "alerts": Table("id"),
         }
         self._made = dict.fromkeys(self.tables, 0)
         self._seed(staff)
@@ -43,6 +44,7 @@ class Haekka(Vendor):
             Route("GET", "/employees/{employee_id}", self._get("employees")),
             Route("GET", "/trainings", self._list("trainings")),
             Route("GET", "/trainings/{training_id}", self._get("trainings")),
+            Route("POST", "/trainings/assign", self._assign),
             Route("GET", "/employee_trainings", self._list("employee_trainings")),
             Route("GET", f"/{one}", self._get("employee_trainings")),
             Route("PATCH", f"/{one}", self._update),
@@ -95,6 +97,28 @@ class Haekka(Vendor):
             values["completion_rate"] = 100
         self.tables["employee_trainings"].change(row["id"], values)
         return Reply(200, row)
+
+    def _assign(self, call: Call) -> Reply:
+        """Everybody who is named gets the training and, unless told otherwise, an alert; who has it, too."""
+        try:
+            body = call.parse()
+            training, employees = body["training_id"], list(body["employee_ids"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise Refused(400, {"error": "Expected training_id and employee_ids"}) from error
+        known = self.tables["employees"]
+        if training not in self.tables["trainings"] or not all(e in known for e in employees):
+            raise Refused(404, {"error": "Not found"})
+        records = self.tables["employee_trainings"]
+        for employee in employees:
+            if body.get("alert_employees", True):
+                alert = {"training_id": training, "employee_id": employee}
+                self.tables["alerts"].add({"id": len(self.tables["alerts"]) + 1, **alert})
+            held = records.find("employee_id", employee)
+            if any(row["training_id"] == training for row in held):
+                call.duplicate = True
+            else:
+                self.keep("employee_trainings", {"employee_id": employee, "training_id": training})
+        return Reply(200, {"assigned": len(employees)})
 
     def keep(self, resource: str, values: Row) -> Row:
         short = {"employees": "emp", "trainings": "trn", "employee_trainings": "etr"}[resource]

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from syncengine.sandbox.hakuna_absences import ORGANIZATION_TOKEN, Absences
 from syncengine.sandbox.people import PROJECTS, TASKS, Staff
 from syncengine.sandbox.table import Row, Table
 from syncengine.sandbox.vendor import (
@@ -76,6 +77,8 @@ class Hakuna(Vendor):
             "projects": self.projects,
             "time_entries": self.entries,
         }
+        self.absences = Absences(self)
+        self.tables |= self.absences.tables
         self._made: dict[str, int] = {}
         self._seed(staff)
         super().__init__()
@@ -93,6 +96,7 @@ class Hakuna(Vendor):
             Route("GET", "/time_entries/{id}", self._get),
             Route("PATCH", "/time_entries/{id}", self._update),
             Route("DELETE", "/time_entries/{id}", self._delete),
+            *self.absences.routes(),
         ]
 
     def decorate(self) -> Mapping[str, str]:
@@ -110,7 +114,7 @@ class Hakuna(Vendor):
             if self._current:
                 said = "429 Rate limit exceeded (see `Retry-After` header)"
             raise Refused(429, {"error": said}, Retry_After=str(self._allowance.wait))
-        if call.headers.get("x-auth-token") != TOKEN or call.denied:
+        if call.headers.get("x-auth-token") not in (TOKEN, ORGANIZATION_TOKEN) or call.denied:
             raise Refused(401, {"error": "Unauthorized"})
 
     def missing(self, method: str, path_known: bool) -> Reply:  # a Rails router knows no 405
@@ -149,16 +153,17 @@ class Hakuna(Vendor):
         first, last = call.query.get("start_date"), call.query.get("end_date")
         if not is_date(first) or not is_date(last):
             raise _invalid("start_date and end_date must be dates")
-        owner = self._owner(call, {})
+        owner = self.owner(call, {})
         rows = [
             row
             for row in self.entries.find("user_id", owner)
             if str(first) <= row["date"] <= str(last)
         ]
         rows, _ = listed(call, pager_of(rows), len(rows))
-        return Reply(200, [self._entry(row) for row in rows])
+        return Reply(200, [self.entry(row) for row in rows])
 
-    def _entry(self, row: Row) -> Row:
+    def entry(self, row: Row) -> Row:
+        """As the vendor shows it."""
         user, task = self._user(self.users[row["user_id"]]), self.tasks[row["task_id"]]
         start, end = _clock(row["start_time"]), _clock(row["end_time"])
         minutes = end - start + DAY * (end < start)
@@ -175,7 +180,7 @@ class Hakuna(Vendor):
             shown["project"] = {name: project[name] for name in ("id", "name", "archived")}
         return shown
 
-    def _owner(self, call: Call, body: Row) -> int:
+    def owner(self, call: Call, body: Row) -> int:
         """Who a call acts for. Raises Refused for a user whom the token cannot manage."""
         given = call.query.get("user_id", body.get("user_id"))
         if given in (None, ""):
@@ -188,17 +193,18 @@ class Hakuna(Vendor):
         key = call.params["id"]
         row = self.entries.get(int(key)) if key.isdigit() else None
         names_owner = "user_id" in call.query or "user_id" in body
-        if row is None or (names_owner and row["user_id"] != self._owner(call, body)):
+        if row is None or (names_owner and row["user_id"] != self.owner(call, body)):
             raise Refused(404, {"error": "Not found"})
         call.ids["id"] = key
         return row
 
     def _get(self, call: Call) -> Reply:
-        return Reply(200, self._entry(self._find(call, {})))
+        return Reply(200, self.entry(self._find(call, {})))
 
     # Writing
 
-    def _body(self, call: Call) -> Row:
+    def body(self, call: Call) -> Row:
+        """The body of a request, JSON or form. Raises Refused."""
         if "urlencoded" in call.headers.get("content-type", ""):
             return call.form()
         try:
@@ -210,9 +216,9 @@ class Hakuna(Vendor):
         return body
 
     def _create(self, call: Call) -> Reply:
-        body = self._body(call)
-        owner = self._owner(call, body)
-        values = self._values(body, {"note": "", "project_id": None})
+        body = self.body(call)
+        owner = self.owner(call, body)
+        values = self.values(body, {"note": "", "project_id": None})
         self._open(values["date"])
         call.duplicate = any(
             all(row[name] == values[name] for name in SAME)
@@ -220,16 +226,16 @@ class Hakuna(Vendor):
         )
         row = self.keep("time_entries", {**values, "user_id": owner})
         call.ids["id"] = str(row["id"])
-        return Reply(201, self._entry(row))
+        return Reply(201, self.entry(row))
 
     def _update(self, call: Call) -> Reply:
-        body = self._body(call)
+        body = self.body(call)
         row = self._find(call, body)
-        values = self._values(body, row)
+        values = self.values(body, row)
         self._open(row["date"])
         self._open(values["date"])
         self.entries.change(row["id"], values)
-        return Reply(200, self._entry(row))
+        return Reply(200, self.entry(row))
 
     def _delete(self, call: Call) -> Reply:
         row = self._find(call, {})
@@ -241,7 +247,7 @@ class Hakuna(Vendor):
         if date.startswith(self.closed_month):
             raise _invalid("The month is closed")
 
-    def _values(self, body: Row, before: Row) -> Row:
+    def values(self, body: Row, before: Row) -> Row:
         """The checked values of an entry after ``body``. Raises Refused."""
         values: Row = {name: body.get(name, before.get(name)) for name in NAMES}
         for name in ("date", "start_time", "end_time", "task_id"):
@@ -266,12 +272,14 @@ class Hakuna(Vendor):
     # The vendor's own screen
 
     def show(self, resource: str, row: Row) -> Row:
-        return {"users": self._user, "time_entries": self._entry}.get(resource, dict)(row)
+        shows = {"users": self._user, "time_entries": self.entry, "absences": self.absences.absence}
+        return shows.get(resource, dict)(row)
 
     def drop(self, resource: str, row: Row) -> None:
         if resource == "users":
-            for entry in self.entries.find("user_id", row["id"]):
-                self.entries.remove(entry["id"])
+            for table in (self.entries, self.tables["absences"]):
+                for owned in table.find("user_id", row["id"]):
+                    table.remove(owned["id"])
         field = {"tasks": "task_id", "projects": "project_id"}.get(resource)
         if field and any(entry[field] == row["id"] for entry in self.entries):
             raise ValueError("time is booked here: archive it instead")
@@ -281,12 +289,14 @@ class Hakuna(Vendor):
         if resource != "time_entries":
             return values
         owner = self.users[values.get("user_id", row["user_id"] if row else 1)]
-        return {**self._values(values, row or {}), "user_id": owner["id"]}
+        return {**self.values(values, row or {}), "user_id": owner["id"]}
 
     def mutate(self, resource: str, action: str, identifier: Any, values: Row) -> Row:
         return super().mutate(resource, action, int(identifier or 0), values)
 
     def keep(self, resource: str, values: Row) -> Row:
+        if resource in self.absences.tables:
+            return self.absences.keep(resource, values)
         self._made[resource] = self._made.get(resource, 0) + 1
         defaults: dict[str, Row] = {
             "users": {"name": "", "email": "", "teams": []},
@@ -303,6 +313,7 @@ class Hakuna(Vendor):
         tasks = [self.keep("tasks", {"name": name}) for name in TASKS]
         for name in PROJECTS:
             self.keep("projects", {"name": name, "tasks": [dict(task) for task in tasks]})
+        self.absences.seed(staff)
         random = staff.random("hakuna")
         for person in staff.people:
             address = person.address

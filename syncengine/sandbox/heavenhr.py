@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from syncengine.sandbox import heavenhr_values
+from syncengine.sandbox.heavenhr_company import Company
 from syncengine.sandbox.heavenhr_time import TimeTracking
 from syncengine.sandbox.people import DEPARTMENTS, PROJECTS, TASKS, Person, Staff
 from syncengine.sandbox.table import Row, Table
@@ -65,11 +66,14 @@ class HeavenHR(Vendor):
         self.employees = Table("id", *FILTERS, "email")
         plain = ("organizations", "locations", "cost_centers", "categories", "projects")
         self.tables = {"employees": self.employees, **{name: Table("id") for name in plain}}
+        self.company = Company(self)
+        self.tables |= self.company.tables
         self._seed_company()
         for person in staff.people:
             self._seed_employee(person, staff)
         self.times = TimeTracking(self)
         self.tables["time_trackings"] = self.times.rows
+        self.company.seed(staff)
         super().__init__()
 
     def routes(self) -> list[Route]:
@@ -86,6 +90,7 @@ class HeavenHR(Vendor):
             Route("GET", "/company/cost-centers", self._directory("cost_centers")),
             Route("GET", "/company/timetracking/categories", self._directory("categories", False)),
             *self.times.routes(),
+            *self.company.routes(),
         ]
 
     # Ids, tokens, refusals
@@ -297,11 +302,14 @@ class HeavenHR(Vendor):
             return self._keep_employee(values)
         if resource == "time_trackings":
             return self.times.keep(values)
+        if resource in self.company.tables:
+            return self.company.keep(resource, values)
         state = {"status": "ACTIVE"} if resource in ("categories", "projects") else {}
         return self.tables[resource].add({"id": self.new_id(), **state, **values})
 
     def change(self, resource: str, row: Row, values: Row) -> None:
-        if self.tables[resource].change(row["id"], values) and resource == "employees":
+        table = self.tables[resource]
+        if table.change(row[table.key], values) and resource == "employees":
             row["updatedAt"] = self._now()
             del self._recent[row["id"]]
             self._recent[row["id"]] = None

@@ -298,9 +298,9 @@ class FakeVendor:
         if fault == "drop":
             raise Unknown("no answer")
 
-    def pages(self, resource: str, rows: int) -> int:
+    def pages(self, resource: str, rows: int, window: Window | None = None) -> int:
         """How many calls a listing takes."""
-        del resource
+        del resource, window
         return max(1, -(-rows // PAGE))
 
     def calls_of(self, resource: str, body: Mapping[str, Json], current: Row | None = None) -> int:

@@ -123,11 +123,11 @@ def called(vendor: Vendor) -> set[tuple[Spot, str, str]]:
     for name, declared in vendor.resources.items():
         spec, row = declared.spec, Bound(declared, "", UTC, {}).route
         can = [
-            (True, "GET", declared.path, "scan"),
+            (spec.scan, "GET", declared.path, "scan"),
             (spec.poll, "GET", declared.path, "poll"),
             (spec.single_get, "GET", row, "get"),
             (spec.create, "POST", declared.post or declared.path, "create"),
-            (spec.update, "PATCH", row, "update"),
+            (spec.update, declared.verb, row, "update"),
             (spec.delete, "DELETE", row, "delete"),
             *((True, "GET", path, "attribute ids") for path in declared.ids_by_name.values()),
         ]

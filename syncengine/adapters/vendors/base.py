@@ -141,7 +141,7 @@ class RestConnector:
         if spec.chosen_id in given:
             item = self.get(resource, str(given[spec.chosen_id]))
             return [item] if item else []
-        by = next((name for name in spec.search if name in given), None)
+        by = next((names for names in spec.keys if given.keys() >= {*names}), ())
         narrow = {p: str(given[n]) for p, n in bound.declared.narrow.items() if n in given}
         if not by and not (spec.marker and len(narrow) == len(bound.declared.narrow)):
             wanted = " or ".join((spec.chosen_id or "", *spec.search)).strip(" or") or "its date"
@@ -150,7 +150,7 @@ class RestConnector:
         pages = self._listing(bound, self._parent(bound, body), narrow, holding)
         found = [i for items in pages for i in items if not i.fault]
         if by:
-            found = [i for i in found if _alike(i.row.get(by), given[by])]
+            found = [i for i in found if all(_alike(i.row.get(n), given[n]) for n in by)]
         return list({item.external_id: item for item in found}.values())
 
     def create(self, resource: str, body: Mapping[str, Json], key: str) -> Written:
@@ -170,6 +170,8 @@ class RestConnector:
             raise
         chosen = sent.get(bound.spec.chosen_id or bound.declared.id)
         written = bound.written(answer, parent, "" if is_empty(chosen) else str(chosen))
+        if written is None:
+            written = self._found(bound, body, key)
         if written is None:
             raise Unknown(f"{what}: accepted, but the answer names no id")
         for step in others:
@@ -207,9 +209,10 @@ class RestConnector:
         except Missing:
             return
 
-    def pages(self, resource: str, rows: int) -> int:
+    def pages(self, resource: str, rows: int, window: Window | None = None) -> int:
         """By the vendor's way of paging."""
-        return self._bound(resource).declared.paging.calls(rows)
+        declared = self._bound(resource).declared
+        return declared.paging.calls(rows) + len(_queries(declared, window)) - 1
 
     @property
     def token_calls(self) -> int:
@@ -285,9 +288,10 @@ class RestConnector:
     def _change(self, bound: Bound, written: Written, step: Step, partly: bool) -> Written:
         external_id = written.external_id
         parent, url = bound.parent(external_id), bound.row(external_id) + step.suffix
-        what, query = f"{step.method} {bound.route}{step.suffix}", bound.acting(parent)
+        verb, query = bound.declared.verb, bound.acting(parent)
+        what = f"{verb} {bound.route}{step.suffix}"
         try:
-            answer = self._session.write(Kind.CHANGE, step.method, url, what, query, step.body)
+            answer = self._session.write(Kind.CHANGE, verb, url, what, query, step.body)
         except SyncengineError as error:
             if partly:
                 raise Unknown(f"{error}; the part before it was accepted") from error
@@ -298,10 +302,20 @@ class RestConnector:
     def _look_for_a_twin(
         self, bound: Bound, body: Mapping[str, Json], key: str, refusal: Rejected
     ) -> None:
-        keys = [k for k in (bound.spec.chosen_id, *bound.spec.search) if k]
+        keys = [k for k in (bound.spec.chosen_id, *sum(bound.spec.keys, ())) if k]
         named = any(k in refusal.answer and not is_empty(body.get(k)) for k in keys)
         if named and self.find(bound.spec.name, body, key):
             raise Exists(f"{refusal}; the vendor has such a row") from refusal
+
+    def _found(self, bound: Bound, body: Mapping[str, Json], key: str) -> Written | None:
+        """The row of a create whose answer names none, by its natural key."""
+        if not any(body.keys() >= {*names} for names in bound.spec.keys):
+            return None
+        try:
+            found = self.find(bound.spec.name, body, key)
+        except SyncengineError:
+            return None
+        return Written(found[0].external_id, found[0].row) if len(found) == 1 else None
 
     def _parent(self, bound: Bound, body: Mapping[str, Json]) -> str | None:
         if not bound.spec.parent:

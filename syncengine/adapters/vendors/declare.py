@@ -32,7 +32,6 @@ class Step:
 
     suffix: str = ""
     body: Mapping[str, Json] | None = None
-    method: Literal["PATCH", "PUT"] = "PATCH"
 
 
 Shape = Callable[[dict[str, Json]], None]
@@ -84,7 +83,7 @@ class Resource:
     parameter does. ``fixed``: query of each listing; ``given``: query parameter -> option. ``changed``:
     the stamp of the change feed and the query parameter of that name. ``narrow``: query parameter -> field of
     a create's body, for finding it again. ``wrapped``: the member of a write's answer that holds the row;
-    ``boxed``: the member of a single read's answer that holds a list of it.
+    ``boxed``: the member of a single read's answer that holds a list of it. ``verb``: of an update.
     ``ids_by_name``: list field whose items need ids -> path of an answer that has them by name. ``empty_404``:
     a listing without rows is a 404.
     """
@@ -107,6 +106,7 @@ class Resource:
     narrow: Mapping[str, str] = field(default_factory=dict)
     wrapped: str = ""
     boxed: str = ""
+    verb: Literal["PATCH", "PUT"] = "PATCH"
     ids_by_name: Mapping[str, str] = field(default_factory=dict)
     empty_404: bool = False
     shape: Shape = as_it_is

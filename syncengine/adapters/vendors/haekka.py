@@ -9,19 +9,31 @@ from typing import Final
 from syncengine.adapters.rest.auth import HeaderAuth
 from syncengine.adapters.rest.paging import Whole
 from syncengine.adapters.vendors.declare import Resource, Step, reads, vendor, writes
+from syncengine.errors import Rejected
 from syncengine.model.resource import ResourceSpec
 from syncengine.model.values import Json, Row
 
 _ONLY_ARRAY: Final = Whole("*")
 
 
-def one_field_a_call(sent: dict[str, Json], _current: Row) -> Sequence[Step]:
-    """With both fields in one PATCH the status overrides the rate (docs/vendors.md, "Haekka: completion").
-    Completing says the rate as well; otherwise the status goes first and the rate has the last word."""
-    if sent.get("completion_status") is True:
-        sent = {name: value for name, value in sent.items() if name != "completion_rate"}
-    names = sorted(sent, key=lambda name: name != "completion_status")
-    return [Step(body={name: sent[name]}) for name in names]
+_OF: Final = ("training_id", "employee_id")
+
+
+def assigned(sent: dict[str, Json], current: Row) -> Sequence[Step]:
+    """A create assigns, which alerts the person (docs/vendors.md, "Haekka: assigning"); whose it is stays so. With
+    both fields in one PATCH the status overrides the rate (docs/vendors.md, "Haekka: completion"). Completing says
+    the rate as well; otherwise the status goes first and the rate has the last word."""
+    progress = {name: value for name, value in sent.items() if name not in _OF}
+    if progress.get("completion_status") is True:
+        progress.pop("completion_rate", None)
+    names = sorted(progress, key=lambda name: name != "completion_status")
+    changes = [Step(body={name: progress[name]}) for name in names]
+    if not current:
+        whom = {"training_id": sent.get("training_id"), "employee_ids": [sent.get("employee_id")]}
+        return [Step(body=whom), *changes]
+    if sent.keys() & {*_OF}:
+        raise Rejected("a Haekka training cannot be handed to somebody else: assign a new one")
+    return changes
 
 
 EMPLOYEES: Final = Resource(
@@ -52,15 +64,19 @@ EMPLOYEE_TRAININGS: Final = Resource(
     ResourceSpec(
         name="employee_trainings",
         fields={
-            **reads("string", "id", "employee_id", "training_id"),
+            **reads("string", "id"),
+            **writes("string", "employee_id", "training_id", required=True),
             **writes("boolean", "completion_status"),
             **writes("integer", "completion_rate"),
         },
+        create=True,
         update=True,
+        search=("employee_id training_id",),
     ),
     path="/employee_trainings",
+    post="/trainings/assign",
     paging=_ONLY_ARRAY,
-    steps=one_field_a_call,
+    steps=assigned,
 )
 
 HAEKKA: Final = vendor(

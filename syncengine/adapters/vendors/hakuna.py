@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date, timedelta
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from syncengine.adapters.rest.auth import HeaderAuth
-from syncengine.adapters.vendors.declare import Resource, reads, vendor, writes
+from syncengine.adapters.vendors.declare import Resource, Step, reads, vendor, writes
+from syncengine.errors import Rejected
 from syncengine.model.resource import ResourceSpec
-from syncengine.model.values import Json
+from syncengine.model.values import Json, Row
 
 
 def time_entry(row: dict[str, Json]) -> None:
@@ -23,6 +27,53 @@ def time_entry(row: dict[str, Json]) -> None:
     for name in ("start_time", "end_time"):
         if isinstance(row.get(name), str):
             row[name] = row[name][:5]
+
+
+def running(rows: list[Any]) -> list[Any]:
+    """Where no timer runs the answer is a timer without a date (docs/vendors.md, "hakuna: timers and absences")."""
+    return [row for row in rows if not isinstance(row, dict) or row.get("date") is not None]
+
+
+def timer_steps(sent: dict[str, Json], current: Row) -> Sequence[Step]:
+    """A create starts a timer. One that runs can only be stopped, which makes a time entry of it."""
+    if not current:
+        return (Step(body=sent),)
+    if sent.keys() - {"end_time"}:
+        raise Rejected("a hakuna timer that runs can only be stopped: write its end_time")
+    return (Step(body=sent),)
+
+
+def single_days(rows: list[Any]) -> list[Any]:
+    """A recurring absence is one row; it becomes one for each time, with the date in its id (docs/vendors.md, "hakuna:
+    timers and absences")."""
+    found: list[Any] = []
+    for row in rows:
+        if not isinstance(row, dict) or not row.get("is_recurring"):
+            found.append(row)
+            continue
+        day, last = (date.fromisoformat(row[name]) for name in ("start_date", "end_date"))
+        while day <= last:
+            once = {"id": f"{row['id']}@{day}", "start_date": str(day), "end_date": str(day)}
+            found.append({**row, **once})
+            day += timedelta(weeks=row.get("weekly_repeat_interval") or 1)
+    return found
+
+
+def absence(row: dict[str, Json]) -> None:
+    """User and kind as ids, beside the objects."""
+    for name in ("user", "absence_type"):
+        thing = row.get(name)
+        if isinstance(thing, dict):
+            row[f"{name}_id"] = thing.get("id")
+
+
+def by_user(rows: list[Any]) -> list[Any]:
+    """Rows that have no id but their user's."""
+    for row in rows:
+        user = row.get("user") if isinstance(row, dict) else None
+        if isinstance(user, dict):
+            row["user_id"] = user.get("id")
+    return rows
 
 
 USERS: Final = Resource(
@@ -111,9 +162,129 @@ TIME_ENTRIES: Final = Resource(
 )
 """A request is made for a user by ``user_id``, single entries included, so an external id names both."""
 
+ME: Final = Resource(
+    replace(USERS.spec, name="me", single_get=True), path="/users/me", item="/users/me", only="me"
+)
+"""The user to whom the token belongs."""
+
+TIMERS: Final = Resource(
+    ResourceSpec(
+        name="timers",
+        fields={
+            **reads("date", "date"),
+            **reads("integer", "duration_in_seconds"),
+            **reads("string", "duration"),
+            **reads("object", "user", "task", "project"),
+            **writes("time", "start_time", "end_time"),
+            **writes("integer", "task_id", required=True),
+            **writes("integer", "project_id", "user_id"),
+            **writes("text", "note"),
+        },
+        parent="users",
+        single_get=False,
+        create=True,
+        update=True,
+        delete=True,
+        marker="note",
+    ),
+    path="/timer",
+    item="/timer",
+    verb="PUT",
+    only="timer",
+    holds_parent="user_id",
+    acts_for="user_id",
+    shape=time_entry,
+    steps=timer_steps,
+    unfold=running,
+)
+"""One for each user. Writing ``end_time`` stops it; deleting it throws its time away."""
+
+OVERVIEWS: Final = Resource(
+    ResourceSpec(
+        name="overviews",
+        fields={
+            **reads("string", "overtime"),
+            **reads("integer", "overtime_in_seconds"),
+            **reads("object", "vacation"),
+        },
+        parent="users",
+        single_get=False,
+    ),
+    path="/overview",
+    only="overview",
+    holds_parent="user_id",
+    acts_for="user_id",
+)
+
+ABSENCES: Final = Resource(
+    ResourceSpec(
+        name="absences",
+        fields={
+            **reads("string", "id"),
+            **reads("date", "start_date", "end_date"),
+            **reads("boolean", "first_half_day", "second_half_day", "is_recurring"),
+            **reads("integer", "weekly_repeat_interval", "user_id", "absence_type_id"),
+            **reads("object", "user", "absence_type"),
+        },
+        parent="users",
+        dated=True,
+        single_get=False,
+    ),
+    path="/absences",
+    holds_parent="user_id",
+    acts_for="user_id",
+    year="year",
+    day="start_date",
+    shape=absence,
+    unfold=single_days,
+)
+
+ABSENCE_TYPES: Final = Resource(
+    ResourceSpec(
+        name="absence_types",
+        fields={
+            **reads("integer", "id"),
+            **reads("string", "name"),
+            **reads("boolean", "grants_work_time", "is_vacation", "archived"),
+        },
+        single_get=False,
+    ),
+    path="/absence_types",
+)
+
+ORGANIZATION_STATUS: Final = Resource(
+    ResourceSpec(
+        name="organization_status",
+        fields={
+            **reads("integer", "user_id"),
+            **reads("object", "user"),
+            **reads(
+                "boolean", "absent_first_half_day", "absent_second_half_day", "has_timer_running"
+            ),
+        },
+        single_get=False,
+    ),
+    path="/organization/status",
+    id="user_id",
+    unfold=by_user,
+)
+"""Of today only; the token must be the organization's, which is a connection of its own."""
+
 HAKUNA: Final = vendor(
     "hakuna",
-    (USERS, TASKS, PROJECTS, COMPANY, TIME_ENTRIES),
+    (
+        USERS,
+        ME,
+        TASKS,
+        PROJECTS,
+        COMPANY,
+        TIME_ENTRIES,
+        TIMERS,
+        OVERVIEWS,
+        ABSENCES,
+        ABSENCE_TYPES,
+        ORGANIZATION_STATUS,
+    ),
     credentials=("token",),
     health="/ping",
     login=partial(HeaderAuth, "X-Auth-Token", "{token}"),

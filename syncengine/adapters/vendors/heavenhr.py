@@ -9,6 +9,7 @@ from typing import Final
 from syncengine.adapters.rest.auth import ClientCredentials
 from syncengine.adapters.rest.paging import Numbered, Whole
 from syncengine.adapters.vendors.declare import Resource, Step, reads, vendor, writes
+from syncengine.adapters.vendors.heavenhr_company import BESIDE
 from syncengine.errors import Rejected
 from syncengine.model.resource import ResourceSpec
 from syncengine.model.values import Json, Row
@@ -166,8 +167,13 @@ CATEGORIES: Final = Resource(
 
 HEAVENHR: Final = vendor(
     "heavenhr",
-    (EMPLOYEES, TIME_TRACKINGS, PROJECTS, CATEGORIES),
+    (EMPLOYEES, TIME_TRACKINGS, PROJECTS, CATEGORIES, *BESIDE),
     credentials=("client_id", "client_secret"),
     health="/health/check",
     login=ClientCredentials,
+    options={
+        "company_id": "the company whose vacancies are read",
+        "subcompany_id": "the company whose payroll periods are read beside one's own",
+        "shift_status": "PUBLISHED or DRAFT; PUBLISHED",
+    },
 )

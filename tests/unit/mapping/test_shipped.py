@@ -51,7 +51,9 @@ def test_every_two_way_rule_is_one() -> None:
     assert two_way == {
         *(("person", "heavenhr", f) for f in (
             "first_name", "last_name", "work_email", "employee_number", "shirt_size")),
-        *(("person", "weekly10", f) for f in ("first_name", "last_name", "work_email", "shirt_size")),
+        *(("person", "weekly10", f) for f in (
+            "first_name", "last_name", "work_email", "department", "shirt_size")),
+        ("department", "weekly10", "name"),
         *(("time_entry", c, f) for c in ("hakuna", "heavenhr") for f in (
             "person", "date", "start", "end", "category", "project", "note")),
         ("time_entry", "heavenhr", "status"),

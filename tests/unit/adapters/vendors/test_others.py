@@ -338,7 +338,7 @@ def test_what_a_vendor_cannot_do_is_not_tried() -> None:
     wire = Wire({})
     live = connector(HAEKKA, wire)
     for call in (
-        lambda: live.create("employee_trainings", {}, "k"),
+        lambda: live.create("trainings", {}, "k"),
         lambda: live.update("trainings", "1", {}, {}, "k"),
         lambda: live.delete("employees", "1", "k"),
         lambda: list(live.poll("employees", None)),

@@ -1,0 +1,146 @@
+"""What the connector keeps of hakuna's timers and absences, and of Haekka's assignments, over real HTTP."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from itertools import pairwise
+
+import pytest
+
+from syncengine.adapters.vendors.hakuna import single_days
+from syncengine.errors import Rejected, Unknown, VendorDown
+from syncengine.ports import Window
+from syncengine.sandbox.hakuna_absences import ORGANIZATION_TOKEN
+from tests.contract.peers import KEY, YESTERDAY, World, listed
+
+DAY = date.fromisoformat(YESTERDAY)
+AROUND = Window(str(DAY - timedelta(days=60)), str(DAY + timedelta(days=60)))
+START = {"_parent": "2", "task_id": 1, "start_time": "00:01", "note": "early"}
+
+
+def test_a_timer_runs_and_becomes_an_entry(world: World) -> None:
+    """Started, it is the user's only row; with an end it is an entry, and no timer any more."""
+    connector = world.connect("hakuna")
+    assert listed(connector, "timers", "2") == []
+    made = connector.create("timers", START, KEY)
+    assert made.external_id == "2/timer"
+    (item,) = listed(connector, "timers", "2")
+    assert (item.row["task_id"], item.row["user_id"], item.row["note"]) == (1, 2, "early")
+    with pytest.raises(Rejected, match="only be stopped"):
+        connector.update("timers", "2/timer", {"note": "late"}, item.row, KEY)
+    connector.update("timers", "2/timer", {"end_time": "00:31"}, item.row, KEY)
+    assert listed(connector, "timers", "2") == []
+    entry = world.sandbox.state("hakuna", "time_entries")[-1]
+    assert (entry["user"]["id"], entry["start_time"], entry["end_time"]) == (2, "00:01", "00:31")
+    with pytest.raises(Rejected):
+        connector.update("timers", "2/timer", {"end_time": "00:31"}, item.row, KEY)
+
+
+def test_a_timer_may_be_thrown_away(world: World) -> None:
+    """Deleting a timer leaves no entry; a second start is refused while one runs."""
+    connector = world.connect("hakuna")
+    entries = len(world.sandbox.state("hakuna", "time_entries"))
+    connector.create("timers", START, KEY)
+    with pytest.raises(Rejected):
+        connector.create("timers", START, "another-key")
+    connector.delete("timers", "2/timer", KEY)
+    assert listed(connector, "timers", "2") == []
+    assert len(world.sandbox.state("hakuna", "time_entries")) == entries
+
+
+def test_a_lost_start_is_proved_by_the_timer(world: World) -> None:
+    """Whether a start took effect is told by the mark in the timer's note."""
+    connector = world.connect("hakuna")
+    world.sandbox.fault("hakuna", "drop_after", method="POST", count=1)
+    with pytest.raises(Unknown):
+        connector.create("timers", START, KEY)
+    assert [i.external_id for i in connector.find("timers", START, KEY)] == ["2/timer"]
+    assert connector.find("timers", START, "ffffffff-other") == []
+
+
+def test_absences_of_all_years_that_the_window_touches(world: World) -> None:
+    """A window over New Year asks for both years, and shows what is within it, once."""
+    connector = world.connect("hakuna")
+    year = DAY.year
+    for day in (f"{year}-12-30", f"{year + 1}-01-04", f"{year + 1}-03-04"):
+        values = {"user_id": 4, "absence_type_id": 1, "start_date": day, "end_date": day}
+        world.sandbox.mutate("hakuna", "absences", "create", None, values)
+    window = Window(f"{year}-12-20", f"{year + 1}-01-31")
+    before = world.counted("hakuna")[0]
+    items = [i for page in connector.scan("absences", "4", window) for i in page.items]
+    assert [i.row["start_date"] for i in items] == [f"{year}-12-30", f"{year + 1}-01-04"]
+    assert world.counted("hakuna")[0] - before == connector.pages("absences", 2, window) == 2
+
+
+def test_a_recurring_absence_is_one_row_each_time(world: World) -> None:
+    """A weekly half day over three weeks is four rows with a day each, in one shape."""
+    connector = world.connect("hakuna")
+    items = [i for page in connector.scan("absences", "3", AROUND) for i in page.items]
+    assert len({i.external_id for i in items}) == len(items) == 4
+    days = [date.fromisoformat(str(i.row["start_date"])) for i in items]
+    assert {b - a for a, b in pairwise(days)} == {timedelta(weeks=1)}
+    assert {(i.row["first_half_day"], i.row["second_half_day"]) for i in items} == {(True, False)}
+    assert {i.row["absence_type_id"] for i in items} == {3}
+
+
+def test_an_absence_that_does_not_recur_stays_as_it_is() -> None:
+    """Only what recurs is taken apart; every second week leaves one out."""
+    once = {"id": 1, "start_date": "2026-01-05", "end_date": "2026-01-09", "is_recurring": False}
+    again = {
+        **once,
+        "id": 2,
+        "end_date": "2026-02-02",
+        "is_recurring": True,
+        "weekly_repeat_interval": 2,
+    }
+    assert [r["id"] for r in single_days([once, again])] == [
+        1, "2@2026-01-05", "2@2026-01-19", "2@2026-02-02",
+    ]  # fmt: skip
+
+
+def test_overview_types_and_me(world: World) -> None:
+    """The overview of each user, the kinds of absences, and whose token it is."""
+    connector = world.connect("hakuna")
+    (overview,) = listed(connector, "overviews", "3")
+    assert overview.external_id == "3/overview"
+    assert overview.row["overtime_in_seconds"] == 37 * 3 * 60
+    assert next(iter(listed(connector, "absence_types"))).row["name"] == "Ferien"
+    (me,) = listed(connector, "me")
+    assert (me.external_id, me.row["id"]) == ("me", 1)
+    assert connector.get("me", "me") is not None
+
+
+def test_who_is_here_needs_the_organization_s_token(world: World) -> None:
+    """With the organization's token each user is a row; with a personal one only this listing is refused."""
+    connector = world.connect("hakuna")
+    with pytest.raises(VendorDown, match="403"):
+        listed(connector, "organization_status")
+    listed(connector, "users")
+    whole = world.connect("hakuna", credentials={"token": ORGANIZATION_TOKEN})
+    users = [str(row["id"]) for row in world.sandbox.state("hakuna", "users")]
+    assert [i.external_id for i in listed(whole, "organization_status")] == users
+
+
+def test_a_training_is_assigned_once_with_one_alert(world: World) -> None:
+    """A lost answer to an assignment is proved by person and training; nobody is alerted twice."""
+    connector = world.connect("haekka")
+    body = {"employee_id": "emp_2", "training_id": "trn_3"}
+    assert connector.find("employee_trainings", body, KEY) == []
+    world.sandbox.fault("haekka", "drop_after", method="POST", count=1)
+    with pytest.raises(Unknown):
+        connector.create("employee_trainings", body, KEY)
+    (found,) = connector.find("employee_trainings", body, KEY)
+    assert len(world.sandbox.state("haekka", "alerts")) == 1
+    made = connector.create("employee_trainings", {**body, "training_id": "trn_4"}, KEY)
+    assert made.external_id != found.external_id
+    assert made.row is not None
+    assert made.row["employee_id"] == "emp_2"
+    assert len(world.sandbox.state("haekka", "alerts")) == 2
+
+
+def test_an_assignment_stays_with_its_person(world: World) -> None:
+    """A training that is assigned is handed to nobody else."""
+    connector = world.connect("haekka")
+    row = world.sandbox.state("haekka", "employee_trainings")[0]
+    with pytest.raises(Rejected, match="assign a new one"):
+        connector.update("employee_trainings", row["id"], {"employee_id": "emp_2"}, row, KEY)
