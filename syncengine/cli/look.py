@@ -64,8 +64,10 @@ def _state(connection: dict[str, Any]) -> Text:
     said = [f"{n}: {connection[n]}" for n in ("off", "halted", "paused") if connection[n]]
     if said:
         return ui.cell("; ".join(said), "red" if connection["halted"] else "yellow")
-    if (connection["blocked_until"] or 0) > time():
-        return ui.cell(f"blocked until {ui.clock(connection['blocked_until'])[-8:]}", "yellow")
+    until = connection["blocked_until"] or 0
+    if connection["failures"] or until > time():
+        word = "failing" if connection["failures"] else "at its limit"
+        return ui.cell(f"{word}, not asked before {ui.clock(until)[-8:]}", "yellow")
     return ui.cell("writes", "green") if connection["mode"] == "write" else ui.cell("observes")
 
 

@@ -291,15 +291,17 @@ def test_an_invalid_project_stops_every_command(synced: Cli, tmp_path: Path) -> 
     """All faults are named with file, line and column; check, plan, sync, status, run and web end with 2."""
     broken = tmp_path / "broken"
     shutil.copytree(MAPPINGS, broken)
-    text = (broken / "person.yaml").read_text("utf-8")
-    (broken / "person.yaml").write_text(text.replace("professionalEmail", "profEmail"), "utf-8")
+    lines = (broken / "person.yaml").read_text("utf-8").splitlines()
+    line, text = next((n, t) for n, t in enumerate(lines, 1) if "professionalEmail" in t)
+    lines[line - 1] = text.replace("professionalEmail", "profEmail")
+    (broken / "person.yaml").write_text("\n".join(lines), "utf-8")
     (broken / "rules.yaml").write_text("version: 1\nderive: 7\n", "utf-8")
     document = synced.json("check", code=2, SYNCENGINE_PROJECT=str(broken))
     assert not document["valid"]
     assert {fault.split(":")[0] for fault in document["faults"]} == {"person.yaml", "rules.yaml"}
     for command in ("check", "plan", "sync", "status", "run", "web"):
         told = synced(command, code=2, SYNCENGINE_PROJECT=str(broken)).stderr
-        assert "person.yaml:35:19" in told
+        assert f"person.yaml:{line}:{text.index('professionalEmail') + 1}:" in told
         assert "rules.yaml:2:" in told
 
 
