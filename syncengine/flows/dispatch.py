@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -114,7 +114,7 @@ class _Round:
 
     def send(self) -> Counter[str]:
         engine, settle, outcomes = self.engine, Settle(self.engine), Counter[str]()
-        if not self.width:
+        if not self.width or self._stopped():
             settle.put_off(self.operations, engine.clock.now() + engine.limits.backoff)
             return outcomes
         looks: dict[str, Look] = {}
@@ -130,9 +130,16 @@ class _Round:
             settle.put_off(ready[granted:], engine.clock.now() + engine.limits.backoff)
             cleared, settled = self._check(settle, ready[:granted], looks)
             outcomes += settled
-            for operation, result in engine.call_all(self._sends(cleared, looks), self.width):
+            unsent = deque(cleared)
+            for operation, result in engine.call_all(self._sends(unsent, looks), self.width):
                 outcomes[self._outcome(settle, operation, result)] += 1
+            settle.put_off(unsent, engine.clock.now())
         return outcomes
+
+    def _stopped(self) -> bool:
+        """Whether the connection may not be written to any more: a pause counts at once."""
+        with self.engine.ledger.read() as tx:
+            return not self.engine.may_call(tx, self.connection, writing=True)
 
     def _look(self) -> Iterator[tuple[Operation, Any]]:
         """Read each row before it is written; look the key of a create up."""
@@ -218,9 +225,11 @@ class _Round:
         return moved_since(system, operation, {**names, **look.item.row})
 
     def _sends(
-        self, cleared: Sequence[Operation], looks: Mapping[str, Look]
+        self, unsent: deque[Operation], looks: Mapping[str, Look]
     ) -> Iterator[tuple[Operation, Callable[[], Written | None]]]:
-        for operation in cleared:
+        """The writes, each taken from ``unsent`` when its turn has come; none once the connection is stopped."""
+        while unsent and not self._stopped():
+            operation = unsent.popleft()
             item = looks[operation.id].item
             yield operation, partial(self._sent, operation, {} if item is None else item.row)
 

@@ -449,6 +449,39 @@ def test_a_paused_connection_is_read_and_not_written() -> None:
     assert made.vendors["hr"].row(mine)["name"] == "Anne"
 
 
+def test_a_pause_in_the_middle_of_a_round_stops_what_is_not_sent_yet() -> None:
+    """A pause stops a connection's writes at once: only requests that are under way end, the rest goes back unsent
+    and goes out after resuming."""
+    made = duo()
+    for number in range(40):
+        made.vendors["hr"].add(email=f"p{number}@x.de", name=f"P{number}", job="dev")
+    made.scan_all()
+    made.think()
+    engine, lms = made.engine, made.vendors["lms"]
+    with made.between(CHECK + 1, lambda: pause(engine, "lms", "payroll runs")):
+        made.send()
+    # One call at a time: the second write was under way when the first was settled.
+    assert len(lms.wrote()) <= 2
+    reads = len(lms.calls)
+    made.send()
+    assert len(lms.calls) == reads
+    assert {o.state for o in made.unsettled()} == {OperationState.PENDING}
+    resume(engine, "lms")
+    made.settle()
+    assert len(lms.rows()) == len(lms.wrote()) == 40
+
+
+def test_a_pause_during_the_reads_before_the_writes_stops_them_all() -> None:
+    """A pause between the read before a write and the write lets none out."""
+    made = duo()
+    lead(made)
+    engine, lms = made.engine, made.vendors["lms"]
+    with made.between(CHECK, lambda: pause(engine, "lms", "payroll runs")):
+        made.send()
+    assert [verb for verb, _ in lms.wrote()] == ["create"]
+    assert [o.state for o in made.unsettled()] == [OperationState.PENDING]
+
+
 def test_an_observed_connection_is_never_written() -> None:
     """``mode: observe``: everything up to the plan, and no write."""
     made = duo(modes={"lms": "observe"})
