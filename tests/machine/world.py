@@ -13,7 +13,7 @@ from syncengine.model.link import Link, LinkState
 from syncengine.model.record import Record, World
 from syncengine.model.resource import ConnectorSpec
 from syncengine.model.values import ABSENT, Json, is_empty
-from tests.support.bench import Bench, emptied, make_bench, new_database, project
+from syncengine.simulation.bench import Bench, emptied, new_database, project
 from tests.support.clock import TestClock
 from tests.support.people import entity
 from tests.support.vendor import FakeVendor, Shape, as_it_is, spec
@@ -197,9 +197,7 @@ class Scene:
     def __post_init__(self) -> None:
         clock = TestClock()
         made = compiled(self.traits)
-        self.made = make_bench(
-            vendors(self.traits, clock), made, emptied(database()), clock, LIMITS
-        )
+        self.made = Bench.on(vendors(self.traits, clock), made, emptied(database()), clock, LIMITS)
 
     def vendor(self, name: str) -> FakeVendor:
         """By name."""

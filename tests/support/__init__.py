@@ -1,1 +1,1 @@
-"""What tests of planning and flows stand on: a clock, vendors without a network, and an engine on both."""
+"""What tests of planning and flows stand on."""

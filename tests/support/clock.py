@@ -1,23 +1,5 @@
-"""Time that tests own."""
+"""The simulation's clock, as tests name it."""
 
-from __future__ import annotations
+from syncengine.simulation.clock import ManualClock as TestClock
 
-START = 1_795_000_000.0
-"""A Wednesday morning in November 2026."""
-
-
-class TestClock:
-    """Stands still until it is moved; sleeping moves it."""
-
-    __test__ = False
-
-    def __init__(self, start: float = START) -> None:
-        self.at = start
-
-    def now(self) -> float:
-        """Seconds since the epoch."""
-        return self.at
-
-    def sleep(self, seconds: float) -> None:
-        """Time goes by, at once."""
-        self.at += max(0.0, seconds)
+__all__ = ["TestClock"]

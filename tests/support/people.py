@@ -8,9 +8,11 @@ from functools import cache
 from typing import Any
 
 from syncengine.flows.engine import Limits
-from tests.support.bench import LIMITS, Bench, emptied, make_bench, new_database, project
-from tests.support.clock import TestClock
-from tests.support.vendor import FakeVendor, spec
+from syncengine.simulation.bench import LIMITS, emptied, new_database, project
+from syncengine.simulation.clock import ManualClock
+from syncengine.simulation.traits import spec
+from syncengine.simulation.vendor import FakeVendor
+from tests.support.bench import Bench
 
 FIELDS = """
   email: {type: email}
@@ -46,12 +48,12 @@ def bench(
 ) -> Bench:  # fmt: skip
     """An engine on these vendors, which share one clock, and an empty store."""
     clock = vendors[0].clock
-    assert isinstance(clock, TestClock)
+    assert isinstance(clock, ManualClock)
     made = project(vendors, *files, modes=modes)
-    return make_bench(vendors, made, emptied(_database()), clock, limits)
+    return Bench.on(vendors, made, emptied(_database()), clock, limits)
 
 
-def vendor(name: str, clock: TestClock, **given: Any) -> FakeVendor:
+def vendor(name: str, clock: ManualClock, **given: Any) -> FakeVendor:
     """A vendor of people; what is no trait of ``FakeVendor`` is an ability of its resource."""
     traits = {
         n: given.pop(n) for n in ("answers", "shape", "unique", "late", "stamps") if n in given
@@ -67,7 +69,7 @@ def duo(
     identity: str = "[[email]]",
 ) -> Bench:  # fmt: skip
     """People in ``hr`` and their accounts in ``lms``; server ids, found again by email."""
-    clock = TestClock()
+    clock = ManualClock()
     both = (
         vendor("hr", clock, **(hr or {})),
         vendor("lms", clock, **{"search": ("email",), **(lms or {})}),

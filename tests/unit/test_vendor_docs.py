@@ -32,7 +32,7 @@ from syncengine.sandbox import weekly10
 from syncengine.sandbox.vendor import Call, Reply, Route
 from syncengine.sandbox.vendor import Vendor as Simulated
 from syncengine.sandbox.world import Options, World
-from tests.support.clock import TestClock
+from syncengine.simulation.clock import ManualClock
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "vendors.md").read_text("utf-8")
@@ -116,7 +116,7 @@ def served(vendor: str) -> list[tuple[Spot, str]]:
 def called(vendor: Vendor) -> set[tuple[Spot, str, str]]:
     """The connector's routes as declared: (spot, resource, ability)."""
     found = {(spot("GET", vendor.health), "", "health")}
-    login = vendor.login("http://v", dict.fromkeys(vendor.spec.credentials, "x"), {}, TestClock())
+    login = vendor.login("http://v", dict.fromkeys(vendor.spec.credentials, "x"), {}, ManualClock())
     if isinstance(login, TokenAuth):
         request = login.ask({})
         found.add((spot(request.method, request.url.path), "", "login"))

@@ -60,8 +60,8 @@ def test_a_batch_costs_the_same_statements_whatever_its_size(
     work: Callable[[Bench, list[str]], Callable[[], object]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Capture and reconcile take a constant number of SQL statements for 10 and for 200 links."""
-    monkeypatch.setattr("tests.support.vendor.PAGE", 1000)
-    monkeypatch.setattr("tests.support.vendor.LATENCY", 0.001)
+    monkeypatch.setattr("syncengine.simulation.vendor.PAGE", 1000)
+    monkeypatch.setattr("syncengine.simulation.vendor.LATENCY", 0.001)
     counts = []
     for size in (10, 200):
         made = duo(limits=LIMITS_WIDE)

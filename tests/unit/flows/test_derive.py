@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from syncengine.flows.derive import derive
+from syncengine.simulation.clock import ManualClock
+from syncengine.simulation.traits import spec
+from syncengine.simulation.vendor import FakeVendor
 from tests.support.bench import Bench
-from tests.support.clock import TestClock
 from tests.support.people import HR, bench, entity
-from tests.support.vendor import FakeVendor, spec
 
 LMS_FIELDS = ("id", "person", "email", "name", "job")
 RECORD = """
@@ -34,7 +35,7 @@ derive:
 
 def school(on_leave: str = "keep", on_missing: str = "flag") -> Bench:
     """People, and a course for each developer."""
-    clock = TestClock()
+    clock = ManualClock()
     hr = FakeVendor(spec("hr", "id", "email", "name", "job", search=("email",)), clock)
     base = spec("lms", "id", "email", "name", "job", search=("email",))
     courses = spec("x", "id", "person", "name", resource="courses", search=("person",))

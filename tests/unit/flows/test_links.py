@@ -11,10 +11,12 @@ from syncengine.flows.links import join, point, split
 from syncengine.flows.undo import undo
 from syncengine.model.link import Link, LinkState
 from syncengine.model.record import Record
-from tests.support.bench import Bench, project
-from tests.support.clock import TestClock
+from syncengine.simulation.bench import project
+from syncengine.simulation.clock import ManualClock
+from syncengine.simulation.traits import spec
+from syncengine.simulation.vendor import FakeVendor
+from tests.support.bench import Bench
 from tests.support.people import COLUMNS, FIELDS, HR, LMS, anna, bench, duo, entity, vendor
-from tests.support.vendor import FakeVendor, spec
 
 NOTES = """
 version: 1
@@ -111,7 +113,7 @@ def test_a_row_is_pointed_at_another_record() -> None:
 
 def with_notes() -> Bench:
     """People in both, and notes about people in ``lms``."""
-    clock = TestClock()
+    clock = ManualClock()
     people = spec("lms", *COLUMNS, search=("email",))
     notes = spec("lms", "id", "owner", "text", resource="notes")
     lms = FakeVendor(replace(people, resources={**people.resources, **notes.resources}), clock)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from syncengine.model.case import CaseKind
+from syncengine.simulation.clock import ManualClock
 from tests.support.bench import Bench
-from tests.support.clock import TestClock
 from tests.support.people import HR, LMS, anna, bench, duo, entity, vendor
 
 NAME = "\n  email: {{type: email}}\n  name: {{type: string, {0}}}\n  job: {{type: string}}\n"
@@ -169,7 +169,7 @@ def test_a_first_link_fills_and_asks_once() -> None:
 
 def test_three_systems_agree() -> None:
     """A change in one of three systems reaches the two others, and none echoes."""
-    clock = TestClock()
+    clock = ManualClock()
     three = [vendor(n, clock, search=("email",)) for n in ("hr", "lms", "tm")]
     text = entity(hr=HR, lms=LMS, tm=LMS)
     made = bench(*three, files=(text,))

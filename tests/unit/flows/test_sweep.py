@@ -6,10 +6,11 @@ from dataclasses import replace
 
 from syncengine.flows.capture import capture
 from syncengine.flows.sweep import sweep
+from syncengine.simulation.clock import ManualClock
+from syncengine.simulation.traits import spec
+from syncengine.simulation.vendor import FakeVendor
 from tests.support.bench import Bench
-from tests.support.clock import TestClock
 from tests.support.people import COLUMNS, HR, bench, duo, entity
-from tests.support.vendor import FakeVendor, spec
 
 NOTES = """
 version: 1
@@ -61,7 +62,7 @@ def test_a_listing_that_found_no_slot_comes_with_the_next_sweep() -> None:
 def test_rows_are_listed_below_parents_that_are_known() -> None:
     """What is listed below each person is announced when the people are listed, read and told apart; before, it would
     come back empty and count as complete."""
-    clock = TestClock()
+    clock = ManualClock()
     people, notes = (
         spec("hr", *COLUMNS, unlisted=("job",)),
         spec("hr", "id", "owner", "text", resource="notes", parent="people"),

@@ -13,9 +13,9 @@ from syncengine.flows.status import pause, resume
 from syncengine.model.case import CaseKind
 from syncengine.model.operation import Action, OperationState
 from syncengine.ports import Item
+from syncengine.simulation.traits import Fault
 from tests.support.bench import Bench
 from tests.support.people import LMS, MAPPED, anna, duo
-from tests.support.vendor import Fault
 from tests.unit.flows.test_reads import put, row
 
 CHECK = 3

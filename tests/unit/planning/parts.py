@@ -10,8 +10,8 @@ from syncengine.model.link import Base, Link, LinkState
 from syncengine.model.operation import Action, Operation
 from syncengine.model.record import Record, World
 from syncengine.planning.scene import Scene
-from tests.support.bench import project
-from tests.support.clock import TestClock
+from syncengine.simulation.bench import project
+from syncengine.simulation.clock import ManualClock
 from tests.support.people import FIELDS, HR, LMS, entity, vendor
 
 TODAY = World("2026-11-22")
@@ -24,7 +24,7 @@ def compiled(
     abilities: tuple[tuple[str, Any], ...] = (), identity: str = "[[email]]",
 ) -> Project:  # fmt: skip
     """A project of ``hr`` and ``lms``; ``abilities``: of the resource of ``lms``."""
-    clock = TestClock()
+    clock = ManualClock()
     both = (vendor("hr", clock), vendor("lms", clock, **dict(abilities)))
     return project(both, entity(fields, identity=identity, hr=hr_system, lms=lms_system))
 

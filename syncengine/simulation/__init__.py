@@ -1,0 +1,1 @@
+"""Seeded runs of the whole engine against vendors in memory: what ``syncengine simulate`` does."""

@@ -1,0 +1,371 @@
+"""A vendor in memory that keeps ``ports.Connector``: own spelling, own ids, late and lost answers."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import Literal
+
+from syncengine.errors import Bug, Exists, Rejected, Unknown, VendorDown
+from syncengine.mapping import paths
+from syncengine.model.operation import Written
+from syncengine.model.resource import ConnectorSpec, ResourceSpec
+from syncengine.model.values import Json, Row, is_empty
+from syncengine.ports import Clock, Gate, Item, Page, Tally, Window
+from syncengine.simulation.traits import Fault, Open, Shape, Table, as_it_is, surely_not
+
+PAGE = 3
+LATENCY = 0.25
+"""Seconds of each half of a call."""
+
+
+@dataclass
+class FakeVendor:
+    """One account. ``answers``: what a write's answer shows (``full`` row, ``empty``, or the ``sent`` fields).
+    ``shape``: the vendor's own spelling, of people's rows too. ``faults``: per verb (scan, poll, get, find, create,
+    update, delete) what befalls the next calls, in order; None lets one pass. ``calls``: verb and id of each
+    request that arrived. ``made``: idempotency key -> rows made by it. ``late``: seconds until a late write is
+    done. ``stamps``: each row shows when it was changed. ``remembers``: a write whose idempotency key was seen
+    before is answered as then and not done again. ``befell``: the faults that befell calls.
+    ``during``, ``after``: run once inside the next write, before it takes effect (somebody else is quicker) and
+    before it is answered (somebody was waiting for it)."""
+
+    declared: ConnectorSpec
+    clock: Clock
+    answers: Literal["full", "empty", "sent"] = "full"
+    shape: Shape = as_it_is
+    unique: tuple[str, ...] = ()
+    late: float = 3.0
+    gate: Gate = field(default_factory=Open)
+    faults: dict[str, deque[Fault | None]] = field(default_factory=dict)
+    calls: list[tuple[str, str]] = field(default_factory=list)
+    made: Counter[str] = field(default_factory=Counter)
+    keys: list[tuple[str, str]] = field(default_factory=list)
+    during: Callable[[], object] | None = None
+    tables: dict[str, Table] = field(default_factory=dict)
+    stamps: bool = False
+    remembers: bool = False
+    befell: Counter[str] = field(default_factory=Counter)
+    after: Callable[[], object] | None = None
+    _answers: dict[str, Written | None] = field(default_factory=dict)
+    _tally: Tally = field(default_factory=Tally)
+    _coming: list[tuple[float, Callable[[], object]]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.tables = {name: Table() for name in self.declared.resources}
+
+    # people at the vendor's own screen
+
+    def add(self, resource: str = "people", **values: Json) -> str:
+        """A person enters a row; its id."""
+        return self._insert(resource, dict(values))
+
+    def edit(self, external_id: str, resource: str = "people", **values: Json) -> None:
+        """A person changes fields of a row."""
+        self._change(resource, external_id, values)
+
+    def remove(self, external_id: str, resource: str = "people") -> None:
+        """A person deletes a row."""
+        self._forget(resource, external_id)
+
+    def rows(self, resource: str = "people") -> dict[str, dict[str, Json]]:
+        """What is there now."""
+        self._arrive()
+        return deepcopy(self.tables[resource].rows)
+
+    def row(self, external_id: str, resource: str = "people") -> dict[str, Json]:
+        """One row as it is now."""
+        return self.rows(resource)[external_id]
+
+    def fault(self, verb: str, *faults: Fault | None) -> None:
+        """What befalls the next calls of a verb."""
+        self.faults.setdefault(verb, deque()).extend(faults)
+
+    def wrote(self) -> list[tuple[str, str]]:
+        """The writes that arrived, in order."""
+        return [call for call in self.calls if call[0] in ("create", "update", "delete")]
+
+    # ports.Connector
+
+    @property
+    def spec(self) -> ConnectorSpec:
+        """What it declares."""
+        return self.declared
+
+    @property
+    def tally(self) -> Tally:
+        """What it was asked."""
+        return self._tally
+
+    @property
+    def token_calls(self) -> int:
+        """It wants no token."""
+        return 0
+
+    def health(self) -> None:
+        """One cheap call."""
+        self._end(self._begin("health", "", False))
+
+    def scan(
+        self, resource: str, parent: str | None = None, window: Window | None = None
+    ) -> Iterator[Page]:
+        """The complete listing, ``PAGE`` rows a page, each page as old as the listing may lag."""
+        shown: set[str] = set()
+        number, ending = 0, None
+        while True:
+            fault = self._begin("scan" if not number else "page", resource, False)
+            if fault in ("empty", "short", "partial"):
+                ending = fault
+            else:
+                self._end(fault)
+            rows = self._listed(resource)
+            names = [n for n in sorted(rows) if n not in shown]
+            if parent is not None:
+                names = [n for n in names if rows[n].get("_parent") == parent]
+            if window is not None:
+                names = [n for n in names if window.start <= str(rows[n].get("day")) <= window.end]
+            if ending == "empty":
+                names = []
+            if ending == "short":
+                names = names[: len(names) // 2]
+            page, shown = names[:PAGE], shown | set(names[:PAGE])
+            self._pass(LATENCY)
+            yield Page([self._item(resource, n, rows[n], listed=True) for n in page])
+            number += 1
+            if ending == "partial":
+                raise VendorDown("the listing broke off")
+            if len(names) <= PAGE or ending:
+                return
+
+    def poll(self, resource: str, cursor: str | None) -> Iterator[Page]:
+        """Rows that differ from what they were at the cursor."""
+        self._end(self._begin("poll", resource, False))
+        before = self._at(resource, float(cursor)) if cursor else {}
+        rows, at = self._listed(resource), self.clock.now() - self._spec(resource).list_lag
+        self._pass(LATENCY)
+        moved = [n for n in sorted(rows) if before.get(n) != rows[n]]
+        yield Page([self._item(resource, n, rows[n], listed=True) for n in moved], repr(at))
+
+    def get(self, resource: str, external_id: str) -> Item | None:
+        """One full row, as old as a read may lag."""
+        if not self._spec(resource).single_get:
+            raise Bug(f"{resource} has no single read")
+        self._end(self._begin("get", external_id, False))
+        rows = self._at(resource, self.clock.now() - self._spec(resource).read_lag)
+        self._pass(LATENCY)
+        found = rows.get(external_id)
+        return None if found is None else self._item(resource, external_id, found)
+
+    def find(self, resource: str, body: Mapping[str, Json], key: str) -> Sequence[Item]:
+        """By chosen id, marker, or the first searchable field that the body gives."""
+        spec = self._spec(resource)
+        self._end(self._begin("find", resource, False))
+        self._pass(LATENCY)
+        if spec.chosen_id and spec.chosen_id in body:
+            rows = self._at(resource, self.clock.now() - spec.read_lag)
+            names = [str(body[spec.chosen_id])] if str(body[spec.chosen_id]) in rows else []
+            return [self._item(resource, n, rows[n]) for n in names]
+        rows = self._listed(resource)
+        if spec.marker:
+            holding = f"#{key}"
+            return [
+                self._item(resource, n, r) for n, r in rows.items()
+                if holding in str(r.get(spec.marker))
+            ]  # fmt: skip
+        by = next((n for n in spec.search if not is_empty(body.get(n))), None)
+        if by is None:
+            raise Bug(f"a create of {resource} cannot be found")
+        wanted = str(body[by]).casefold()
+        return [
+            self._item(resource, n, r)
+            for n, r in rows.items()
+            if str(r.get(by)).casefold() == wanted
+        ]
+
+    def create(self, resource: str, body: Mapping[str, Json], key: str) -> Written:
+        """Make a row."""
+        spec = self._spec(resource)
+        row: dict[str, Json] = {}
+        for path, value in body.items():
+            paths.put(row, path, value)
+        if spec.marker:
+            row[spec.marker] = f"{row.get(spec.marker) or ''} #{key}".strip()
+        chosen = row.pop(spec.chosen_id, None) if spec.chosen_id else None
+
+        def do() -> Written:
+            if self._taken(resource, row, chosen):
+                raise Exists("that id or key is taken")
+            self.made[key] += 1
+            return self._written(resource, self._insert(resource, dict(row), chosen), body)
+
+        done = self._write("create", key, key, do)
+        assert done is not None
+        return done
+
+    def update(
+        self, resource: str, external_id: str, body: Mapping[str, Json], current: Row, key: str
+    ) -> Written:
+        """Change a row."""
+        del current
+
+        def do() -> Written:
+            if external_id not in self.tables[resource].rows:
+                raise Rejected("there is no such row", 404)
+            self._change(resource, external_id, body)
+            return self._written(resource, external_id, body)
+
+        done = self._write("update", external_id, key, do)
+        assert done is not None
+        return done
+
+    def delete(self, resource: str, external_id: str, key: str) -> None:
+        """Delete a row."""
+        self._write("delete", external_id, key, lambda: self._forget(resource, external_id))
+
+    def pages(self, resource: str, rows: int, window: Window | None = None) -> int:
+        """How many calls a listing takes."""
+        del resource, window
+        return max(1, -(-rows // PAGE))
+
+    def calls_of(self, resource: str, body: Mapping[str, Json], current: Row | None = None) -> int:
+        """One."""
+        del resource, body, current
+        return 1
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+    # inside
+
+    def _spec(self, resource: str) -> ResourceSpec:
+        return self.declared.resources[resource]
+
+    def _write(
+        self, verb: str, what: str, key: str, do: Callable[[], Written | None]
+    ) -> Written | None:
+        """One write, and what befalls it."""
+        fault = self._begin(verb, what, True)
+        self.keys.append((verb, key))
+
+        def once() -> Written | None:
+            if not (self.remembers and key in self._answers):
+                self._answers[key] = do()
+            return self._answers[key]
+
+        def at_last() -> None:
+            with suppress(Exists, Rejected):
+                once()
+
+        if fault == "late":
+            self._coming.append((self.clock.now() + self.late, at_last))
+        surely = surely_not(fault)
+        if surely is not None:
+            raise surely
+        if fault in ("lost", "late"):
+            self._pass(LATENCY)
+            raise Unknown("no answer")
+        answer = once()
+        if self.after is not None:
+            meanwhile, self.after = self.after, None
+            meanwhile()
+        self._pass(LATENCY)
+        if fault == "drop":
+            raise Unknown("no answer")
+        return answer
+
+    def _begin(self, verb: str, what: str, write: bool) -> Fault | None:
+        """A request goes out and arrives, unless its fault says otherwise."""
+        self.gate.enter(write)
+        self._tally.writes += write
+        self._tally.reads += not write
+        self._pass(LATENCY)
+        waiting = self.faults.get(verb)
+        fault = waiting.popleft() if waiting else None
+        if fault is not None:
+            self.befell[f"{verb} {fault}"] += 1
+        self.calls.append((verb, what))
+        if write and self.during is not None:
+            meanwhile, self.during = self.during, None
+            meanwhile()
+        return fault
+
+    def _end(self, fault: Fault | None) -> None:
+        """What a fault does to a read."""
+        if fault is not None:
+            raise surely_not(fault) or VendorDown("no answer")
+
+    def _pass(self, seconds: float) -> None:
+        self.clock.sleep(seconds)
+        self._arrive()
+
+    def _arrive(self) -> None:
+        due = [do for at, do in self._coming if at <= self.clock.now()]
+        self._coming = [(at, do) for at, do in self._coming if at > self.clock.now()]
+        for do in due:
+            do()
+
+    def _at(self, resource: str, at: float) -> dict[str, dict[str, Json]]:
+        """The rows as they were."""
+        self._arrive()
+        table = self.tables[resource]
+        return table.rows if at >= self.clock.now() else table.at(at)
+
+    def _listed(self, resource: str) -> dict[str, dict[str, Json]]:
+        return self._at(resource, self.clock.now() - self._spec(resource).list_lag)
+
+    def _item(
+        self, resource: str, external_id: str, row: dict[str, Json], listed: bool = False
+    ) -> Item:
+        hidden = self._spec(resource).unlisted if listed else frozenset()
+        shown = {n: v for n, v in row.items() if n not in hidden}
+        return Item(external_id, deepcopy(shown), row.get("_parent"))
+
+    def _written(self, resource: str, external_id: str, body: Mapping[str, Json]) -> Written:
+        row = self.tables[resource].rows[external_id]
+        if self.answers == "empty":
+            return Written(external_id)
+        if self.answers == "sent":
+            roots = {paths.root(path) for path in body} | {"id"}
+            return Written(external_id, {n: v for n, v in row.items() if n in roots})
+        return Written(external_id, deepcopy(row))
+
+    def _taken(self, resource: str, row: Row, chosen: Json) -> bool:
+        rows = self.tables[resource].rows
+        shaped = dict(row)
+        self.shape(shaped)
+        return str(chosen) in rows or any(
+            not is_empty(shaped.get(name)) and other.get(name) == shaped.get(name)
+            for name in self.unique
+            for other in rows.values()
+        )
+
+    def _insert(self, resource: str, row: dict[str, Json], chosen: Json = None) -> str:
+        table = self.tables[resource]
+        table.number += 1
+        external_id = str(
+            row.pop("id", None) or chosen or f"{self.declared.name}-{table.number:04}"
+        )
+        row["id"] = external_id
+        self._spell(row)
+        table.rows[external_id] = row
+        self.tables[resource].remember(self.clock.now())
+        return external_id
+
+    def _change(self, resource: str, external_id: str, body: Mapping[str, Json]) -> None:
+        row = self.tables[resource].rows[external_id]
+        for path, value in body.items():
+            paths.put(row, path, value)
+        self._spell(row)
+        self.tables[resource].remember(self.clock.now())
+
+    def _spell(self, row: dict[str, Json]) -> None:
+        self.shape(row)
+        if self.stamps:
+            row["changed"] = self.clock.now()
+
+    def _forget(self, resource: str, external_id: str) -> None:
+        if self.tables[resource].rows.pop(external_id, None) is not None:
+            self.tables[resource].remember(self.clock.now())
