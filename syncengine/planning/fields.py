@@ -204,10 +204,9 @@ class Fields:
         match decision.verdict:
             case Verdict.AGREE:
                 self.agree(name, side.ours, raw)
-            case Verdict.KEEP if decision.seen:
+            case Verdict.KEEP if decision.seen and (self.writing or not rule.writes):
                 self.vendor[name] = raw
-                if self.writing:
-                    self.canonical.setdefault(name, side.ours)
+                self.canonical.setdefault(name, side.ours)
             case Verdict.PATCH:
                 self.learn(name, rule, side, decision)
                 self.agree(name, decision.value, raw)

@@ -52,10 +52,12 @@ def _decided(scene: Scene) -> Plan:
 
 
 def _again(scene: Scene, link: Link) -> Plan:
-    """A row that we deleted, which leaves no faces behind, is made again once its record is back in scope."""
-    ours = link.external_id is not None and link.base == Base()
-    wanted = scene.system.creates_out and scene.in_scope and not scene.record.deleted
-    if not (ours and wanted) or _taken(scene):
+    """A row that went out of scope, by our hand or another, leaves no faces behind: it is made again once its record
+    is back."""
+    went = link.external_id is not None and link.base == Base()
+    system = scene.system
+    makes = system.creates_out or system.on_missing == "recreate"
+    if not (went and makes and scene.in_scope) or _taken(scene):
         return Plan(link)
     return Plan(replace(link, external_id=None, state=LinkState.CREATING), again=True)
 
@@ -115,14 +117,13 @@ def _row_gone(scene: Scene, link: Link) -> Plan:
     """A complete scan and a confirming read proved the row gone."""
     gone = replace(link, state=LinkState.GONE)
     freed = frozenset({_place_free(link)})
-    if scene.record.deleted or link.state is LinkState.LEFT:
+    if scene.record.deleted or scene.system.on_missing == "keep":
         return Plan(gone, wakes=freed)
+    recreated = scene.system.on_missing == "recreate"
+    if not scene.in_scope and (recreated or link.state is LinkState.LEFT):
+        return Plan(replace(gone, base=Base()), wakes=freed)
     match scene.system.on_missing:
-        case "keep":
-            return Plan(gone, wakes=freed)
         case "recreate":
-            if not scene.in_scope:
-                return Plan(gone, wakes=freed)
             fresh = replace(gone, external_id=None, base=Base(), state=LinkState.CREATING)
             return Plan(fresh, wakes=freed, again=True)
         case "delete" if not _others_own(scene):
@@ -161,7 +162,8 @@ def _leave(scene: Scene, link: Link) -> Plan:
     """The record left the scope or was deleted: keep or delete at the vendor, as ``on_leave`` says."""
     system, row = scene.system, link.row or {}
     reading = Fields(scene, link, writing=False)
-    if system.on_leave == "delete" and system.resource.delete:
+    kept = link.state is LinkState.LEFT
+    if system.on_leave == "delete" and system.resource.delete and not kept:
         moved = (n for n, r in system.rules.items() if r.reads or r.writes)
         if any(reading.theirs_moved(name, system.rules[name]) for name in moved):
             return Plan(link, cases=(questions.unseen_change(scene),))
@@ -175,7 +177,7 @@ def _leave(scene: Scene, link: Link) -> Plan:
     if read.record is not None:
         return replace(read, again=True)
     body = {p: v for p, v in system.set_leave.items() if paths.get(row, p) != v}
-    if link.state is not LinkState.LEFT and body:
+    if body and not kept:
         return unless_refused(scene, _write_leave(scene, reading, read, body))
     return replace(read, link=replace(read.link, state=LinkState.LEFT, wait=None))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from syncengine.model.link import LinkState
 from tests.support.people import HR, MAPPED, anna, duo
 
@@ -178,3 +180,56 @@ def test_a_value_that_leaving_wrote_is_not_the_first_one_of_an_empty_field() -> 
     made.sync()
     assert made.vendors["lms"].row(theirs)["name"] is None
     assert made.sync()["converged"]
+
+
+def test_a_change_seen_out_of_scope_is_judged_when_its_record_is_back() -> None:
+    """Who does not own a field and changes it in a row that was left is overruled once the record is in scope again,
+    and the value stays on record."""
+    owned = FIELDS.replace("name: {type: string}", "name: {type: string, owner: hr}")
+    made = duo(lms_system=keeps("{}"), fields=owned)
+    mine, theirs = anna(made)
+    made.vendors["hr"].edit(mine, job="left")
+    made.sync()
+    made.vendors["lms"].edit(theirs, name="Anne")
+    made.sync()
+    assert made.vendors["lms"].row(theirs)["name"] == "Anne"
+    made.vendors["hr"].edit(mine, job="dev")
+    made.sync()
+    assert made.vendors["lms"].row(theirs)["name"] == "Anna"
+    assert "Anne" in [c.lost for c in made.history(made.record().id)]
+    assert made.sync()["converged"]
+
+
+@pytest.mark.parametrize("policy", ["flag", "delete", "recreate"])
+def test_a_row_that_went_while_its_record_was_out_of_scope_is_made_again(policy: str) -> None:
+    """Somebody deletes the row of a leaver, which is nobody's concern; who comes back gets a row again."""
+    made = duo(lms_system=keeps("{}").replace("create: out", f"create: out, on_missing: {policy}"))
+    mine, theirs = anna(made)
+    made.vendors["hr"].edit(mine, job="left")
+    made.sync()
+    made.vendors["lms"].remove(theirs)
+    made.sync()
+    assert not made.cases()
+    made.vendors["hr"].edit(mine, job="dev")
+    made.sync()
+    assert [row["name"] for row in made.vendors["lms"].rows().values()] == ["Anna"]
+    assert made.sync()["converged"]
+
+
+def test_a_row_that_a_person_keeps_is_not_deleted_later() -> None:
+    """``keep``, answered where a delete met a change, holds also when the row is as it was or changes again."""
+    made = duo(lms_system=DELETES, fields=FIELDS)
+    mine, theirs = anna(made)
+    lms = made.vendors["lms"]
+    lms.edit(theirs, name="Anne")
+    made.scan("lms")
+    made.vendors["hr"].edit(mine, job="left")
+    made.scan("hr")
+    made.think()
+    made.answer("keep")
+    lms.edit(theirs, name="Anna")
+    made.sync()
+    made.vendors["hr"].edit(mine, email="a@x.de")
+    made.sync()
+    assert not made.cases()
+    assert list(lms.rows()) == [theirs]
