@@ -83,14 +83,13 @@ def merge_field(side: Side) -> Decision:
     if not side.ours_moved:
         return _their_change(side)
     if not side.theirs_moved:
-        if is_empty(side.ours) and not side.clear:
-            return Decision(Verdict.KEEP)
         return _write(side, "only change")
     return _both_changed(side)
 
 
 def _write(side: Side, policy: str, lost: Json = None) -> Decision:
-    if not side.can_out or (is_empty(side.ours) and is_empty(side.theirs)):
+    spreads = side.clear and not is_empty(side.theirs)
+    if not side.can_out or (is_empty(side.ours) and not spreads):
         return Decision(Verdict.KEEP, policy=policy, seen=True)
     return Decision(
         Verdict.WRITE, policy=policy, lost=lost, lost_by="" if lost is None else side.here
@@ -144,6 +143,8 @@ def _join(side: Side) -> Decision:
     merged = [item for item in ours if item in theirs or item not in before]
     merged += [item for item in theirs if item not in before and item not in merged]
     value = sorted(merged, key=lambda i: repr(i) if isinstance(i, dict | list) else i) or None
+    if value is None and not side.clear:
+        return Decision(Verdict.CONFLICT, policy="sets merge by item")
     if value == side.theirs or (value != side.ours and not side.can_out):
         return Decision(Verdict.PATCH, value, "sets merge by item")
     if value == side.ours:

@@ -134,6 +134,16 @@ def test_a_set_that_may_only_be_read_is_never_written(side: Side) -> None:
     assert verdict not in (Verdict.WRITE, Verdict.JOIN)
 
 
+@given(SIDES | SET_SIDES)
+def test_empty_spreads_only_where_the_field_says_so(side: Side) -> None:
+    """Without ``clear`` no value of a vendor is overwritten with nothing, nor ours replaced by nothing."""
+    decision = merge_field(replace(side, clear=False, agrees=False, can_out=True))
+    if decision.verdict is Verdict.WRITE:
+        assert not is_empty(side.ours)
+    if decision.verdict in (Verdict.PATCH, Verdict.JOIN):
+        assert not is_empty(decision.value)
+
+
 BOTH = Side("hr", "a", "b", agrees=False, ours_moved=True, theirs_moved=True)
 
 
@@ -166,6 +176,9 @@ BOTH = Side("hr", "a", "b", agrees=False, ours_moved=True, theirs_moved=True)
         ({"ours": None, "given": False, "owner": "lms"}, Verdict.PATCH, "b"),
         ({"ours": None, "given": False, "theirs_moved": False}, Verdict.KEEP, None),
         ({"first": True, "ours": None}, Verdict.PATCH, "b"),
+        ({"first": True, "ours": None, "can_in": False}, Verdict.KEEP, None),
+        ({"first": True, "ours": None, "can_in": False, "clear": True}, Verdict.WRITE, None),
+        ({"ours": [1], "theirs": [2], "before": [1, 2], "is_set": True}, Verdict.CONFLICT, None),
         ({"first": True, "theirs": None, "clear": True}, Verdict.WRITE, None),
         ({"first": True, "owner": "hr"}, Verdict.PATCH, "b"),
         ({"first": True, "owner": "lms"}, Verdict.WRITE, None),
