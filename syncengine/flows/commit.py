@@ -85,6 +85,8 @@ class Commit:
         if cancelled:
             tx.save_operations(cancelled)
         if absorbed:
+            asked = {f"{kind}:{link_id}" for kind in CaseKind for link_id in absorbed}
+            tx.dissolve_cases(asked, self.engine.clock.now())
             tx.remove_links(absorbed)
 
     def _bear(

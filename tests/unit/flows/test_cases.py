@@ -108,6 +108,20 @@ def test_a_missing_row_that_comes_back_ends_the_question() -> None:
     assert made.sync()["converged"]
 
 
+def test_a_missing_row_that_was_made_anew_ends_the_question() -> None:
+    """Somebody deletes a row and makes another one of the same person: that one is linked, and nothing is asked."""
+    made = duo(lms_system=LMS.replace("create: out", "create: out, on_missing: flag"))
+    _, theirs = anna(made)
+    lms = made.vendors["lms"]
+    lms.remove(theirs)
+    made.sync()
+    assert made.case().kind is CaseKind.MISSING
+    lms.add(email="anna@x.de", name="Anna", job="dev")
+    made.sync()
+    assert made.link("lms").state is LinkState.LINKED
+    assert not made.cases()
+
+
 @pytest.mark.parametrize("given", ["delete", "keep"])
 def test_a_delete_against_an_unseen_change_asks(given: str) -> None:
     """Rule 14: a row that was changed since is not deleted unasked; it is deleted or left as the answer says."""
