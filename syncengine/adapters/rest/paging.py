@@ -19,7 +19,13 @@ Sheet = tuple[list[Any], int | None]
 
 
 class Paging(Protocol):
-    """How a listing is read to its end."""
+    """How a listing is read to its end. ``slips``: a row that is removed while the pages are read moves another one
+    past the reader, and nothing tells."""
+
+    @property
+    def slips(self) -> bool:
+        """Not where the vendor counts, or goes on after a row and not after so many."""
+        return False
 
     def walk(self, ask: Ask, url: str, query: Mapping[str, str]) -> Iterator[Sheet]:
         """The answers in order. Raises VendorDown for an answer of another shape."""
@@ -29,7 +35,7 @@ class Paging(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Whole:
+class Whole(Paging):
     """One answer: an array, the member ``rows`` of an object, or its only array (``rows="*"``)."""
 
     rows: str = ""
@@ -47,7 +53,7 @@ class Whole:
 
 
 @dataclass(frozen=True, slots=True)
-class Numbered:
+class Numbered(Paging):
     """``page`` from zero and ``pageSize``, rows in ``data`` (docs/vendors.md, "HeavenHR: listings and errors"), or as
     ``first``, ``names`` and ``rows`` say.
 
@@ -60,6 +66,11 @@ class Numbered:
     first: int = 0
     names: tuple[str, str] = ("page", "pageSize")
     rows: str = "data"
+
+    @property
+    def slips(self) -> bool:
+        """Without a count."""
+        return not self.counted
 
     def walk(self, ask: Ask, url: str, query: Mapping[str, str]) -> Iterator[Sheet]:
         """Pages until the last."""
@@ -88,7 +99,7 @@ class Numbered:
 
 
 @dataclass(frozen=True, slots=True)
-class Linked:
+class Linked(Paging):
     """``limit`` and the address of the next page in ``next``, rows in ``results`` (docs/vendors.md,
     "weekly10: listings")."""
 

@@ -35,8 +35,9 @@ _OVERLAP: Final = 300.0
 class RestConnector:
     """Keeps ``ports.Connector`` for one connection of a vendor.
 
-    A listing is complete when the vendor's own count, where it gives one, did not move while its pages were
-    read and as many rows came; otherwise it is read again, and VendorDown is raised after the third time.
+    A listing is complete when the vendor's own count did not move while its pages were read and as many rows came;
+    where it gives none, when two readings of several pages showed the same rows. Otherwise it is read again, and
+    VendorDown is raised after the third time. A later reading yields what the earlier ones did not.
     A marker is dropped when its text is later updated: no update is planned before the create is settled.
     """
 
@@ -212,7 +213,8 @@ class RestConnector:
     def pages(self, resource: str, rows: int, window: Window | None = None) -> int:
         """By the vendor's way of paging."""
         declared = self._bound(resource).declared
-        return declared.paging.calls(rows) + len(_queries(declared, window)) - 1
+        calls = declared.paging.calls(rows) + len(_queries(declared, window)) - 1
+        return 2 * calls if declared.paging.slips and calls > 1 else calls
 
     @property
     def token_calls(self) -> int:
@@ -244,7 +246,11 @@ class RestConnector:
         declared, what = bound.declared, f"GET {bound.declared.path}"
         query = {**bound.query, **query}
 
+        asked = 0
+
         def ask(url: str, page: Mapping[str, str]) -> Json:
+            nonlocal asked
+            asked += 1
             try:
                 answer = self._session.read(url, what, {**page, **bound.acting(parent)})
             except Missing as missing:
@@ -253,24 +259,28 @@ class RestConnector:
                 raise VendorDown(f"{missing}; is the connection's base_url right?") from missing
             return [answer] if declared.only and isinstance(answer, dict) else answer
 
+        shown: set[str] = set()
+        before: set[str] | None = None
         for _ in range(_PASSES):
             totals: set[int | None] = set()
             seen: set[str] = set()
-            faults, stuck = 0, False
+            faults, stuck, asked = 0, False, 0
             for rows, total in declared.paging.walk(ask, bound.listing(parent), query):
                 known = len(seen) + faults
-                rows = declared.unfold(rows)
-                own = [name for row in rows if (name := bound.names(row)) is not None]
-                seen.update(own)
-                faults += len(rows) - len(own)
+                named = [(bound.names(row), row) for row in declared.unfold(rows)]
+                seen |= {name for name, _ in named if name is not None}
+                faults += sum(name is None for name, _ in named)
                 totals.add(total)
-                yield bound.items(rows, parent, holding)
-                stuck = bool(known and rows) and len(seen) + faults == known
+                yield bound.items([r for name, r in named if name not in shown], parent, holding)
+                stuck = bool(known and named) and len(seen) + faults == known
                 if stuck:
                     break
             told = next(iter(totals), None) or 0
-            if not stuck and len(totals) < 2 and len(seen) + faults >= told:
+            agreed = not declared.paging.slips or asked < 2 or seen == before
+            if agreed and not stuck and len(totals) < 2 and len(seen) + faults >= told:
                 return
+            shown |= seen
+            before = seen
         raise VendorDown(f"{what}: the listing moves or shows less than the vendor counts")
 
     def _look(self, path: str, query: Mapping[str, str]) -> Json:
