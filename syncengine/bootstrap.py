@@ -10,7 +10,9 @@ from contextlib import contextmanager
 from syncengine.adapters.sql.engine import make_engine
 from syncengine.adapters.sql.ledger import SqlLedger
 from syncengine.adapters.sql.migrations import upgrade
-from syncengine.adapters.vendors import CATALOG, connect
+from syncengine.adapters.vendors import SHIPPED, connect
+from syncengine.adapters.vendors.declare import Vendor
+from syncengine.adapters.vendors.own import vendors_of
 from syncengine.flows.engine import Engine, Limits
 from syncengine.flows.gate import CallGate
 from syncengine.mapping import Project, load_project
@@ -39,7 +41,13 @@ class NoQueue:
 
 def load(settings: Settings) -> Project:
     """The project that the settings name. Raises ConfigInvalid with all faults."""
-    return load_project(settings.project, CATALOG, os.environ, settings.secrets_dir)
+    return _load(settings)[0]
+
+
+def _load(settings: Settings) -> tuple[Project, dict[str, Vendor]]:
+    vendors = vendors_of(settings.project, SHIPPED)
+    catalog = {name: vendor.spec for name, vendor in vendors.items()}
+    return load_project(settings.project, catalog, os.environ, settings.secrets_dir), vendors
 
 
 @contextmanager
@@ -58,12 +66,15 @@ def open_engine(
     settings: Settings, queue: Queue | None = None, clock: Clock | None = None
 ) -> Iterator[Engine]:
     """Everything the flows need, for one process. Raises ConfigInvalid."""
-    project, clock = load(settings), clock or SystemClock()
+    (project, vendors), clock = _load(settings), clock or SystemClock()
     limits = Limits(settings.lease, settings.request_timeout, settings.batch)
     with open_ledger(settings) as ledger:
         on = [c for c in project.connections.values() if not c.off]
         gates = {c.name: CallGate(c, ledger, clock, limits.request_timeout) for c in on}
-        connectors = {c.name: connect(c, gates[c.name], clock, limits.request_timeout) for c in on}
+        connectors = {
+            c.name: connect(vendors[c.connector], c, gates[c.name], clock, limits.request_timeout)
+            for c in on
+        }
         engine = Engine(project, ledger, connectors, gates, queue or NoQueue(), clock, limits)
         try:
             yield engine

@@ -40,7 +40,8 @@ def compile_connections(
         spec = catalog.get(item.connector)
         if spec is None:
             hint = near(item.connector, catalog)
-            document.fault((*loc, "connector"), f"no such connector, {hint}", value=True)
+            text = f"no such connector, shipped or in a module beside this file, {hint}"
+            document.fault((*loc, "connector"), text, value=True)
             continue
         draft.connections[name] = _connection(draft, document, loc, item, spec)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from syncengine.adapters.rest.transport import make_client
 from syncengine.adapters.vendors.base import RestConnector
+from syncengine.adapters.vendors.declare import Vendor
 from syncengine.adapters.vendors.haekka import HAEKKA
 from syncengine.adapters.vendors.hakuna import HAKUNA
 from syncengine.adapters.vendors.heavenhr import HEAVENHR
@@ -17,23 +19,24 @@ from syncengine.mapping import Connection
 from syncengine.model.resource import Catalog
 from syncengine.ports import Clock, Connector, Gate, Tally
 
-__all__ = ["CATALOG", "connect"]
+__all__ = ["CATALOG", "SHIPPED", "connect"]
 
-_VENDORS: Final = {v.spec.name: v for v in (HEAVENHR, HAEKKA, HAKUNA, HEIAHEIA, WEEKLY10)}
+SHIPPED: Final[Mapping[str, Vendor]] = {
+    v.spec.name: v for v in (HEAVENHR, HAEKKA, HAKUNA, HEIAHEIA, WEEKLY10)
+}
 
-CATALOG: Final[Catalog] = {name: vendor.spec for name, vendor in _VENDORS.items()}
+CATALOG: Final[Catalog] = {name: vendor.spec for name, vendor in SHIPPED.items()}
 
 
 def connect(
-    connection: Connection, gate: Gate, clock: Clock, request_timeout: float = 10
+    vendor: Vendor, connection: Connection, gate: Gate, clock: Clock, request_timeout: float = 10
 ) -> Connector:
-    """A connector for a connection; nothing is sent yet. ``request_timeout``: seconds for one request.
+    """A connector for a connection to a vendor; nothing is sent yet. ``request_timeout``: seconds for one request.
 
     Raises ConnectionOff for a connection without base URL or credentials.
     """
     if connection.off or connection.base_url is None:
         raise ConnectionOff(f"{connection.name} is off: {connection.off or 'it has no base_url'}")
-    vendor = _VENDORS[connection.connector]
     base_url = connection.base_url.rstrip("/")
     options = {
         name: ",".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -1,0 +1,95 @@
+"""Connector modules of a project: vendors declared in its folder, beside the YAML (docs/adding-a-vendor.md)."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection, Iterator, Mapping
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from traceback import extract_tb
+from typing import Final, get_args
+
+from syncengine.adapters.vendors.declare import Resource, Vendor
+from syncengine.errors import ConfigInvalid
+from syncengine.mapping import paths
+from syncengine.mapping.source import near
+from syncengine.model.values import TypeName
+
+_TYPES: Final = get_args(TypeName)
+_MISTAKES: Final = (
+    ArithmeticError, AttributeError, ImportError, LookupError, NameError, OSError, RuntimeError,
+    SyntaxError, TypeError, ValueError,
+)  # fmt: skip
+
+
+def vendors_of(folder: Path, shipped: Mapping[str, Vendor]) -> dict[str, Vendor]:
+    """Vendors by name: the shipped ones, and those of the ``*.py`` files in a project's folder, which are run.
+    Raises ConfigInvalid with what is wrong with these files."""
+    found, faults = dict(shipped), list[str]()
+    for path in sorted(folder.glob("*.py")):
+        try:
+            declared = _declared(path)
+        except _MISTAKES as error:
+            faults.append(_mistake(path, error))
+            continue
+        if not declared:
+            faults.append(f"{path.name}:1:1: declares no vendor, end it with NAME = vendor(...)")
+        for vendor in declared:
+            name = vendor.spec.name
+            if name in found:
+                faults.append(
+                    f"{path.name}:1:1: a connector {name!r} is there, choose another name"
+                )
+            faults += [f"{path.name}:1:1: {text}" for text in misfits(vendor)]
+            found[name] = vendor
+    if faults:
+        raise ConfigInvalid(faults)
+    return found
+
+
+def _declared(path: Path) -> list[Vendor]:
+    """The vendors of one file, which is run as a module of its own."""
+    name = f"syncengine_project_{path.stem}"
+    spec = spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ImportError("is no Python module")
+    sys.modules[name] = module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return [value for value in vars(module).values() if isinstance(value, Vendor)]
+
+
+def _mistake(path: Path, error: Exception) -> str:
+    lines = [f.lineno for f in extract_tb(error.__traceback__) if f.filename == str(path)]
+    line = error.lineno if isinstance(error, SyntaxError) else next(reversed(lines), 1)
+    return f"{path.name}:{line or 1}:1: cannot be loaded: {type(error).__name__}: {error}"
+
+
+def misfits(vendor: Vendor) -> Iterator[str]:
+    """What a declaration names that is not there, each with what to write instead."""
+    for name, resource in vendor.resources.items():
+        fields = resource.spec.fields
+        for field, spec in fields.items():
+            if spec.type not in _TYPES:
+                yield f"{name}.{field}: no such type {spec.type!r}, {near(spec.type, _TYPES)}"
+        for what, named in _named(resource):
+            if paths.root(named) not in fields:
+                yield f"{name}: {what} names {named!r}, which is no field, {near(named, fields)}"
+        parent = resource.spec.parent
+        if parent and parent not in vendor.resources:
+            yield f"{name}: parent names {parent!r}, which is no resource, {near(parent, vendor.resources)}"
+
+
+def _named(resource: Resource) -> Iterator[tuple[str, str]]:
+    """(word of the declaration, field that it names)."""
+    spec = resource.spec
+    told: dict[str, Collection[str]] = {
+        "id": () if resource.only else resource.id.split(),
+        "chosen_id": [spec.chosen_id] if spec.chosen_id else (),
+        "marker": [spec.marker] if spec.marker else (),
+        "search": [name for key in spec.keys for name in key],
+        "narrow": resource.narrow.values(),
+        "changed": [resource.changed] if resource.changed else (),
+        "day": [resource.day] if resource.day else (),
+    }
+    for what, names in told.items():
+        yield from ((what, name) for name in names)
