@@ -6,20 +6,28 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
-from syncengine.adapters.vendors import CATALOG, connect
+from syncengine.adapters.vendors import SHIPPED, connect
+from syncengine.adapters.vendors.declare import Vendor
 from syncengine.mapping import Budget, Connection
 from syncengine.model.ref import Position
 from syncengine.ports import Connector, Item, Window
-from syncengine.sandbox.process import SandboxProcess
+from syncengine.sandbox.heavenhr_company import SUBCOMPANY
 
-PEOPLE, CROWD = 12, 450
-"""How many a sandbox has in most tests, and in those that need several pages."""
-
-VENDORS = ("heavenhr", "haekka", "hakuna", "heiaheia", "weekly10")
+PEOPLE = 12
+SERVERS = {
+    "heavenhr": ("documented",),
+    "haekka": ("documented",),
+    "hakuna": ("documented", "current"),
+    "heiaheia": ("documented", "current"),
+    "weekly10": ("documented", "django"),
+}
+"""Who stands in for a vendor: the profiles of the sandbox in which it differs, and what else there is."""
+VENDORS = tuple(SERVERS)
+EVERY = [(vendor, server) for vendor in VENDORS for server in SERVERS[vendor]]
 READ_ONLY = ("heiaheia",)
 LONGEST = {
     "heavenhr": "employees", "haekka": "employee_trainings",
@@ -54,17 +62,53 @@ class CountingGate:
             self.counts[write] += 1
 
 
-class World:
-    """The sandbox and the connectors to it."""
+class Server(Protocol):
+    """What the tests ask of whoever stands in for the vendors; see ``SandboxProcess``."""
 
-    def __init__(self, sandbox: SandboxProcess) -> None:
+    env: dict[str, str]
+
+    def state(self, vendor: str, resource: str) -> list[dict[str, Any]]: ...
+    def mutate(
+        self, vendor: str, resource: str, action: str, id: Any = None, values: Any = None
+    ) -> dict[str, Any]: ...
+    def requests(self) -> list[dict[str, Any]]: ...
+    def counters(self) -> dict[str, dict[str, Any]]: ...
+    def fault(self, vendor: str, kind: str, **more: Any) -> None: ...
+    def clear_faults(self) -> None: ...
+    def reset(self) -> None: ...
+
+
+def in_small_pages(vendor: Vendor, size: int) -> Vendor:
+    """The same connector, asking for pages of ``size`` rows."""
+    return replace(
+        vendor,
+        resources={
+            name: replace(declared, paging=replace(declared.paging, size=size))
+            if name in pages(vendor)
+            else declared
+            for name, declared in vendor.resources.items()
+        },
+    )
+
+
+def pages(vendor: Vendor) -> list[str]:
+    """The resources whose listings come in pages."""
+    return [n for n, r in vendor.resources.items() if r.spec.scan and hasattr(r.paging, "size")]
+
+
+class World:
+    """The vendors and the connectors to them."""
+
+    def __init__(self, sandbox: Server) -> None:
         self.sandbox = sandbox
         self.gate = CountingGate()
         self.opened: list[Connector] = []
 
-    def connect(self, vendor: str, **changes: Any) -> Connector:
+    def connect(self, vendor: str, size: int = 0, **changes: Any) -> Connector:
+        """A new connector. ``size``: rows of a page, where not those that the vendor's module says."""
         env, upper = self.sandbox.env, vendor.upper()
-        spec = CATALOG[vendor]
+        declared = in_small_pages(SHIPPED[vendor], size) if size else SHIPPED[vendor]
+        spec = declared.spec
         about: dict[str, Any] = {
             "base_url": env[f"{upper}_BASE_URL"],
             "credentials": {n: env[f"{upper}_{n.upper()}"] for n in spec.credentials},
@@ -82,7 +126,7 @@ class World:
             position=Position("connections.yaml", 1, 1),
             **about,
         )
-        self.opened.append(connect(connection, self.gate, WallClock(), request_timeout=2))
+        self.opened.append(connect(declared, connection, self.gate, WallClock(), request_timeout=2))
         return self.opened[-1]
 
     def counted(self, vendor: str) -> tuple[int, int]:
@@ -92,7 +136,7 @@ class World:
 
 
 @contextmanager
-def anew(sandbox: SandboxProcess) -> Iterator[World]:
+def anew(sandbox: Server) -> Iterator[World]:
     sandbox.reset()
     world = World(sandbox)
     yield world
@@ -100,10 +144,76 @@ def anew(sandbox: SandboxProcess) -> Iterator[World]:
         connector.close()
 
 
-def listed(connector: Connector, resource: str, parent: str | None = None) -> list[Item]:
+def window(connector: Connector, resource: str, days: int = 0) -> Window | None:
+    """What to ask for of a resource that takes dates: up to yesterday, or some days more."""
+    ahead = (date.fromisoformat(YESTERDAY) + timedelta(days=days)).isoformat()
     dated = connector.spec.resources[resource].dated
-    pages = connector.scan(resource, parent, WINDOW if dated else None)
+    return Window(WINDOW.start, ahead) if dated else None
+
+
+def listed(
+    connector: Connector, resource: str, parent: str | None = None, days: int = 0
+) -> list[Item]:
+    pages = connector.scan(resource, parent, window(connector, resource, days))
     return [item for page in pages for item in page.items]
+
+
+OPTIONS = {"heavenhr": {"company_id": "_ours_", "subcompany_id": SUBCOMPANY}}
+"""What some listings need to know."""
+
+
+def some_parent(world: World, vendor: str, resource: str) -> str | None:
+    """A row below which the resource has rows."""
+    parent = SHIPPED[vendor].spec.resources[resource].parent
+    if parent is None or vendor == "hakuna":
+        return parent and "1"
+    return str(world.sandbox.state(vendor, parent)[0]["id"])
+
+
+def _survey(day: str) -> dict[str, Any]:
+    names = ("id", "started_at", "closed", "title", "survey", "enabled_questions", "copy_questions")
+    return {**dict.fromkeys(names), "ends_on": day}
+
+
+More = Callable[[int, str], Mapping[str, Any]]
+MORE: dict[str, tuple[str, More]] = {
+    "heavenhr/time_trackings": (
+        "time_trackings",
+        lambda n, parent: {
+            "employeeId": parent, "requestDate": _day(n), "endDate": _day(n),
+            "startTime": "08:00", "endTime": "09:00",
+        },
+    ),
+    "heavenhr/locations": ("locations", lambda n, _: {"name": f"Office {n}"}),
+    "heavenhr/cost_centers": ("cost_centers", lambda n, _: {"name": f"{n}", "number": f"{n}"}),
+    "heavenhr/payroll_periods": ("payroll_periods", lambda n, _: {"dateStart": _day(n)}),
+    "heavenhr/subcompany_payroll_periods": (
+        "payroll_periods", lambda n, _: {"dateStart": _day(n)},
+    ),
+    "heavenhr/vacancies": (
+        "vacancies", lambda n, _: {"jobTitle": f"Cook {n}", "status": "PUBLISHED"},
+    ),
+    "heavenhr/employee_absences": (
+        "absences",
+        lambda n, parent: {
+            "employeeId": parent, "startDate": _day(n), "endDate": _day(n),
+            "absenceType": "HOLIDAY", "status": "APPROVED",
+        },
+    ),
+    "heiaheia/reports": (
+        "reports",
+        lambda n, parent: {
+            "organisation_id": int(parent), "generated_at": _day(n), "survey": _survey(_day(n)),
+        },
+    ),
+}  # fmt: skip
+"""Of what the sandbox has too few rows for several pages: the table, and a row more."""
+STORED_IN = {"employee_shifts": "shifts", **{k.partition("/")[2]: t for k, (t, _) in MORE.items()}}
+"""The table of the sandbox that has the rows of a resource, where it has another name."""
+
+
+def _day(back: int) -> str:
+    return (date.fromisoformat(YESTERDAY) - timedelta(days=back)).isoformat()
 
 
 Body = Mapping[str, Any]

@@ -13,6 +13,7 @@ from syncengine.ports import Window
 from syncengine.sandbox.hakuna_absences import ORGANIZATION_TOKEN
 from tests.contract.peers import KEY, YESTERDAY, World, listed
 
+VENDOR = "hakuna"
 DAY = date.fromisoformat(YESTERDAY)
 AROUND = Window(str(DAY - timedelta(days=60)), str(DAY + timedelta(days=60)))
 START = {"_parent": "2", "task_id": 1, "start_time": "00:01", "note": "early"}

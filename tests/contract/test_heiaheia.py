@@ -15,6 +15,7 @@ from syncengine.ports import Window
 from syncengine.sandbox.heiaheia import ROOT
 from tests.contract.peers import World, listed
 
+VENDOR = "heiaheia"
 BIG, SMALL = "123", "124"
 """An organisation with enough accepted members for energy levels, and one without."""
 TODAY = datetime.now(ZoneInfo("Europe/Berlin")).date()

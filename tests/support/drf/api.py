@@ -18,9 +18,7 @@ from tests.support.drf.models import Department, TrainingPackage, TrainingRecord
 
 def by_id(kind: type[Model], source: str, **more: Any) -> SlugRelatedField[Any]:
     """A field that names a row by its ``api_id``."""
-    return SlugRelatedField(
-        slug_field="api_id", source=source, queryset=kind.objects.all(), **more
-    )
+    return SlugRelatedField(slug_field="api_id", source=source, queryset=kind.objects.all(), **more)
 
 
 class DepartmentSerializer(ModelSerializer):

@@ -32,6 +32,8 @@ Row = dict[str, Any]
 class _Handler(WSGIRequestHandler):
     """Hands its connection to the app, so that a fault can cut it, and logs nothing."""
 
+    disable_nagle_algorithm = True  # head and body are sent apart: 40 ms an answer
+
     def get_environ(self) -> dict[str, Any]:
         return {**super().get_environ(), "syncengine.socket": self.connection}
 
