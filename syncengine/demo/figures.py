@@ -43,7 +43,7 @@ def show_ledger(stage: Stage, screen: Screen) -> None:
     states = [state for state in OperationState if any(key[2] == state for key in counts)]
     screen.say(
         "The ledger of write intents, each with a key of its own. Stale: surely not done, and planned anew. "
-        f"{repeated} were tried more than once."
+        f"{repeated} were taken up more than once, for want of a free call or after a fault."
     )
     screen.table(
         ["intent", *states],
