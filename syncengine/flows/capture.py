@@ -16,7 +16,7 @@ from syncengine.model.case import Case, CaseKind
 from syncengine.model.connection import ResourceState
 from syncengine.model.event import Event
 from syncengine.model.link import Link
-from syncengine.planning.questions import digest
+from syncengine.planning.questions import digest, emptied, emptied_subject
 from syncengine.planning.sight import first_sight
 from syncengine.ports import Connector, Item, Page, Transaction, Window
 
@@ -198,25 +198,34 @@ def _note_fault(listing: _Listing, error: SyncengineError) -> Captured:
 
 def _finish(listing: _Listing, kind: str, before: ResourceState) -> Captured:
     """A listing that is complete: what it did not show is nominated, what waited for it goes on."""
-    engine, fault = listing.engine, ""
+    engine = listing.engine
     ids: list[str] = []
     with engine.ledger.write() as tx:
         state = tx.resource(listing.connection, listing.resource)
         if kind == "poll":
             tx.save_resource(replace(state, polled_at=listing.started, fault=""))
             return Captured(listing.rows, listing.moved, complete=True)
-        unseen = 0
-        for entity, system in engine.project.systems_of(listing.connection, listing.resource):
-            gone = _unseen(engine, tx, entity.name, system, listing)
-            unseen += len(gone)
-            ids += _nominate(tx, system, gone, listing)
-        if unseen and not listing.rows:
-            fault = f"the listing is empty; it had {before.rows} rows"
-        tx.save_resource(replace(state, scanned_at=listing.started, rows=listing.rows, fault=fault))
+        unseen = [
+            (system, _unseen(engine, tx, entity.name, system, listing))
+            for entity, system in engine.project.systems_of(listing.connection, listing.resource)
+        ]
+        empty = not listing.rows and any(len(links) > 1 for _, links in unseen)
+        fault = f"the listing is empty; it had {before.rows} rows" if empty else ""
+        if empty:
+            case = emptied(listing.connection, listing.resource, before.rows)
+            tx.raise_cases([replace(case, id=new_id(), opened_at=engine.clock.now())])
+        else:
+            tx.dissolve_cases(
+                [emptied_subject(listing.connection, listing.resource)], engine.clock.now()
+            )
+            for system, links in unseen:
+                ids += nominate(tx, system, links, listing.started)
+        rows = before.rows if empty else listing.rows
+        tx.save_resource(replace(state, scanned_at=listing.started, rows=rows, fault=fault))
         wake_sorted(engine, tx, listing.connection, listing.resource)
     engine.announce("refresh", ids)
     engine.announce("reconcile", ids)
-    return Captured(listing.rows, listing.moved, complete=True, fault=fault)
+    return Captured(listing.rows, listing.moved, complete=True)
 
 
 def _unseen(
@@ -237,24 +246,21 @@ def _unseen(
     ]  # fmt: skip
 
 
-def _nominate(
-    tx: Transaction, system: System, unseen: Sequence[Link], listing: _Listing
+def nominate(
+    tx: Transaction, system: System, unseen: Sequence[Link], at: float, sure: bool = False
 ) -> list[str]:
-    """A scan only nominates: a single read concludes, or, where there is none, a second complete listing."""
+    """A scan, complete and begun ``at``, only nominates: a single read concludes, or, where there is none, a second
+    complete listing, or a person who is ``sure``. Returns the links that are to be looked at."""
     changed = []
     for link in unseen:
         if system.resource.single_get:
-            changed.append(
-                replace(link, need_get=True, nominated_at=listing.started, dirty=link.dirty + 1)
-            )
-        elif not listing.rows:
-            continue
-        elif link.nominated_at is None or link.nominated_at >= listing.started:
-            changed.append(replace(link, nominated_at=link.nominated_at or listing.started))
-        else:
+            changed.append(replace(link, need_get=True, nominated_at=at, dirty=link.dirty + 1))
+        elif sure or (link.nominated_at is not None and link.nominated_at < at):
             changed.append(
                 replace(link, row=None, row_version=link.row_version + 1, dirty=link.dirty + 1)
             )
+        else:
+            changed.append(replace(link, nominated_at=link.nominated_at or at))
     tx.save_links([replace(link, version=link.version + 1) for link in changed])
     return [link.id for link in changed if link.dirty]
 

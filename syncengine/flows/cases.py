@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from syncengine.flows.capture import nominate
 from syncengine.flows.decisions import Decision, NotPossible
 from syncengine.flows.engine import Engine
 from syncengine.model.case import Case, CaseKind
@@ -141,6 +142,8 @@ class _Answer(Decision):
         return f"the value of {link.connection} was taken over"
 
     def missing(self) -> str:
+        if self.case.link_id is None:
+            return self._emptied()
         link = self.asked()
         if self.given == "recreate":
             fresh = replace(link, state=LinkState.CREATING, external_id=None, base=Base(), row=None)
@@ -151,6 +154,16 @@ class _Answer(Decision):
             self.delete(self.record(link.record_id or ""), self.policy)
             return "the record is deleted"
         return "the record is kept"
+
+    def _emptied(self) -> str:
+        connection, resource = self.case.evidence["connection"], self.case.evidence["resource"]
+        if self.given == "wait":
+            return "nothing is concluded"
+        now, count = self.engine.clock.now(), 0
+        for entity, system in self.engine.project.systems_of(connection, resource):
+            links = self.tx.unseen_since(entity.name, connection, resource, now)
+            count += len(nominate(self.tx, system, links, now, sure=True))
+        return f"{count} rows are taken for gone where a read shows nothing else"
 
     def staged(self) -> str:
         ids = self.case.evidence.get("links", [])

@@ -90,6 +90,26 @@ def missing(scene: Scene, unsent: bool) -> Case:
     return _case(scene, CaseKind.MISSING, question, {"external_id": link.external_id}, answers)
 
 
+def emptied_subject(connection: str, resource: str) -> str:
+    """What makes the question of ``emptied`` one question."""
+    return f"emptied:{connection}/{resource}"
+
+
+def emptied(connection: str, resource: str, rows: int) -> Case:
+    """A complete listing shows nothing where there was something: another account, a filter, or a mass delete."""
+    return Case(
+        id="",
+        kind=CaseKind.MISSING,
+        subject=emptied_subject(connection, resource),
+        question=f"{connection} shows no {resource} any more; there were {rows}. Are they really gone?",
+        evidence={"connection": connection, "resource": resource, "rows": rows},
+        answers={
+            "gone": "they are gone; go on as the mapping says of rows that are missing",
+            "wait": "nothing is concluded; the question ends once rows are listed again",
+        },
+    )
+
+
 def unseen_change(scene: Scene) -> Case:
     """A delete would run over a vendor's change that nobody has seen."""
     here = scene.link.connection
