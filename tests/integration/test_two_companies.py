@@ -96,7 +96,7 @@ class Company:
     vendors: SandboxProcess
 
     def hours(self) -> set[tuple[str, str, str, str]]:
-        """(address, date, start, end) of past days in hakuna, of people who have an address of their own in HeavenHR."""
+        """(address, date, start, end) of past days in hakuna, of people whom HeavenHR surely knows."""
         users = {
             user["id"]: str(user["email"]).lower() for user in self.vendors.state("hakuna", "users")
         }
