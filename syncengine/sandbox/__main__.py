@@ -16,7 +16,8 @@ def main() -> None:
         "--port", type=int, default=0, help="of the control server; 0: any free ports"
     )
     parser.add_argument("--profile", choices=("documented", "current"), default="documented")
-    parser.add_argument("--hakuna-calls", type=int, default=None, help="calls a minute")
+    for name in ("--hakuna-calls", "--heavenhr-calls"):
+        parser.add_argument(name, type=int, default=None, help="calls a minute")
     serve(Options(**vars(parser.parse_args())))
 
 

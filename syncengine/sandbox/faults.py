@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from dataclasses import dataclass, field
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from random import Random
-from typing import Any, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 from syncengine.sandbox.vendor import Reply
 
@@ -22,14 +25,23 @@ Kind = Literal[
     "expire_tokens",
     "truncate",
     "wrong_type",
+    "missing_id",
+    "unknown_enum",
     "html",
+    "huge",
     "repeat_row",
     "shrink",
     "empty_list",
     "slow",
+    "slow_body",
 ]
 KINDS: tuple[str, ...] = get_args(Kind)
 TWISTS = ("repeat_row", "shrink", "empty_list")
+HUGE: Final = 20 * 1024 * 1024
+"""Bytes of an answer that is too large; it is good JSON."""
+
+_IDS: Final = ("id", "api_id", "typeId", "employeeId", "user")
+_ONE_OF_FEW: Final = re.compile(r"[A-Z]{3,}(_[A-Z]+)*|[a-z]+(_[a-z]+)+")
 
 
 @dataclass(slots=True)
@@ -38,7 +50,9 @@ class Fault:
 
     ``route``: a template or a pattern of paths (``/employees/*``), below the vendor's prefix. The first
     ``skip`` matching requests pass; then each is hit with ``probability``, until ``count`` were hit (None:
-    no end). ``delay``: seconds until the commit (late), before the answer (slow), or to wait (status_429).
+    no end). ``delay``: seconds until the commit (late), before the answer (slow), over its body (slow_body),
+    or to wait (status_429). ``field``: the member of the first row that is spoiled (wrong_type, missing_id,
+    unknown_enum); without it one that is fit for that.
     """
 
     vendor: str
@@ -50,8 +64,9 @@ class Fault:
     seed: int = 0
     skip: int = 0
     delay: float = 1.0
+    field: str | None = None
     hits: int = 0
-    _random: Random = field(init=False, repr=False)
+    _random: Random = dataclasses.field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -84,6 +99,7 @@ class Fault:
             "seed",
             "skip",
             "delay",
+            "field",
         )
         return {name: getattr(self, name) for name in (*names, "hits")}
 
@@ -107,25 +123,79 @@ def instead(fault: Fault) -> Reply | None:
 
 
 def spoil(fault: Fault, reply: Reply) -> Reply:
-    """The vendor's answer after a fault has been at it."""
-    if reply.payload is None or isinstance(reply.payload, str):
+    """The vendor's answer after a fault has been at it; refusals stay as they are."""
+    if reply.payload is None or isinstance(reply.payload, str) or reply.status >= 300:
         return reply
+    text = json.dumps(reply.payload, ensure_ascii=False)
     if fault.kind == "truncate":
-        text = json.dumps(reply.payload, ensure_ascii=False)
         return Reply(reply.status, text[: max(1, len(text) // 2)], reply.headers)
-    if fault.kind == "wrong_type":
-        payload = json.loads(json.dumps(reply.payload))
-        row = _first_row(payload)
-        for name, value in row.items():
-            if isinstance(value, str) and not name.lower().endswith("id"):
-                row[name] = 12345
+    if fault.kind == "huge":
+        return Reply(reply.status, " " * HUGE + text, reply.headers)
+    if fault.kind in _SPOILERS:
+        payload = json.loads(text)
+        for row in _rows(payload):
+            if _SPOILERS[fault.kind](row, fault.field):
                 break
         return Reply(reply.status, payload, reply.headers)
     return reply
 
 
-def _first_row(payload: Any) -> dict[str, Any]:
+def _rows(payload: Any) -> list[dict[str, Any]]:
+    """The rows of an answer, or the one object that it is."""
     rows = payload
     if isinstance(payload, dict):
-        rows = payload.get("data", payload.get("results", [payload]))
-    return rows[0] if rows and isinstance(rows[0], dict) else {}
+        held = (payload.get(name) for name in ("data", "results", "items"))
+        rows = next((found for found in held if isinstance(found, list)), [payload])
+    return [row for row in rows if isinstance(row, dict)]
+
+
+def _wrong_type(row: dict[str, Any], name: str | None) -> bool:
+    return _put(row, name, (str, int, float), lambda old: 12345 if isinstance(old, str) else "many")
+
+
+def _unknown_enum(row: dict[str, Any], name: str | None) -> bool:
+    def strange(old: Any) -> str | None:
+        few = isinstance(old, bool) or name or _ONE_OF_FEW.fullmatch(str(old))
+        return "UNHEARD_OF" if few else None
+
+    return _put(row, name, str, strange) or _put(row, name, bool, strange)
+
+
+def _missing_id(row: dict[str, Any], name: str | None) -> bool:
+    found = next((n for n in ((name,) if name else _IDS) if n in row), None)
+    return found is not None and row.pop(found, ...) is not ...
+
+
+_SPOILERS: Final[dict[str, Callable[[dict[str, Any], str | None], bool]]] = {
+    "wrong_type": _wrong_type,
+    "missing_id": _missing_id,
+    "unknown_enum": _unknown_enum,
+}
+"""What each does to a row in place; whether it could."""
+
+
+def _put(
+    row: dict[str, Any],
+    name: str | None,
+    kinds: type | tuple[type, ...],
+    make: Callable[[Any], Any],
+) -> bool:
+    """Give the member of that name, or the first of such a type, what ``make`` makes of it (None: not this one)."""
+    for holder, key in _members(row):
+        old, exact = holder[key], key == name
+        fit = isinstance(old, kinds) and (kinds is bool or not isinstance(old, bool))
+        if exact or (name is None and fit and not key.lower().endswith("id")):
+            new = make(old)
+            if new is not None:
+                holder[key] = new
+                return True
+    return False
+
+
+def _members(row: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
+    """The members of a row, its own first, then those of what is in it."""
+    yield from ((row, key) for key in list(row))
+    for value in list(row.values()):
+        for inner in value if isinstance(value, list) else [value]:
+            if isinstance(inner, dict):
+                yield from _members(inner)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -79,7 +80,10 @@ class Gate:
                 await _cut(scope, receive)
                 return
             entry.status = reply.status
-            await _response(reply, vendor)(scope, receive, send)
+            response = _response(reply, vendor)
+            if fault and fault.kind == "slow_body":
+                response = _slowly(response, fault.delay)
+            await response(scope, receive, send)
         except ClientDisconnect:
             return
         finally:
@@ -122,6 +126,20 @@ def _response(reply: Reply, vendor: Vendor) -> Response:
     if isinstance(reply.payload, str):
         return Response(reply.payload, reply.status, headers, reply.media)
     return JSONResponse(reply.payload, reply.status, headers)
+
+
+def _slowly(response: Response, seconds: float) -> Response:
+    """The same answer, whose head comes at once and whose body in pieces."""
+    body, pieces = bytes(response.body), 8
+
+    async def parts() -> AsyncIterator[bytes]:
+        size = max(1, -(-len(body) // pieces))
+        for start in range(0, len(body), size):
+            await asyncio.sleep(seconds / pieces)
+            yield body[start : start + size]
+
+    headers = {n: v for n, v in response.headers.items() if n != "content-length"}
+    return StreamingResponse(parts(), response.status_code, headers)
 
 
 async def _cut(scope: Scope, receive: Receive) -> None:

@@ -7,7 +7,6 @@ start is the next day and 24:00 is refused; entries may overlap.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,6 +15,7 @@ from syncengine.sandbox.hakuna_absences import ORGANIZATION_TOKEN, Absences
 from syncengine.sandbox.people import PROJECTS, TASKS, Staff
 from syncengine.sandbox.table import Row, Table
 from syncengine.sandbox.vendor import (
+    Allowance,
     Call,
     Handler,
     Refused,
@@ -32,33 +32,6 @@ TOKEN = "sandbox-hakuna-token"
 DAY = 24 * 60
 NAMES = ("date", "start_time", "end_time", "task_id", "project_id", "note")
 SAME = ("date", "start_time", "end_time", "task_id", "project_id")
-
-
-class Allowance:
-    """Calls a minute, refilled evenly; a full minute may be spent at once."""
-
-    def __init__(self, calls: int) -> None:
-        self.calls = calls
-        self._left = float(calls)
-        self._at = time.monotonic()
-
-    def take(self) -> bool:
-        moment = time.monotonic()
-        self._left = min(self.calls, self._left + (moment - self._at) * self.calls / 60)
-        self._at = moment
-        if self._left < 1:
-            return False
-        self._left -= 1
-        return True
-
-    @property
-    def left(self) -> int:
-        return int(self._left)
-
-    @property
-    def wait(self) -> int:
-        """Seconds until a call is free again, rounded up."""
-        return max(1, -int(-(1 - self._left) * 60 // self.calls))
 
 
 class Hakuna(Vendor):

@@ -156,7 +156,7 @@ class Absences:
                     "has_timer_running": user["id"] in self.tables["timers"],
                 }
             )
-        return Reply(200, rows)
+        return Reply(200, listed(call, pager_of(rows), len(rows))[0])
 
     def keep(self, resource: str, values: Row) -> Row:
         """A row with what the vendor adds."""

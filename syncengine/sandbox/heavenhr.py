@@ -2,7 +2,8 @@
 
 Where the page is silent the sandbox chooses: a page has at most 1,000 rows; an employee shows every custom
 attribute of the company, null where unset; a PATCH of ``customAttributes`` replaces the list; an unchanged
-employee keeps its ``updatedAt``; error bodies are ``{"message": ...}``.
+employee keeps its ``updatedAt``; calls are unlimited unless told otherwise; error bodies are
+``{"message": ...}``.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from syncengine.sandbox.heavenhr_time import TimeTracking
 from syncengine.sandbox.people import DEPARTMENTS, PROJECTS, TASKS, Person, Staff
 from syncengine.sandbox.table import Row, Table
 from syncengine.sandbox.vendor import (
+    Allowance,
     Call,
     Handler,
     Pager,
@@ -58,7 +60,8 @@ class HeavenHR(Vendor):
     name = "heavenhr"
     prefix = "/api/v2"
 
-    def __init__(self, staff: Staff) -> None:
+    def __init__(self, staff: Staff, calls: int | None = None) -> None:
+        self._allowance = Allowance(calls) if calls else None
         self._random = staff.random("heavenhr")
         self._tokens: dict[str, tuple[float, bool]] = {}
         self._last = now()
@@ -119,6 +122,8 @@ class HeavenHR(Vendor):
         accept = call.headers.get("accept", "*/*")
         if not any(kind in accept for kind in ("*/*", "application/*", "json")):
             raise Refused(406, {"message": "Not Acceptable"})
+        if self._allowance and not self._allowance.take():
+            raise Refused(429, {"message": "Slow down!"})
         if call.denied:
             self._tokens.clear()
         scheme, _, token = call.headers.get("authorization", "").partition(" ")
@@ -172,8 +177,12 @@ class HeavenHR(Vendor):
         row = {"id": COMPANY, "name": "Alpenblick AG", "customAttributes": attributes}
         return Reply(200, {"links": [], "data": [row]})
 
-    def _organizations(self, _: Call) -> Reply:
-        root, *departments = self.tables["organizations"]
+    def _organizations(self, call: Call) -> Reply:
+        table = self.tables["organizations"]
+        rows, _ = listed(call, table.page, len(table))
+        if not rows:
+            return Reply(200, {"data": []})
+        root, *departments = rows
         children = [{**row, "children": []} for row in departments]
         return Reply(200, {"data": [{**root, "children": children}]})
 

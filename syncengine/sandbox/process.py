@@ -27,11 +27,13 @@ class SandboxProcess:
         port: int = 0,
         profile: str = "documented",
         hakuna_calls: int | None = None,
+        heavenhr_calls: int | None = None,
     ) -> None:
         command = [sys.executable, "-m", "syncengine.sandbox", "--profile", profile]
         command += [f"--people={people}", f"--seed={seed}", f"--port={port}"]
-        if hakuna_calls is not None:
-            command.append(f"--hakuna-calls={hakuna_calls}")
+        for name, calls in (("hakuna", hakuna_calls), ("heavenhr", heavenhr_calls)):
+            if calls is not None:
+                command.append(f"--{name}-calls={calls}")
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         self.env = self._read_exports()
         self._client = httpx.Client(base_url=self.env["SYNCENGINE_SANDBOX_URL"], timeout=60)
@@ -85,7 +87,7 @@ class SandboxProcess:
         return counts
 
     def fault(self, vendor: str, kind: str, **more: Any) -> None:
-        """Put a fault in the way: method, route, count, probability, seed, skip, delay."""
+        """Put a fault in the way: method, route, count, probability, seed, skip, delay, field."""
         self._ask("POST", "/faults", {"vendor": vendor, "kind": kind, **more})
 
     def clear_faults(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -60,6 +61,33 @@ class Call:
 
     def form(self) -> dict[str, str]:
         return dict(parse_qsl(self.body.decode(), keep_blank_values=True))
+
+
+class Allowance:
+    """Calls a minute, refilled evenly; a full minute may be spent at once."""
+
+    def __init__(self, calls: int) -> None:
+        self.calls = calls
+        self._left = float(calls)
+        self._at = time.monotonic()
+
+    def take(self) -> bool:
+        moment = time.monotonic()
+        self._left = min(self.calls, self._left + (moment - self._at) * self.calls / 60)
+        self._at = moment
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
+
+    @property
+    def left(self) -> int:
+        return int(self._left)
+
+    @property
+    def wait(self) -> int:
+        """Seconds until a call is free again, rounded up."""
+        return max(1, -int(-(1 - self._left) * 60 // self.calls))
 
 
 Handler = Callable[[Call], Reply]

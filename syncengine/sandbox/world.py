@@ -20,13 +20,15 @@ Profile = Literal["documented", "current"]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """``port``: of the control server; 0 takes any free ports. ``hakuna_calls``: a minute."""
+    """``port``: of the control server; 0 takes any free ports. ``hakuna_calls``, ``heavenhr_calls``: a
+    minute; HeavenHR's are unlimited without."""
 
     people: int = 20
     seed: int = 1
     port: int = 0
     profile: Profile = "documented"
     hakuna_calls: int | None = None
+    heavenhr_calls: int | None = None
 
     @property
     def calls(self) -> int:
@@ -48,7 +50,7 @@ class World:
         """Back to the beginning: rows, tokens, ledger, and no faults."""
         staff = make_staff(self._options.people, self._options.seed, today())
         vendors: list[Vendor] = [
-            HeavenHR(staff),
+            HeavenHR(staff, self._options.heavenhr_calls),
             Haekka(staff),
             Hakuna(staff, self._options.profile == "current", self._options.calls),
             HeiaHeia(staff, self._options.profile == "current"),

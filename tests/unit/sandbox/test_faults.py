@@ -3,11 +3,13 @@ from __future__ import annotations
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import httpx
 import pytest
 
-from syncengine.sandbox.faults import KINDS
+from syncengine.sandbox.faults import HUGE, KINDS
+from syncengine.sandbox.heiaheia import ROOT
 from syncengine.sandbox.process import SandboxProcess
 from tests.unit.sandbox.conftest import Api
 
@@ -68,78 +70,154 @@ def test_statuses(
     assert hakuna("POST", "/time_entries", ENTRY).status_code == 201
 
 
-@pytest.mark.parametrize(
-    ("vendor", "path", "again"),
-    [
-        ("heavenhr", "/employees", 401),
-        ("weekly10", "/users/", 401),
-        ("haekka", "/employees", 200),
-        ("hakuna", "/users", 200),
-    ],
-)
-def test_expired_tokens(
-    sandbox: SandboxProcess, request: pytest.FixtureRequest, vendor: str, path: str, again: int
+LISTS = {
+    "heavenhr": ("/employees", "data"),
+    "haekka": ("/employees", ""),
+    "hakuna": ("/time_entries?start_date=2000-01-01&end_date=2100-01-01", ""),
+    "heiaheia": (ROOT, "items"),
+    "weekly10": ("/users/", "results"),
+}
+"""A listing of each vendor, and the member of the answer that holds its rows."""
+every = pytest.mark.parametrize("vendor", LISTS)
+
+
+def rows_of(answer: httpx.Response, vendor: str) -> list[Any]:
+    member = LISTS[vendor][1]
+    rows: list[Any] = answer.json()[member] if member else answer.json()
+    return rows
+
+
+def differing(left: Any, right: Any) -> int:
+    """In how many places two answers differ."""
+    if isinstance(left, dict) and isinstance(right, dict):
+        names = left.keys() | right.keys()
+        return sum(differing(left.get(name, ...), right.get(name, ...)) for name in names)
+    if isinstance(left, list) and isinstance(right, list) and len(left) == len(right):
+        return sum(map(differing, left, right))
+    return int(left != right)
+
+
+@every
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_fault_strikes_every_vendor_once(
+    sandbox: SandboxProcess, request: pytest.FixtureRequest, vendor: str, kind: str
 ) -> None:
-    """Tokens that were given out stay invalid; a key of the vendor's screen fails once."""
+    """The kind is what the client sees of it, and the next answer is good again."""
     api: Api = request.getfixturevalue(vendor)
-    sandbox.fault(vendor, "expire_tokens", count=1)
-    assert api("GET", path).status_code == 401
-    assert api("GET", path).status_code == again
+    path = LISTS[vendor][0]
+    good = api("GET", path)
+    sandbox.fault(vendor, kind, count=1, delay=0.2)
+    if kind in ("refuse", "drop_before", "drop_after", "late"):
+        with pytest.raises(httpx.TransportError):
+            api("GET", path)
+    else:
+        begun = time.monotonic()
+        answer = api("GET", path)
+        seen(vendor, kind, good, answer, time.monotonic() - begun)
+    after = api("GET", path)
+    if kind == "expire_tokens" and vendor in ("heavenhr", "weekly10"):
+        assert after.status_code == 401
+    else:
+        assert after.json() == good.json()
 
 
-def test_broken_answers(sandbox: SandboxProcess, haekka: Api) -> None:
-    """Truncated JSON cannot be parsed, HTML is no JSON, and a wrong type is a number for a text."""
-    for kind in ("truncate", "html"):
-        sandbox.fault("haekka", kind, count=1)
-        answer = haekka("GET", "/employees")
-        assert answer.status_code == 200
+def seen(
+    vendor: str, kind: str, good: httpx.Response, answer: httpx.Response, seconds: float
+) -> None:
+    """What a client sees of a fault that leaves an answer."""
+    statuses = {
+        "status_429": 429, "status_429_bare": 429, "status_500": 500, "status_503": 503,
+        "expire_tokens": 401,
+    }  # fmt: skip
+    if kind == "empty_list" and vendor == "heavenhr":
+        statuses[kind] = 404
+    assert answer.status_code == statuses.get(kind, 200)
+    rows = len(rows_of(good, vendor))
+    if kind in statuses:
+        assert ("Retry-After" in answer.headers) == (kind == "status_429")
+    elif kind in ("truncate", "html"):
         with pytest.raises(json.JSONDecodeError):
             answer.json()
-    sandbox.fault("haekka", "wrong_type", count=1)
-    assert haekka.get("/employees")[0]["email"] == 12345
-    assert haekka.get("/employees")[0]["email"] != 12345
+    elif kind in ("wrong_type", "missing_id", "unknown_enum"):
+        assert differing(good.json(), answer.json()) == 1
+    elif kind in ("repeat_row", "shrink", "empty_list"):
+        assert len(rows_of(answer, vendor)) == {"repeat_row": rows + 1, "shrink": rows - 1}.get(
+            kind, 0
+        )
+    else:
+        assert answer.json() == good.json()
+        assert (len(answer.content) > HUGE) == (kind == "huge")
+        assert seconds >= (0.2 if kind in ("slow", "slow_body") else 0)
+
+
+def test_what_is_spoiled_can_be_named(sandbox: SandboxProcess, heavenhr: Api) -> None:
+    """A fault spoils the first row that has such a member, or the member that it names; refusals stay as they are."""
+    good = heavenhr.get("/employees")["data"][0]
+    said = {"wrong_type": 12345, "unknown_enum": "UNHEARD_OF", "missing_id": None}
+    for kind, value in said.items():
+        sandbox.fault("heavenhr", kind, count=1, field="lastName")
+        row = heavenhr.get("/employees")["data"][0]
+        assert {**good, "lastName": value} == {"lastName": None, **row}
+    sandbox.fault("heavenhr", "wrong_type", count=1)
+    assert heavenhr("GET", "/employees/_no_").json() == {"message": "Employee not found"}
+
+
+def test_a_slow_body_begins_at_once(sandbox: SandboxProcess, haekka: Api) -> None:
+    """The head of the answer does not wait for its body."""
+    sandbox.fault("haekka", "slow_body", count=1, delay=0.6)
+    begun = time.monotonic()
+    with haekka.client.stream("GET", f"{haekka.base}/employees", headers=haekka.headers) as answer:
+        head = time.monotonic() - begun
+        answer.read()
+    assert head < 0.4
+    assert time.monotonic() - begun >= 0.6
 
 
 @pytest.mark.parametrize(
-    ("vendor", "path", "kind", "paged"),
+    ("vendor", "path", "member"),
     [
-        ("heavenhr", "/employees?page={page}&pageSize=5", "data", True),
-        ("weekly10", "/users/?limit=5&offset={offset}", "results", True),
-        ("hakuna", "/users", "", False),
-        ("haekka", "/employees", "", False),
+        ("heavenhr", "/employees?page={page}&pageSize=5", "data"),
+        ("weekly10", "/users/?limit=5&offset={offset}", "results"),
+        ("heiaheia", ROOT + "/123/memberships?page={number}&per_page=5", "items"),
     ],
 )
-def test_untrue_lists(
-    sandbox: SandboxProcess,
-    request: pytest.FixtureRequest,
-    vendor: str,
-    path: str,
-    kind: str,
-    paged: bool,
+def test_untrue_pages(
+    sandbox: SandboxProcess, request: pytest.FixtureRequest, vendor: str, path: str, member: str
 ) -> None:
-    """A row comes twice, or is missing, or the list is empty; the rows themselves are untouched."""
+    """A row comes on two pages, or none, while the rows themselves are untouched."""
     api: Api = request.getfixturevalue(vendor)
 
     def ids() -> list[str]:
-        found: list[str] = []
-        for page in range(2 if paged else 1):
-            answer = api("GET", path.format(page=page, offset=page * 5)).json()
-            rows = answer[kind] if kind else answer
-            found += [str(row.get("id", row.get("api_id"))) for row in rows]
-        return found
+        pages = [path.format(page=n, offset=n * 5, number=n + 1) for n in range(2)]
+        rows = [row for page in pages for row in api("GET", page).json()[member]]
+        return [str(row.get("id", row.get("api_id"))) for row in rows]
 
     true = ids()
-    sandbox.fault(vendor, "repeat_row", count=1, skip=int(paged))
+    sandbox.fault(vendor, "repeat_row", count=1, skip=1)
     twice = ids()
     assert len(twice) == len(true) + 1
     assert set(twice) == set(true)
-    sandbox.fault(vendor, "shrink", count=1, skip=int(paged))
-    shrunk = ids()
-    assert set(true) - set(shrunk)
-    sandbox.fault(vendor, "empty_list", count=1)
-    empty = api("GET", path.format(page=0, offset=0))
-    assert empty.status_code == (404 if vendor == "heavenhr" else 200)
+    sandbox.fault(vendor, "shrink", count=1, skip=1)
+    assert set(true) - set(ids())
     assert ids() == true
+
+
+def test_lists_without_pages_are_untrue_too(sandbox: SandboxProcess, heavenhr: Api) -> None:
+    """The tree of organizations loses a branch, shows one twice, or is empty."""
+
+    def units() -> list[str]:
+        tree = heavenhr.get("/company/organizations")["data"]
+        return [unit["id"] for root in tree for unit in (root, *root["children"])]
+
+    true = units()
+    for kind, count in (
+        ("repeat_row", len(true) + 1),
+        ("shrink", len(true) - 1),
+        ("empty_list", 0),
+    ):
+        sandbox.fault("heavenhr", kind, count=1)
+        assert len(units()) == count
+    assert units() == true
 
 
 def test_slow_answers_overlap(sandbox: SandboxProcess, hakuna: Api) -> None:

@@ -334,3 +334,18 @@ def test_time_belongs_to_its_employee(heavenhr: Api, anna: str) -> None:
     row = heavenhr("POST", f"{anna}/timetracking", TIME).json()["timeTracking"]
     other = heavenhr.get("/employees")["data"][1]["id"]
     assert heavenhr("GET", f"/employees/{other}/timetracking/{row['id']}").status_code == 404
+
+
+def test_calls_may_be_limited(client: httpx.Client) -> None:
+    """With a limit, more calls a minute are 429 and nothing says how long to wait; tokens and health cost none."""
+    with SandboxProcess(people=1, heavenhr_calls=3) as sandbox:
+        base = sandbox.env["HEAVENHR_BASE_URL"]
+        key = (sandbox.env["HEAVENHR_CLIENT_ID"], sandbox.env["HEAVENHR_CLIENT_SECRET"])
+        asked = {"grant_type": "client_credentials", "scope": "all"}
+        token = client.get(f"{base}/oauth2/token", params=asked, auth=key).json()["access_token"]
+        headers = {"Authorization": f"Bearer {token}"}
+        answers = [client.get(f"{base}/company", headers=headers) for _ in range(4)]
+        assert client.get(f"{base}/health/check").status_code == 200
+    assert [answer.status_code for answer in answers] == [200] * 3 + [429]
+    assert answers[-1].json() == {"message": "Slow down!"}
+    assert "Retry-After" not in answers[-1].headers
