@@ -16,6 +16,7 @@ from typing import Any, Final
 from syncengine.model.values import Json, TypeName, is_empty
 
 Parse = Callable[[Json], Json]
+_TEXTS: Final = frozenset({"string", "text", "email"})
 _TIME: Final = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?\Z")
 _SPAN: Final = re.compile(r"(-?)(\d{1,6}):(\d{2})(?::(\d{2}))?\Z")
 
@@ -190,8 +191,11 @@ def _simple(kind: TypeName, zone: tzinfo) -> Parse:
 
 
 def typed(kind: TypeName, zone: tzinfo, of: TypeName | None, theirs: TypeName | None) -> Lens:
-    """The lens of a field type without codec; ``theirs`` is the type that the connector declares."""
+    """The lens of a field type without codec; ``theirs`` is the type that the connector declares. Where that is a
+    text and ours is one, a number does not fit: a vendor that mixes them up is put right by its connector."""
     parse = parser(kind, zone, of)
+    if kind in _TEXTS and theirs in _TEXTS:
+        parse = _only_texts(parse)
     shape = _shape(kind, theirs, zone)
     loses = ""
     if kind == "datetime" and theirs == "date":
@@ -204,6 +208,15 @@ def typed(kind: TypeName, zone: tzinfo, of: TypeName | None, theirs: TypeName | 
         return None if value is None else parse(shape(value))
 
     return Lens(lambda raw, _old, _seen: parse(raw), shape, norm if loses else parse, loses)
+
+
+def _only_texts(parse: Parse) -> Parse:
+    def parse_text(raw: Json) -> Json:
+        if not isinstance(raw, str | None):
+            raise ValueError("a text")
+        return parse(raw)
+
+    return parse_text
 
 
 def _shape(kind: TypeName, theirs: TypeName | None, zone: tzinfo) -> Parse:

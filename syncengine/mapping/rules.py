@@ -171,8 +171,7 @@ def _written(place: Place, loc: Loc, part: RulePart) -> tuple[Written, ...] | No
         value = place.draft.expression(place.document, at, source, scope)
         if value is None:
             return None
-        theirs = _theirs(place, path)
-        lens = typed(theirs or "string", place.zone, None, theirs)
+        lens = typed(_theirs(place, path) or "string", place.zone, None, None)
         made.append(Written(path, parse(path), value, lens))
     return tuple(made)
 

@@ -110,6 +110,18 @@ def test_different_meanings(kind: TypeName, left: Json, right: Json) -> None:
     assert not typed(kind, BERLIN, "string", None).same(left, right)
 
 
+@pytest.mark.parametrize("kind", ["string", "text", "email"])
+def test_a_number_is_no_text_where_the_vendor_declares_one(kind: TypeName) -> None:
+    """A number for a declared text does not fit and equals no text; empty is empty."""
+    lens = typed(kind, BERLIN, None, "string")
+    for wrong in (12345, 1.5, True, ["a"], {}):
+        with pytest.raises(ValueError, match="a text"):
+            lens.decode(wrong, None, "")
+    assert not lens.same(12345, "12345")
+    assert lens.decode(None, None, "") is lens.decode("", None, "") is None
+    assert typed("string", BERLIN, None, "integer").decode(12345, None, "") == "12345"
+
+
 def test_midnight_is_the_end_of_a_day() -> None:
     """00:00 of a vendor is our 24:00 and goes back as 00:00; other times stay."""
     kind, lens = coded("midnight", BERLIN, "time")
