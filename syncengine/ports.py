@@ -77,7 +77,8 @@ class Tally:
 
 class Connector(Protocol):
     """One vendor, spoken to for one connection. Every method makes real calls, may run in any thread, and
-    raises ``RateLimited``, ``VendorDown``, ``Unauthorized``; writes also ``Rejected``, ``Exists``, ``Unknown``."""
+    raises ``RateLimited``, ``VendorDown``, ``Unauthorized``; what concerns one row also ``RowInvalid``, where the
+    vendor's answer about it does not fit; writes also ``Rejected``, ``Exists``, ``Unknown``."""
 
     @property
     def spec(self) -> ConnectorSpec:

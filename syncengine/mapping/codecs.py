@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any, Final
 
-from syncengine.model.values import Json, TypeName, is_empty
+from syncengine.model.values import LONGEST_ID, Json, TypeName, is_empty
 
 Parse = Callable[[Json], Json]
 _TEXTS: Final = frozenset({"string", "text", "email"})
@@ -59,11 +59,18 @@ def _moment(raw: Json, zone: tzinfo) -> datetime:
 
 
 def _text(raw: Json) -> str:
-    if isinstance(raw, str):
+    if isinstance(raw, str) and "\0" not in raw:
         return raw
     if isinstance(raw, bool) or not isinstance(raw, int | float):
         raise ValueError("a text")
     return str(int(raw)) if isinstance(raw, float) and raw.is_integer() else str(raw)
+
+
+def _id(raw: Json) -> str:
+    text = _text(raw)
+    if len(text) > LONGEST_ID:
+        raise ValueError("an id")
+    return text
 
 
 def _email(raw: Json) -> str | None:
@@ -178,6 +185,7 @@ def _simple(kind: TypeName, zone: tzinfo) -> Parse:
     parsers: dict[str, Parse] = {
         "text": lambda raw: _text(raw).replace("\r\n", "\n"),
         "email": _email,
+        "ref": _id,
         "integer": _integer,
         "number": _number,
         "boolean": _boolean,

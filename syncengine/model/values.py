@@ -24,6 +24,10 @@ Row = Mapping[str, Json]
 """A vendor's row under the vendor's own field names; ``_parent`` and ``_period`` may stand beside them."""
 
 
+LONGEST_ID: Final = 500
+"""Characters of an external id; what is longer is none."""
+
+
 class Absent:
     """The type of ``ABSENT``: a key that is not in a row says nothing, unlike ``None``."""
 

@@ -36,7 +36,7 @@ def test_the_tree_of_organizations_is_flat(world: World) -> None:
 
 def test_a_deep_tree_is_flat() -> None:
     """Children of children come too, each once."""
-    tree = [{"id": "a", "children": [{"id": "b", "children": [{"id": "c"}]}, {"id": "d"}]}]
+    tree = {"id": "a", "children": [{"id": "b", "children": [{"id": "c"}]}, {"id": "d"}]}
     assert [(r["id"], r["parentId"]) for r in flat(tree)] == [
         ("a", None), ("b", "a"), ("d", "a"), ("c", "b"),
     ]  # fmt: skip

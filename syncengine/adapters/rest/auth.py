@@ -56,7 +56,7 @@ class TokenAuth(Auth):
 
     @abstractmethod
     def read(self, answer: dict[str, Any]) -> tuple[Any, float]:
-        """Token and lifetime in seconds. Raises KeyError, TypeError or ValueError where there is none."""
+        """Token and lifetime in seconds. Raises one of ``verdicts.MISFITS`` where there is none."""
 
     def sync_auth_flow(
         self, request: httpx.Request
@@ -90,7 +90,7 @@ class TokenAuth(Auth):
             raise verdict
         try:
             token, lifetime = self.read(from_json(response.content))
-        except (KeyError, TypeError, ValueError) as error:
+        except verdicts.MISFITS as error:
             why = "the answer holds no token"
             raise verdicts.broken(why, purpose.kind, purpose.what) from error
         if not token or not isinstance(token, str):

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import httpx
 
+from syncengine.adapters.rest.verdicts import Unusable
 from syncengine.errors import VendorDown
 from syncengine.model.values import Json
 
@@ -28,7 +29,7 @@ class Paging(Protocol):
         return False
 
     def walk(self, ask: Ask, url: str, query: Mapping[str, str]) -> Iterator[Sheet]:
-        """The answers in order. Raises VendorDown for an answer of another shape."""
+        """The answers in order. Raises VendorDown for an answer of another shape, and what ``MISFITS`` are."""
 
     def calls(self, rows: int) -> int:
         """The fewest calls that read ``rows`` rows and learn that there are no more."""
@@ -106,8 +107,8 @@ class Linked(Paging):
     size: int
 
     def walk(self, ask: Ask, url: str, query: Mapping[str, str]) -> Iterator[Sheet]:
-        """Follows ``next`` as long as it stays at the vendor: whoever is asked gets our token."""
-        home = httpx.URL(url)
+        """Follows ``next`` as long as it stays at the vendor (whoever is asked gets our token) and leads on."""
+        home, been = httpx.URL(url), set[str]()
         answer = ask(url, {**query, "limit": str(self.size)})
         while True:
             rows = rows_of(answer, "results")
@@ -121,6 +122,9 @@ class Linked(Paging):
                     "the address of the next page leads away from the connection's base_url; "
                     "set base_url to the origin that the vendor names"
                 )
+            if not rows or str(goal) in been:
+                raise Unusable("the listing goes round in circles: its next page is none")
+            been.add(str(goal))
             answer = ask(str(goal), {})
 
     def calls(self, rows: int) -> int:
@@ -130,7 +134,7 @@ class Linked(Paging):
 
 def rows_of(answer: Json, member: str) -> list[Any]:
     """The rows in an answer: ``member`` of an object, ``*`` its only array; a bare array where no member is
-    called for or the vendor leaves the object out. Raises VendorDown for any other shape."""
+    called for or the vendor leaves the object out. Raises Unusable for any other shape."""
     if isinstance(answer, list) and member != "results":
         return answer
     if isinstance(answer, dict):
@@ -141,7 +145,7 @@ def rows_of(answer: Json, member: str) -> list[Any]:
         if isinstance(rows, list):
             return rows
     wanted = f"an object with the array {member!r}" if member.isalpha() else "an array"
-    raise VendorDown(f"the listing is no listing: expected {wanted}, found {_found(answer)}")
+    raise Unusable(f"the listing is no listing: expected {wanted}, found {_found(answer)}")
 
 
 def _found(answer: Json) -> str:

@@ -34,7 +34,9 @@ class Session:
         for repeats, pause in enumerate(_PAUSES):
             try:
                 return self._send(Purpose(Kind.READ, what, repeats > 0), "GET", url, query)
-            except Hiccup:
+            except Hiccup as hiccup:
+                if not hiccup.passes:
+                    raise
                 self._clock.sleep(pause)
         return self._send(Purpose(Kind.READ, what, True), "GET", url, query)
 
@@ -67,4 +69,4 @@ class Session:
             return from_json(response.content, allow_inf_nan=False)
         except ValueError as error:
             why = "the answer is a web page" if page else "the answer is no JSON"
-            raise verdicts.broken(why, kind, what) from error
+            raise verdicts.unusable(why, kind, what, response.text, passes=True) from error

@@ -16,8 +16,8 @@ from syncengine.adapters.rest import verdicts
 from syncengine.adapters.rest.verdicts import Kind
 from syncengine.ports import Gate, Tally
 
-LARGEST_ANSWER: Final = 25 * 1024 * 1024
-"""Bytes after decompression; a larger answer is refused."""
+LARGEST_ANSWER: Final = 16 * 1024 * 1024
+"""Bytes after decompression; of a larger answer no more than this is read."""
 
 _CONNECTIONS: Final = 16
 _KEEP_ALIVE: Final = 2.0
@@ -96,8 +96,9 @@ def _read(response: httpx.Response, purpose: Purpose, deadline: float) -> bytes:
     for chunk in response.iter_bytes():
         size += len(chunk)
         if size > LARGEST_ANSWER:
-            why = f"the answer is larger than {LARGEST_ANSWER} bytes"
-            raise verdicts.broken(why, purpose.kind, purpose.what)
+            why = f"the answer is larger than {LARGEST_ANSWER:,} bytes"
+            start = b"".join(chunks)[: verdicts.SHOWN].decode("utf-8", "replace")
+            raise verdicts.unusable(why, purpose.kind, purpose.what, start)
         if time.monotonic() > deadline:
             raise httpx.ReadTimeout("the answer came too slowly")
         chunks.append(chunk)

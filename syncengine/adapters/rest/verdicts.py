@@ -21,6 +21,8 @@ or resource must not halt a connection.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from enum import Enum, auto
 from typing import Final
@@ -60,7 +62,46 @@ class Kind(Enum):
 
 
 class Hiccup(VendorDown):
-    """A read failed in a way that often passes at once: worth a quick repeat."""
+    """A read failed in a way that often passes at once: worth a quick repeat, if ``passes``."""
+
+    passes: bool = True
+
+
+class Unusable(Hiccup):
+    """An answer to a read came and is of no use: no JSON, too large, another shape than was asked for.
+    ``answer``: its beginning, for people; it may hold personal data."""
+
+    def __init__(self, message: str, answer: str = "", passes: bool = False) -> None:
+        super().__init__(message)
+        self.answer = answer[:SHOWN]
+        self.passes = passes
+
+
+SHOWN: Final = 2000
+"""Characters of an answer that a person is shown."""
+
+MISFITS: Final = (
+    ValueError, TypeError, LookupError, AttributeError, ArithmeticError, httpx.InvalidURL,
+)  # fmt: skip
+"""What our own code raises over a value that it did not expect from a vendor."""
+
+
+@contextmanager
+def fitting(what: str) -> Iterator[None]:
+    """Whatever the block trips over in an answer makes that answer Unusable. ``what``: method and route."""
+    try:
+        yield
+    except MISFITS as error:
+        raise Unusable(f"{what}: the answer has another shape: {misfit(error)}") from error
+
+
+def misfit(error: Exception) -> str:
+    """What was tripped over, for people."""
+    if isinstance(error, KeyError):
+        return f"{error} is missing"
+    if isinstance(error, (TypeError, AttributeError)):
+        return "a part of it is of another type"
+    return str(error) or type(error).__name__
 
 
 _NEVER_SENT: Final = (
@@ -84,10 +125,20 @@ def unanswered(error: Exception, kind: Kind, what: str) -> SyncengineError:
 
 
 def broken(why: str, kind: Kind, what: str) -> SyncengineError:
-    """The verdict on an answer that cannot be used, although the request may have taken effect."""
+    """The verdict on no whole answer, although the request may have taken effect."""
     if kind.writes:
         return Unknown(f"{what}: {why}; it may have taken effect")
     return Hiccup(f"{what}: {why}")
+
+
+def unusable(
+    why: str, kind: Kind, what: str, answer: str = "", passes: bool = False
+) -> SyncengineError:
+    """The verdict on an answer that cannot be used, although the request may have taken effect. ``passes``: a
+    repeat may bring a better one."""
+    if kind is not Kind.READ:
+        return broken(why, kind, what)
+    return Unusable(f"{what}: {why}", answer, passes)
 
 
 def answered(response: httpx.Response, kind: Kind, what: str, now: float) -> SyncengineError | None:
@@ -121,7 +172,7 @@ def pause(response: httpx.Response, now: float) -> float:
         if text and name == "Retry-After":
             try:
                 until = parsedate_to_datetime(text).timestamp()
-            except ValueError:
+            except (ValueError, TypeError, OverflowError):
                 continue
             return min(max(until - now, 0.0), LONGEST_PAUSE)
     return PAUSE

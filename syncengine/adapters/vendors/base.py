@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, tzinfo
 from typing import Any, Final, Literal
 
@@ -12,10 +13,18 @@ from syncengine.adapters.rest.paging import rows_of
 from syncengine.adapters.rest.session import Missing, Session
 from syncengine.adapters.rest.stamps import seconds, stamp
 from syncengine.adapters.rest.transport import Client
-from syncengine.adapters.rest.verdicts import Kind
+from syncengine.adapters.rest.verdicts import Kind, Unusable, fitting
 from syncengine.adapters.vendors.bound import Bound, marker
-from syncengine.adapters.vendors.declare import Resource, Step, Vendor
-from syncengine.errors import Bug, Exists, Rejected, SyncengineError, Unknown, VendorDown
+from syncengine.adapters.vendors.declare import Step, Vendor
+from syncengine.errors import (
+    Bug,
+    Exists,
+    Rejected,
+    RowInvalid,
+    SyncengineError,
+    Unknown,
+    VendorDown,
+)
 from syncengine.model.operation import Written
 from syncengine.model.resource import ConnectorSpec
 from syncengine.model.values import Json, Row, is_empty
@@ -38,6 +47,8 @@ class RestConnector:
     A listing is complete when the vendor's own count did not move while its pages were read and as many rows came;
     where it gives none, when two readings of several pages showed the same rows. Otherwise it is read again, and
     VendorDown is raised after the third time. A later reading yields what the earlier ones did not.
+    Whatever a vendor may answer, nothing but the errors of ``ports.Connector`` comes out of here: a row that does
+    not fit is an item with a fault, a listing that is none is VendorDown, a single read RowInvalid.
     A marker is dropped when its text is later updated: no update is planned before the create is settled.
     """
 
@@ -90,12 +101,13 @@ class RestConnector:
         if bound.spec.dated and not bound.declared.day and window is None:
             raise Bug(f"{resource} are listed for a window of dates")
         if bound.declared.listing and window is not None:
-            rows = bound.declared.listing(self._look, parent or "", window, self._today())
+            with fitting(f"GET {bound.declared.path}"):
+                rows = bound.declared.listing(self._look, parent or "", window, self._today())
             yield Page(bound.items(rows, parent))
             return
-        for query in _queries(bound.declared, window):
+        for query in bound.queries(window):
             for items in self._listing(bound, parent, query):
-                yield Page(_within(items, bound.declared.day, window))
+                yield Page(bound.within(items, window))
 
     def poll(self, resource: str, cursor: str | None) -> Iterator[Page]:
         """What moved, a page for each call; only the last one moves the cursor, since rows come in no promised
@@ -108,31 +120,39 @@ class RestConnector:
         for items in self._listing(bound, None, query):
             if last is not None:
                 yield Page(last, cursor)
-            newest = max([newest, *(self._cautious(i.row.get(changed)) for i in items)])
+            with fitting(f"GET {bound.declared.path}"):
+                newest = max([newest, *(self._cautious(i.row.get(changed)) for i in items)])
             last = items
         yield Page(last or (), stamp(min(newest, started)) if newest else None)
 
     def get(self, resource: str, external_id: str) -> Item | None:
         """One full row; None for a 404."""
         bound = self._bound(resource, "single_get")
-        parent, what = bound.parent(external_id), f"GET {bound.route}"
-        own, listed = bound.own(external_id), bound.listed.get(external_id)
+        what = f"GET {bound.route}"
         try:
-            answer: Any = (
-                bound.declared.single(self._look, parent or "", own, listed)
-                if bound.declared.single
-                else self._session.read(bound.row(external_id), what, bound.acting(parent))
-            )
+            with fitting(what):
+                answer = self._full(bound, external_id, what)
+                if answer is None:
+                    return None
+                if bound.declared.boxed:
+                    answer = next(iter(rows_of(answer, bound.declared.boxed)), None)
+                item = bound.item(answer, bound.parent(external_id))
         except Missing:
             return None
-        if answer is None:
-            return None
-        if bound.declared.boxed:
-            answer = next(iter(rows_of(answer, bound.declared.boxed)), None)
-        item = bound.item(answer, parent)
+        except Unusable as error:
+            raise RowInvalid(str(error), {"answer": error.answer}) from error
+        if not item.fault and item.external_id != external_id:
+            item = replace(item, fault="it is another row than the one asked for")
         if item.fault:
-            raise VendorDown(f"{what}: {item.fault}")
+            raise RowInvalid(f"{what}: {item.fault}", {"row": dict(item.row)})
         return item
+
+    def _full(self, bound: Bound, external_id: str, what: str) -> Any:
+        parent, single = bound.parent(external_id), bound.declared.single
+        if single is None:
+            return self._session.read(bound.row(external_id), what, bound.acting(parent))
+        own, listed = bound.own(external_id), bound.listed.get(external_id)
+        return single(self._look, parent or "", own, listed)
 
     def find(self, resource: str, body: Mapping[str, Json], key: str) -> Sequence[Item]:
         """By chosen id one GET; by marker the narrowest listing; else by the first of ``search`` that the body
@@ -149,9 +169,15 @@ class RestConnector:
             raise Bug(f"a create of {resource} cannot be found without {wanted}")
         holding = marker(key) if spec.marker else ""
         pages = self._listing(bound, self._parent(bound, body), narrow, holding)
-        found = [i for items in pages for i in items if not i.fault]
+        found = [i for items in pages for i in items]
         if by:
             found = [i for i in found if all(_alike(i.row.get(n), given[n]) for n in by)]
+        for item in found:
+            if item.fault:
+                why = (
+                    f"GET {bound.declared.path}: a row that may be ours does not fit: {item.fault}"
+                )
+                raise RowInvalid(why, {"row": dict(item.row)})
         return list({item.external_id: item for item in found}.values())
 
     def create(self, resource: str, body: Mapping[str, Json], key: str) -> Written:
@@ -162,7 +188,7 @@ class RestConnector:
         if bound.spec.marker:
             text = sent.get(bound.spec.marker)
             sent[bound.spec.marker] = f"{text or ''} {marker(key)}".strip()
-        first, *others = bound.declared.steps(sent, {})
+        first, *others = bound.steps(sent, {})
         url, what = bound.creation(parent), f"POST {bound.declared.path}"
         try:
             answer = self._session.write(Kind.CREATE, "POST", url, what, {}, first.body)
@@ -195,8 +221,7 @@ class RestConnector:
         if str(sent.get(bound.declared.holds_parent, parent)) != str(parent):
             raise Rejected(f"a row of {resource} cannot move to another of {bound.spec.parent}")
         written = Written(external_id)
-        steps = bound.declared.steps(self._identified(bound, sent), current)
-        for number, step in enumerate(steps):
+        for number, step in enumerate(bound.steps(self._identified(bound, sent), current)):
             written = self._change(bound, written, step, partly=number > 0)
         return written
 
@@ -212,9 +237,9 @@ class RestConnector:
 
     def pages(self, resource: str, rows: int, window: Window | None = None) -> int:
         """By the vendor's way of paging."""
-        declared = self._bound(resource).declared
-        calls = declared.paging.calls(rows) + len(_queries(declared, window)) - 1
-        return 2 * calls if declared.paging.slips and calls > 1 else calls
+        bound = self._bound(resource)
+        calls = bound.declared.paging.calls(rows) + len(bound.queries(window)) - 1
+        return 2 * calls if bound.declared.paging.slips and calls > 1 else calls
 
     @property
     def token_calls(self) -> int:
@@ -224,7 +249,7 @@ class RestConnector:
     def calls_of(self, resource: str, body: Mapping[str, Json], current: Row | None = None) -> int:
         """As many as there are steps; exact where ``current`` is the row to be updated (none: a create)."""
         bound, row = self._bound(resource), current or {}
-        return len(bound.declared.steps(bound.sent(body, row), row)) if body else 1
+        return len(bound.steps(bound.sent(body, row), row)) if body else 1
 
     def close(self) -> None:
         """Close the client."""
@@ -265,16 +290,18 @@ class RestConnector:
             totals: set[int | None] = set()
             seen: set[str] = set()
             faults, stuck, asked = 0, False, 0
-            for rows, total in declared.paging.walk(ask, bound.listing(parent), query):
-                known = len(seen) + faults
-                named = [(bound.names(row), row) for row in declared.unfold(rows)]
-                seen |= {name for name, _ in named if name is not None}
-                faults += sum(name is None for name, _ in named)
-                totals.add(total)
-                yield bound.items([r for name, r in named if name not in shown], parent, holding)
-                stuck = bool(known and named) and len(seen) + faults == known
-                if stuck:
-                    break
+            with fitting(what):
+                for rows, total in declared.paging.walk(ask, bound.listing(parent), query):
+                    known = len(seen) + faults
+                    named = [(bound.names(row), row) for row in bound.unfolded(rows)]
+                    seen |= {name for name, _ in named if name is not None}
+                    faults += sum(name is None for name, _ in named)
+                    totals.add(total)
+                    new = [row for name, row in named if name not in shown]
+                    yield bound.items(new, parent, holding)
+                    stuck = bool(known and named) and len(seen) + faults == known
+                    if stuck:
+                        break
             told = next(iter(totals), None) or 0
             agreed = not declared.paging.slips or asked < 2 or seen == before
             if agreed and not stuck and len(totals) < 2 and len(seen) + faults >= told:
@@ -340,9 +367,13 @@ class RestConnector:
         for name, path in bound.declared.ids_by_name.items():
             lacking = [i for i in sent.get(name) or () if isinstance(i, dict) and not i.get("id")]
             if lacking and not self._named:
-                answer = self._session.read(self._base_url + path, f"GET {path}", {})
-                rows = [row for about in rows_of(answer, "data") for row in about.get(name) or ()]
-                self._named = {str(row.get("name")): row.get("id") for row in rows}
+                what = f"GET {path}"
+                answer = self._session.read(self._base_url + path, what, {})
+                with fitting(what):
+                    rows = [
+                        row for about in rows_of(answer, "data") for row in about.get(name) or ()
+                    ]
+                    self._named = {str(row.get("name")): row.get("id") for row in rows}
             for item in lacking:
                 item["id"] = self._named.get(str(item.get("name")))
                 if item["id"] is None:
@@ -354,25 +385,6 @@ class RestConnector:
         at = seconds(text)
         offset = datetime.fromtimestamp(at, UTC).astimezone(self._zone).utcoffset()
         return min(at, at + offset.total_seconds()) if offset else at
-
-
-def _within(items: Sequence[Item], day: str, window: Window | None) -> Sequence[Item]:
-    if not day or window is None:
-        return items
-    first, last = window.start, window.end
-    return [i for i in items if i.fault or first <= str(i.row.get(day))[:10] <= last]
-
-
-def _queries(declared: Resource, window: Window | None) -> list[dict[str, str]]:
-    """The query of each listing that a window of dates takes."""
-    if window is None:
-        return [{}]
-    if declared.year:
-        years = range(int(window.start[:4]), int(window.end[:4]) + 1)
-        return [{declared.year: str(year)} for year in years]
-    if declared.window:
-        return [dict(zip(declared.window, (window.start, window.end), strict=True))]
-    return [{}]
 
 
 def _alike(left: Json, right: Json) -> bool:

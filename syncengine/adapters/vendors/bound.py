@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
+from dataclasses import replace
 from datetime import tzinfo
 from typing import Any, Final
 from urllib.parse import quote
 
 from syncengine.adapters.rest.stamps import to_utc
-from syncengine.adapters.vendors.declare import Resource
+from syncengine.adapters.rest.verdicts import MISFITS, misfit
+from syncengine.adapters.vendors.declare import Resource, Step, usable
 from syncengine.errors import Rejected, RowInvalid, VendorDown
 from syncengine.mapping import paths
 from syncengine.model.operation import Written
 from syncengine.model.values import Json, Row
-from syncengine.ports import Item
+from syncengine.ports import Item, Window
 
 _MARKER: Final = re.compile(r" ?\[sync:[^\]\s]{1,12}\]")
 
@@ -82,10 +84,30 @@ class Bound:
         """The query of each request but a create that names the parent."""
         return {self.declared.acts_for: parent} if self.declared.acts_for and parent else {}
 
+    def queries(self, window: Window | None) -> list[dict[str, str]]:
+        """The query of each listing that a window of dates takes."""
+        declared = self.declared
+        if window is not None and declared.year:
+            years = range(int(window.start[:4]), int(window.end[:4]) + 1)
+            return [{declared.year: str(year)} for year in years]
+        if window is not None and declared.window:
+            return [dict(zip(declared.window, (window.start, window.end), strict=True))]
+        return [{}]
+
     # reading
 
+    def unfolded(self, rows: Iterable[Any]) -> list[Any]:
+        """Rows as we count them; one that cannot be taken apart is an item with a fault."""
+        found: list[Any] = []
+        for row in rows:
+            try:
+                found += self.declared.unfold(row)
+            except MISFITS as error:
+                found.append(_faulty("", row, None, misfit(error)))
+        return found
+
     def items(self, rows: Iterable[Any], parent: str | None, holding: str = "") -> list[Item]:
-        """Items in order. ``holding``: only rows whose marker field holds this text."""
+        """Items of unfolded rows in order. ``holding``: only rows whose marker field holds this text."""
         return [self.item(row, parent) for row in rows if not holding or self._holds(row, holding)]
 
     def names(self, row: Any) -> str | None:
@@ -93,29 +115,40 @@ class Bound:
         if not isinstance(row, dict):
             return None
         parts = [self.declared.only] if self.declared.only else [row.get(n) for n in self._names]
-        usable = all(
-            isinstance(p, str | int) and not isinstance(p, bool) and p != "" for p in parts
-        )
-        return ",".join(map(str, parts)) if usable else None
+        return ",".join(map(str, parts)) if all(map(usable, parts)) else None
 
     def item(self, row: Any, parent: str | None) -> Item:
-        """One item; the row is changed in place. What has no usable id becomes one with a fault."""
+        """One item; the row is changed in place. What does not fit becomes one with a fault."""
+        if isinstance(row, Item):
+            return replace(row, parent=parent)
         if not isinstance(row, dict):
-            kind = type(row).__name__
-            return Item("", {"_value": row}, parent, f"the row is no object but {kind}")
+            return _faulty("", row, parent, f"it is no object but {type(row).__name__}")
         own = self.names(row)
         if own is None:
-            return Item("", row, parent, f"the row has no id in {self.declared.id!r}")
+            return _faulty("", row, parent, f"it has no usable id in {self.declared.id!r}")
         if self.declared.single:
             self.listed[f"{parent}/{own}" if parent else own] = deepcopy(row)
-        self._reshape(row)
-        if not self.declared.holds_parent:
-            return Item(own, row, parent)
-        parent = parent or str(row.get(self.declared.holds_parent) or "")
-        if not parent:
-            return Item("", row, None, f"the row has no parent in {self.declared.holds_parent!r}")
+        held = self.declared.holds_parent
+        fault = ""
+        try:
+            self._reshape(row)
+        except MISFITS as error:
+            fault = misfit(error)
+        if not held:
+            return Item(own, row, parent, fault or None)
+        parent = parent or (str(row[held]) if usable(row.get(held)) else None)
+        if parent is None:
+            return _faulty("", row, None, fault or f"it has no parent in {held!r}")
         row["_parent"] = parent
-        return Item(f"{parent}/{own}", row, parent)
+        return Item(f"{parent}/{own}", row, parent, fault or None)
+
+    def within(self, items: Sequence[Item], window: Window | None) -> Sequence[Item]:
+        """Items whose day lies within, where no parameter of the vendor sees to that; and those with a fault."""
+        day = self.declared.day
+        if not day or window is None:
+            return items
+        first, last = window.start, window.end
+        return [i for i in items if i.fault or first <= str(i.row.get(day))[:10] <= last]
 
     def written(self, answer: Any, parent: str | None, otherwise: str = "") -> Written | None:
         """What the answer to a write shows; ``otherwise``: the external id if it shows none."""
@@ -137,9 +170,18 @@ class Bound:
             row[hidden] = _MARKER.sub("", row[hidden])
 
     def _holds(self, row: Any, text: str) -> bool:
+        row = row.row if isinstance(row, Item) else row
         return isinstance(row, dict) and text in str(row.get(self.spec.marker))
 
     # writing
+
+    def steps(self, sent: dict[str, Any], current: Row) -> Sequence[Step]:
+        """The calls of a write. Raises RowInvalid where the row as it is cannot be built upon."""
+        try:
+            return self.declared.steps(sent, current)
+        except MISFITS as error:
+            why = f"{self.spec.name}: nothing can be written to this row: {misfit(error)}"
+            raise RowInvalid(why, {"row": dict(current)}) from error
 
     def sent(self, body: Mapping[str, Json], current: Row) -> dict[str, Json]:
         """Top names -> values: of what is nested, the row's present value with the change in it. References
@@ -161,6 +203,10 @@ class Bound:
                 except RowInvalid as error:
                     raise Rejected(f"{self.spec.name}: {error}") from error
         return sent
+
+
+def _faulty(external_id: str, row: Any, parent: str | None, fault: str) -> Item:
+    return Item(external_id, row if isinstance(row, dict) else {"_value": row}, parent, fault)
 
 
 def _quoted(text: str | None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Literal
@@ -10,7 +10,7 @@ from typing import Any, Literal
 from syncengine.adapters.rest.auth import Auth
 from syncengine.adapters.rest.paging import Paging, Whole
 from syncengine.model.resource import ConnectorSpec, FieldSpec, ResourceSpec
-from syncengine.model.values import Json, Row, TypeName
+from syncengine.model.values import LONGEST_ID, Json, Row, TypeName
 from syncengine.ports import Clock, Window
 
 Fields = dict[str, FieldSpec]
@@ -34,6 +34,8 @@ class Step:
     body: Mapping[str, Json] | None = None
 
 
+# What these trip over in a vendor's answer (``verdicts.MISFITS``) is that row's or that answer's fault.
+
 Shape = Callable[[dict[str, Json]], None]
 """Brings a row as the vendor shows it into the form in which it is written, in place."""
 
@@ -42,8 +44,8 @@ Steps = Callable[[dict[str, Json], Row], Sequence[Step]]
 POST). Raises Rejected for what the vendor has no way to do."""
 
 
-Unfold = Callable[[list[Any]], list[Any]]
-"""Rows as listed -> rows as we count them: a tree made flat, what recurs taken apart, what is none left out."""
+Unfold = Callable[[Any], Iterable[Any]]
+"""A row as listed -> rows as we count them: a tree made flat, what recurs taken apart, what is none left out."""
 
 Look = Callable[[str, Mapping[str, str]], Json]
 """GET a path below the base URL with a query; None for a 404."""
@@ -56,9 +58,16 @@ Single = Callable[[Look, str, str, Row | None], dict[str, Any] | None]
 It makes one call; None: it is not there."""
 
 
-def as_listed(rows: list[Any]) -> list[Any]:
+def usable(part: Json) -> bool:
+    """Whether a value may be an id or a part of one."""
+    if isinstance(part, bool) or not isinstance(part, str | int):
+        return False
+    return 0 < len(str(part)) <= LONGEST_ID and str(part).isprintable()
+
+
+def as_listed(row: Any) -> Iterable[Any]:
     """The vendor lists what we call rows."""
-    return rows
+    return (row,)
 
 
 def as_it_is(row: dict[str, Json]) -> None:

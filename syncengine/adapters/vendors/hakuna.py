@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from functools import partial
 from typing import Any, Final
 
 from syncengine.adapters.rest.auth import HeaderAuth
-from syncengine.adapters.vendors.declare import Resource, Step, reads, vendor, writes
+from syncengine.adapters.vendors.declare import Resource, Step, reads, usable, vendor, writes
 from syncengine.errors import Rejected
 from syncengine.model.resource import ResourceSpec
 from syncengine.model.values import Json, Row
+
+LONGEST: Final = timedelta(days=10 * 366)
+"""Over which an absence may recur: what lasts longer is taken for a slip."""
 
 
 def time_entry(row: dict[str, Json]) -> None:
     """User, task and project are objects when read and ids when written; an entry without a project has no
     such key; the PATCH example shows seconds (docs/vendors.md, "hakuna: time entries")."""
-    for name in ("user", "task", "project"):
-        thing = row.get(name)
-        if isinstance(thing, dict):
-            row[f"{name}_id"] = thing.get("id")
+    _ids(row, "user", "task", "project")
     if "task" in row:
         row.setdefault("project_id", None)
     for name in ("start_time", "end_time"):
@@ -29,9 +29,15 @@ def time_entry(row: dict[str, Json]) -> None:
             row[name] = row[name][:5]
 
 
-def running(rows: list[Any]) -> list[Any]:
+def _ids(row: dict[str, Json], *names: str) -> None:
+    for name in names:
+        if row.get(name) is not None:
+            row[f"{name}_id"] = row[name]["id"]
+
+
+def running(row: Any) -> Iterable[Any]:
     """Where no timer runs the answer is a timer without a date (docs/vendors.md, "hakuna: timers and absences")."""
-    return [row for row in rows if not isinstance(row, dict) or row.get("date") is not None]
+    return () if isinstance(row, dict) and row.get("date") is None else (row,)
 
 
 def timer_steps(sent: dict[str, Json], current: Row) -> Sequence[Step]:
@@ -43,37 +49,30 @@ def timer_steps(sent: dict[str, Json], current: Row) -> Sequence[Step]:
     return (Step(body=sent),)
 
 
-def single_days(rows: list[Any]) -> list[Any]:
+def single_days(row: Any) -> Iterable[Any]:
     """A recurring absence is one row; it becomes one for each time, with the date in its id (docs/vendors.md, "hakuna:
     timers and absences")."""
-    found: list[Any] = []
-    for row in rows:
-        if not isinstance(row, dict) or not row.get("is_recurring"):
-            found.append(row)
-            continue
-        day, last = (date.fromisoformat(row[name]) for name in ("start_date", "end_date"))
-        while day <= last:
-            once = {"id": f"{row['id']}@{day}", "start_date": str(day), "end_date": str(day)}
-            found.append({**row, **once})
-            day += timedelta(weeks=row.get("weekly_repeat_interval") or 1)
-    return found
+    if not isinstance(row, dict) or not row.get("is_recurring"):
+        return (row,)
+    day, last = (date.fromisoformat(row[name]) for name in ("start_date", "end_date"))
+    weeks = row.get("weekly_repeat_interval") or 1
+    if weeks < 1 or last - day > LONGEST or not usable(row["id"]):
+        raise ValueError(f"it recurs every {weeks} weeks from {day} to {last}")
+    days = (day + timedelta(n) for n in range(0, (last - day).days + 1, 7 * weeks))
+    return [
+        {**row, "id": f"{row['id']}@{one}", "start_date": str(one), "end_date": str(one)}
+        for one in days
+    ]
 
 
 def absence(row: dict[str, Json]) -> None:
     """User and kind as ids, beside the objects."""
-    for name in ("user", "absence_type"):
-        thing = row.get(name)
-        if isinstance(thing, dict):
-            row[f"{name}_id"] = thing.get("id")
+    _ids(row, "user", "absence_type")
 
 
-def by_user(rows: list[Any]) -> list[Any]:
+def by_user(row: Any) -> Iterable[Any]:
     """Rows that have no id but their user's."""
-    for row in rows:
-        user = row.get("user") if isinstance(row, dict) else None
-        if isinstance(user, dict):
-            row["user_id"] = user.get("id")
-    return rows
+    return ({**row, "user_id": row["user"]["id"]},)
 
 
 USERS: Final = Resource(

@@ -41,8 +41,8 @@ def time_tracking(row: dict[str, Json]) -> None:
         row["categories"] = [c.get("id") if isinstance(c, dict) else c for c in found]
     for name in ("totalTimeInMinutes", "breakTimeInMinutes"):
         value = row.get(name)
-        if isinstance(value, str):
-            row[name] = int(value) if value.isdecimal() else None
+        if isinstance(value, str) and (value.isdecimal() or not value):
+            row[name] = int(value) if value else None
 
 
 def time_tracking_steps(sent: dict[str, Json], current: Row) -> Sequence[Step]:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from syncengine.adapters.rest.paging import Numbered, Whole
@@ -18,23 +18,24 @@ _STATUSES: Final = "PLANNED,REQUESTED,APPROVED,REJECTED,WITHDRAWN"
 """All of them, so that a withdrawn absence shows as a change (docs/vendors.md, "HeavenHR: company")."""
 
 
-def flat(tree: list[Any]) -> list[Any]:
-    """A tree of organizations as rows, each with the id of the one above it."""
-    rows: list[Any] = []
-    waiting: list[tuple[Any, Json]] = [(node, None) for node in tree]
+def flat(root: Any) -> Iterator[Any]:
+    """A tree of organizations as rows, each with the id of the one above it; what hangs there and is no list of
+    organizations is a row that does not fit."""
+    waiting: list[tuple[Any, Json]] = [(root, None)]
     for node, above in waiting:
         if isinstance(node, dict):
-            waiting += [(child, node.get("id")) for child in node.get("children") or ()]
+            below = node.get("children") or []
+            below = below if isinstance(below, list) else [below]
+            waiting += [(child, node.get("id")) for child in below]
             node = {**{k: v for k, v in node.items() if k != "children"}, "parentId": above}
-        rows.append(node)
-    return rows
+        yield node
 
 
 def shift(look: Look, _parent: str, own: str, listed: Row | None) -> dict[str, Any] | None:
     """The detail of a shift is asked for by its id alone, which may stand for several days."""
     shift_id, _, start = own.partition(",")
     detail = look(f"/company/shifts/{shift_id}", {})
-    if not isinstance(detail, dict):
+    if detail is None:
         return None
     return {**detail, "id": shift_id, "startTime": start, **(listed or {})}
 

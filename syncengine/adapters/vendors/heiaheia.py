@@ -27,16 +27,16 @@ _FIGURES: Final = (
 
 def stats(row: dict[str, Json]) -> None:
     """The figures stand in ``usage`` in one document and bare in the other."""
-    usage = row.pop("usage", None)
-    if isinstance(usage, dict):
-        row |= usage
+    row |= row.pop("usage", None) or {}
 
 
 def closed_months(look: Look, parent: str, window: Window, today: date) -> list[Any]:
     """The months within the window that are over: their figures are read once, since past ones change later when
     members leave (docs/vendors.md, "HeiaHeia: schedule")."""
     answer = look(f"{_ROOT}/{parent}/stats", {})
-    figures = dict(answer) if isinstance(answer, dict) else {}
+    if answer is None:
+        return []
+    figures = {**answer}
     stats(figures)
     if int(figures.get("hh_core_accepted_membership_count") or 0) < FEWEST:
         return []
@@ -59,7 +59,7 @@ def energy_level(look: Look, parent: str, own: str, _: Row | None) -> dict[str, 
     month = _month(own)
     query = {name: month[name] for name in ("start_date", "end_date")}
     answer = look(f"{_ROOT}/{parent}/energy_levels", query)
-    if not isinstance(answer, dict):
+    if answer is None:
         return None
     instances = answer.get("instances") or [{}]
     figures = instances[0].get("organisation") or {}
@@ -72,20 +72,25 @@ def report(row: dict[str, Json]) -> None:
     (docs/vendors.md, "HeiaHeia: rows")."""
     row.pop("data_instance", None)
     survey = row.pop("scheduled_survey", None)
-    if isinstance(survey, dict):
+    if survey is not None:
         row |= {name: survey.get(name) for name in ("title", "started_at", "ends_on", "closed")}
 
 
 def full_report(look: Look, parent: str, own: str, listed: Row | None) -> dict[str, Any] | None:
     """A report with its data. One that was listed by another process is looked for in the listing first."""
     if listed is None:
+        before: list[Any] = []
         for rows, _ in _PAGES.walk(look, f"{_ROOT}/{parent}/reports", {"viewed": "true"}):
-            listed = next((r for r in rows if str(r.get("id")) == own), listed)
+            listed = next((r for r in rows if str(r["id"]) == own), None)
+            if listed is not None or rows == before:
+                break
+            before = rows
     if listed is None:
         return None
     data = look(f"/reports/v1/documents/reports/{listed['data_instance']['id']}/full_data", {})
-    if isinstance(data, dict):
-        data.pop("id", None)
+    if not isinstance(data, dict):
+        raise TypeError("the data of this report are no object")
+    data.pop("id", None)
     return {**listed, "full_data": data}
 
 
