@@ -212,6 +212,13 @@ STORED_IN = {"employee_shifts": "shifts", **{k.partition("/")[2]: t for k, (t, _
 """The table of the sandbox that has the rows of a resource, where it has another name."""
 
 
+def add_some(world: World, vendor: str, resource: str, parent: str | None) -> None:
+    """Three rows more, where the sandbox has too few."""
+    table, more = MORE.get(f"{vendor}/{resource}", ("", None))
+    for number in range(3 if more else 0):
+        world.sandbox.mutate(vendor, table, "create", values=more(number, parent or ""))
+
+
 def _day(back: int) -> str:
     return (date.fromisoformat(YESTERDAY) - timedelta(days=back)).isoformat()
 

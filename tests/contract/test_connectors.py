@@ -26,7 +26,6 @@ from tests.contract.peers import (
     EVERY,
     KEY,
     LONGEST,
-    MORE,
     OPTIONS,
     OTHER_DAY,
     READ_ONLY,
@@ -37,6 +36,7 @@ from tests.contract.peers import (
     Body,
     World,
     Writable,
+    add_some,
     listed,
     pages,
     some_parent,
@@ -67,6 +67,14 @@ OWN = {
 }  # fmt: skip
 LISTINGS = [(v, s, r) for v, s in EVERY for r in CATALOG[v].resources if r not in OWN]
 """All but what is listed in a way that the vendor's own module tests."""
+SINGLES = [
+    (v, s, r)
+    for v, s in EVERY
+    for r, spec in CATALOG[v].resources.items()
+    if spec.single_get and spec.scan
+]
+ONLY_LISTED = ("departmentName", "updatedAt")
+"""What HeavenHR shows of an employee in its listing alone."""
 MOVES = [
     (v, s, r, move)
     for v, s in EVERY
@@ -110,6 +118,24 @@ def test_a_scan_is_complete_and_takes_the_calls_foretold(
     assert world.counted(vendor)[0] - before == connector.pages(resource, len(rows))
     declared = spec.fields.keys() | {"_parent"}
     assert {name for i in items for name in i.row} <= declared
+
+
+@pytest.mark.parametrize(("vendor", "server", "resource"), SINGLES)
+def test_a_row_read_singly_says_what_its_listing_says(
+    world: World, vendor: str, resource: str
+) -> None:
+    """The single read shows what the listing shows, with the same values, in one call."""
+    connector = world.connect(vendor, options=OPTIONS.get(vendor, {}))
+    parent = some_parent(world, vendor, resource)
+    add_some(world, vendor, resource, parent)
+    row = listed(connector, resource, parent, days=9)[0]
+    before = world.counted(vendor)[0]
+    item = connector.get(resource, row.external_id)
+    assert item is not None
+    assert (item.external_id, item.parent) == (row.external_id, row.parent)
+    shown = {name: value for name, value in row.row.items() if name not in ONLY_LISTED}
+    assert {name: item.row.get(name) for name in shown} == shown
+    assert world.counted(vendor)[0] - before == 1
 
 
 @written
@@ -246,10 +272,7 @@ def test_a_listing_that_moves_between_its_pages_is_complete(
     """A row that stands all the while is shown, though others before it are deleted, hidden or shown twice."""
     connector = world.connect(vendor, size=1, options=OPTIONS.get(vendor, {}))
     parent = some_parent(world, vendor, resource)
-    if f"{vendor}/{resource}" in MORE:
-        table, more = MORE[f"{vendor}/{resource}"]
-        for number in range(3):
-            world.sandbox.mutate(vendor, table, "create", values=more(number, parent or ""))
+    add_some(world, vendor, resource, parent)
     rows = {i.external_id for i in listed(connector, resource, parent, days=9)}
     assert len(rows) > 2
     listing = connector.scan(resource, parent, window(connector, resource, days=9))
