@@ -99,7 +99,7 @@ class _Answer(Decision):
             else:
                 canonical[name] = record.values.get(name)
                 vendor.pop(name, None)
-        base = Base(canonical, vendor, link.base.expected)
+        base = replace(link.base, canonical=canonical, vendor=vendor)
         self.save(replace(link, base=base, dirty=link.dirty + 1))
         self.note(record, self.policy, "", None, f"conflict: {self.given} counts")
         return "our value counts" if self.given == "record" else f"the value of {self.given} counts"
@@ -110,7 +110,7 @@ class _Answer(Decision):
             return "it stays there"
         system = self.engine.project.entities[link.entity].systems[link.connection]
         seen = {n: rule.look(link.row or {}) for n, rule in system.rules.items()}
-        base = Base(link.base.canonical, {**link.base.vendor, **seen}, frozenset())
+        base = replace(link.base, vendor={**link.base.vendor, **seen}, expected=frozenset())
         self.save(replace(link, base=base, dirty=link.dirty + 1))
         return "it is deleted there"
 
@@ -125,20 +125,13 @@ class _Answer(Decision):
         if self.given == "revert":
             for name in names:
                 canonical.pop(name, None)
-            self.save(
-                replace(
-                    link, base=Base(canonical, vendor, link.base.expected), dirty=link.dirty + 1
-                )
-            )
+            base = replace(link.base, canonical=canonical, vendor=vendor)
+            self.save(replace(link, base=base, dirty=link.dirty + 1))
             return "our value is written again"
         values = {n: self.case.evidence["fields"][n][link.connection] for n in names}
         self.change(record, values, self.policy, [link.id])
-        self.save(
-            replace(
-                link, base=Base({**canonical, **values}, vendor, link.base.expected),
-                dirty=link.dirty + 1,
-            )
-        )  # fmt: skip
+        base = replace(link.base, canonical={**canonical, **values}, vendor=vendor)
+        self.save(replace(link, base=base, dirty=link.dirty + 1))
         return f"the value of {link.connection} was taken over"
 
     def missing(self) -> str:

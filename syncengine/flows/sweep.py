@@ -117,8 +117,9 @@ def adopt_project(engine: Engine) -> None:
         return
     with engine.ledger.write() as tx:
         for entity in engine.project.entities.values():
+            anew = remapped(tx, entity)
             changed = _mark(tx, f"entity:{entity.name}", _entity_mark(engine, entity))
-            if changed:
+            if anew:
                 _add_stubs(tx, entity)
                 _look_anew(engine, tx, entity)
             if changed or (entity.uses_today and marks["day"] != today):
@@ -138,8 +139,14 @@ def _project_mark(engine: Engine) -> str:
 
 
 def _entity_mark(engine: Engine, entity: Entity) -> str:
-    modes = ",".join(f"{c}={engine.project.connections[c].mode}" for c in sorted(entity.systems))
-    return f"{entity.digest}:{modes}"
+    """The mapping of an entity, and what else its links are planned by."""
+    used = [engine.project.connections[name] for name in sorted(entity.systems)]
+    return f"{entity.digest}:" + ",".join(f"{c.name}={c.mode}/{c.timezone}" for c in used)
+
+
+def remapped(tx: Transaction, entity: Entity) -> bool:
+    """Whether the mapping of an entity is another than the one that its links were made by."""
+    return tx.connection(f"entity:{entity.name}").digest.partition(":")[0] != entity.digest
 
 
 def _mark(tx: Transaction, name: str, digest: str) -> bool:

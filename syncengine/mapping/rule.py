@@ -95,6 +95,9 @@ class Written:
 class Rule:
     """How a system spells a field. ``paths``: vendor paths that it reads or writes.
 
+    ``fingerprint``: where it looks and how it spells, each as a short hash with a dot between; equal while the
+    rule means the same.
+
     A raw value is what stands at the path; for ``read`` alone the value of the expression; for ``write``
     alone the value at its path, or {path: value} of several; for both a small row of all that is read or
     written.
@@ -106,6 +109,7 @@ class Rule:
     apply: Literal["always", "create", "if_empty"]
     paths: tuple[str, ...]
     roots: frozenset[str]
+    fingerprint: str
     lens: Lens = dataclasses.field(repr=False)
     target: Target | None = dataclasses.field(default=None, repr=False)
     read: Expression | None = dataclasses.field(default=None, repr=False)
@@ -121,6 +125,11 @@ class Rule:
     def writes(self) -> bool:
         """Whether values flow out."""
         return self.flow in ("out", "both")
+
+    @property
+    def tells(self) -> bool:
+        """Whether it can only be written: what stands there has no meaning of ours."""
+        return bool(self.written) and self.read is None
 
     def look(self, row: Row) -> Json | Absent:
         """The raw value in a row; ABSENT where the row says nothing. Never raises: what cannot be
@@ -148,9 +157,9 @@ class Rule:
         """Our value. Raises RowInvalid, and Unresolved for a ref whose row is not linked.
 
         What ``write`` alone makes cannot be read: it gives our value where the raw one agrees with
-        it, else the raw one, which differs from ours.
+        it, else the raw one.
         """
-        if self.written and not self.read:
+        if self.tells:
             same = self.same(raw, self.encode(context.old, context))
             return context.old if same else raw
         value = self._meaning(raw, context)
@@ -206,7 +215,7 @@ class Rule:
 
     def refs(self, raw: Json) -> tuple[tuple[str, Ref], ...]:
         """(entity, vendor ref) of each row that a raw value names; () for what is no ref."""
-        if self.target is None or (self.written and not self.read):
+        if self.target is None or self.tells:
             return ()
         try:
             value = self._meaning(raw, None)

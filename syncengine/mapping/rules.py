@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -83,12 +85,26 @@ def compile_rule(place: Place, name: str, part: RulePart) -> Rule | None:
         apply=part.apply,
         paths=paths or tuple(sorted(roots)),
         roots=roots,
+        fingerprint=_fingerprint(place, part, field, flow, roots),
         lens=lens,
         target=_target(place, loc, field),
         read=read,
         written=written,
         steps=parse(part.field) if part.field else (),
     )
+
+
+def _fingerprint(
+    place: Place, part: RulePart, field: Field, flow: Flow, roots: frozenset[str]
+) -> str:
+    """What a face is known by: raw values of two rules compare only if they come from the same place."""
+    where = part.field or (sorted(roots) if part.write else part.read)
+    how = (
+        flow, field.type, field.of, field.to, field.choices, str(place.zone),
+        part.model_dump(mode="json"),
+    )  # fmt: skip
+    texts = (json.dumps(said, sort_keys=True, default=str) for said in (where, how))
+    return ".".join(blake2b(text.encode(), digest_size=3).hexdigest() for text in texts)
 
 
 def _check_form(place: Place, loc: Loc, part: RulePart) -> bool:

@@ -35,12 +35,14 @@ class Base:
     """What both sides held when they last agreed, per field rule (keyed by field name).
 
     ``canonical``: our values. ``vendor``: the vendor's own values, raw. ``expected``: fields whose vendor face
-    is what we sent, not yet what was seen.
+    is what we sent, not yet what was seen. ``rules``: fingerprint of the rule that made the faces; a field
+    without one has faces from before fingerprints were kept.
     """
 
     canonical: Mapping[str, Json] = field(default_factory=dict)
     vendor: Mapping[str, Json] = field(default_factory=dict)
     expected: frozenset[str] = frozenset()
+    rules: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

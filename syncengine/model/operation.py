@@ -39,7 +39,8 @@ class Operation:
     ``body``: vendor path -> raw value. ``carried``: field -> canonical value that the body stands for.
     ``expected``: field -> raw vendor value that the plan saw (``row`` for a delete). ``leave``: a write of
     ``set.leave``, which counts as a delete. ``key``: the idempotency key, random, the same at each attempt.
-    ``causes``: field -> position of the rule that wants it, as text. ``next_at``: not before (epoch seconds).
+    ``causes``: field -> position of the rule that wants it, as text. ``rules``: field -> fingerprint of the rule
+    that spelled it. ``next_at``: not before (epoch seconds).
     ``external_id``: the row's; of a create the chosen one, or the one that settling learned.
     """
 
@@ -57,6 +58,7 @@ class Operation:
     key: str = ""
     generation: int = 0
     causes: Mapping[str, str] = field(default_factory=dict)
+    rules: Mapping[str, str] = field(default_factory=dict)
     state: OperationState = OperationState.PENDING
     attempts: int = 0
     token: str | None = None

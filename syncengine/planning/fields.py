@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Literal
 
 from syncengine.errors import RowInvalid
 from syncengine.mapping import Context, Rule, Unresolved
@@ -36,6 +37,8 @@ class Fields:
     carried: dict[str, Json] = field(default_factory=dict)
     expected: dict[str, Json] = field(default_factory=dict)
     causes: dict[str, str] = field(default_factory=dict)
+    spelled: dict[str, str] = field(default_factory=dict)
+    rules: dict[str, str] = field(default_factory=dict)
     changes: list[Change] = field(default_factory=list)
     conflicts: dict[str, tuple[Json, Json]] = field(default_factory=dict)
     drifts: dict[str, tuple[Json, Json]] = field(default_factory=dict)
@@ -48,7 +51,7 @@ class Fields:
         self.values = dict(scene.entity.values(scene.record, scene.world))
         self.stamps = dict(scene.record.stamps)
         self.canonical, self.vendor = dict(base.canonical), dict(base.vendor)
-        self.expected_faces = set(base.expected)
+        self.expected_faces, self.rules = set(base.expected), dict(base.rules)
 
     def plan(self) -> Plan:
         scene = self.scene
@@ -93,7 +96,7 @@ class Fields:
         return unless_refused(scene, plan)
 
     def base(self) -> Base:
-        return Base(self.canonical, self.vendor, frozenset(self.expected_faces))
+        return Base(self.canonical, self.vendor, frozenset(self.expected_faces), self.rules)
 
     def patched(self) -> Record:
         """The record with what was learned; the same object if that is nothing."""
@@ -112,11 +115,22 @@ class Fields:
         )  # fmt: skip
 
     def theirs_moved(self, name: str, rule: Rule) -> bool:
-        """Whether the vendor's raw value differs from its own face."""
+        """Whether the vendor's raw value differs from its own face; what stands at another place than the face was
+        seen at has not moved."""
         raw = rule.look(self.link.row or {})
         if raw is ABSENT:
             return False
-        return name not in self.vendor or not rule.same(raw, self.vendor[name])
+        if name not in self.vendor:
+            return True
+        return self.remade(name, rule) != "place" and not rule.same(raw, self.vendor[name])
+
+    def remade(self, name: str, rule: Rule) -> Literal["", "spelling", "place"]:
+        """In what the rule is another than the one that made the faces."""
+        made = self.rules.get(name, rule.fingerprint)
+        if made == rule.fingerprint:
+            return ""
+        here = made.partition(".")[0] == rule.fingerprint.partition(".")[0]
+        return "spelling" if here else "place"
 
     def merge(self, name: str, rule: Rule) -> Decision:
         if not (rule.reads or rule.writes):
@@ -138,7 +152,8 @@ class Fields:
     def unresolved(self, name: str, rule: Rule, unresolved: Unresolved) -> Decision:
         """The row names one that is not linked. If it named it when both last agreed, nothing is to be learned,
         and what it stood for may have another row by now."""
-        if self.theirs_moved(name, rule) or name not in self.canonical:
+        unknown = name not in self.canonical or self.remade(name, rule)
+        if unknown or self.theirs_moved(name, rule):
             self.wait = self.wait or unresolved.wait
             return Decision(Verdict.KEEP)
         ours, writes = self.values.get(name), rule.writes and self.writing
@@ -151,10 +166,14 @@ class Fields:
         return Decision(Verdict.WRITE)
 
     def unseen(self, name: str, rule: Rule) -> Decision:
-        """The row says nothing of this field: only what we last wrote can be compared."""
+        """The row says nothing of this field: only what we last wrote can be compared. By another rule than it was
+        written by, it is told again, though never to its owner."""
         value = self.values.get(name)
         known = name in self.canonical
         wanted = value != self.canonical[name] if known else not is_empty(value)
+        if known and not wanted and rule.apply == "always" and self.remade(name, rule):
+            owner = rule.field.owned_by(self.patched(), self.scene.world)
+            wanted = not is_empty(value) and owner != self.link.connection
         writes = rule.writes and self.writing and rule.apply != "create"
         return Decision(Verdict.WRITE if wanted and writes else Verdict.KEEP)
 
@@ -167,7 +186,8 @@ class Fields:
         can_out = rule.writes and self.writing and rule.apply != "create"
         if rule.apply == "if_empty":
             can_in, can_out = can_in and is_empty(ours), can_out and is_empty(theirs)
-        before = self.vendor.get(name) if declared.type == "set" else None
+        remade = self.remade(name, rule)
+        before = self.vendor.get(name) if declared.type == "set" and not remade else None
         return Side(
             here=self.link.connection,
             ours=ours,
@@ -175,10 +195,12 @@ class Fields:
             agrees=self.agrees(rule, raw, ours, theirs, context),
             ours_moved=name not in self.canonical or ours != self.canonical[name],
             theirs_moved=self.theirs_moved(name, rule),
+            remade=remade,
             first=first,
             given=name in self.stamps or not is_empty(ours),
             can_in=can_in,
             can_out=can_out,
+            writes=rule.writes,
             owner=declared.owned_by(self.patched(), self.scene.world),
             on_conflict=declared.on_conflict,
             on_drift=declared.on_drift,
@@ -190,8 +212,8 @@ class Fields:
         )
 
     def agrees(self, rule: Rule, raw: Json, ours: Json, theirs: Json, context: Context) -> bool:
-        stored = rule.field.formula is None
-        if stored and (theirs == ours or (is_empty(theirs) and is_empty(ours))):
+        meant = rule.field.formula is None and not rule.tells
+        if meant and (theirs == ours or (is_empty(theirs) and is_empty(ours))):
             return True
         if not rule.writes:
             return False
@@ -203,16 +225,16 @@ class Fields:
     def apply(self, name: str, rule: Rule, raw: Json, side: Side, decision: Decision) -> None:
         match decision.verdict:
             case Verdict.AGREE:
-                self.agree(name, side.ours, raw)
+                self.agree(name, rule, side.ours, raw)
             case Verdict.KEEP if decision.seen and (self.writing or not rule.writes):
-                self.vendor[name] = raw
+                self.vendor[name], self.rules[name] = raw, rule.fingerprint
                 self.canonical.setdefault(name, side.ours)
             case Verdict.PATCH:
                 self.learn(name, rule, side, decision)
-                self.agree(name, decision.value, raw)
+                self.agree(name, rule, decision.value, raw)
             case Verdict.JOIN:
                 self.learn(name, rule, side, decision)
-                self.canonical[name], self.vendor[name] = side.theirs, raw
+                self.agree(name, rule, side.theirs, raw)
             case Verdict.WRITE if decision.lost is not None and not is_empty(decision.lost):
                 self.note(name, rule, side.ours, side.ours, decision, 0)
             case Verdict.CONFLICT:
@@ -220,8 +242,9 @@ class Fields:
             case Verdict.DRIFT:
                 self.drifts[name] = (side.ours, side.theirs)
 
-    def agree(self, name: str, value: Json, raw: Json) -> None:
+    def agree(self, name: str, rule: Rule, value: Json, raw: Json) -> None:
         self.canonical[name], self.vendor[name] = value, raw
+        self.rules[name] = rule.fingerprint
         self.expected_faces.discard(name)
 
     def learn(self, name: str, rule: Rule, side: Side, decision: Decision) -> None:
@@ -263,7 +286,7 @@ class Fields:
             return
         self.body.update(rule.body(sent))
         self.carried[name] = value
-        self.causes[name] = str(rule.position)
+        self.causes[name], self.spelled[name] = str(rule.position), rule.fingerprint
         if raw is not ABSENT:
             self.expected[name] = raw
 
@@ -275,5 +298,6 @@ class Fields:
             id="", link_id=link.id, record_id=record.id, entity=link.entity,
             connection=link.connection, resource=link.resource, action=action, body=dict(body),
             carried=dict(self.carried), expected=dict(self.expected),
-            generation=record.generation, causes=dict(self.causes), external_id=external_id,
+            generation=record.generation, causes=dict(self.causes),
+            rules=dict(self.spelled), external_id=external_id,
         )  # fmt: skip

@@ -188,7 +188,8 @@ def inherited(system: System, operation: Operation) -> Base:
         if sent_raw(system, operation, name) is not ABSENT
     }
     vendor = {name: sent_raw(system, operation, name) for name in carried}
-    return Base(carried, vendor, frozenset(carried))
+    rules = {name: operation.rules[name] for name in carried if name in operation.rules}
+    return Base(carried, vendor, frozenset(carried), rules)
 
 
 def make_record(entity: Entity, system: System, link: Link, context: Context) -> Correlation:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
 
 from syncengine.model.values import Json, is_empty
 
@@ -30,9 +31,11 @@ class Side:
 
     ``ours``, ``theirs``: canonical values now. ``before``: the vendor's value at the last agreement, canonical
     (sets only). ``agrees``: equal up to the codec. ``ours_moved``, ``theirs_moved``: against the own face; both
-    without faces. ``first``: there are no faces yet. ``given``: the record ever held a value.
-    ``can_in``, ``can_out``: what the rule, the scope and ``apply`` allow. ``owner``: a connection, None for
-    anyone. ``here``: this connection. ``stamp_*``: order of first sighting.
+    without faces. ``first``: there are no faces yet. ``remade``: the rule is another than the one that made the
+    faces, in its spelling alone or in its place too. ``given``: the record ever held a value.
+    ``can_in``, ``can_out``: what the rule, the scope and ``apply`` allow. ``writes``: whether the rule flows out
+    at all. ``owner``: a connection, None for anyone. ``here``: this connection. ``stamp_*``: order of first
+    sighting.
     """
 
     here: str
@@ -42,9 +45,11 @@ class Side:
     ours_moved: bool
     theirs_moved: bool
     first: bool = False
+    remade: Literal["", "spelling", "place"] = ""
     given: bool = True
     can_in: bool = True
     can_out: bool = True
+    writes: bool = True
     owner: str | None = None
     on_conflict: str = "flag"
     on_drift: str = "revert"
@@ -73,8 +78,10 @@ def merge_field(side: Side) -> Decision:
     """Decide one field. Pure; every combination has an outcome."""
     if side.agrees:
         return Decision(Verdict.AGREE)
-    if not (side.ours_moved or side.theirs_moved) or not (side.can_in or side.can_out):
+    if not (side.can_in or side.can_out):
         return Decision(Verdict.KEEP, seen=True)
+    if not (side.ours_moved or side.theirs_moved):
+        return _by_another_rule(side) if side.remade else Decision(Verdict.KEEP, seen=True)
     if is_empty(side.theirs) and (side.first or not side.clear):
         return _write(side, "filled again" if not side.first else "filled")
     first_value = side.first or (side.theirs_moved and not side.given)
@@ -104,6 +111,17 @@ def _their_change(side: Side) -> Decision:
     if not side.can_in:
         return _write(side, "flows out only", side.theirs)
     return Decision(Verdict.PATCH, side.theirs, "only change")
+
+
+def _by_another_rule(side: Side) -> Decision:
+    """Nobody moved, yet the two no longer agree, since the rule between them is another one. What the owner says
+    here is read anew, and so is what can only be read; else our value is told again."""
+    policy = "the rule changed"
+    reads = side.owner == side.here or (side.owner is None and not side.writes)
+    first_value = is_empty(side.ours) and (side.owner is None or not side.given)
+    if side.can_in and (reads or first_value) and (side.clear or not is_empty(side.theirs)):
+        return Decision(Verdict.PATCH, side.theirs, policy)
+    return _write(side, policy, side.theirs if side.remade == "place" else None)
 
 
 def _both_changed(side: Side) -> Decision:

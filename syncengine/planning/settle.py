@@ -69,21 +69,25 @@ def settle_applied(
 
 def _faces(system: System, base: Base, operation: Operation, answer: Row | None) -> Base:
     canonical, vendor = dict(base.canonical), dict(base.vendor)
-    expected = set(base.expected)
+    expected, rules = set(base.expected), dict(base.rules)
     for name, value in operation.carried.items():
         rule = system.rules.get(name)
         if rule is None:
             continue
         shown = ABSENT if answer is None else rule.look(answer)
+        sent = sent_raw(system, operation, name)
         canonical[name] = value
-        vendor[name] = sent_raw(system, operation, name) if shown is ABSENT else shown
+        if name in operation.rules:
+            rules[name] = operation.rules[name]
+        # A rule that was moved to another path since does not find what was sent; such a face counts no more.
+        vendor[name] = shown if shown is not ABSENT else None if sent is ABSENT else sent
         if shown is ABSENT:
             expected.add(name)
         else:
             expected.discard(name)
     if operation.leave:
         _own_leaving(system, operation, answer, canonical, vendor)
-    return Base(canonical, vendor, frozenset(expected))
+    return Base(canonical, vendor, frozenset(expected), rules)
 
 
 def _own_leaving(

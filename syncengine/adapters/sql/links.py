@@ -33,8 +33,10 @@ _MORE_DIRTY = {"dirty": _c.dirty + 1}
 def _to_row(link: Link, vault: Vault) -> Values:
     base, wait = link.base, link.wait
     sealed_base = None
-    if base.canonical or base.vendor or base.expected:
-        sealed_base = vault.seal([base.canonical, base.vendor, sorted(base.expected)])
+    if base != Base():
+        sealed_base = vault.seal(
+            [base.canonical, base.vendor, sorted(base.expected), dict(base.rules)]
+        )
     return {
         "id": link.id,
         "entity": link.entity,
@@ -67,7 +69,7 @@ def _from_row(row: Sequence[Any], vault: Vault) -> Link:
         row_version, stamps, read_at, need_get, base, noted, version, dirty, nominated_at,
         approved, wait_key, wait_what,
     ) = row  # fmt: skip
-    canonical, vendor, expected = vault.open(base) or ({}, {}, ())
+    canonical, vendor, expected, *rules = vault.open(base) or ({}, {}, ())
     return Link(
         id=id_,
         entity=entity,
@@ -83,7 +85,7 @@ def _from_row(row: Sequence[Any], vault: Vault) -> Link:
         stamps=unpack(stamps),
         read_at=read_at,
         need_get=need_get,
-        base=Base(canonical, vendor, frozenset(expected)),
+        base=Base(canonical, vendor, frozenset(expected), *rules),
         noted=vault.open(noted) or {},
         version=version,
         dirty=dirty,

@@ -32,7 +32,9 @@ def _to_row(operation: Operation, vault: Vault) -> Values:
         "leave": operation.leave,
         "key": operation.key,
         "generation": operation.generation,
-        "causes": pack(operation.causes),
+        "causes": pack(
+            {name: [at, operation.rules.get(name)] for name, at in operation.causes.items()}
+        ),
         "state": operation.state.value,
         "attempts": operation.attempts,
         "token": operation.token,
@@ -50,6 +52,8 @@ def _from_row(row: Sequence[Any], vault: Vault) -> Operation:
         leave, key, generation, causes, state, attempts, token, lease_until, next_at, created_at,
         external_id, detail,
     ) = row  # fmt: skip
+    # Before fingerprints were kept, a cause was its position alone.
+    told = {n: c if isinstance(c, list) else [c, ""] for n, c in unpack(causes).items()}
     return Operation(
         id=id_,
         link_id=link_id,
@@ -64,7 +68,8 @@ def _from_row(row: Sequence[Any], vault: Vault) -> Operation:
         leave=leave,
         key=key,
         generation=generation,
-        causes=unpack(causes),
+        causes={name: at for name, (at, _) in told.items()},
+        rules={name: rule for name, (_, rule) in told.items() if rule},
         state=OperationState(state),
         attempts=attempts,
         token=token,

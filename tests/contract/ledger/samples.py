@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import HealthCheck, settings
@@ -71,6 +72,7 @@ ANY_JSON = st.recursive(
 A_ROW = st.dictionaries(st.text(), ANY_JSON, max_size=3)
 A_TIME = st.floats(0, 4e9)
 NAMES = st.text("abc/:@é中", min_size=1, max_size=8)
+RULES = st.dictionaries(NAMES, st.text("ab1.", min_size=1), max_size=3)
 LINKS = st.builds(
     Link,
     id=st.uuids().map(str), entity=NAMES, connection=NAMES, resource=NAMES,
@@ -78,7 +80,7 @@ LINKS = st.builds(
     state=st.sampled_from(LinkState), row=st.none() | A_ROW, listed_hash=NAMES,
     row_version=st.integers(0, 2**40), stamps=st.dictionaries(NAMES, st.integers(0, 2**40)),
     read_at=A_TIME, need_get=st.booleans(),
-    base=st.builds(Base, A_ROW, A_ROW, st.frozensets(NAMES, max_size=2)), noted=A_ROW,
+    base=st.builds(Base, A_ROW, A_ROW, st.frozensets(NAMES, max_size=2), RULES), noted=A_ROW,
     version=st.integers(0, 2**40), dirty=st.integers(0, 9), nominated_at=st.none() | A_TIME,
     approved=st.booleans(), wait=st.none() | st.builds(Wait, NAMES | st.just(""), NAMES),
 )  # fmt: skip
@@ -90,7 +92,7 @@ OPERATIONS = st.builds(
     causes=st.dictionaries(NAMES, st.text("ab1:.")), state=st.sampled_from(OperationState),
     attempts=st.integers(0, 99), token=st.none() | NAMES, lease_until=A_TIME, next_at=A_TIME,
     created_at=A_TIME, external_id=st.none() | NAMES, detail=st.text(),
-)  # fmt: skip
+).map(lambda o: replace(o, rules=dict.fromkeys(list(o.causes)[::2], "a1.b2")))  # fmt: skip
 RECORDS = st.builds(
     Record,
     id=st.uuids().map(str), entity=NAMES, values=A_ROW, generation=st.integers(1, 2**40),

@@ -39,12 +39,17 @@ def lms(**given: Any) -> System:
     return person(**given).systems["lms"]
 
 
+def agreed(**given: Any) -> Base:
+    """What both sides hold, by the rules that there are."""
+    return Base(ROW, ROW, rules={n: rule.fingerprint for n, rule in lms(**given).rules.items()})
+
+
 def a_link(**given: Any) -> Link:
     """A linked row that both sides agree on."""
     known: dict[str, Any] = {
         "id": "k1", "entity": "person", "connection": "lms", "resource": "people",
         "external_id": "x1", "record_id": "r1", "state": LinkState.LINKED, "row": ROW,
-        "base": Base(ROW, ROW), "read_at": 100.0, "row_version": 3,
+        "base": agreed(), "read_at": 100.0, "row_version": 3,
     }  # fmt: skip
     return Link(**{**known, **given})
 

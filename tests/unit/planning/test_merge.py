@@ -29,6 +29,7 @@ def sides(draw: st.DrawFn, values: Any = VALUES, is_set: bool = False) -> Side:
         ours_moved=first or draw(st.booleans()),
         theirs_moved=first or draw(st.booleans()),
         first=first,
+        remade="" if first else draw(st.sampled_from(["", "spelling", "place"])),
         given=not is_empty(ours) or draw(st.booleans()),
         can_in=draw(st.booleans()),
         can_out=draw(st.booleans()),
@@ -97,6 +98,24 @@ def test_an_owner_s_word_stands(side: Side) -> None:
     here = replace(side, owner="hr", can_in=True, ours_moved=True, theirs_moved=True)
     if not is_empty(here.theirs) and not here.agrees and not is_empty(here.ours):
         assert merge_field(here).verdict is Verdict.PATCH
+
+
+@given(SIDES)
+def test_a_changed_rule_asks_nobody_and_tells_the_owner_nothing(side: Side) -> None:
+    """Where only the rule between the two is another, its owner's value is read, never overwritten, all else gets
+    ours, and what would be lost stays on record."""
+    still = replace(side, first=False, remade="place", ours_moved=False, theirs_moved=False,
+                    agrees=False)  # fmt: skip
+    decision = merge_field(still)
+    assert decision.verdict in (Verdict.KEEP, Verdict.PATCH, Verdict.WRITE)
+    if is_empty(still.ours) or is_empty(still.theirs):
+        return
+    if still.can_in and still.owner == "hr":
+        assert (decision.verdict, decision.value) == (Verdict.PATCH, still.theirs)
+    elif still.can_out:
+        assert (decision.verdict, decision.lost) == (Verdict.WRITE, still.theirs)
+    told = merge_field(replace(still, remade="spelling"))
+    assert told == replace(decision, lost=None, lost_by="")
 
 
 @given(SIDES)
