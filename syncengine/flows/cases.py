@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
+from syncengine.errors import RowInvalid
 from syncengine.flows.capture import nominate
 from syncengine.flows.decisions import Decision, NotPossible
 from syncengine.flows.engine import Engine
+from syncengine.flows.scenes import load_world
+from syncengine.mapping import Context, Rule, Unresolved
 from syncengine.model.case import Case, CaseKind
 from syncengine.model.link import Base, Link, LinkState
 from syncengine.model.operation import OperationState
+from syncengine.model.values import is_empty
 
 
 def answer(
@@ -89,50 +93,59 @@ class _Answer(Decision):
         link = self.asked()
         if self.given in ("delete", "keep"):
             return self._delete_or_keep(link)
-        system = self.engine.project.entities[link.entity].systems[link.connection]
-        canonical, vendor = dict(link.base.canonical), dict(link.base.vendor)
-        record = self.record(link.record_id or "")
-        for name in self.case.evidence.get("fields", {}):
-            if self.given == "record":
-                vendor[name] = system.rules[name].look(link.row or {})
-                canonical.pop(name, None)
-            else:
-                canonical[name] = record.values.get(name)
-                vendor.pop(name, None)
-        base = replace(link.base, canonical=canonical, vendor=vendor)
-        self.save(replace(link, base=base, dirty=link.dirty + 1))
-        self.note(record, self.policy, "", None, f"conflict: {self.given} counts")
-        return "our value counts" if self.given == "record" else f"the value of {self.given} counts"
+        if self.given == "record":
+            self._insist(link)
+            return "our value counts"
+        self._adopt(link)
+        return f"the value of {link.connection} counts"
 
     def _delete_or_keep(self, link: Link) -> str:
         if self.given == "keep":
             self.save(replace(link, state=LinkState.LEFT))
             return "it stays there"
-        system = self.engine.project.entities[link.entity].systems[link.connection]
-        seen = {n: rule.look(link.row or {}) for n, rule in system.rules.items()}
+        seen = {n: rule.look(link.row or {}) for n, rule in self._rules(link).items()}
         base = replace(link.base, vendor={**link.base.vendor, **seen}, expected=frozenset())
         self.save(replace(link, base=base, dirty=link.dirty + 1))
         return "it is deleted there"
 
     def drift(self) -> str:
-        link = self.asked()
-        record = self.record(link.record_id or "")
-        system = self.engine.project.entities[link.entity].systems[link.connection]
-        names = list(self.case.evidence.get("fields", {}))
-        vendor, canonical = dict(link.base.vendor), dict(link.base.canonical)
-        for name in names:
-            vendor[name] = system.rules[name].look(link.row or {})
         if self.given == "revert":
-            for name in names:
-                canonical.pop(name, None)
-            base = replace(link.base, canonical=canonical, vendor=vendor)
-            self.save(replace(link, base=base, dirty=link.dirty + 1))
+            self._insist(self.asked())
             return "our value is written again"
-        values = {n: self.case.evidence["fields"][n][link.connection] for n in names}
-        self.change(record, values, self.policy, [link.id])
-        base = replace(link.base, canonical={**canonical, **values}, vendor=vendor)
+        self._adopt(self.asked())
+        return f"the value of {self.asked().connection} was taken over"
+
+    def _insist(self, link: Link) -> None:
+        """Our values go to the vendor again; what its row shows instead stays on record."""
+        record, rules = self.record(link.record_id or ""), self._rules(link)
+        fields = self.case.evidence.get("fields", {})
+        world = load_world(self.engine, self.tx, [link], {record.id: record})
+        canonical, vendor = dict(link.base.canonical), dict(link.base.vendor)
+        for name, sides in fields.items():
+            ours, raw = record.values.get(name), rules[name].look(link.row or {})
+            canonical.pop(name, None)
+            vendor[name] = raw
+            context = Context(link.connection, world, record, link.row or {}, ours)
+            try:
+                theirs = rules[name].decode(raw, context)
+            except (RowInvalid, Unresolved):
+                theirs = sides[link.connection]
+            by = "" if is_empty(theirs) else link.connection
+            self.note(record, self.policy, name, ours, ours, lost=theirs, lost_by=by)
+        base = replace(link.base, canonical=canonical, vendor=vendor)
         self.save(replace(link, base=base, dirty=link.dirty + 1))
-        return f"the value of {link.connection} was taken over"
+
+    def _adopt(self, link: Link) -> None:
+        """The vendor's values become ours; what its row shows by now is compared with them."""
+        record, fields = self.record(link.record_id or ""), self.case.evidence.get("fields", {})
+        values = {name: sides[link.connection] for name, sides in fields.items()}
+        self.change(record, values, self.policy, [link.id])
+        vendor = {n: v for n, v in link.base.vendor.items() if n not in fields}
+        base = replace(link.base, canonical={**link.base.canonical, **values}, vendor=vendor)
+        self.save(replace(link, base=base, dirty=link.dirty + 1))
+
+    def _rules(self, link: Link) -> Mapping[str, Rule]:
+        return self.engine.project.entities[link.entity].systems[link.connection].rules
 
     def missing(self) -> str:
         if self.case.link_id is None:

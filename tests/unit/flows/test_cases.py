@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from syncengine.flows.cases import answer
 from syncengine.flows.decisions import NotPossible
+from syncengine.flows.undo import undo
 from syncengine.model.case import CaseKind
 from syncengine.model.link import LinkState
 from tests.support.bench import Bench
@@ -40,6 +42,52 @@ def test_a_conflict_s_answer_says_whose_value_counts(given: str, name: str) -> N
     assert made.vendors["lms"].row(theirs)["name"] == name
     assert not made.cases()
     assert made.sync()["converged"]
+
+
+@pytest.mark.parametrize("kind", ["conflict", "drift"])
+def test_what_an_answer_decides_against_can_be_brought_back(kind: str) -> None:
+    """Where our value counts, the vendor's, as its row shows it by now, is kept with author and reason, and undone."""
+    made = duo(fields=FLAG if kind == "conflict" else DRIFT)
+    mine, theirs = anna(made)
+    hr, lms = made.vendors["hr"], made.vendors["lms"]
+    if kind == "conflict":
+        hr.edit(mine, name="Anne")
+    lms.edit(theirs, name="Anja")
+    made.sync()
+    lms.edit(theirs, name="Antje")
+    made.scan("lms")
+    given = "record" if kind == "conflict" else "revert"
+    answer(made.engine, made.case().id, given, "asked her", "kim")
+    made.sync()
+    assert lms.row(theirs)["name"] == hr.row(mine)["name"] != "Antje"
+    (lost,) = [c for c in made.history(made.record().id) if c.lost is not None]
+    assert (lost.lost, lost.lost_by, lost.author, lost.reason) == (
+        "Antje",
+        "lms",
+        "kim",
+        "asked her",
+    )
+    undo(made.engine, lost.id, "kim")
+    made.sync()
+    assert made.record().values["name"] == "Antje"
+
+
+@pytest.mark.parametrize("kind", ["conflict", "drift"])
+def test_a_value_that_counts_is_compared_with_what_the_vendor_shows_by_now(kind: str) -> None:
+    """The vendor's value was answered for and has changed again meanwhile: that is another change, not forgotten."""
+    made = duo(fields=FLAG if kind == "conflict" else DRIFT)
+    mine, theirs = anna(made)
+    hr, lms = made.vendors["hr"], made.vendors["lms"]
+    if kind == "conflict":
+        hr.edit(mine, name="Anne")
+    lms.edit(theirs, name="Anja")
+    made.sync()
+    lms.edit(theirs, name="Antje")
+    made.scan("lms")
+    made.answer("lms" if kind == "conflict" else "adopt")
+    made.sync()
+    shown = {hr.row(mine)["name"], lms.row(theirs)["name"], made.record().values["name"]}
+    assert shown == {"Antje"} if kind == "conflict" else made.case().kind is CaseKind.DRIFT
 
 
 def test_a_conflict_may_be_answered_with_empty() -> None:
