@@ -15,6 +15,7 @@ from syncengine.model.key import Key
 from syncengine.model.link import Link
 from syncengine.model.operation import Operation, Written
 from syncengine.model.record import Record
+from syncengine.model.ref import Ref
 from syncengine.model.resource import ConnectorSpec
 from syncengine.model.values import Json, Row
 
@@ -342,6 +343,9 @@ class Transaction(Protocol):
     def select_events(self, connection: str | None = None, limit: int = 100) -> list[Event]:
         """The newest first."""
 
+    def events(self, ids: Collection[int], refs: Collection[Ref] = ()) -> list[Event]:
+        """By id, and all of these rows, oldest first."""
+
     def count_events(self) -> int:
         """How many there are."""
 
@@ -371,6 +375,9 @@ class Transaction(Protocol):
 
     def changes(self, ids: Collection[int]) -> list[Change]:
         """Of any record, by id, oldest first."""
+
+    def select_history(self, lost: bool = False, limit: int = 0) -> list[Change]:
+        """Of all records, or those that put a value aside, newest first, at most ``limit`` (0: all)."""
 
     # connections
     def connection(self, name: str, lock: bool = False) -> ConnectionState:

@@ -1,7 +1,8 @@
-"""``explain``: why a field is what it is."""
+"""``explain`` and ``history``: why a field is what it is, and what changed."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
@@ -9,11 +10,20 @@ import typer
 from syncengine.cli import ui
 from syncengine.cli.passes import find_one
 from syncengine.flows.explain import explain as find_out
+from syncengine.flows.explain import select_history
+
+PANEL = "Look"
+_SHOWN = {
+    "scan": "in a listing", "poll": "in its change feed", "read": "in a single read",
+    "write": "in its answer to our write",
+}  # fmt: skip
+"""How a vendor showed a value, by the source of the event."""
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command(rich_help_panel="Look")(explain)
+    """Add the commands."""
+    app.command(rich_help_panel=PANEL)(explain)
+    app.command(rich_help_panel=PANEL)(history)
 
 
 def explain(
@@ -35,65 +45,141 @@ def explain(
         return
     head = f"{document['entity']} {document['name']}"
     ui.screen().print(ui.cell(f"{head} ({ui.short(document['record'])})", "bold"))
-    rows = ui.table("field", "value", "from", "why", "rule", "since")
-    for item in document["fields"]:
+    if field is None:
+        _show_fields(document["fields"])
+        _show_links(document["links"])
+        return
+    (told,) = document["fields"]
+    owner = f"It belongs to {told['owner']}." if told["owner"] != "anyone" else ""
+    told_now = f"{field} is {ui.plain(told['value'])}."
+    ui.screen().print(ui.cell(f"{told_now} {owner or 'Anyone may change it.'}"), soft_wrap=True)
+    _show_story(told)
+    _show_systems(told["systems"])
+
+
+def history(
+    lost: Annotated[
+        bool, typer.Option("--lost", help="Only those that put a value aside.")
+    ] = False,
+    limit: ui.Limit = 50,
+    as_json: ui.Json = False,
+) -> None:
+    """List changes of all records, the newest first; with `--lost` the values that a merge decided against.
+
+    Example: `syncengine history --lost`, then `syncengine undo CHANGE` brings a value back.
+    """
+    with ui.engine() as opened:
+        document = select_history(opened, lost, limit)
+    if as_json:
+        ui.emit({"history": document})
+        return
+    rows = ui.table("change", "at", "of", "what", "why", right=("change",))
+    for item in document:
+        rows.add_row(
+            f"#{item['change']}",
+            ui.cell(ui.clock(item["at"])[5:], "dim"),
+            ui.cell(" ".join(part for part in (item["name"], item["field"]) if part), width=44),
+            ui.cell(_what(item), width=60),
+            ui.cell(", ".join(w for w in (item["author"], item["policy"]) if w), "dim"),
+        )
+    ui.listed(rows, len(document), limit, "lost value" if lost else "change")
+    if document:
+        ui.screen().print("Take one back: syncengine undo CHANGE", style="dim")
+
+
+def _what(change: dict[str, Any]) -> str:
+    """``XL → M``; what was put aside, and whose it was."""
+    old, new = ui.plain(change["old"]), ui.plain(change["new"])
+    what = f"{old} → {new}" if change["old"] != change["new"] else f"stays {new}"
+    if not change["field"]:
+        what = new
+    if change["lost"] is not None:
+        what += f"; {ui.plain(change['lost'])} of {_whose(change)} was put aside"
+    return what
+
+
+def _whose(change: dict[str, Any]) -> str:
+    """Whose value lost; by a join of two records it is that of the other one."""
+    by = change["lost_by"]
+    return {"record": "our record"}.get(by, f"record {ui.short(by)}" if len(by) == 36 else by)
+
+
+def _show_fields(fields: list[dict[str, Any]]) -> None:
+    rows = ui.table("field", "value", "from", "why", "rule", "seen")
+    for item in fields:
         why = item["because"] or {}
+        event = why.get("event") or {}
         rows.add_row(
             item["field"],
             ui.cell(item["value"], width=40),
             ui.cell(why.get("from") or why.get("author") or ""),
             ui.cell(why.get("policy", "")),
             ui.cell(why.get("rule", ""), "dim"),
-            ui.cell(ui.clock(why["at"])[:10] if "at" in why else "", "dim"),
+            ui.cell(f"{event['source']} {ui.clock(event['at'])[:10]}" if event else "", "dim"),
         )
     ui.screen().print(rows)
-    if field is not None:
-        _show_story(document["fields"][0])
-        _show_systems(document["fields"][0])
+
+
+def _show_links(links: list[dict[str, Any]]) -> None:
+    rows = ui.table("linked with", "state", "read")
+    for link in links:
+        waits = f", waits for {link['waits_for']}" if link["waits_for"] else ""
+        rows.add_row(
+            ui.cell(f"{link['connection']} {link['external_id'] or '(no row yet)'}", width=60),
+            ui.cell(f"{link['state']}{waits}"),
+            ui.cell(ui.clock(link["read_at"])[:16], "dim"),
+        )
+    ui.screen().print()
+    ui.screen().print(rows)
 
 
 def _show_story(field: dict[str, Any]) -> None:
-    """What happened to the field, in order: who showed or decided what, what we wrote where."""
-    told = [(c["at"], _change(c)) for c in field["changes"]]
-    told += [(w["at"], _write(w)) for w in field["writes"]]
-    ui.screen().print("\nWhat happened:" if told else "\nNothing happened since it was made.")
-    for at, line in sorted(told, key=lambda pair: pair[0]):
+    """What happened to the field, in order: who showed what, what was decided, what we wrote where, the answer."""
+    steps = [step for change in field["changes"] for step in _change(change)]
+    steps += [step for write in field["writes"] for step in _write(write)]
+    ui.screen().print("\nWhat happened:" if steps else "\nNothing happened to it yet.")
+    for at, line in sorted(steps, key=lambda step: step[0]):
         ui.screen().print(ui.cell(f"  {ui.clock(at)}  {line}"), soft_wrap=True)
-    if field["changes"]:
+    if any(change["change"] for change in field["changes"]):
         ui.screen().print("  #: the change's number, for `syncengine undo`", style="dim")
 
 
-def _change(change: dict[str, Any]) -> str:
-    who = change["from"] or change["author"] or "syncengine"
-    event = f" (event {change['event']})" if change["event"] else ""
-    line = f"#{change['change']} {who}{event}: "
-    if change["old"] != change["new"]:
-        line += f"{ui.plain(change['old'])} → {ui.plain(change['new'])}; "
-    if change["lost"] is not None:
-        line += f"{ui.plain(change['lost'])} of {change['lost_by'] or 'us'} put aside; "
-    because = (change["policy"], change["rule"], change["reason"])
-    return line + ", ".join(part for part in because if part)
+def _change(change: dict[str, Any]) -> Iterator[tuple[float, str]]:
+    event = change["event"]
+    shown = change["lost"] if change["lost_by"] == change["from"] != "" else change["new"]
+    if event and event["notice"]:
+        yield event["notice"]["at"], f"{event['connection']} sent word of a change (webhook)"
+    if event and event["source"] in _SHOWN:
+        how = f"{_SHOWN[event['source']]} (event {event['event']})"
+        yield event["at"], f"{event['connection']} showed {ui.plain(shown)} {how}"
+    number = f"#{change['change']} " if change["change"] else ""
+    what = _what(change) if number else f"the record was made with {ui.plain(change['new'])}"
+    by = f"{change['author']}: " if change["author"] else ""
+    why = ", ".join(w for w in (change["policy"], change["rule"], change["reason"]) if w)
+    yield change["at"], f"{number}{by}{what}; {why}"
 
 
-def _write(write: dict[str, Any]) -> str:
-    line = f"{write['action']} {write['to']}: {ui.plain(write['value'])}; {write['state']}"
-    return (
-        line
-        + f", {write['rule']}" * bool(write["rule"])
-        + f": {write['answer']}" * bool(write["answer"])
-    )
+def _write(write: dict[str, Any]) -> Iterator[tuple[float, str]]:
+    rule = f" ({write['rule']})" if write["rule"] else ""
+    done, answer = write["answered_at"], write["answer"]
+    verb = "make a row in" if write["action"] == "create" else "write to"
+    told = f"we {verb} {write['to']}: {ui.plain(write['value'])}{rule}"
+    yield write["at"], told if done else f"{told}; {write['state']}" + f": {answer}" * bool(answer)
+    if done:
+        yield done, f"{write['to']} answered: {answer or write['state']}"
 
 
-def _show_systems(field: dict[str, Any]) -> None:
-    ui.screen().print(f"\nIt is changed by: {field['owner']}.")
-    rows = ui.table("system", "its value", "flow", "rule", "read")
-    for system in field["systems"]:
+def _show_systems(systems: list[dict[str, Any]]) -> None:
+    rows = ui.table("system", "its value", "flow", "rule", "link", "read")
+    for system in systems:
         rows.add_row(
             ui.cell(f"{system['connection']} {system['external_id'] or ''}", width=30),
             ui.cell(system["value"], width=40),
             system["flow"],
             ui.cell(system["rule"], "dim"),
+            system["state"],
             ui.cell(ui.clock(system["read_at"])[:16], "dim"),
         )
-    if field["systems"]:
+    if systems:
+        ui.screen().print()
         ui.screen().print(rows)

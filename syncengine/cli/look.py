@@ -146,7 +146,7 @@ def list_links(
             ui.cell(ui.short(link["record"]), "dim"),
             ui.cell(state),
         )
-    _print(rows, len(document), limit, "link")
+    ui.listed(rows, len(document), limit, "link")
 
 
 def operations(
@@ -169,7 +169,10 @@ def operations(
         return
     rows = ui.table("at", "write", "of", "fields", "state")
     for operation in document:
-        told = operation["state"] + (f": {operation['detail']}" if operation["detail"] else "")
+        detail = operation["detail"]
+        if operation["state"] == "rejected":  # the rest is the vendor's own words: `cases show`
+            detail = detail.partition(":")[0]
+        told = operation["state"] + (f": {detail}" if detail else "")
         rows.add_row(
             ui.cell(ui.clock(operation["created_at"])[5:], "dim"),
             f"{operation['action']} {operation['connection']} {operation['resource']}",
@@ -177,7 +180,7 @@ def operations(
             ui.cell(operation["fields"] or "–"),
             ui.cell(told, _COLOURS.get(operation["state"], "yellow"), width=80),
         )
-    _print(rows, len(document), limit, "write")
+    ui.listed(rows, len(document), limit, "write")
 
 
 _COLOURS = {"applied": "green", "cancelled": "dim", "stale": "dim", "rejected": "red"}
@@ -201,14 +204,4 @@ def events(
         where = f"{event.connection} {event.resource} {event.external_id}"
         at = ui.cell(ui.clock(event.at)[5:], "dim")
         rows.add_row(str(event.id), at, event.source, ui.cell(where))
-    _print(rows, len(found), limit, "event")
-
-
-def _print(rows: Any, count: int, limit: int, what: str) -> None:
-    """A list, or that there is none, or that it was cut."""
-    if not count:
-        ui.screen().print(f"No {what}s.")
-        return
-    ui.screen().print(rows)
-    if count == limit:
-        ui.screen().print(f"Only {limit}; --limit shows more.", style="dim")
+    ui.listed(rows, len(found), limit, "event")

@@ -133,6 +133,16 @@ def table(*columns: str, title: str | None = None, right: Sequence[str] = ()) ->
     return made
 
 
+def listed(rows: Table, count: int, limit: int, what: str) -> None:
+    """Print a list, or that there is none, or that it was cut."""
+    if not count:
+        screen().print(f"No {what}s.")
+        return
+    screen().print(rows)
+    if count == limit:
+        screen().print(f"Only {limit}; --limit shows more.", style="dim")
+
+
 def counted(count: int, one: str, many: str = "") -> str:
     """``1 case``, ``2 cases``."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"

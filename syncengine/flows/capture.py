@@ -17,7 +17,7 @@ from syncengine.model.connection import ResourceState
 from syncengine.model.event import Event
 from syncengine.model.link import Link
 from syncengine.planning.questions import digest, emptied, emptied_subject
-from syncengine.planning.sight import first_sight
+from syncengine.planning.sight import Source, first_sight
 from syncengine.ports import Connector, Item, Page, Transaction, Window
 
 PARENTS_A_ROUND = 50
@@ -40,6 +40,7 @@ class _Listing:
     engine: Engine
     connection: str
     resource: str
+    kind: Literal["poll", "scan"]
     started: float
     rows: int = 0
     moved: int = 0
@@ -58,9 +59,10 @@ class _Listing:
         dirty: list[str] = []
         stale: list[str] = []
         moved = 0
+        source: Source = "poll" if self.kind == "poll" else "list"
         with engine.ledger.write() as tx:
             for entity, system in engine.project.systems_of(self.connection, self.resource):
-                kept = store(engine, tx, entity, system, "list", reads)
+                kept = store(engine, tx, entity, system, source, reads)
                 moved += kept.moved
                 dirty += kept.dirty
                 stale += kept.need_get
@@ -110,7 +112,7 @@ def capture(
         if not width:
             _let_go(engine, connection, resource)
             return Captured(fault=f"{connection} is busy")
-        listing = _Listing(engine, connection, resource, engine.clock.now())
+        listing = _Listing(engine, connection, resource, kind, engine.clock.now())
         try:
             if kind == "poll":
                 _poll(listing, connector, state)

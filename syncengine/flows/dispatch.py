@@ -202,7 +202,8 @@ class _Round:
                     settle.stale(tx, link, operation)
                     outcomes["stale"] += 1
                 elif operation.action is Action.DELETE and look.item is None:
-                    settle.applied(tx, system, link, operation, None, look.started)
+                    gone = "it was gone already"
+                    settle.applied(tx, system, link, operation, None, look.started, gone)
                     outcomes["applied"] += 1
                 elif operation.id in rivals and settle.held_back(
                     tx, link, operation, rivals[operation.id]

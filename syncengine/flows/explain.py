@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from syncengine.flows.engine import Engine
-from syncengine.flows.look import Names, names
+from syncengine.flows.look import Names, link_document, names
 from syncengine.flows.plan import DOTS
 from syncengine.flows.scenes import as_list, load_world
 from syncengine.mapping import Entity
 from syncengine.model.change import Change
+from syncengine.model.event import Event
 from syncengine.model.link import Link
 from syncengine.model.operation import Operation
-from syncengine.model.values import ABSENT, is_empty
+from syncengine.model.record import Record, World
+from syncengine.model.ref import Ref
+from syncengine.model.values import ABSENT, Json, is_empty
+from syncengine.ports import Transaction
 
 Document = dict[str, Any]
 
@@ -23,106 +28,191 @@ def explain(engine: Engine, record_id: str, field: str | None = None) -> Documen
     changes, our writes of it, and how it stands in each system. Sensitive values are dotted. Raises KeyError for an
     unknown record."""
     with engine.ledger.read() as tx:
-        record = tx.records([record_id])[record_id]
-        entity = engine.project.entities[record.entity]
-        history = tx.history(record_id)
-        links = tx.links_of([record_id])
-        written = tx.select_operations(record_id=record_id)
-        world = load_world(engine, tx, links, {record.id: record})
-        values = entity.values(record, world)
-        seen = [v for c in history for v in (c.old, c.new, c.lost) if _is_ref(entity, c.field)]
-        seen += [v for o in written for n, v in o.carried.items() if _is_ref(entity, n)]
-        refs = {t for v in seen for t in as_list(v) if isinstance(t, str)}
-        called = names(engine, tx, [record_id, *refs])
-    asked = [field] if field else list(entity.fields)
+        story = _load(engine, tx, record_id)
+    asked = [field] if field else list(story.entity.fields)
     return {
-        "entity": entity.name,
+        "entity": story.entity.name,
         "record": record_id,
-        "name": called.of(record_id),
-        "generation": record.generation,
-        "fields": [
-            {
-                "field": name,
-                "value": called.value(entity, name, values.get(name)),
-                "owner": entity.fields[name].owned_by(record, world) or "anyone",
-                "because": _because(called, entity, name, history, not is_empty(values.get(name))),
-                "changes": [_change(called, entity, c) for c in history if c.field == name],
-                "writes": [
-                    _write(called, entity, name, o) for o in reversed(written) if name in o.carried
-                ],
-                "systems": _systems(engine, entity, name, links),
-            }
-            for name in asked
-        ],
+        "name": story.called.of(record_id),
+        "generation": story.record.generation,
+        "links": [link_document(story.called, link) for link in story.links],
+        "fields": [story.field(name) for name in asked],
     }
 
 
-def _is_ref(entity: Entity, field: str) -> bool:
-    return field in entity.fields and entity.fields[field].is_ref
-
-
-def _because(
-    called: Names, entity: Entity, name: str, history: Sequence[Change], given: bool
-) -> Document | None:
-    """The change that made the value what it is: the last one of the field, else the record's own making."""
-    formula = entity.fields[name].formula
-    if formula is not None:
-        return {"policy": "formula", "rule": str(formula.position)}
-    moved = [c for c in history if c.field == name and c.old != c.new]
-    made = [c for c in history if not c.field and c.new == "made"] if given else []
-    found = moved[-1:] or made[:1]
-    return _change(called, entity, found[0]) if found else None
-
-
-def _change(called: Names, entity: Entity, change: Change) -> Document:
-    shown = {
-        k: called.value(entity, change.field, getattr(change, k)) for k in ("old", "new", "lost")
-    }
-    return {
-        "change": change.id,
-        "at": change.at,
-        "from": change.connection,
-        **(shown if change.field else {"new": change.new}),
-        "lost_by": change.lost_by,
-        "policy": change.policy,
-        "rule": change.rule,
-        "author": change.author,
-        "reason": change.reason,
-        "event": change.stamp or None,
-    }
-
-
-def _write(called: Names, entity: Entity, name: str, operation: Operation) -> Document:
-    """One write that carried the field, and what the vendor answered."""
-    return {
-        "at": operation.created_at,
-        "to": operation.connection,
-        "action": "leave" if operation.leave else str(operation.action),
-        "value": called.value(entity, name, operation.carried[name]),
-        "rule": operation.causes.get(name, ""),
-        "state": str(operation.state),
-        "answer": operation.detail,
-    }
-
-
-def _systems(engine: Engine, entity: Entity, name: str, links: Sequence[Link]) -> list[Document]:
-    """The vendor's own value in each system that has a rule for the field."""
+def select_history(engine: Engine, lost: bool, limit: int) -> list[Document]:
+    """Changes of all records, the newest first; ``lost``: those that put a value aside, by a merge, a person or our own
+    write."""
+    with engine.ledger.read() as tx:
+        changes = tx.select_history(lost, limit)
+        called = _named(engine, tx, {c.record_id for c in changes}, changes)
     found = []
-    for link in links:
-        system = engine.system(link.entity, link.connection)
+    for change in changes:
+        record = called.records.get(change.record_id)
+        entity = None if record is None else engine.project.entities.get(record.entity)
+        about = {
+            "entity": record.entity if record else "",
+            "record": change.record_id,
+            "name": called.of(change.record_id),
+        }
+        found.append({**about, **_change(called, entity, change, {})})
+    return found
+
+
+def _named(
+    engine: Engine, tx: Transaction, ids: Iterable[str], changes: Iterable[Change],
+    writes: Iterable[Operation] = (),
+) -> Names:  # fmt: skip
+    """Names of records, and of those that values of these changes and writes refer to."""
+    entities = engine.project.entities.values()
+    refs = {n for entity in entities for n, f in entity.fields.items() if f.is_ref}
+    seen = [v for c in changes if c.field in refs for v in (c.old, c.new, c.lost)]
+    seen += [v for o in writes for n, v in o.carried.items() if n in refs]
+    return names(engine, tx, {*ids, *(t for v in seen for t in as_list(v) if isinstance(t, str))})
+
+
+def _load(engine: Engine, tx: Transaction, record_id: str) -> _Story:
+    record = tx.records([record_id])[record_id]
+    history, links = tx.history(record_id), tx.links_of([record_id])
+    writes = tx.select_operations(record_id=record_id)
+    stamps = {change.stamp for change in history} | {*record.stamps.values()}
+    events = tx.events(stamps, [link.ref for link in links if link.external_id is not None])
+    world = load_world(engine, tx, links, {record.id: record})
+    called = _named(engine, tx, [record_id], history, writes)
+    entity = engine.project.entities[record.entity]
+    return _Story(engine, entity, record, world, called, links, history, writes[::-1], events)
+
+
+@dataclass(slots=True)
+class _Story:
+    """All that is on record of one thing."""
+
+    engine: Engine
+    entity: Entity
+    record: Record
+    world: World
+    called: Names
+    links: Sequence[Link]
+    history: Sequence[Change]
+    writes: Sequence[Operation]
+    events: Sequence[Event]
+    known: dict[int, Document] = field(default_factory=dict)
+    settled: dict[str, float] = field(default_factory=dict)
+    values: Mapping[str, Json] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.values = self.entity.values(self.record, self.world)
+        announced: dict[Ref, Event] = {}
+        for event in self.events:
+            ref = Ref(event.connection, event.resource, event.external_id)
+            if event.source == "webhook":
+                announced[ref] = event
+                continue
+            notice = announced.pop(ref, None)
+            self.known[event.id] = _event(event) | {"notice": notice and _event(notice)}
+            if event.source == "write":
+                self.settled[event.event_id.removeprefix("write:")] = event.at
+
+    def field(self, name: str) -> Document:
+        """All that is on record of one field."""
+        declared = self.entity.fields[name]
+        changes = [c for c in self.history if c.field == name]
+        first = self.first(name, changes)
+        told = [_change(self.called, self.entity, c, self.known) for c in [*first, *changes]]
+        moved = [document for document in told if document["old"] != document["new"]]
+        because = moved[-1] if moved else None
+        if declared.formula is not None:
+            because = {"policy": "formula", "rule": str(declared.formula.position)}
+        return {
+            "field": name,
+            "value": self.called.value(self.entity, name, self.values.get(name)),
+            "owner": declared.owned_by(self.record, self.world) or "anyone",
+            "because": because,
+            "changes": told,
+            "writes": [self.write(name, o) for o in self.writes if name in o.carried],
+            "systems": [system for link in self.links for system in self.system(name, link)],
+        }
+
+    def first(self, name: str, changes: Sequence[Change]) -> list[Change]:
+        """The value that the record was made with, as a change of the field, with the field's own rule."""
+        made = next((c for c in self.history if not c.field and c.new == "made"), None)
+        moved = [c for c in changes if c.old != c.new]
+        value = moved[0].old if moved else self.record.values.get(name)
+        if made is None or is_empty(value) or self.entity.fields[name].formula is not None:
+            return []
+        stamp = made.stamp if moved else self.record.stamps.get(name, made.stamp)
+        rule, policy = self.origin(name, made)
+        return [replace(made, id=0, field=name, new=value, stamp=stamp, rule=rule, policy=policy)]
+
+    def origin(self, name: str, made: Change) -> tuple[str, str]:
+        """Rule and policy by which a new record got its value of a field."""
+        system = self.entity.systems.get(made.connection)
+        if system is not None and name in system.rules and system.rules[name].reads:
+            return str(system.rules[name].position), made.policy
+        for derivation in self.engine.project.derivations:
+            if made.policy == f"derive {derivation.name}" and name in derivation.values:
+                return str(derivation.values[name].position), made.policy
+        return str(self.entity.fields[name].position), "default"
+
+    def write(self, name: str, operation: Operation) -> Document:
+        """One write that carried the field, and what the vendor answered, when."""
+        return {
+            "at": operation.created_at,
+            "to": operation.connection,
+            "action": "leave" if operation.leave else str(operation.action),
+            "value": self.called.value(self.entity, name, operation.carried[name]),
+            "rule": operation.causes.get(name, ""),
+            "state": str(operation.state),
+            "answer": operation.detail,
+            "answered_at": self.settled.get(operation.id),
+        }
+
+    def system(self, name: str, link: Link) -> list[Document]:
+        """The vendor's own value in a system that has a rule for the field."""
+        system = self.engine.system(link.entity, link.connection)
         rule = system.rules.get(name) if system is not None else None
         if rule is None:
-            continue
+            return []
         raw = rule.look(link.row) if link.row is not None else ABSENT
-        hidden = entity.fields[name].sensitive and not is_empty(raw)
-        found.append(
+        hidden = self.entity.fields[name].sensitive and not is_empty(raw)
+        return [
             {
                 "connection": link.connection,
                 "external_id": link.external_id,
                 "value": DOTS if hidden else None if raw is ABSENT else raw,
                 "flow": rule.flow,
                 "rule": str(rule.position),
+                "state": str(link.state),
                 "read_at": link.read_at or None,
             }
-        )
-    return found
+        ]
+
+
+def _event(event: Event) -> Document:
+    return {
+        "event": event.id,
+        "source": event.source,
+        "at": event.at,
+        "connection": event.connection,
+        "external_id": event.external_id,
+    }
+
+
+def _change(
+    called: Names, entity: Entity | None, change: Change, events: Mapping[int, Document]
+) -> Document:
+    shown = {k: called.value(entity, change.field, getattr(change, k)) for k in ("old", "new")}
+    return {
+        "change": change.id or None,
+        "at": change.at,
+        "field": change.field,
+        "from": change.connection,
+        **shown,
+        "lost": called.value(entity, change.field, change.lost),
+        "lost_by": change.lost_by,
+        "policy": change.policy,
+        "rule": change.rule,
+        "author": change.author,
+        "reason": change.reason,
+        "event": events.get(change.stamp),
+    }

@@ -16,7 +16,7 @@ from syncengine.mapping import Entity, System
 from syncengine.model.case import Case, CaseKind
 from syncengine.model.event import Event
 from syncengine.model.link import Link, LinkState
-from syncengine.model.operation import UNSETTLED, Operation
+from syncengine.model.operation import UNSETTLED, Operation, OperationState
 from syncengine.model.record import Record
 from syncengine.model.values import ABSENT, Json, is_empty
 from syncengine.ports import Transaction
@@ -149,10 +149,10 @@ def select_links(
     with engine.ledger.read() as tx:
         links = tx.select_links(entity=entity, connection=connection, states=states, limit=limit)
         called = names(engine, tx, [link.record_id for link in links])
-    return [_link(called, link) for link in links]
+    return [link_document(called, link) for link in links]
 
 
-def _link(called: Names, link: Link) -> Document:
+def link_document(called: Names, link: Link) -> Document:
     tied = link.record_id is not None
     return {
         "id": link.id,
@@ -193,7 +193,7 @@ def _operation(called: Names, operation: Operation) -> Document:
         "fields": sorted(operation.carried),
         "created_at": operation.created_at,
         "next_at": operation.next_at or None,
-        "detail": operation.detail,
+        "detail": "" if operation.state is OperationState.APPLIED else operation.detail,
     }
 
 
@@ -272,7 +272,9 @@ def case(engine: Engine, case_id: str) -> Document:
         answer: _readable(called, answer, does) for answer, does in found.answers.items()
     }
     document["sides"] = _sides(called, links, found)
-    document["writes"] = [_link(called, links[i]) for i in evidence.get("links", ()) if i in links]
+    document["writes"] = [
+        link_document(called, links[i]) for i in evidence.get("links", ()) if i in links
+    ]
     document["vendor_says"] = evidence.get("answer")
     return document
 

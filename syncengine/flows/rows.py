@@ -118,7 +118,7 @@ def _write(
             system.resource.name,
             external_id,
             f"{seen.link.id}/{seen.link.row_version}",
-            {"list": "scan", "get": "read", "write": "write"}[source],
+            {"list": "scan", "get": "read"}.get(source, source),
             engine.clock.now(),
         )
         for external_id, seen in moved

@@ -18,7 +18,7 @@ from syncengine.model.values import Row
 from syncengine.planning.identity import identity_subject, inherited
 from syncengine.planning.questions import refused, unprovable
 from syncengine.planning.scene import body_digest
-from syncengine.planning.settle import settle_applied
+from syncengine.planning.settle import answered, settle_applied
 from syncengine.planning.sight import stamped
 from syncengine.ports import Item, Transaction
 
@@ -80,9 +80,10 @@ class Settle:
 
     def applied(
         self, tx: Transaction, system: System, link: Link, operation: Operation,
-        answer: Written | None, received: float,
+        answer: Written | None, received: float, said: str = "",
     ) -> None:  # fmt: skip
-        """The write took effect: faces from what it carried, the external id, whoever waited."""
+        """The write took effect: faces from what it carried, the external id, whoever waited. ``said``: how we know,
+        if not by the vendor's answer."""
         held = self._ours(tx, operation)
         if held is None:
             return
@@ -97,7 +98,10 @@ class Settle:
         )  # fmt: skip
         stamp = tx.add_events([event])[0] or 0
         self._save_link(tx, stamped(link, settled.moved, stamp))
-        self._save(tx, held, OperationState.APPLIED, external_id=external_id)
+        if held.state is OperationState.UNKNOWN:
+            said = "no answer came; a later read shows it"
+        said = said or answered(system, operation, row)
+        self._save(tx, held, OperationState.APPLIED, said, external_id=external_id)
         tx.add_history([replace(c, at=now, stamp=stamp) for c in settled.changes])
         if held.state is OperationState.UNKNOWN:
             tx.dissolve_cases({f"unknown:{operation.id}"}, now)
@@ -189,7 +193,8 @@ class Settle:
                 self._save(tx, held, OperationState.STALE, MOVING)
                 self._dirty(tx, link, operation)
                 return
-            self._save(tx, held, OperationState.REJECTED, f"status {error.status}")
+            said = f"status {error.status}" + f": {error.answer}" * bool(error.answer)
+            self._save(tx, held, OperationState.REJECTED, said)
             case = refused(operation, error.answer or str(error), body_digest(operation))
             tx.raise_cases([replace(case, id=new_id(), opened_at=self.engine.clock.now())])
             wait = Wait("", f"an answer: {link.connection} refused this write")

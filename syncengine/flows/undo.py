@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from syncengine.errors import RowInvalid
 from syncengine.flows.decisions import Decision, NotPossible
 from syncengine.flows.engine import Engine
 from syncengine.flows.plan import DOTS
 from syncengine.flows.scenes import load_world
-from syncengine.mapping import Entity
+from syncengine.mapping import Context, Entity, Unresolved
 from syncengine.model.change import Change
+from syncengine.model.link import Link
 from syncengine.model.record import Record
 from syncengine.model.values import Json, is_empty
+from syncengine.planning.settle import AS_SHOWN
+from syncengine.planning.sight import body_row
 
 
 def undo(engine: Engine, change_id: int, author: str, reason: str = "") -> tuple[Change, Json]:
@@ -24,12 +28,27 @@ def undo(engine: Engine, change_id: int, author: str, reason: str = "") -> tuple
         change = found[0]
         record = act.record(change.record_id)
         entity = engine.project.entities[record.entity]
-        value = change.lost if change.old == change.new else change.old
+        value = change.old if change.old != change.new else _put_aside(act, entity, change)
         _check(act, entity, record, change, value)
         act.change(record, {change.field: value}, f"undo {change_id}")
     for task in ("refresh", "reconcile"):
         engine.queue.announce(task, [])
     return change, DOTS if entity.fields[change.field].sensitive else value
+
+
+def _put_aside(act: Decision, entity: Entity, change: Change) -> Json:
+    """The value that a change decided against. What our own write ran over stands there as the vendor spells it."""
+    system = entity.systems.get(change.lost_by)
+    rule = system.rules.get(change.field) if system is not None else None
+    if rule is None or change.policy not in AS_SHOWN:
+        return change.lost
+    row = body_row(rule.body(change.lost))
+    link = Link("", entity.name, change.lost_by, "", row=row)
+    context = Context(change.lost_by, load_world(act.engine, act.tx, [link], {}), row=row)
+    try:
+        return rule.decode(change.lost, context)
+    except (RowInvalid, Unresolved) as why:
+        raise NotPossible(f"what {change.lost_by} showed means nothing to us: {why}") from None
 
 
 def _check(act: Decision, entity: Entity, record: Record, change: Change, value: Json) -> None:

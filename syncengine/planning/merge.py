@@ -149,7 +149,8 @@ def _both_changed(side: Side) -> Decision:
 
 
 def _theirs(side: Side, policy: str) -> Decision:
-    return Decision(Verdict.PATCH, side.theirs, policy, side.ours, "record")
+    lost_by = "" if is_empty(side.ours) else "record"
+    return Decision(Verdict.PATCH, side.theirs, policy, side.ours, lost_by)
 
 
 def _ours(side: Side, policy: str) -> Decision:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Final
 
 from syncengine.mapping import System
 from syncengine.model.change import Change
@@ -19,6 +20,10 @@ from syncengine.planning.sight import (
     still_listed,
     unforeseen,
 )
+
+RUN_OVER: Final = "seen while our write was under way"
+AS_SHOWN: Final = frozenset({RUN_OVER, "set.leave"})
+"""Policies of lost values that stand in the history as the vendor spells them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,22 @@ def settle_applied(
         dirty=link.dirty + 1,
     )
     return Settled(settled, moved, _overwritten(system, link, operation))
+
+
+def answered(system: System, operation: Operation, answer: Row | None) -> str:
+    """What a vendor says to a write that it accepts, for people: which values it keeps in a spelling of its own, those
+    of sensitive fields left out. ``answer``: the row as shown, None where nothing is."""
+    if answer is None:
+        return "accepted" if operation.action is Action.DELETE else "accepted, without showing it"
+    kept = []
+    for name in operation.carried:
+        rule = system.rules.get(name)
+        shown = ABSENT if rule is None else rule.look(answer)
+        if rule is None or shown is ABSENT or rule.field.sensitive:
+            continue
+        if shown != sent_raw(system, operation, name):
+            kept.append(f"{name} as {shown!r}")
+    return f"accepted; it keeps {', '.join(kept)}" if kept else "accepted"
 
 
 def _faces(system: System, base: Base, operation: Operation, answer: Row | None) -> Base:
@@ -125,7 +146,7 @@ def _overwritten(system: System, link: Link, operation: Operation) -> tuple[Chan
             lost_by=link.connection,
             connection=link.connection,
             rule=operation.causes.get(name, ""),
-            policy="seen while our write was under way",
+            policy=RUN_OVER,
         )
         for name, raw in link.noted.items()
         if name in operation.carried and name in system.rules
@@ -137,7 +158,7 @@ def run_over(record: Record, link: Link, name: str, raw: Json, at: float) -> Cha
     ours = record.values.get(name)
     return Change(
         record.id, record.generation, name, ours, ours, lost=raw, lost_by=link.connection,
-        connection=link.connection, policy="seen while our write was under way", at=at,
+        connection=link.connection, policy=RUN_OVER, at=at,
     )  # fmt: skip
 
 

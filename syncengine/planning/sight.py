@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Final, Literal
 
 from syncengine.mapping import System, paths
 from syncengine.model.link import Link, LinkState
@@ -16,7 +16,8 @@ from syncengine.model.values import ABSENT, Json, Row, is_empty
 LABELS = frozenset({"name", "first_name", "last_name", "firstName", "lastName", "email"})
 """Fields that tell a person who a row is, when it is asked to whom it belongs."""
 
-Source = Literal["list", "get", "write"]
+Source = Literal["list", "poll", "get", "write"]
+LISTS: Final = ("list", "poll")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ def sight(
     if row is not None and not counts(system, row, reading.source):
         row = None
     link = note_foreign(system, link, row, operation)
-    strong = reading.source != "list" or not system.resource.single_get
+    strong = reading.source not in LISTS or not system.resource.single_get
     shown = "" if strong or not system.needs_get else row_hash(reading.row or {}) + part
     same = shown == link.listed_hash if shown else row == link.row
     if link.read_at and reading.started < link.read_at + system.resource.read_lag:
@@ -125,7 +126,7 @@ def _run_over(system: System, link: Link, row: Row | None) -> dict[str, Json]:
 def counts(system: System, row: Row, source: Source) -> bool:
     """Whether ``where`` counts a row; a listing that does not show what it asks for cannot say no."""
     where = system.where
-    if where is None or (source == "list" and where.row_fields & system.resource.unlisted):
+    if where is None or (source in LISTS and where.row_fields & system.resource.unlisted):
         return True
     return bool(where.on_row(row))
 

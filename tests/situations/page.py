@@ -37,8 +37,8 @@ LEGEND: Final = {
     "learned": "Our record takes the value from here, and every other system gets it.",
     "written": "Our value is written here.",
     "joined": "Our record and this system both get the joined set.",
-    "other kept": "The value that lost was somebody's change. It stays in the history and can be brought back with "
-    "`syncengine undo`.",
+    "other kept": "The value that lost was somebody's change. `syncengine history --lost` lists it, and "
+    "`syncengine undo` brings it back.",
     "here wins": "The value from here becomes ours.",
     "ours wins": "Our value is written here.",
     "asked: conflict": "A person decides which of two changes counts, or whether a row that was changed may be "

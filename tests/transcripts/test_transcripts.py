@@ -171,6 +171,7 @@ def test_questions(terminal: Terminal) -> None:
         terminal(f"cases answer {case} {answer}", code=1)
     terminal("sync", code=4)
     terminal("cases list --kind conflict")
+    terminal("history --lost")
     kept("questions", terminal)
 
 
@@ -229,6 +230,7 @@ def test_explanations(terminal: Terminal) -> None:
     terminal("undo 99999", code=1)
     terminal("sync", code=4)
     terminal("explain person 1001 work_email")
+    terminal("history --limit 4")
     terminal("links list --connection hakuna --entity person --limit 3")
     terminal("links split person hakuna 1 --reason 'a namesake'")
     terminal("links point person hakuna 2 1001", code=0)

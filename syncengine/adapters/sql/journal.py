@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, or_, select
 
 from syncengine.adapters.sql import tables as t
 from syncengine.adapters.sql.encryption import Vault
-from syncengine.adapters.sql.session import Session, Values
+from syncengine.adapters.sql.session import Session, Values, at_most
 from syncengine.model.case import Case, CaseKind
 from syncengine.model.change import Change
 from syncengine.model.event import Event
+from syncengine.model.ref import Ref
 
 _MANY = 4000
 """Events per statement: as many as SQLite's 32,766 parameters allow for their six columns, and less."""
@@ -119,6 +120,20 @@ class Journal(Session):
         found = self._asked(newest, {t.events.c.connection: connection}, limit)
         return [Event(*row) for row in self._rows(found)]
 
+    def events(self, ids: Collection[int], refs: Collection[Ref] = ()) -> list[Event]:
+        rows = t.events.c
+        at = and_(
+            self._in(rows.connection, {ref.connection for ref in refs}),
+            self._in(rows.external_id, {ref.external_id for ref in refs}),
+        )
+        found = select(*_EVENT).where(or_(rows.id.in_(ids), at)).order_by(rows.id)
+        events = [Event(*row) for row in self._rows(found)]
+        asked = {*refs}
+        return [
+            e for e in events
+            if e.id in ids or Ref(e.connection, e.resource, e.external_id) in asked
+        ]  # fmt: skip
+
     def count_events(self) -> int:
         return int(self._rows(select(func.count()).select_from(t.events))[0][0])
 
@@ -170,6 +185,12 @@ class Journal(Session):
     def changes(self, ids: Collection[int]) -> list[Change]:
         found = select(*_CHANGE).where(t.history.c.id.in_(ids)).order_by(t.history.c.id)
         return [_change(row, self._vault) for row in self._rows(found)]
+
+    def select_history(self, lost: bool = False, limit: int = 0) -> list[Change]:
+        found = select(*_CHANGE).order_by(t.history.c.id.desc())
+        if lost:
+            found = found.where(t.history.c.lost_by != "")
+        return [_change(row, self._vault) for row in self._rows(at_most(found, limit))]
 
     def history(self, record_id: str) -> list[Change]:
         found = select(*_CHANGE).where(t.history.c.record_id == record_id).order_by(t.history.c.id)

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 from syncengine.model.case import CaseKind
 from syncengine.model.change import Change
+from syncengine.model.ref import Ref
 from syncengine.ports import Ledger
 from tests.contract.ledger.samples import (
     a_case,
@@ -76,3 +77,27 @@ def test_history_is_told_in_order(ledger: Ledger) -> None:
         tx.add_history([Change("r1", n, "name", old=n, new=n + 1) for n in (3, 1, 2)])
         tx.add_history([Change("r2", 1, "name")])
         assert [change.generation for change in tx.history("r1")] == [3, 1, 2]
+
+
+def test_what_was_put_aside_is_found_across_records(ledger: Ledger) -> None:
+    """Newest first, all changes or those that lost a value, as many as asked for."""
+    with ledger.write() as tx:
+        tx.add_history(
+            [Change("r1", 1, "name", lost="a", lost_by="hakuna"), Change("r1", 2, "name")]
+        )
+        tx.add_history([Change("r2", 1, "name", lost="b", lost_by="record")])
+        assert [c.lost for c in tx.select_history(lost=True)] == ["b", "a"]
+        assert [c.lost for c in tx.select_history(lost=True, limit=1)] == ["b"]
+        assert [c.record_id for c in tx.select_history()] == ["r2", "r1", "r1"]
+
+
+def test_events_are_found_by_id_and_by_row(ledger: Ledger) -> None:
+    """Those asked for and those of a row, oldest first; another row's with the same id elsewhere is not among them."""
+    with ledger.write() as tx:
+        first, second, _ = tx.add_events(
+            [an_event("e1"), replace(an_event("e2"), external_id="x2"), an_event("e3", "haekka")]
+        )
+        assert [e.id for e in tx.events([second or 0])] == [second]
+        found = tx.events([second or 0], [Ref("hakuna", "users", "x1")])
+        assert [e.id for e in found] == [first, second]
+        assert tx.events([]) == []

@@ -8,7 +8,8 @@ from syncengine.flows.decisions import NotPossible
 from syncengine.flows.undo import undo
 from syncengine.model.change import Change
 from tests.support.bench import Bench
-from tests.support.people import FIELDS, HR, anna, duo
+from tests.support.people import FIELDS, HR, LMS, anna, duo
+from tests.unit.flows.test_reads import put
 
 
 def changes(made: Bench, field: str) -> list[Change]:
@@ -59,6 +60,28 @@ def test_a_value_that_a_merge_decided_against_comes_back() -> None:
     assert made.vendors["hr"].row(mine)["job"] == "cook"
     assert made.vendors["lms"].row(theirs)["job"] == "cook"
     assert made.sync()["converged"]
+
+
+def test_a_value_that_our_write_ran_over_comes_back_in_our_own_spelling() -> None:
+    """What a vendor showed while we wrote stands in the history as the vendor spells it; undone, it is our value."""
+    spelled = LMS.replace("job: job", "job: {field: job, values: {dev: [D], lead: [L], cook: [C]}}")
+    made = duo(lms_system=spelled)
+    mine, theirs = anna(made)
+    made.vendors["hr"].edit(mine, job="lead")
+    made.scan("hr")
+    made.think()
+    lms = made.vendors["lms"]
+    began = made.clock.now()
+    made.send()
+    put(made, "lms", "list", began, **{theirs: {**lms.row(theirs), "job": "C"}})
+    made.settle()
+    (lost,) = [c for c in changes(made, "job") if c.lost is not None]
+    assert (lost.lost, lost.lost_by) == ("C", "lms")
+    undo(made.engine, lost.id, "kim")
+    made.sync()
+    assert made.record().values["job"] == "cook"
+    assert lms.row(theirs)["job"] == "C"
+    assert made.vendors["hr"].row(mine)["job"] == "cook"
 
 
 def test_an_undo_is_newer_than_what_was_seen_before() -> None:

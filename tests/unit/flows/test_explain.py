@@ -1,0 +1,126 @@
+"""Of each field: which system, which change, which rule, what it replaced, and what was answered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from syncengine.flows.capture import notice
+from syncengine.flows.explain import explain, select_history
+from tests.support.bench import Bench
+from tests.support.people import FIELDS, HR, anna, duo
+
+
+def told(made: Bench, field: str = "job") -> dict[str, Any]:
+    """What is explained of a field of the only record."""
+    (found,) = explain(made.engine, made.record().id, field)["fields"]
+    return dict(found)
+
+
+def rule(made: Bench, system: str, field: str = "job") -> str:
+    """Where the rule of a field stands."""
+    return str(made.engine.project.entities["person"].systems[system].rules[field].position)
+
+
+def test_the_first_value_names_the_rule_of_its_field_and_the_event_that_showed_it() -> None:
+    """A record is made of a row: each field has its own rule, and the listing in which it was seen; the write that made
+    the other row is told with what its vendor said."""
+    made = duo()
+    mine, _ = anna(made)
+    found = told(made)
+    (first,) = found["changes"]
+    assert (first["old"], first["new"], first["from"]) == (None, "dev", "hr")
+    assert (first["policy"], first["rule"]) == ("create: in", rule(made, "hr"))
+    event = first["event"]
+    assert (event["source"], event["connection"], event["external_id"]) == ("scan", "hr", mine)
+    assert event["at"] <= first["at"]
+    (write,) = found["writes"]
+    assert (write["to"], write["action"], write["value"]) == ("lms", "create", "dev")
+    assert (write["rule"], write["answer"]) == (rule(made, "lms"), "accepted")
+    assert write["answered_at"] > write["at"]
+    assert found["because"] == first
+
+
+@pytest.mark.parametrize(
+    ("how", "source"), [("scan", "scan"), ("poll", "poll"), ("notice", "read")]
+)
+def test_a_change_names_how_it_was_seen(how: str, source: str) -> None:
+    """A change feed, a listing, or a single read after a webhook, which is named too."""
+    made = duo(hr={"poll": True})
+    mine, _ = anna(made)
+    made.poll("hr")
+    made.vendors["hr"].edit(mine, job="lead")
+    if how == "notice":
+        notice(made.engine, "hr", "people", mine, "w1")
+    else:
+        getattr(made, how)("hr")
+    made.settle()
+    last = told(made)["changes"][-1]
+    assert (last["old"], last["new"], last["rule"]) == ("dev", "lead", rule(made, "hr"))
+    assert last["event"]["source"] == source
+    announced = last["event"]["notice"]
+    assert (announced and announced["source"]) == ("webhook" if how == "notice" else None)
+
+
+def test_what_a_vendor_makes_of_a_value_is_told() -> None:
+    """The answer of a write says which values the vendor keeps in a spelling of its own, not those of sensitive
+    fields."""
+
+    def shout(row: dict[str, Any]) -> None:
+        row.update({n: str(row[n]).upper() for n in ("name", "job") if row.get(n)})
+
+    fields = FIELDS.replace("name: {type: string}", "name: {type: string, sensitive: true}")
+    made = duo(lms={"shape": shout}, fields=fields)
+    anna(made)
+    (write,) = told(made)["writes"]
+    assert write["answer"] == "accepted; it keeps job as 'DEV'"
+
+
+@pytest.mark.parametrize(
+    ("fault", "answer"),
+    [("drop", "no answer came; a later read shows it"), ("refuse", "status 422: not allowed")],
+)
+def test_what_became_of_a_write_is_told(fault: Any, answer: str) -> None:
+    """A write whose answer was lost says how it was proved, one that was refused says by what."""
+    made = duo()
+    mine, _ = anna(made)
+    made.vendors["hr"].edit(mine, job="lead")
+    made.vendors["lms"].fault("update", fault)
+    made.sync()
+    assert told(made)["writes"][-1]["answer"] == answer
+
+
+def test_a_default_and_a_derived_value_name_where_they_stand() -> None:
+    """A value that no system gave is that of the field's default."""
+    fields = FIELDS.replace("name: {type: string}", "name: {type: string, default: Nobody}")
+    made = duo(fields=fields, hr_system=HR.replace("name: name, ", ""))
+    made.vendors["hr"].add(email="anna@x.de", job="dev")
+    made.sync()
+    (first, *_) = told(made, "name")["changes"]
+    declared = made.engine.project.entities["person"].fields["name"]
+    assert (first["new"], first["policy"], first["rule"]) == (
+        "Nobody",
+        "default",
+        str(declared.position),
+    )
+
+
+def test_lost_values_of_all_records_are_listed_the_newest_first() -> None:
+    """Whatever a merge decided against is in one list, whosever record it was."""
+    made = duo(fields=FIELDS.replace("newest", "hr"))
+    hr, lms = made.vendors["hr"], made.vendors["lms"]
+    rows = {name: hr.add(email=f"{name}@x.de", name=name, job="dev") for name in ("anna", "ben")}
+    made.sync()
+    theirs = {row["name"]: i for i, row in lms.rows().items()}
+    for name in ("anna", "ben"):
+        hr.edit(rows[name], job="lead")
+        lms.edit(theirs[name], job=f"cook of {name}")
+        made.sync()
+    found = select_history(made.engine, lost=True, limit=10)
+    assert [(item["lost"], item["lost_by"], item["field"]) for item in found] == [
+        ("cook of ben", "lms", "job"),
+        ("cook of anna", "lms", "job"),
+    ]
+    assert [item["change"] for item in select_history(made.engine, True, 1)] == [found[0]["change"]]
+    assert len(select_history(made.engine, False, 100)) > len(found)
