@@ -79,7 +79,7 @@ def history(
             f"#{item['change']}",
             ui.cell(ui.clock(item["at"])[5:], "dim"),
             ui.cell(" ".join(part for part in (item["name"], item["field"]) if part), width=44),
-            ui.cell(_what(item), width=60),
+            ui.cell(_what(item), width=120),
             ui.cell(", ".join(w for w in (item["author"], item["policy"]) if w), "dim"),
         )
     ui.listed(rows, len(document), limit, "lost value" if lost else "change")
@@ -90,12 +90,12 @@ def history(
 def _what(change: dict[str, Any]) -> str:
     """``XL → M``; what was put aside, and whose it was."""
     old, new = ui.plain(change["old"]), ui.plain(change["new"])
-    what = f"{old} → {new}" if change["old"] != change["new"] else f"stays {new}"
     if not change["field"]:
-        what = new
-    if change["lost"] is not None:
-        what += f"; {ui.plain(change['lost'])} of {_whose(change)} was put aside"
-    return what
+        return new
+    what = f"{old} → {new}" if change["old"] != change["new"] else f"it stays {new}"
+    if change["lost"] is None:
+        return what
+    return f"{ui.plain(change['lost'])} of {_whose(change)} was put aside, {what}"
 
 
 def _whose(change: dict[str, Any]) -> str:
