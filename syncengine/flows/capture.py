@@ -233,7 +233,7 @@ def _finish(listing: _Listing, kind: str, before: ResourceState) -> Captured:
 def _unseen(
     engine: Engine, tx: Transaction, entity: str, system: System, listing: _Listing
 ) -> list[Link]:
-    """Links whose row a complete listing had to show and did not; outside its window nothing is missing."""
+    """Links whose row a complete listing had to show and did not; what reaches out of its window is never missing."""
     schedule = engine.project.connections[listing.connection].resources.get(listing.resource)
     if system.resource.archive or (schedule is not None and schedule.keep != "latest"):
         return []
@@ -241,11 +241,15 @@ def _unseen(
     window = _window(engine, listing)
     if window is None or not system.resource.dated:
         return links
-    dated = next((n for n, f in system.resource.fields.items() if f.type == "date"), None)
+    dated = [n for n, f in system.resource.fields.items() if f.type == "date"]
+    shown = (
+        (link, [str(v)[:10] for n in dated if (v := (link.row or {}).get(n))]) for link in links
+    )
     return [
-        link for link in links
-        if dated is not None and window.start <= str((link.row or {}).get(dated))[:10] <= window.end
-    ]  # fmt: skip
+        link
+        for link, days in shown
+        if days and window.start <= min(days) <= max(days) <= window.end
+    ]
 
 
 def nominate(

@@ -171,6 +171,9 @@ def _tie(
                 cancelled.append(replace(operation, state=OperationState.CANCELLED))
         elif rival.state is LinkState.MISSING:
             absorbed.append(rival.id)
+        elif rival.state in LIVE and rival.row is None and rival.dirty and not rival.need_get:
+            what = f"a row of {system.connection} that is gone to be let go"
+            return Correlation(replace(link, wait=Wait(place_free(rival), what)))
         elif rival.state in LIVE or rival.state is LinkState.UNLINKED:
             return Correlation(link, ask=ask(entity, link, parts, (record_id,), (rival.id,)))
     base = Base() if hits.made is None else inherited(system, hits.made)
@@ -178,6 +181,11 @@ def _tie(
         link, record_id=record_id, state=LinkState.LINKED, base=base, dirty=1, version=link.version
     )
     return Correlation(tied, None, tuple(absorbed), tuple(cancelled))
+
+
+def place_free(link: Link) -> str:
+    """What a link waits for that wants this one's row or place."""
+    return f"free:{link.connection}/{link.resource}/{link.external_id}"
 
 
 def inherited(system: System, operation: Operation) -> Base:

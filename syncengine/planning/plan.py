@@ -12,6 +12,7 @@ from syncengine.model.operation import Action
 from syncengine.model.values import ABSENT, Json, is_empty
 from syncengine.planning import questions
 from syncengine.planning.fields import Fields
+from syncengine.planning.identity import place_free
 from syncengine.planning.scene import Plan, Scene, unless_refused
 from syncengine.planning.sight import body_row
 
@@ -116,7 +117,7 @@ def _has(body: Mapping[str, Json], name: str) -> bool:
 def _row_gone(scene: Scene, link: Link) -> Plan:
     """A complete scan and a confirming read proved the row gone."""
     gone = replace(link, state=LinkState.GONE)
-    freed = frozenset({_place_free(link)})
+    freed = frozenset({place_free(link)})
     if scene.record.deleted or scene.system.on_missing == "keep":
         return Plan(gone, wakes=freed)
     recreated = scene.system.on_missing == "recreate"
@@ -128,20 +129,15 @@ def _row_gone(scene: Scene, link: Link) -> Plan:
             return Plan(fresh, wakes=freed, again=True)
         case "delete" if not _others_own(scene):
             if _unsent(scene):
-                return Plan(
-                    replace(link, state=LinkState.MISSING), cases=(questions.missing(scene, True),)
-                )
+                missing = replace(link, state=LinkState.MISSING)
+                return Plan(missing, cases=(questions.missing(scene, True),), wakes=freed)
             deleted = replace(scene.record, deleted=True, generation=scene.record.generation + 1)
             change = Change(scene.record.id, deleted.generation, "", old="", new="deleted",
                             connection=link.connection, rule=str(scene.system.position),
                             policy="on_missing: delete")  # fmt: skip
             return Plan(gone, record=deleted, changes=(change,), wakes=freed)
-    return Plan(replace(link, state=LinkState.MISSING), cases=(questions.missing(scene, False),))
-
-
-def _place_free(link: Link) -> str:
-    """What a link waits for that wants this one's row."""
-    return f"free:{link.connection}/{link.resource}/{link.external_id}"
+    missing = replace(link, state=LinkState.MISSING)
+    return Plan(missing, cases=(questions.missing(scene, False),), wakes=freed)
 
 
 def _others_own(scene: Scene) -> bool:
@@ -172,7 +168,7 @@ def _leave(scene: Scene, link: Link) -> Plan:
             reading.operation(Action.DELETE, {}, link.external_id), expected=expected
         )
         return unless_refused(scene, Plan(link, operation=operation))
-    freed = frozenset({_place_free(link)}) if scene.record.deleted else frozenset()
+    freed = frozenset({place_free(link)}) if scene.record.deleted else frozenset()
     read = Plan(link, wakes=freed) if scene.record.deleted else reading.plan()
     if read.record is not None:
         return replace(read, again=True)

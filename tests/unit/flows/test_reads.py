@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from syncengine.flows.rows import Read, store
 from syncengine.flows.sync import sync
 from syncengine.model.link import LinkState
 from tests.support.bench import Bench
-from tests.support.people import COLUMNS, HR, MAPPED, anna, duo
+from tests.support.people import COLUMNS, FIELDS, HR, MAPPED, anna, duo
 
 DELETES = HR.replace("flow: both", "flow: both, on_missing: delete")
 
@@ -324,6 +325,30 @@ def test_without_a_single_read_a_late_row_is_left_to_the_next_listing() -> None:
     assert made.record().values["job"] == "dev"
     assert not made.read(lambda tx: tx.connection("hr")).failures
     assert sync(made.engine, record=made.record().id)["converged"]
+
+
+@pytest.mark.parametrize("until", [0, 40])
+def test_what_reaches_out_of_the_window_is_never_missing(until: int) -> None:
+    """A row that a listing shows no more is gone only if all its days are within the window: the vendor may list by
+    the first day or by the last."""
+    days = {"day": "date", "until": "date"}
+    abilities = {**NO_GET, "types": days, "columns": (*COLUMNS, *days), "dated": True}
+    fields = f"{FIELDS}  day: {{type: date}}\n  until: {{type: date}}\n"
+    made = duo(
+        hr=abilities,
+        fields=fields,
+        hr_system=IN.replace("job: job", "job: job, day: day, until: until"),
+    )
+    hr, first = made.vendors["hr"], date.fromisoformat(made.engine.today)
+    hr.add(email="ben@x.de", name="Ben", day=str(first), until=str(first))
+    last = str(first + timedelta(days=until))
+    mine = hr.add(email="anna@x.de", name="Anna", day=str(first), until=last)
+    made.sync()
+    hr.remove(mine)
+    for _ in range(2):
+        made.scan("hr")
+        made.settle()
+    assert len(made.records()) == (2 if until else 1)
 
 
 def test_a_row_seen_during_the_listing_is_not_nominated() -> None:

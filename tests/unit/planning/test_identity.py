@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -97,6 +98,17 @@ def test_a_link_that_stands_for_no_row_gives_its_place_up(state: LinkState) -> N
     """Rule 12: the row takes the place of a link whose row was not made yet, waits, or is gone."""
     made = told(Hits(records={SCOPE: ["r1"]}, links={"r1": [rival(state)]}))
     assert (made.absorbed, made.link.record_id) == (("k9",), "r1")
+
+
+def test_a_link_whose_row_is_gone_is_waited_for() -> None:
+    """A place that is about to be let go is no reason to ask; one whose row is only not read yet is."""
+    gone = replace(rival(LinkState.LINKED), external_id="7", dirty=1)
+    made = told(Hits(records={SCOPE: ["r1"]}, links={"r1": [gone]}))
+    assert (made.ask, made.link.record_id) == (None, None)
+    assert made.link.wait is not None
+    assert made.link.wait.key == "free:lms/people/7"
+    unread = replace(gone, need_get=True)
+    assert told(Hits(records={SCOPE: ["r1"]}, links={"r1": [unread]})).ask is not None
 
 
 def test_a_pending_create_is_cancelled() -> None:
