@@ -73,6 +73,18 @@ def test_absences_of_all_years_that_the_window_touches(world: World) -> None:
     assert world.counted("hakuna")[0] - before == connector.pages("absences", 2, window) == 2
 
 
+def test_an_absence_that_reaches_into_the_window_is_shown(world: World) -> None:
+    """What began before the window or ends after it is there, and what only touches its outside is not."""
+    connector = world.connect("hakuna")
+    for first, last in ((-70, -60), (60, 70), (-90, 90), (-70, -61), (61, 70)):
+        days = {"start_date": str(DAY + timedelta(first)), "end_date": str(DAY + timedelta(last))}
+        values = {"user_id": 4, "absence_type_id": 1, **days}
+        world.sandbox.mutate("hakuna", "absences", "create", None, values)
+    made = [str(row["id"]) for row in world.sandbox.state("hakuna", "absences")[-5:]]
+    shown = {i.external_id for page in connector.scan("absences", "4", AROUND) for i in page.items}
+    assert shown == {f"4/{name}" for name in made[:3]}
+
+
 def test_a_recurring_absence_is_one_row_each_time(world: World) -> None:
     """A weekly half day over three weeks is four rows with a day each, in one shape."""
     connector = world.connect("hakuna")

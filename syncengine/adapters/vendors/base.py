@@ -98,7 +98,7 @@ class RestConnector:
         bound = self._bound(resource)
         if bound.spec.parent and parent is None:
             raise Bug(f"{resource} are listed below one of {bound.spec.parent}")
-        if bound.spec.dated and not bound.declared.day and window is None:
+        if bound.spec.dated and not bound.declared.days and window is None:
             raise Bug(f"{resource} are listed for a window of dates")
         if bound.declared.listing and window is not None:
             with fitting(f"GET {bound.declared.path}"):
@@ -106,7 +106,7 @@ class RestConnector:
             yield Page(bound.items(rows, parent))
             return
         for query in bound.queries(window):
-            for items in self._listing(bound, parent, query):
+            for items in bound.standing(self._listing(bound, parent, query)):
                 yield Page(bound.within(items, window))
 
     def poll(self, resource: str, cursor: str | None) -> Iterator[Page]:

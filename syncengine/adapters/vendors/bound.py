@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from datetime import tzinfo
@@ -143,12 +143,28 @@ class Bound:
         return Item(f"{parent}/{own}", row, parent, fault or None)
 
     def within(self, items: Sequence[Item], window: Window | None) -> Sequence[Item]:
-        """Items whose day lies within, where no parameter of the vendor sees to that; and those with a fault."""
-        day = self.declared.day
-        if not day or window is None:
+        """Items whose days reach into it, where no parameter of the vendor sees to that; and those with a fault."""
+        if not self.declared.days or window is None:
             return items
-        first, last = window.start, window.end
-        return [i for i in items if i.fault or first <= str(i.row.get(day))[:10] <= last]
+        first, last = self.declared.days
+        return [
+            i for i in items
+            if i.fault or (str(i.row.get(first))[:10] <= window.end and str(i.row.get(last))[:10] >= window.start)
+        ]  # fmt: skip
+
+    def standing(self, pages: Iterable[Sequence[Item]]) -> Iterator[Sequence[Item]]:
+        """Items that give way come last, and only those whose id no other has."""
+        gives_way = self.declared.gives_way
+        if gives_way is None:
+            yield from pages
+            return
+        shown, held = set[str](), dict[str, Item]()
+        for items in pages:
+            over = {id(i): i for i in items if not i.fault and gives_way(i.row)}
+            held |= {i.external_id: i for i in over.values()}
+            shown |= {i.external_id for i in items if id(i) not in over}
+            yield [i for i in items if id(i) not in over]
+        yield [item for name, item in held.items() if name not in shown]
 
     def written(self, answer: Any, parent: str | None, otherwise: str = "") -> Written | None:
         """What the answer to a write shows; ``otherwise``: the external id if it shows none."""

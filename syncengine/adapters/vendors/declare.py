@@ -47,6 +47,9 @@ POST). Raises Rejected for what the vendor has no way to do."""
 Unfold = Callable[[Any], Iterable[Any]]
 """A row as listed -> rows as we count them: a tree made flat, what recurs taken apart, what is none left out."""
 
+GivesWay = Callable[[Row], bool]
+"""Whether a row counts only where no other of the same id does."""
+
 Look = Callable[[str, Mapping[str, str]], Json]
 """GET a path below the base URL with a query; None for a 404."""
 
@@ -88,13 +91,13 @@ class Resource:
     do so together, with spaces between; ``only``: the external id of a resource that is one object.
     ``holds_parent``: the field of rows and bodies with the parent's id; then external ids are
     ``<parent>/<id>``. ``acts_for``: the query parameter that names the parent. ``window``: query parameters
-    of first and last day, ``year``: that of one year; ``day``: the field by which days are told where no
-    parameter does. ``fixed``: query of each listing; ``given``: query parameter -> option. ``changed``:
+    of first and last day, ``year``: that of one year; ``days``: the fields of first and last day where no
+    parameter cuts to the window. ``fixed``: query of each listing; ``given``: query parameter -> option. ``changed``:
     the stamp of the change feed and the query parameter of that name. ``narrow``: query parameter -> field of
     a create's body, for finding it again. ``wrapped``: the member of a write's answer that holds the row;
     ``boxed``: the member of a single read's answer that holds a list of it. ``verb``: of an update.
     ``ids_by_name``: list field whose items need ids -> path of an answer that has them by name. ``empty_404``:
-    a listing without rows is a 404.
+    a listing without rows is a 404. ``gives_way``: where rows may share an id.
     """
 
     spec: ResourceSpec
@@ -108,7 +111,7 @@ class Resource:
     acts_for: str = ""
     window: tuple[str, str] | None = None
     year: str = ""
-    day: str = ""
+    days: tuple[str, str] | None = None
     fixed: Mapping[str, str] = field(default_factory=dict)
     given: Mapping[str, str] = field(default_factory=dict)
     changed: str = ""
@@ -121,6 +124,7 @@ class Resource:
     shape: Shape = as_it_is
     steps: Steps = one_call
     unfold: Unfold = as_listed
+    gives_way: GivesWay | None = None
     listing: Listing | None = None
     single: Single | None = None
 

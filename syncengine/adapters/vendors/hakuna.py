@@ -233,7 +233,7 @@ ABSENCES: Final = Resource(
     holds_parent="user_id",
     acts_for="user_id",
     year="year",
-    day="start_date",
+    days=("start_date", "end_date"),
     shape=absence,
     unfold=single_days,
 )

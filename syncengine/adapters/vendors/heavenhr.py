@@ -135,7 +135,7 @@ TIME_TRACKINGS: Final = Resource(
     path="/employees/{parent}/timetracking",
     paging=Numbered(_SIZE, counted=False),
     holds_parent="employeeId",
-    day="requestDate",
+    days=("requestDate", "requestDate"),
     narrow={"requestDate": "requestDate"},
     wrapped="timeTracking",
     empty_404=True,

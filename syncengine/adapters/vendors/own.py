@@ -89,7 +89,7 @@ def _named(resource: Resource) -> Iterator[tuple[str, str]]:
         "search": [name for key in spec.keys for name in key],
         "narrow": resource.narrow.values(),
         "changed": [resource.changed] if resource.changed else (),
-        "day": [resource.day] if resource.day else (),
+        "days": resource.days or (),
     }
     for what, names in told.items():
         yield from ((what, name) for name in names)
