@@ -31,6 +31,7 @@ _SAMPLES: Final[Mapping[TypeName, tuple[Json, ...]]] = {
     "boolean": (True, False),
     "duration": (60, 0, 61),
     "object": ({"a": 1},),
+    "list": (["a"],),
 }
 
 

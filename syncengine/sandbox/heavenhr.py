@@ -182,9 +182,7 @@ class HeavenHR(Vendor):
         rows, _ = listed(call, table.page, len(table))
         if not rows:
             return Reply(200, {"data": []})
-        root, *departments = rows
-        children = [{**row, "children": []} for row in departments]
-        return Reply(200, {"data": [{**root, "children": children}]})
+        return Reply(200, {"data": [_tree(rows[0], rows[1:], rows[0]["id"])]})
 
     # Employees
 
@@ -386,6 +384,13 @@ class HeavenHR(Vendor):
             },
             moment - timedelta(days=30) + timedelta(milliseconds=1500 * person.place),
         )
+
+
+def _tree(row: Row, others: list[Row], top: str) -> Row:
+    """A unit with those below it; ``above`` names the one that a unit is below, else it is below the top."""
+    below = [other for other in others if other.get("above", top) == row["id"]]
+    shown = {name: value for name, value in row.items() if name != "above"}
+    return {**shown, "children": [_tree(child, others, top) for child in below]}
 
 
 def _stamp(moment: datetime) -> str:

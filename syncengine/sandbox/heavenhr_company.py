@@ -69,6 +69,8 @@ class Company:
         if resource == "absences":
             names = ("employeeId", "startDate", "endDate", "absenceType")
             row["key"] = ",".join(str(row[name]) for name in names)
+            if row["key"] in self.tables[resource]:
+                row["key"] += f" ({len(self.tables[resource])})"
         return self.tables[resource].add(row)
 
     # Answers

@@ -35,11 +35,15 @@ def test_the_tree_of_organizations_is_flat(world: World) -> None:
 
 
 def test_a_deep_tree_is_flat() -> None:
-    """Children of children come too, each once."""
-    tree = {"id": "a", "children": [{"id": "b", "children": [{"id": "c"}]}, {"id": "d"}]}
-    assert [(r["id"], r["parentId"]) for r in flat(tree)] == [
-        ("a", None), ("b", "a"), ("d", "a"), ("c", "b"),
+    """Children of children come too, each once, and units of one name are told apart by what is above them."""
+    team, sales = {"id": "c", "name": "Team A"}, {"id": "b", "name": "Sales"}
+    below = [{**sales, "children": [team]}, {**team, "id": "d"}, {"id": "e", "name": "Team B"}]
+    shown = list(flat({"id": "a", "name": "Alpenblick AG", "children": below}))
+    assert [(r["id"], r["parentId"], r["distinctName"]) for r in shown] == [
+        ("a", None, "Alpenblick AG"), ("b", "a", "Sales"), ("d", "a", "Team A"),
+        ("e", "a", "Team B"), ("c", "b", "Sales / Team A"),
     ]  # fmt: skip
+    assert [r["name"] for r in shown].count("Team A") == 2
 
 
 def test_a_shift_of_several_days_is_several_rows(world: World) -> None:
@@ -75,6 +79,23 @@ def test_absences_are_known_by_whom_when_and_why(world: World) -> None:
     one = known[0]["employeeId"]
     below = rows(world, "employee_absences", one)
     assert below == [f"{one}/{row['key']}" for row in known if row["employeeId"] == one]
+
+
+@pytest.mark.parametrize("order", [["WITHDRAWN", "APPROVED"], ["APPROVED", "WITHDRAWN"]])
+def test_an_absence_that_was_asked_for_again_stands(world: World, order: list[str]) -> None:
+    """Of two absences with one id the one that was not withdrawn is shown, whichever comes first; alone, the one that
+    was withdrawn is."""
+    known = world.sandbox.state("heavenhr", "absences")
+    for row in known:
+        world.sandbox.mutate("heavenhr", "absences", "delete", row["key"])
+    for status in order:
+        again = {k: v for k, v in known[0].items() if k != "key"} | {"status": status}
+        world.sandbox.mutate("heavenhr", "absences", "create", values=again)
+    other = {k: v for k, v in known[1].items() if k != "key"} | {"status": "WITHDRAWN"}
+    world.sandbox.mutate("heavenhr", "absences", "create", values=other)
+    pages = world.connect("heavenhr").scan("absences", None, AROUND)
+    shown = [(i.external_id, i.row["status"]) for page in pages for i in page.items]
+    assert shown == [(known[0]["key"], "APPROVED"), (known[1]["key"], "WITHDRAWN")]
 
 
 def test_periods_and_salaries(world: World) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
@@ -19,16 +20,25 @@ _STATUSES: Final = "PLANNED,REQUESTED,APPROVED,REJECTED,WITHDRAWN"
 
 
 def flat(root: Any) -> Iterator[Any]:
-    """A tree of organizations as rows, each with the id of the one above it; what hangs there and is no list of
-    organizations is a row that does not fit."""
-    waiting: list[tuple[Any, Json]] = [(root, None)]
-    for node, above in waiting:
-        if isinstance(node, dict):
-            below = node.get("children") or []
-            below = below if isinstance(below, list) else [below]
-            waiting += [(child, node.get("id")) for child in below]
-            node = {**{k: v for k, v in node.items() if k != "children"}, "parentId": above}
-        yield node
+    """A tree of organizations as rows, each with the id of the one above it, and with a name that tells units of one
+    name apart: the names on the way from the top, which is the company, go before it. What hangs there and is no list
+    of organizations is a row that does not fit."""
+    waiting: list[tuple[Any, Json, tuple[str, ...]]] = [(root, None, ())]
+    named: list[tuple[dict[str, Any], tuple[str, ...]]] = []
+    for node, above, way in waiting:
+        if not isinstance(node, dict):
+            yield node
+            continue
+        own = (*way, str(node.get("name")))
+        below = node.get("children") or []
+        below = below if isinstance(below, list) else [below]
+        waiting += [(child, node.get("id"), () if node is root else own) for child in below]
+        named.append(
+            ({**{k: v for k, v in node.items() if k != "children"}, "parentId": above}, own)
+        )
+    bearers = Counter(way[-1] for _, way in named)
+    for row, way in named:
+        yield {**row, "distinctName": way[-1] if bearers[way[-1]] < 2 else " / ".join(way)}
 
 
 def shift(look: Look, _parent: str, own: str, listed: Row | None) -> dict[str, Any] | None:
@@ -44,6 +54,12 @@ def salary(row: dict[str, Json]) -> None:
     """An object in the example, a list of one in the table."""
     if isinstance(row.get("salary"), list):
         row["salary"] = next(iter(row["salary"]), None)
+
+
+def over(row: Row) -> bool:
+    """An absence that was requested again stands for the one that was withdrawn or rejected before: both have the
+    same employee, days and type, and so the same id."""
+    return row.get("status") in ("WITHDRAWN", "REJECTED")
 
 
 def budget(sent: dict[str, Json], _current: Row) -> Sequence[Step]:
@@ -64,7 +80,10 @@ COMPANY: Final = Resource(
 ORGANIZATIONS: Final = Resource(
     _read_only(
         "organizations",
-        {**reads("string", "id", "name", "pathName", "parentId"), **reads("list", "headsOfUnit")},
+        {
+            **reads("string", "id", "name", "pathName", "parentId", "distinctName"),
+            **reads("list", "headsOfUnit"),
+        },
     ),
     path="/company/organizations",
     paging=Whole("data"),
@@ -211,6 +230,7 @@ ABSENCES: Final = Resource(
     window=_DAYS,
     fixed={"status": _STATUSES},
     empty_404=True,
+    gives_way=over,
 )
 
 EMPLOYEE_ABSENCES: Final = Resource(
@@ -222,6 +242,7 @@ EMPLOYEE_ABSENCES: Final = Resource(
     window=_DAYS,
     fixed={"status": _STATUSES},
     empty_404=True,
+    gives_way=over,
 )
 
 ABSENCE_BUDGETS: Final = Resource(

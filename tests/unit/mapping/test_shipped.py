@@ -57,6 +57,7 @@ def test_every_two_way_rule_is_one() -> None:
         *(("time_entry", c, f) for c in ("hakuna", "heavenhr") for f in (
             "person", "date", "start", "end", "category", "project", "note")),
         ("time_entry", "heavenhr", "status"),
+        *(("training_record", "haekka", f) for f in ("person", "training")),
         *(("training_record", "weekly10", f) for f in (
             "person", "training", "started_at", "completed_at")),
     }  # fmt: skip
@@ -80,11 +81,13 @@ def test_who_is_known_where() -> None:
         ({}, True),
         ({"job_status": "HIRED", "end_date": TODAY}, True),
         ({"job_status": "HIRED", "end_date": "2026-11-21"}, False),
+        ({"job_status": "HIRED", "start_date": TODAY}, True),
+        ({"job_status": "HIRED", "start_date": "2026-11-23"}, False),
         ({"job_status": "LEFT"}, False),
     ],
 )
 def test_who_is_active(values: dict[str, Json], active: bool) -> None:
-    """People are active until they have left or their last day is over."""
+    """People are active from their first day until they have left or their last day is over."""
     person = shipped().entities["person"]
     assert person.values(Record("p", "person", values), World(TODAY))["active"] is active
     assert person.uses_today
