@@ -389,8 +389,9 @@ class HeavenHR(Vendor):
 def _tree(row: Row, others: list[Row], top: str) -> Row:
     """A unit with those below it; ``above`` names the one that a unit is below, else it is below the top."""
     below = [other for other in others if other.get("above", top) == row["id"]]
+    children = [_tree(child, [] if child["id"] == row["id"] else others, top) for child in below]
     shown = {name: value for name, value in row.items() if name != "above"}
-    return {**shown, "children": [_tree(child, others, top) for child in below]}
+    return {**shown, "children": children}
 
 
 def _stamp(moment: datetime) -> str:
