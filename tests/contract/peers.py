@@ -200,11 +200,14 @@ MORE: dict[str, tuple[str, More]] = {
             "absenceType": "HOLIDAY", "status": "APPROVED",
         },
     ),
-    "heiaheia/reports": (
-        "reports",
-        lambda n, parent: {
-            "organisation_id": int(parent), "generated_at": _day(n), "survey": _survey(_day(n)),
-        },
+    **dict.fromkeys(
+        ("heiaheia/reports", "heiaheia/report_details"),
+        (
+            "reports",
+            lambda n, parent: {
+                "organisation_id": int(parent), "generated_at": _day(n), "survey": _survey(_day(n)),
+            },
+        ),
     ),
 }  # fmt: skip
 """Of what the sandbox has too few rows for several pages: the table, and a row more."""

@@ -82,6 +82,29 @@ def test_only_viewed_reports_are_listed_and_their_keys_stay_here(world: World) -
     assert not any(key in shown for key in keys)
 
 
+def test_one_organisation_tells_its_features(world: World) -> None:
+    """Asked for by itself, an organisation shows its counts and what it has booked besides."""
+    connector = world.connect("heiaheia")
+    (item,) = listed(connector, "organisation_details", BIG)
+    assert (item.external_id, str(item.row["id"])) == (f"{BIG}/details", BIG)
+    assert item.row["feature_tags"] == []
+    (counts,) = listed(connector, "stats", BIG)
+    figures = {name: counts.row[name] for name in counts.row if name.endswith("count")}
+    assert figures.items() <= item.row.items()
+    assert len(figures) == 5
+
+
+def test_what_is_told_about_a_report(world: World) -> None:
+    """Beside its data a report has a description, read with its key, which is in no row."""
+    connector = world.connect("heiaheia")
+    item = listed(connector, "report_details", BIG)[0]
+    full = connector.get("report_details", item.external_id)
+    assert full is not None
+    assert full.row["about"] == {"original": True, "teams": [], "tags": []}
+    keys = {str(r["data_instance"]["id"]) for r in world.sandbox.state("heiaheia", "reports")}
+    assert not any(key in repr(full.row) for key in keys)
+
+
 def test_a_report_is_read_with_one_call_after_its_listing(world: World) -> None:
     """Whoever listed a report reads it with one call; another process looks for it first."""
     connector = world.connect("heiaheia")

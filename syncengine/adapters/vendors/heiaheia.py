@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from functools import partial
 from typing import Any, Final
 
 from syncengine.adapters.rest.auth import MagicToken
@@ -13,6 +14,7 @@ from syncengine.model.values import Json, Row
 from syncengine.ports import Window
 
 _ROOT: Final = "/admin/v1/documents/organisations"
+_REPORTS: Final = "/reports/v1/documents/reports"
 _SIZE: Final = 500
 _PAGES: Final = Numbered(_SIZE, False, first=1, names=("page", "per_page"), rows="items")
 
@@ -76,8 +78,11 @@ def report(row: dict[str, Json]) -> None:
         row |= {name: survey.get(name) for name in ("title", "started_at", "ends_on", "closed")}
 
 
-def full_report(look: Look, parent: str, own: str, listed: Row | None) -> dict[str, Any] | None:
-    """A report with its data. One that was listed by another process is looked for in the listing first."""
+def below_report(
+    member: str, suffix: str, look: Look, parent: str, own: str, listed: Row | None
+) -> dict[str, Any] | None:
+    """A report, and as ``member`` what its key opens. One that was listed by another process is looked for in the
+    listing first."""
     if listed is None:
         before: list[Any] = []
         for rows, _ in _PAGES.walk(look, f"{_ROOT}/{parent}/reports", {"viewed": "true"}):
@@ -87,11 +92,11 @@ def full_report(look: Look, parent: str, own: str, listed: Row | None) -> dict[s
             before = rows
     if listed is None:
         return None
-    data = look(f"/reports/v1/documents/reports/{listed['data_instance']['id']}/full_data", {})
+    data = look(f"{_REPORTS}/{listed['data_instance']['id']}{suffix}", {})
     if not isinstance(data, dict):
         raise TypeError("the data of this report are no object")
     data.pop("id", None)
-    return {**listed, "full_data": data}
+    return {**listed, member: data}
 
 
 def _below(name: str, **more: Any) -> ResourceSpec:
@@ -115,20 +120,29 @@ ORGANISATIONS: Final = Resource(
 )
 """Whether one is there is told by the listings alone: where access was withdrawn a single read is refused."""
 
-STATS: Final = Resource(
+_COUNTS: Final = reads(
+    "integer", "total_membership_count", "hh_core_total_membership_count",
+    "hh_core_accepted_membership_count", "app_use_count", "app_monthly_use_count",
+)  # fmt: skip
+
+DETAILS: Final = Resource(
     _below(
-        "stats",
+        "organisation_details",
         single_get=False,
-        fields=reads(
-            "integer", "total_membership_count", "hh_core_total_membership_count",
-            "hh_core_accepted_membership_count", "app_use_count", "app_monthly_use_count",
-        ),
+        fields={**ORGANISATIONS.spec.fields, **_COUNTS, **reads("list", "feature_tags")},
     ),
+    path=f"{_ROOT}/{{parent}}",
+    only="details",
+    holds_parent="organisation_id",
+)
+
+STATS: Final = Resource(
+    _below("stats", single_get=False, fields=_COUNTS),
     path=f"{_ROOT}/{{parent}}/stats",
     only="stats",
     holds_parent="organisation_id",
     shape=stats,
-)  # fmt: skip
+)
 
 ENERGY_LEVELS: Final = Resource(
     _below(
@@ -153,27 +167,33 @@ ENERGY_LEVELS: Final = Resource(
     single=energy_level,
 )
 
-REPORTS: Final = Resource(
-    _below(
-        "reports",
-        archive=True,
-        fields={
-            **reads("integer", "id"),
-            **reads("boolean", "viewed", "sub_report", "closed"),
-            **reads("string", "sub_report_business_id", "title"),
-            **reads("datetime", "first_viewed_at", "generated_at", "started_at"),
-            **reads("date", "ends_on"),
-            **reads("object", "full_data", listed=False),
-        },
-    ),
-    path=f"{_ROOT}/{{parent}}/reports",
-    item="/reports/v1/documents/reports/{id}/full_data",
-    holds_parent="organisation_id",
-    fixed={"viewed": "true"},
-    paging=_PAGES,
-    shape=report,
-    single=full_report,
-)
+_REPORT: Final = {
+    **reads("integer", "id"),
+    **reads("boolean", "viewed", "sub_report", "closed"),
+    **reads("string", "sub_report_business_id", "title"),
+    **reads("datetime", "first_viewed_at", "generated_at", "started_at"),
+    **reads("date", "ends_on"),
+}
+
+
+def _reports(name: str, member: str, suffix: str = "") -> Resource:
+    """Reports with one thing more."""
+    fields = {**_REPORT, **reads("object", member, listed=False)}
+    return Resource(
+        _below(name, archive=True, fields=fields),
+        path=f"{_ROOT}/{{parent}}/reports",
+        item=f"{_REPORTS}/{{id}}{suffix}",
+        holds_parent="organisation_id",
+        fixed={"viewed": "true"},
+        paging=_PAGES,
+        shape=report,
+        single=partial(below_report, member, suffix),
+    )
+
+
+REPORTS: Final = _reports("reports", "full_data", "/full_data")
+
+REPORT_DETAILS: Final = _reports("report_details", "about")
 
 MEMBERSHIPS: Final = Resource(
     _below(
@@ -195,7 +215,7 @@ MEMBERSHIPS: Final = Resource(
 
 HEIAHEIA: Final = vendor(
     "heiaheia",
-    (ORGANISATIONS, STATS, ENERGY_LEVELS, REPORTS, MEMBERSHIPS),
+    (ORGANISATIONS, DETAILS, STATS, ENERGY_LEVELS, REPORTS, REPORT_DETAILS, MEMBERSHIPS),
     credentials=("email", "magic_token", "client_id", "client_secret"),
     health=_ROOT,
     login=MagicToken,
