@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from syncengine.adapters.sql.engine import make_engine
 from syncengine.adapters.sql.ledger import SqlLedger
@@ -48,6 +49,12 @@ def _load(settings: Settings) -> tuple[Project, dict[str, Vendor]]:
     vendors = vendors_of(settings.project, SHIPPED)
     catalog = {name: vendor.spec for name, vendor in vendors.items()}
     return load_project(settings.project, catalog, os.environ, settings.secrets_dir), vendors
+
+
+def has_ledger(settings: Settings) -> bool:
+    """Whether a store is there already; a file is not made by asking."""
+    path = settings.database_url.removeprefix("sqlite:///").partition("?")[0]
+    return path == settings.database_url or Path(path).exists()
 
 
 @contextmanager

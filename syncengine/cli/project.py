@@ -11,12 +11,16 @@ from typing import Annotated, Any
 
 import typer
 from rich.text import Text
+from sqlalchemy.exc import SQLAlchemyError
 
-from syncengine.bootstrap import load, open_engine
+from syncengine.bootstrap import has_ledger, load, open_engine
 from syncengine.cli import ui
 from syncengine.errors import ConfigInvalid, SyncengineError
+from syncengine.flows.plan import DOTS
+from syncengine.flows.scenes import seen_rows
 from syncengine.mapping import Project
-from syncengine.mapping.checks import LensVerdict, json_schema, lens_report, sample_faults
+from syncengine.mapping.checks import json_schema, sample_faults
+from syncengine.mapping.lenses import LensVerdict, Mirror, lens_report
 from syncengine.settings import Settings
 
 PANEL = "Project"
@@ -69,7 +73,7 @@ def check(
     online: Annotated[bool, typer.Option("--online", help="Ask every vendor, too.")] = False,
     as_json: ui.Json = False,
 ) -> None:
-    """Validate the project: every fault with its place, every rule tried out on samples.
+    """Validate the project: every fault with its place, every rule tried out on samples and on rows seen so far.
 
     Example: `syncengine check --online`. Exits 2 where the project is invalid, 1 where a vendor does not answer.
     """
@@ -91,16 +95,30 @@ def _examined(found: Settings, online: bool) -> dict[str, Any]:
         return {"valid": False, "faults": list(invalid.faults), "warnings": []}
     faults = sample_faults(project)
     answers = _ask(found) if online and not faults else {}
+    mirror, unread = _mirror(found)
     return {
         "valid": not faults,
         "faults": faults,
-        "warnings": _warnings(project, found),
+        "warnings": [*_warnings(project, found), *unread],
         "connections": {
             c.name: {"mode": c.mode, "off": c.off, "online": answers.get(c.name)}
             for c in project.connections.values()
         },
-        "rules": [_rule(verdict) for verdict in lens_report(project)],
+        "rules": [rule_document(project, verdict) for verdict in lens_report(project, mirror)],
+        "tried_on": sum(map(len, mirror.values())),
     }
+
+
+def _mirror(found: Settings) -> tuple[Mirror, list[str]]:
+    """Rows that the database knows, if there is one, and a warning where they cannot be read."""
+    if not has_ledger(found):
+        return {}, []
+    try:
+        with open_engine(found) as engine:
+            return seen_rows(engine), []
+    except (SyncengineError, SQLAlchemyError) as error:
+        why = type(error).__name__ if isinstance(error, SQLAlchemyError) else str(error)
+        return {}, [f"rules were tried on samples only, the database cannot be read: {why}"]
 
 
 def _warnings(project: Project, found: Settings) -> list[str]:
@@ -126,14 +144,23 @@ def _ask(found: Settings) -> dict[str, str]:
     return answers
 
 
-def _rule(verdict: LensVerdict) -> dict[str, Any]:
+def rule_document(project: Project, verdict: LensVerdict) -> dict[str, Any]:
+    """What ``check --json`` says of one rule; a sensitive value that was seen is dotted."""
+    loss = verdict.loss
+    hidden = project.entities[verdict.entity].fields[verdict.field].sensitive
+    example = None
+    if loss is not None:
+        shown = [DOTS if hidden and loss.seen else value for value in (loss.given, loss.back)]
+        example = {
+            "side": loss.side, "given": shown[0], "back": shown[1], "refused": loss.refused,
+        }  # fmt: skip
     return {
         "entity": verdict.entity,
         "connection": verdict.connection,
         "field": verdict.field,
         "verdict": verdict.verdict,
         "detail": verdict.detail,
-        "example": list(verdict.example) if verdict.example else None,
+        "example": example,
         "rule": str(verdict.position),
     }
 
@@ -144,6 +171,8 @@ def _show(document: dict[str, Any]) -> None:
         ui.aside().print(Text(fault, "red"), soft_wrap=True)
     if "rules" in document:
         _show_rules(document["rules"])
+        tried = ui.counted(document["tried_on"], "row") + " seen so far"
+        console.print(f"Tried on samples{f' and on {tried}' if document['tried_on'] else ''}.")
         console.print()
         for name, state in document["connections"].items():
             console.print(_connection_line(name, state))
@@ -168,27 +197,41 @@ def _connection_line(name: str, state: dict[str, Any]) -> Text:
 
 
 def _show_rules(rules: list[dict[str, Any]]) -> None:
-    """Where values flow both ways and come back as they were; each rule that loses something by itself."""
+    """Where values flow both ways and come back as they were, where one way only, and what the others lose."""
     console = ui.screen()
-    console.print("Both ways, nothing lost:", style="bold")
-    rows = ui.table("", "")
-    rows.show_header = False
-    same = [rule for rule in rules if rule["verdict"] == "two-way"]
-    for (entity, connection), group in groupby(same, lambda r: (r["entity"], r["connection"])):
-        fields = ", ".join(rule["field"] for rule in group)
-        rows.add_row(f"  {entity} ↔ {connection}", ui.cell(fields, "green"))
-    console.print(rows)
-    one_way = sum(1 for rule in rules if rule["verdict"] == "one-way")
-    console.print(f"One way only: {ui.counted(one_way, 'rule')}.")
-    for rule in rules:
-        if rule["verdict"] != "lossy":
-            continue
-        line = Text.assemble(("Lossy: ", "yellow"), f"{rule['rule']}: {rule['field']} in ")
-        line.append(f"{rule['connection']} loses {rule['detail']}")
-        if rule["example"]:
-            ours, back = (ui.plain(value, 60) for value in rule["example"])
-            line.append(f"; {ours} comes back as {back}")
-        console.print(line)
+    signs = {"": "↔", "in": "←", "out": "→"}
+    for heading, verdict in (("Both ways, nothing lost:", "two-way"), ("One way:", "one-way")):
+        alike = [rule for rule in rules if rule["verdict"] == verdict]
+        rows = ui.table("", "")
+        rows.show_header = False
+        for (entity, connection, detail), group in groupby(
+            sorted(alike, key=lambda r: (r["entity"], r["connection"], r["detail"])),
+            key=lambda r: (r["entity"], r["connection"], r["detail"]),
+        ):
+            fields = ", ".join(rule["field"] for rule in group)
+            rows.add_row(f"  {entity} {signs[detail]} {connection}", ui.cell(fields, "green"))
+        if alike:
+            console.print(heading, style="bold")
+            console.print(rows)
+    lossy = [rule for rule in rules if rule["verdict"] == "lossy"]
+    if lossy:
+        console.print("Both ways, something is lost:", style="bold")
+    for rule in lossy:
+        head = f"  {rule['entity']} ↔ {rule['connection']}"
+        line = Text.assemble(head, f"  {rule['field']} ", (f"loses {rule['detail']}", "yellow"))
+        line.append(_loss(rule["connection"], rule["example"]))
+        line.append(f"  {rule['rule']}", "dim")
+        console.print(line, soft_wrap=True)
+
+
+def _loss(connection: str, example: dict[str, Any] | None) -> str:
+    if example is None:
+        return ""
+    given, back = (ui.plain(example[key], 60) for key in ("given", "back"))
+    whose = "ours" if example["side"] == "ours" else f"of {connection}"
+    if example["refused"]:
+        return f": {given} ({whose}) cannot be written there"
+    return f": {given} ({whose}) comes back as {back}"
 
 
 def schema(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from syncengine.flows.engine import Engine
+from syncengine.flows.engine import Engine, utc_text
 from syncengine.mapping import Context, Entity
 from syncengine.model.key import Key, KeyKind
-from syncengine.model.link import Link
+from syncengine.model.link import Link, LinkState
 from syncengine.model.operation import Action, Operation, OperationState
 from syncengine.model.record import Record, World
 from syncengine.model.ref import Ref
@@ -60,6 +60,26 @@ def load_world(
     everyone = known.keys() | referred | set(tied.values())
     externals = tx.externals(everyone) if everyone else {}
     return World(engine.today, known, tied, externals)
+
+
+def seen_rows(engine: Engine, most: int = 200) -> dict[tuple[str, str], list[Context]]:
+    """(entity, connection) -> rows that are linked there, with their records; some, where there are many."""
+    found: dict[tuple[str, str], list[Context]] = {}
+    with engine.ledger.read() as tx:
+        for entity in engine.project.entities.values():
+            for name in entity.systems:
+                states = (LinkState.LINKED, LinkState.LEFT)
+                links = tx.select_links(entity.name, name, states, limit=most)
+                records = tx.records({link.record_id for link in links if link.record_id})
+                world = load_world(engine, tx, links, records)
+                found[entity.name, name] = [
+                    Context(
+                        name, world, records.get(k.record_id or ""), k.row, seen=utc_text(k.read_at)
+                    )
+                    for k in links
+                    if k.row is not None
+                ]
+    return found
 
 
 def _targets(engine: Engine, records: Iterable[Record]) -> set[str]:

@@ -1,27 +1,26 @@
-"""What ``check`` tries out: expressions on typed samples, rules as lenses, JSON Schema of the files."""
+"""What ``check`` tries out on typed samples: every expression; and the JSON Schema of the files."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from syncengine.errors import RowInvalid
 from syncengine.mapping.entities import expressions
 from syncengine.mapping.expressions import Env, Expression
-from syncengine.mapping.project import Entity, Project, System
-from syncengine.mapping.rule import Context, Field, Rule
+from syncengine.mapping.project import Project, System
+from syncengine.mapping.rule import Field
 from syncengine.mapping.schema import FILES
 from syncengine.model.record import Record, World
-from syncengine.model.ref import Position, Ref
 from syncengine.model.values import Json, Row, TypeName
 
-_TODAY: Final = "2026-11-22"
-_SEEN: Final = "2026-11-22T10:00:00Z"
+TODAY: Final = "2026-11-22"
+SEEN: Final = "2026-11-22T10:00:00Z"
 _SAMPLES: Final[Mapping[TypeName, tuple[Json, ...]]] = {
-    "string": ("a", "7", "ä ß"),
-    "text": ("a", "a\nb"),
+    "string": ("a", "7", "ä ß", " Ab "),
+    "text": ("a", "a\nb", " Ab "),
     "email": ("a@example.org",),
     "date": ("2026-11-21", "2026-11-23", "2024-02-29"),
     "datetime": ("2026-11-21T10:00:00Z", "2026-11-23T10:00:00.000001Z"),
@@ -33,20 +32,6 @@ _SAMPLES: Final[Mapping[TypeName, tuple[Json, ...]]] = {
     "object": ({"a": 1},),
     "list": (["a"],),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class LensVerdict:
-    """``detail``: what is lost, or why values flow one way only. ``example``: the smallest value of
-    ours (or of theirs) that does not come back, and what comes back; None where there is none."""
-
-    entity: str
-    connection: str
-    field: str
-    verdict: Literal["two-way", "lossy", "one-way"]
-    detail: str
-    example: tuple[Json, Json] | None
-    position: Position
 
 
 def json_schema() -> dict[str, dict[str, Any]]:
@@ -119,7 +104,7 @@ def _on_records(expression: Expression) -> Run:
 
 
 def _world(trial: _Trial) -> World:
-    return World(_TODAY, {record.id: record for record in trial.records.values()})
+    return World(TODAY, {record.id: record for record in trial.records.values()})
 
 
 def _trials(project: Project, expression: Expression) -> Iterator[_Trial]:
@@ -181,7 +166,7 @@ def _trial(
     shown: Mapping[tuple[str, str, str], Json],
     what: str,
 ) -> _Trial:
-    records = {name: Record(f"{name}-1", name, {}, created_at=_SEEN) for name in project.entities}
+    records = {name: Record(f"{name}-1", name, {}, created_at=SEEN) for name in project.entities}
     for name, record in records.items():
         own = {field: value for (entity, field), value in values.items() if entity == name}
         records[name] = replace(record, values=own)
@@ -189,63 +174,3 @@ def _trial(
     for (connection, resource, field), value in shown.items():
         rows.setdefault((connection, resource), {})[field] = value
     return _Trial(records, rows, what)
-
-
-def lens_report(project: Project) -> list[LensVerdict]:
-    """What each rule that flows keeps of a value: two-way, lossy, or one-way."""
-    return [
-        _verdict(project, entity, system, rule)
-        for entity in project.entities.values()
-        for system in entity.systems.values()
-        for rule in system.rules.values()
-        if rule.reads or rule.writes
-    ]
-
-
-def _verdict(project: Project, entity: Entity, system: System, rule: Rule) -> LensVerdict:
-    verdict: Literal["two-way", "lossy", "one-way"] = "two-way"
-    detail, example = "", None
-    if not (rule.reads and rule.writes):
-        verdict, detail = "one-way", "in" if rule.reads else "out"
-    else:
-        example = _counter_example(rule, _context(project, entity, system))
-        if example is not None or rule.lens.loses:
-            verdict = "lossy"
-            detail = rule.lens.loses or "some values do not come back"
-    return LensVerdict(
-        entity.name, system.connection, rule.field.name, verdict, detail, example, rule.position
-    )
-
-
-def _context(project: Project, entity: Entity, system: System) -> Context:
-    tied = {
-        (name, Ref(other.connection, other.resource.name, "1")): f"{name}-1"
-        for name, owner in project.entities.items()
-        for other in owner.systems.values()
-        if other.connection == system.connection
-    }
-    externals = {(record, system.connection): "1" for record in tied.values()}
-    values = {f.name: samples(f)[0] for f in entity.fields.values() if f.formula is None}
-    record = Record(f"{entity.name}-1", entity.name, values, created_at=_SEEN)
-    records = {
-        f"{name}-1": Record(f"{name}-1", name, {}, created_at=_SEEN) for name in project.entities
-    }
-    world = World(_TODAY, {**records, record.id: record}, tied, externals)
-    return Context(system.connection, world, record, seen=_SEEN)
-
-
-def _counter_example(rule: Rule, context: Context) -> tuple[Json, Json] | None:
-    """PutGet and GetPut on edge values, up to the declared equivalence; the first that fails."""
-    for value in (*samples(rule.field), None):
-        try:
-            raw = rule.encode(value, context)
-            back = rule.decode(raw, context)
-            if back != value and (
-                rule.lens.loses or not rule.same(raw, rule.encode(back, context))
-            ):
-                return value, back
-            if not rule.same(rule.encode(rule.decode(raw, context), context), raw):
-                return raw, rule.encode(rule.decode(raw, context), context)
-        except RowInvalid as error:
-            return value, str(error)
-    return None

@@ -134,6 +134,7 @@ def test_first_days(terminal: Terminal) -> None:
     terminal("plan --fresh", code=3, SYNCENGINE_MODE="observe")
     terminal("sync --plan 0123456789abcdef0123", code=1)
     terminal("sync", code=4)
+    terminal("check")
     terminal("plan")
     terminal("status")
     terminal("links list --unlinked")

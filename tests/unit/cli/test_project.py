@@ -7,6 +7,11 @@ from pathlib import Path
 import pytest
 
 from syncengine.cli import project
+from syncengine.flows.plan import DOTS
+from syncengine.mapping.lenses import LensVerdict, Loss
+from syncengine.mapping.rule import NOWHERE
+from tests.support.people import FIELDS
+from tests.unit.planning.parts import compiled
 
 MAPPINGS = Path(__file__).parents[3] / "mappings"
 
@@ -30,3 +35,14 @@ def test_an_installed_package_starts_with_its_own(
     monkeypatch.setattr(project, "files", lambda _: package)
     assert project.copy_starter(tmp_path / "mine") == ["one.yaml"]
     assert (tmp_path / "mine" / "one.yaml").read_text("utf-8") == "version: 1\n"
+
+
+@pytest.mark.parametrize(("seen", "shown"), [(True, DOTS), (False, "a")])
+def test_a_sensitive_value_that_was_seen_is_dotted(seen: bool, shown: str) -> None:
+    """A sample is shown as it is; what somebody's row holds is not."""
+    fields = FIELDS.replace("name: {type: string}", "name: {type: string, sensitive: true}")
+    made = compiled(fields=fields)
+    verdict = LensVerdict(
+        "person", "lms", "name", "lossy", "", Loss("ours", "a", "b", seen=seen), NOWHERE
+    )
+    assert project.rule_document(made, verdict)["example"]["given"] == shown

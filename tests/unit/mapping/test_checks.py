@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from syncengine.mapping.checks import json_schema, lens_report, sample_faults
+from syncengine.mapping.checks import json_schema, sample_faults
 from tests.unit.mapping.helpers import load, person
 
 FIELDS = """
@@ -51,26 +51,6 @@ derive:
     assert len(told) == 2
     assert "row.number is empty" in told[0]
     assert "born of person is empty" in told[1]
-
-
-def test_lenses_say_what_they_keep(tmp_path: Path) -> None:
-    """Each rule is two-way, lossy with what is lost and a value that shows it, or one-way."""
-    spelled = """
-name: name
-born: {field: born, flow: in}
-done: {field: done, codec: happened}
-state: {field: state, values: {open: [A, B]}}
-"""
-    verdicts = {v.field: v for v in lens_report(load(tmp_path, person=person(FIELDS, spelled)))}
-    assert verdicts["name"].verdict == "two-way"
-    assert verdicts["name"].example is None
-    assert (verdicts["born"].verdict, verdicts["born"].detail) == ("one-way", "in")
-    assert verdicts["done"].verdict == "lossy"
-    assert "when it happened" in verdicts["done"].detail
-    assert verdicts["done"].example is not None
-    assert verdicts["state"].verdict == "lossy"
-    assert verdicts["state"].example is not None
-    assert verdicts["state"].example[0] == "shut"
 
 
 def test_every_kind_of_file_has_a_schema() -> None:

@@ -9,7 +9,8 @@ import pytest
 
 from syncengine.adapters.vendors import CATALOG
 from syncengine.mapping import Context, Project, load_project
-from syncengine.mapping.checks import lens_report, sample_faults
+from syncengine.mapping.checks import sample_faults
+from syncengine.mapping.lenses import lens_report
 from syncengine.model.record import Record, World
 from syncengine.model.ref import Ref
 from syncengine.model.values import Json
