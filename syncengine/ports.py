@@ -163,11 +163,8 @@ class Transaction(Protocol):
     def links_of(self, record_ids: Collection[str]) -> list[Link]:
         """All links of these records."""
 
-    def row_ids(
-        self, connection: str, resource: str, after: str | None = None, limit: int = 0
-    ) -> list[str]:
-        """External ids of rows that are there, told who they are or not, in order, after one, at most ``limit``
-        (0: all)."""
+    def row_ids(self, connection: str, resource: str) -> list[str]:
+        """External ids of rows that are there, told who they are or not, in order."""
 
     def select_links(
         self,

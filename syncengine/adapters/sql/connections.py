@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import ColumnElement, select, update
-
+from syncengine.adapters.sql import tables as t
 from syncengine.adapters.sql.session import Session
-from syncengine.adapters.sql.tables import connections
+from syncengine.adapters.sql.stored import Values
 from syncengine.errors import ConfigInvalid
 from syncengine.model.connection import ConnectionState, ResourceState
 from syncengine.model.values import Json
 
-_c = connections.c
+_c = t.connections.c
+_PART = (_c.part,)
 _STATE = ""
 _BUDGET = "budget"
 _LEDGER = ""
@@ -28,26 +27,17 @@ class Connections(Session):
 
     def _part(self, name: str, part: str, lock: bool = False) -> Json:
         """The state kept there, {} if there is none. A lock holds the place even where nothing was."""
-        found = select(_c.state).where(_c.name == name, _c.part == part)
         if lock:
-            self._make_parts(name, [part])
-            found = found.with_for_update()
-        rows = self._rows(found)
+            self._make_parts(name, part)
+        rows = self._rows(t.connections, (_c.state,), order=_PART, lock=lock, name=name, part=part)
         return (self._vault.open(rows[0][0]) if rows else None) or {}
 
-    def _make_parts(self, name: str, parts: Sequence[str]) -> None:
-        rows = [{"name": name, "part": part} for part in parts]
-        self._run(self._upsert(connections).on_conflict_do_nothing(), rows)
+    def _make_parts(self, name: str, *parts: str) -> None:
+        self._put(t.connections, [{"name": name, "part": part} for part in parts])
 
     def _save_part(self, name: str, part: str, state: dict[str, Any]) -> None:
-        saved = self._upsert(connections).values(
-            name=name, part=part, state=self._vault.seal(state)
-        )
-        self._run(
-            saved.on_conflict_do_update(
-                index_elements=[_c.name, _c.part], set_={"state": saved.excluded.state}
-            )
-        )
+        row = {"name": name, "part": part, "state": self._vault.seal(state)}
+        self._put(t.connections, [row], "state", key=("name", "part"))
 
     def connection(self, name: str, lock: bool = False) -> ConnectionState:
         return ConnectionState(name, **self._part(name, _STATE, lock))
@@ -68,10 +58,9 @@ class Connections(Session):
         """Raises ConfigInvalid where this database's keys were hashed with another last encryption key: nothing
         would be found again, and everything be made twice."""
         mine = self._vault.hash(["syncengine"])
-        mark = {"name": _LEDGER, "part": _HASHED_WITH, "holder": mine}
-        self._run(self._upsert(connections).on_conflict_do_nothing(), [mark])
-        found = select(_c.holder).where(_c.name == _LEDGER, _c.part == _HASHED_WITH)
-        if self._rows(found)[0][0] != mine:
+        mark: Values = {"name": _LEDGER, "part": _HASHED_WITH}
+        self._put(t.connections, [{**mark, "holder": mine}])
+        if self._rows(t.connections, (_c.holder,), **mark)[0][0] != mine:
             fault = (
                 "SYNCENGINE_ENCRYPTION_KEYS: the database was begun with another last key, or with none;"
                 " put that one at the end of the list, or begin with an empty database"
@@ -84,38 +73,36 @@ class Connections(Session):
         slots = [f"slot:{number}" for number in range(of)]
         if not slots or want <= 0:
             return 0
-        self._make_parts(connection, slots)
-        free = (
-            select(_c.part)
-            .where(_c.name == connection, self._in(_c.part, slots), _c.until <= now)
-            .order_by(_c.part)
-            .limit(want)
-            .with_for_update(skip_locked=True)
+        self._make_parts(connection, *slots)
+        free = self._rows(
+            t.connections,
+            _PART,
+            order=_PART,
+            skip=True,
+            limit=want,
+            name=connection,
+            part=slots,
+            until__le=now,
         )
-        taken = [row[0] for row in self._rows(free)]
-        self._hold(
-            [_c.name == connection, self._in(_c.part, taken)], {"holder": holder, "until": until}
-        )
+        taken = [row[0] for row in free]
+        self._change(t.connections, {"holder": holder, "until": until}, name=connection, part=taken)
         return len(taken)
 
     def renew_slots(self, holder: str, until: float) -> None:
-        self._hold([_c.holder == holder], {"until": until})
+        self._change(t.connections, {"until": until}, holder=holder)
 
     def free_slots(self, holder: str) -> None:
-        self._hold([_c.holder == holder], {"holder": None, "until": 0.0})
-
-    def _hold(self, where: Sequence[ColumnElement[bool]], values: dict[str, Any]) -> None:
-        self._run(update(connections).where(*where).values(values))
+        self._change(t.connections, {"holder": None, "until": 0.0}, holder=holder)
 
     def take_calls(
         self, connection: str, want: int, calls: int, per: float, now: float
     ) -> tuple[int, float]:
-        self._make_parts(connection, [_BUDGET])
-        budget = [_c.name == connection, _c.part == _BUDGET]
-        paid_until = self._rows(select(_c.until).where(*budget).with_for_update())[0][0]
+        self._make_parts(connection, _BUDGET)
+        budget: Values = {"name": connection, "part": _BUDGET}
+        paid_until = self._rows(t.connections, (_c.until,), order=_PART, lock=True, **budget)[0][0]
         granted, paid_until, next_at = grant(want, calls, per, now, paid_until)
         if granted:
-            self._hold(budget, {"until": paid_until})
+            self._change(t.connections, {"until": paid_until}, **budget)
         return granted, next_at
 
 

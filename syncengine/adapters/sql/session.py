@@ -1,121 +1,88 @@
-"""What all parts of a transaction stand on: the connection, the vault, and statements for batches of any size."""
+"""What all parts of a transaction stand on: a connection, a vault, and a few verbs over tables."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import (
-    ARRAY,
-    Column,
-    ColumnElement,
-    Connection,
-    Executable,
-    Select,
-    Table,
-    Text,
-    any_,
-    bindparam,
-    func,
-    insert,
-    literal,
-    select,
-    update,
-)
-from sqlalchemy.dialects import postgresql, sqlite
+import sqlalchemy as sa
 
-from syncengine.adapters.sql.encryption import Vault, dump
+from syncengine.adapters.sql import statements
+from syncengine.adapters.sql.encryption import Vault
+from syncengine.adapters.sql.statements import Columns, Condition, shape_of
+from syncengine.adapters.sql.stored import Stored, T, Values
 from syncengine.errors import LostRace
-
-Values = dict[str, Any]
-"""Column name -> value of one row to be stored."""
-
-
-def pack(mapping: Mapping[str, Any]) -> str | None:
-    """Plain JSON of a mapping without personal data; NULL where it is empty."""
-    return dump(mapping) if mapping else None
-
-
-def unpack(text: str | None) -> dict[str, Any]:
-    """What ``pack`` made."""
-    found: dict[str, Any] = json.loads(text) if text else {}
-    return found
-
-
-def at_most(statement: Select[Any], limit: int) -> Select[Any]:
-    """0 is no limit."""
-    return statement.limit(limit) if limit else statement
 
 
 class Session:
-    """One database transaction."""
+    """One database transaction. What is ``asked`` for is told by name, as ``statements`` says."""
 
-    def __init__(self, connection: Connection, vault: Vault) -> None:
+    def __init__(self, connection: sa.Connection, vault: Vault) -> None:
         self._connection = connection
         self._vault = vault
         self._postgresql = connection.dialect.name == "postgresql"
 
-    def _in(self, column: ColumnElement[str], values: Iterable[str]) -> ColumnElement[bool]:
-        """``column IN (values)`` with one bound parameter, whatever their number."""
-        listed = [str(value) for value in values]
-        if self._postgresql:
-            return column == any_(literal(listed, ARRAY(Text())))
-        each = func.json_each(dump(listed)).table_valued("value")
-        return column.in_(select(each.c.value))
-
-    def _rows(self, statement: Executable) -> Sequence[Sequence[Any]]:
-        return self._connection.execute(statement).all()
-
-    def _asked(
-        self, statement: Select[Any], equal: Mapping[Column[str], str | None], limit: int
-    ) -> Select[Any]:
-        """Narrowed by what was asked for; None asks for nothing, and 0 is no limit."""
-        wanted = [column == value for column, value in equal.items() if value is not None]
-        return at_most(statement.where(*wanted), limit)
-
-    def _counted(self, *columns: Column[str]) -> dict[tuple[str, str, str], int]:
-        """How many rows there are of each combination of three columns."""
-        rows = self._rows(select(*columns, func.count()).group_by(*columns))
-        return {(a, b, c): count for a, b, c, count in rows}
-
-    def _run(self, statement: Executable, rows: Sequence[Values] | None = None) -> int:
+    def _run(self, statement: sa.Executable, rows: Sequence[Values] | Values | None = None) -> int:
         """How many rows were touched."""
         return self._connection.execute(statement, rows).rowcount
 
-    def _locking(self, statement: Select[Any], table: Table, lock: bool) -> Select[Any]:
-        """Locks rows in the order of their ids, so that two transactions never wait for each other."""
-        return statement.order_by(table.c.id).with_for_update() if lock else statement
+    def _rows(
+        self, table: sa.Table, columns: Columns, *where: Condition, order: Columns = (),
+        lock: bool = False, skip: bool = False, limit: int = 0, counted: bool = False, **asked: Any,
+    ) -> Sequence[Sequence[Any]]:  # fmt: skip
+        """As ``statements.find`` says; at most ``limit`` rows, 0 is no limit."""
+        shape, given = shape_of(asked)
+        if [] in given.values():
+            return []
+        found = statements.find(table, columns, where, shape, order, lock, skip, limit > 0, counted)
+        return self._connection.execute(found, {**given, "given_limit": limit}).all()
 
-    def _insert(self, table: Table, rows: Sequence[Values]) -> None:
-        if rows:
-            self._run(insert(table), rows)
+    def _found(self, stored: Stored[T], *where: Condition, **asked: Any) -> list[T]:
+        rows = self._rows(stored.table, stored.columns, *where, **asked)
+        return [stored.value(row, self._vault) for row in rows]
 
-    def _update(self, table: Table, rows: Sequence[Values]) -> None:
+    def _counted(
+        self, table: sa.Table, columns: Columns, *where: Condition, **asked: Any
+    ) -> dict[Any, int]:
+        """How many rows there are of each combination of the columns."""
+        rows = self._rows(table, columns, *where, counted=True, **asked)
+        return {tuple(combination): count for *combination, count in rows}
+
+    def _count(self, table: sa.Table, *where: Condition, **asked: Any) -> int:
+        return sum(self._counted(table, (), *where, **asked).values())
+
+    def _add(self, stored: Stored[T], values: Sequence[T]) -> None:
+        if values:
+            self._run(stored.insert, [stored.row(value, self._vault) for value in values])
+
+    def _save(self, stored: Stored[T], values: Sequence[T]) -> None:
         """Write rows by ``id``. Raises LostRace where one is not there any more."""
-        if not rows:
+        if not values:
             return
-        changed: Values = {name: bindparam(f"new_{name}") for name in rows[0] if name != "id"}
-        statement = update(table).where(table.c.id == bindparam("old_id")).values(changed)
-        written = self._run(
-            statement,
-            [
-                {("old_id" if name == "id" else f"new_{name}"): row[name] for name in row}
-                for row in rows
-            ],
+        rows = [stored.row(value, self._vault) for value in values]
+        lost = len(rows) - self._run(
+            stored.update, [{"same_id": row.pop("id"), **row} for row in rows]
         )
-        if written != len(rows):
-            raise LostRace(
-                f"{len(rows) - written} of {len(rows)} {table.name} are gone; read again"
-            )
+        if lost:
+            raise LostRace(f"{lost} of {len(rows)} {stored.table.name} are gone; read again")
 
-    def _update_where(
-        self, table: Table, where: Sequence[ColumnElement[bool]], values: Mapping[str, Any]
+    def _put(self, table: sa.Table, rows: Sequence[Values], *changed: str, **by: Any) -> None:
+        """Insert; of rows that are there already write what is ``changed``, or nothing."""
+        if rows:
+            self._run(statements.put(self._postgresql, table, changed, **by), rows)
+
+    def _change(
+        self, table: sa.Table, values: Mapping[str, Any], *where: Condition, **asked: Any
     ) -> int:
-        """Write the rows that meet ``where``, locked in the order of their ids."""
-        found = select(table.c.id).where(*where).order_by(table.c.id).with_for_update()
-        return self._run(update(table).where(table.c.id.in_(found)).values(values))
+        """Write column name -> value or expression; how many rows were touched."""
+        shape, given = shape_of(asked)
+        if [] in given.values():
+            return 0
+        to = {n: v if isinstance(v, sa.ColumnElement) else None for n, v in values.items()}
+        given |= {f"given_to_{name}": values[name] for name in to if to[name] is None}
+        return self._run(statements.change(table, tuple(to.items()), where, shape), given)
 
-    def _upsert(self, table: Table) -> postgresql.Insert | sqlite.Insert:
-        """An INSERT to which ON CONFLICT can be said."""
-        return postgresql.insert(table) if self._postgresql else sqlite.insert(table)
+    def _drop(self, table: sa.Table, **asked: Any) -> None:
+        shape, given = shape_of(asked)
+        if [] not in given.values():
+            self._run(statements.drop(table, shape), given)

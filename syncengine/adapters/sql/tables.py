@@ -1,228 +1,138 @@
-"""The eight tables. Columns of type ``sealed`` hold JSON that may be encrypted (``encryption.Vault``)."""
+"""The eight tables."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from enum import StrEnum
+from functools import cache
+from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    Column,
-    ColumnElement,
-    Double,
-    Index,
-    Integer,
-    MetaData,
-    PrimaryKeyConstraint,
-    Table,
-    Text,
-    false,
-    literal_column,
-    true,
-)
+from sqlalchemy import Column, ColumnElement, MetaData, and_, false, literal_column, or_, true
 
+from syncengine.adapters.sql.columns import index, table
 from syncengine.model.key import UNIQUE
 from syncengine.model.link import LIVE, LinkState
 from syncengine.model.operation import UNSETTLED, Action, OperationState
 
 metadata = MetaData()
 
-# Binary order on both databases: ids sort the same in SQL and in Python.
-_name = Text().with_variant(Text(collation="C"), "postgresql")
-_sealed = Text()
-_serial = BigInteger().with_variant(Integer(), "sqlite")
 _zero: ColumnElement[int] = literal_column("0")
 
 
-def _texts(names: str) -> list[Column[str]]:
-    """Columns of those names; ``?`` behind one lets it be NULL."""
-    return [Column(n.rstrip("?"), _name, nullable=n.endswith("?")) for n in names.split()]
-
-
-def _times(names: str, default: str | None = None) -> list[Column[float]]:
-    return [
-        Column(n.rstrip("?"), Double, nullable=n.endswith("?"), server_default=default)
-        for n in names.split()
-    ]
-
-
-def _counts(names: str, default: str | None = None) -> list[Column[int]]:
-    return [Column(n, BigInteger, nullable=False, server_default=default) for n in names.split()]
-
-
-def _flags(names: str) -> list[Column[bool]]:
-    return [Column(n, Boolean, nullable=False) for n in names.split()]
-
-
-def _json(names: str) -> list[Column[str]]:
-    return [Column(n, _sealed) for n in names.split()]
-
-
-def among(column: ColumnElement[str], states: Iterable[StrEnum]) -> ColumnElement[bool]:
+@cache
+def among(column: Column[Any], *states: StrEnum) -> ColumnElement[bool]:
     """``column IN ('a', 'b')`` in literals, which is what lets a query use a partial index."""
     return column.in_([literal_column(f"'{state.value}'") for state in sorted(states)])
 
 
-def _index(
-    name: str, *columns: Column[str] | Column[int] | Column[float],
-    where: ColumnElement[bool] | None = None, unique: bool = False,
-) -> None:  # fmt: skip
-    Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where)
-
-
-connections = Table(
-    "connections",
+connections = table(
     metadata,
-    *_texts("name part"),
-    *_json("state"),
-    *_texts("holder?"),
-    *_times("until", default="0"),
-    PrimaryKeyConstraint("name", "part", name="connections_part"),
+    "connections",
+    key="name part",
+    texts="name part holder?",
+    times="until=0",
+    sealed="state",
 )
 
-links = Table(
-    "links",
+links = table(
     metadata,
-    *_texts("id entity connection resource external_id? parent? record_id? state"),
-    *_json("row"),
-    *_texts("listed_hash"),
-    *_counts("row_version"),
-    *_json("stamps"),
-    *_times("read_at"),
-    *_flags("need_get"),
-    *_json("base noted"),
-    *_counts("version dirty"),
-    *_times("nominated_at?"),
-    *_flags("approved"),
-    *_texts("wait_key? wait_what?"),
-    *_times("lease_until", default="0"),
-    PrimaryKeyConstraint("id", name="links_id"),
+    "links",
+    texts="id entity connection resource external_id? parent? record_id? state listed_hash"
+    " wait_key? wait_what?",
+    counts="row_version version dirty",
+    times="read_at nominated_at? lease_until=0",
+    flags="need_get approved",
+    packed="stamps",
+    sealed="row base noted",
 )
 is_dirty = links.c.dirty > _zero
 is_waiting_for = links.c.wait_key.is_not(None)
 needs_get = links.c.need_get.is_(true())
+is_unsorted = (
+    among(links.c.state, LinkState.SEEN),
+    or_(needs_get, and_(is_dirty, links.c.row.is_not(None))),
+)
 HOLDS_PLACE = LIVE | {LinkState.CREATING, LinkState.WAITING}
 """States of which a record has at most one link per connection and resource."""
-_index(
-    "links_ref",
-    links.c.connection, links.c.resource, links.c.external_id, links.c.entity,
+index(
+    links, "ref", "connection resource external_id entity",
     where=links.c.external_id.is_not(None), unique=True,
 )  # fmt: skip
-_index(
-    "links_place",
-    links.c.record_id, links.c.connection, links.c.resource,
-    where=among(links.c.state, HOLDS_PLACE), unique=True,
+index(
+    links, "place", "record_id connection resource",
+    where=among(links.c.state, *HOLDS_PLACE), unique=True,
 )  # fmt: skip
-_index("links_record", links.c.record_id)
-_index("links_entity", links.c.entity, links.c.connection)
-_index("links_dirty", links.c.id, where=is_dirty)
-_index("links_need_get", links.c.id, where=needs_get)
-_index("links_wait", links.c.wait_key, where=is_waiting_for)
+index(links, "record", "record_id")
+index(links, "entity", "entity connection")
+index(links, "dirty", "id", where=is_dirty)
+index(links, "need_get", "id", where=needs_get)
+index(links, "wait", "wait_key", where=is_waiting_for)
 
-records = Table(
-    "records",
+records = table(
     metadata,
-    *_texts("id entity"),
-    *_json("fields stamps"),
-    *_counts("generation"),
-    *_texts("created_at"),
-    *_flags("deleted"),
-    *_counts("derive_due", default="0"),
-    PrimaryKeyConstraint("id", name="records_id"),
+    "records",
+    texts="id entity created_at",
+    counts="generation derive_due=0",
+    flags="deleted",
+    packed="stamps",
+    sealed="values",
 )
 is_derive_due = records.c.derive_due > _zero
 is_live = records.c.deleted.is_(false())
-_index("records_entity", records.c.entity, records.c.id, where=is_live)
-_index("records_derive_due", records.c.id, where=is_derive_due)
+index(records, "entity", "entity id", where=is_live)
+index(records, "derive_due", "id", where=is_derive_due)
 
-keys = Table(
-    "keys",
+keys = table(metadata, "keys", key="kind hash scope owner", texts="kind scope hash owner")
+index(keys, "unique", "kind hash scope", where=among(keys.c.kind, *UNIQUE), unique=True)
+index(keys, "of", "owner kind")
+
+operations = table(
     metadata,
-    *_texts("kind scope hash owner"),
-    PrimaryKeyConstraint("kind", "hash", "scope", "owner", name="keys_bearer"),
-)
-_index(
-    "keys_unique",
-    keys.c.kind,
-    keys.c.hash,
-    keys.c.scope,
-    where=among(keys.c.kind, UNIQUE),
-    unique=True,
-)
-_index("keys_owner", keys.c.owner, keys.c.kind)
-
-operations = Table(
     "operations",
-    metadata,
-    *_texts("id link_id record_id entity connection resource action"),
-    *_json("body carried expected"),
-    *_flags("leave"),
-    *_texts("key"),
-    *_counts("generation"),
-    *_json("causes"),
-    *_texts("state"),
-    *_counts("attempts"),
-    *_texts("token?"),
-    *_times("lease_until next_at created_at"),
-    *_texts("external_id?"),
-    *_json("detail"),
-    PrimaryKeyConstraint("id", name="operations_id"),
+    texts="id link_id record_id entity connection resource action key state token? external_id?",
+    counts="generation attempts",
+    times="lease_until next_at created_at",
+    flags="leave",
+    packed="causes rules",
+    sealed="body carried expected detail",
 )
-is_unsettled = among(operations.c.state, UNSETTLED)
-is_pending = among(operations.c.state, [OperationState.PENDING])
-is_claimed = among(operations.c.state, [OperationState.CLAIMED])
-is_unknown = among(operations.c.state, [OperationState.UNKNOWN])
-is_create = among(operations.c.action, [Action.CREATE])
-_index("operations_one_unsettled", operations.c.link_id, where=is_unsettled, unique=True)
-_index("operations_pending", operations.c.next_at, where=is_pending)
-_index("operations_claimed", operations.c.lease_until, where=is_claimed)
-_index("operations_unknown", operations.c.next_at, where=is_unknown)
-_index(
-    "operations_creates",
-    operations.c.connection, operations.c.resource, operations.c.external_id,
-    where=is_create,
-)  # fmt: skip
-_index("operations_made", operations.c.entity, operations.c.connection, operations.c.created_at)
+is_unsettled = among(operations.c.state, *UNSETTLED)
+is_pending = among(operations.c.state, OperationState.PENDING)
+is_claimed = among(operations.c.state, OperationState.CLAIMED)
+is_unknown = among(operations.c.state, OperationState.UNKNOWN)
+is_create = among(operations.c.action, Action.CREATE)
+index(operations, "one_unsettled", "link_id", where=is_unsettled, unique=True)
+index(operations, "pending", "next_at", where=is_pending)
+index(operations, "claimed", "lease_until", where=is_claimed)
+index(operations, "unknown", "next_at", where=is_unknown)
+index(operations, "creates", "connection resource external_id", where=is_create)
+index(operations, "made", "entity connection created_at")
 
-events = Table(
+events = table(
+    metadata,
     "events",
-    metadata,
-    Column("id", _serial, primary_key=True, autoincrement=True),
-    *_texts("connection resource external_id event_id source"),
-    *_times("at"),
-    # An id that was given away never comes back, not even after the newest events were deleted.
-    sqlite_autoincrement=True,
+    key="",
+    texts="connection resource external_id event_id source",
+    times="at",
 )
-_index("events_once", events.c.connection, events.c.event_id, unique=True)
-_index("events_at", events.c.at)
+index(events, "once", "connection event_id", unique=True)
 
-cases = Table(
-    "cases",
+cases = table(
     metadata,
-    *_texts("id kind subject"),
-    *_json("told"),
-    *_texts("entity record_id? link_id? operation_id?"),
-    *_times("opened_at"),
-    *_texts("answer?"),
-    *_json("reason"),
-    *_times("closed_at?"),
-    PrimaryKeyConstraint("id", name="cases_id"),
+    "cases",
+    texts="id kind subject entity record_id? link_id? operation_id? answer?",
+    times="opened_at closed_at?",
+    sealed="question evidence answers author reason",
 )
 is_open = cases.c.closed_at.is_(None)
-_index("cases_open", cases.c.subject, where=is_open, unique=True)
+index(cases, "open", "subject", where=is_open, unique=True)
 
-history = Table(
-    "history",
+history = table(
     metadata,
-    Column("id", _serial, primary_key=True, autoincrement=True),
-    *_texts("record_id"),
-    *_counts("generation"),
-    *_texts("field"),
-    *_json("change"),
-    *_texts("lost_by"),
-    *_counts("stamp"),
-    *_texts("connection rule policy author"),
-    *_times("at"),
+    "history",
+    key="",
+    texts="record_id field lost_by connection rule policy author",
+    counts="generation stamp",
+    times="at",
+    sealed="old new lost reason",
 )
-_index("history_record", history.c.record_id, history.c.id)
+index(history, "record", "record_id id")

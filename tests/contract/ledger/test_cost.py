@@ -7,6 +7,7 @@ from collections.abc import Callable
 from sqlalchemy import Engine, event
 
 from syncengine.adapters.sql.ledger import SqlLedger
+from syncengine.adapters.sql.statements import change, drop, find, put
 from syncengine.model.change import Change
 from syncengine.model.key import KeyKind
 from syncengine.model.record import Record
@@ -90,6 +91,19 @@ def test_a_batch_costs_as_many_statements_as_one(engine: Engine) -> None:
         empty(engine)
     assert costs[0] == costs[1]
     assert max(costs[0].values()) <= 2
+
+
+def test_a_statement_is_built_once(engine: Engine) -> None:
+    """A second batch finds every statement that the first one had built, whatever its size."""
+    built = (find, change, put, drop)
+    counts = []
+    for number in (1, 2, 50):
+        with SqlLedger(engine).write() as tx:
+            for call in _bulk(number).values():
+                call(tx)
+        counts.append([build.cache_info().currsize for build in built])
+        empty(engine)
+    assert counts[0] == counts[1] == counts[2]
 
 
 def test_nothing_costs_nothing_and_changes_nothing(ledger: Ledger) -> None:
