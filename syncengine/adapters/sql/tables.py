@@ -66,6 +66,8 @@ index(links, "entity", "entity connection")
 index(links, "dirty", "id", where=is_dirty)
 index(links, "need_get", "id", where=needs_get)
 index(links, "wait", "wait_key", where=is_waiting_for)
+index(links, "waiting", "id", where=is_waiting_for)
+index(links, "unsorted", "entity connection resource", where=and_(*is_unsorted))
 
 records = table(
     metadata,
@@ -105,6 +107,8 @@ index(operations, "pending", "next_at", where=is_pending)
 index(operations, "claimed", "lease_until", where=is_claimed)
 index(operations, "unknown", "next_at", where=is_unknown)
 index(operations, "creates", "connection resource external_id", where=is_create)
+index(operations, "link", "link_id")
+index(operations, "record", "record_id")
 index(operations, "made", "entity connection created_at")
 
 events = table(
@@ -125,6 +129,7 @@ cases = table(
 )
 is_open = cases.c.closed_at.is_(None)
 index(cases, "open", "subject", where=is_open, unique=True)
+index(cases, "subject", "subject")
 
 history = table(
     metadata,

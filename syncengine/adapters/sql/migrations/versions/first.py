@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from alembic import op
-from sqlalchemy import MetaData, false, true
+from sqlalchemy import MetaData, and_, false, or_, true
 from sqlalchemy import literal_column as sql
 
 from syncengine.adapters.sql.columns import index, table
@@ -38,6 +38,7 @@ links = table(
     sealed="row base noted",
 )
 needs_get = links.c.need_get.is_(true())
+unsorted = and_(sql("state IN ('seen')"), or_(needs_get, sql('dirty > 0 AND "row" IS NOT NULL')))
 index(
     links, "ref", "connection resource external_id entity",
     where=sql("external_id IS NOT NULL"), unique=True,
@@ -51,6 +52,8 @@ index(links, "entity", "entity connection")
 index(links, "dirty", "id", where=sql("dirty > 0"))
 index(links, "need_get", "id", where=needs_get)
 index(links, "wait", "wait_key", where=sql("wait_key IS NOT NULL"))
+index(links, "waiting", "id", where=sql("wait_key IS NOT NULL"))
+index(links, "unsorted", "entity connection resource", where=unsorted)
 
 records = table(
     made,
@@ -89,6 +92,8 @@ index(operations, "pending", "next_at", where=sql("state IN ('pending')"))
 index(operations, "claimed", "lease_until", where=sql("state IN ('claimed')"))
 index(operations, "unknown", "next_at", where=sql("state IN ('unknown')"))
 index(operations, "creates", "connection resource external_id", where=sql("action IN ('create')"))
+index(operations, "link", "link_id")
+index(operations, "record", "record_id")
 index(operations, "made", "entity connection created_at")
 
 events = table(
@@ -108,6 +113,7 @@ cases = table(
     sealed="question evidence answers author reason",
 )
 index(cases, "open", "subject", where=sql("closed_at IS NULL"), unique=True)
+index(cases, "subject", "subject")
 
 history = table(
     made,
