@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from syncengine.adapters.sql.connections import grant
@@ -14,6 +14,7 @@ BUDGETS = st.tuples(st.integers(1, 120), st.sampled_from([0.5, 1.0, 7.3, 60.0, 3
 STEPS = st.lists(st.tuples(st.floats(0, 2), st.integers(0, 40)), min_size=1, max_size=60)
 
 
+@settings(deadline=None)
 @given(budget=BUDGETS, steps=STEPS)
 def test_no_window_holds_more_than_the_budget(
     budget: tuple[int, float], steps: list[tuple[float, int]]
