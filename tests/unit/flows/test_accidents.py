@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from syncengine.model.case import CaseKind
-from tests.support.bench import Bench, make_bench, new_database
+from syncengine.simulation.bench import new_database
+from tests.support.bench import Bench
 from tests.support.people import FIELDS, HR, LMS, anna, duo, entity, remap, vendor
 
 GONE = HR.replace("flow: both", "flow: both, on_missing: delete")
@@ -108,7 +109,7 @@ def test_two_engines_on_the_same_accounts_come_to_rest() -> None:
 
     first = duo(lms={"shape": shout, "search": ("email",)})
     hr, lms = first.vendors["hr"], first.vendors["lms"]
-    second = make_bench([hr, lms], first.engine.project, new_database(), first.clock)
+    second = Bench.on([hr, lms], first.engine.project, new_database(), first.clock)
     mine, theirs = anna(first)
     second.sync()
     hr.edit(mine, name="Anne")
