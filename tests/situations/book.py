@@ -15,6 +15,7 @@ from tests.situations.fields import (
     agreed_before,
     applied,
     first_link,
+    rule_changed,
     sets,
     who_wins,
 )
@@ -82,6 +83,22 @@ TABLES: Final = (
         },
         first_link,
         "at first sight",
+    ),
+    Table(
+        "A rule that was changed",
+        "The YAML has another rule for the field than when both agreed, and nobody changed a value since. Where both "
+        "still mean the same, nothing happens.",
+        {
+            "in the rule": ("how it spells", "where it looks"),
+            "now they are": tuple(SIGHTS),
+            "`flow`": tuple(FLOWS),
+            "owner": tuple(OWNERS),
+            "`clear`": YES,
+        },
+        rule_changed,
+        "now they are",
+        "At the place where the rule has always looked stands our own value in the old spelling. At another place it "
+        "is somebody's, and is kept.",
     ),
     Table(
         "A set that both agreed on",

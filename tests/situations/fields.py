@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from syncengine.model.link import Base
-from tests.situations.scenes import field_scene, outcome, the_one
+from tests.situations.scenes import field_scene, outcome, remade, the_one
 from tests.situations.tables import Given
 
 Values = tuple[Any, Any]
@@ -74,14 +74,15 @@ CHANCES: Final[Mapping[str, tuple[Values, Base]]] = {
 }
 
 
-def _field(given: Given, values: Values, base: Base, declared: str) -> str:
+def _field(given: Given, values: Values, base: Base, declared: str, changed: str = "") -> str:
     clear = ", clear: true" if given["`clear`"] == "yes" else ""
-    return the_one(
-        outcome(
-            field_scene(*values, base, declared + clear, f"{{field: job, flow: {flow}}}", inside)
+    found = []
+    for flow, inside in FLOWS[given["`flow`"]]:
+        start = field_scene(
+            *values, base, declared + clear, f"{{field: job, flow: {flow}}}", inside
         )
-        for flow, inside in FLOWS[given["`flow`"]]
-    )
+        found.append(outcome(remade(start, changed) if changed else start))
+    return the_one(found)
 
 
 def agreed_before(given: Given) -> str:
@@ -109,6 +110,13 @@ def who_wins(given: Given) -> str:
     made = outcome(field_scene(ours, here, base, declared, "job", seen_last=given["seen last"]))
     wins = {"learned": "here wins", "written": "ours wins", "asked: conflict": "asked: conflict"}
     return wins[made.split(";")[0]]
+
+
+def rule_changed(given: Given) -> str:
+    """A field at rest whose rule is another one than when both agreed."""
+    values = SIGHTS[given["now they are"]]
+    base = Base({"job": values[0]}, {"job": values[1]})
+    return _field(given, values, base, f"string, {OWNERS[given['owner']]}", given["in the rule"])
 
 
 def sets(given: Given) -> str:

@@ -71,6 +71,14 @@ def field_scene(
     return scene(link, record, system(rule), f"type: {declared}")
 
 
+def remade(start: Scene, changed: str) -> Scene:
+    """The same scene, whose faces of the field in question were made by another rule."""
+    place, _, _ = start.system.rules["job"].fingerprint.partition(".")
+    made = f"{place}.another" if changed == "how it spells" else "another.another"
+    base = replace(start.link.base, rules={"job": made})
+    return replace(start, link=replace(start.link, base=base))
+
+
 def outcome(start: Scene, but: Collection[str] = ()) -> str:
     """What becomes of a scene, followed until there is nothing more to decide. ``but``: fields of which a write is
     none of the question."""
