@@ -75,8 +75,16 @@ def _only_places(_logger: object, _method: str, entry: Entry) -> Entry:
     return entry
 
 
-def configure_logs(style: Literal["console", "json"], stream: TextIO | None = None) -> None:
-    """Send all logs of this process to ``stream`` (stderr): ours from INFO, those of libraries from WARNING."""
+def _told(_logger: object, _method: str, entry: Entry) -> str:
+    """A line for whoever typed a command: what it is about, what happened, and why."""
+    about = entry.get("connection") or entry.get("task")
+    parts = (about, entry["event"], entry.get("why") or entry.get("error"))
+    return f"{entry['level']}: " + ": ".join(str(part) for part in parts if part)
+
+
+def configure_logs(style: Literal["console", "json", "told"], stream: TextIO | None = None) -> None:
+    """Send all logs of this process to ``stream`` (stderr): ours from INFO, those of libraries from WARNING. ``told``:
+    as sentences, for whoever typed a command."""
     stream = stream or sys.stderr
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -85,14 +93,14 @@ def configure_logs(style: Literal["console", "json"], stream: TextIO | None = No
         _only_places,
         _only_plain,
     ]
-    renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer()
-        if style == "json"
-        else structlog.dev.ConsoleRenderer(colors=stream.isatty())
-    )
+    renderers: dict[str, structlog.typing.Processor] = {
+        "json": structlog.processors.JSONRenderer(),
+        "console": structlog.dev.ConsoleRenderer(colors=stream.isatty()),
+        "told": _told,
+    }
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared,
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderers[style]],
     )
     handler = logging.StreamHandler(stream)
     handler.setFormatter(formatter)

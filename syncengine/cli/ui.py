@@ -74,7 +74,8 @@ def settings() -> Settings:
     found = read_settings()
     console = aside()
     stream = FileProxy(console, sys.stderr) if console.is_terminal else sys.stderr
-    configure_logs(found.log_format, cast(TextIO, stream))
+    style = "told" if found.log_format == "console" else found.log_format
+    configure_logs(style, cast(TextIO, stream))
     logging.getLogger().setLevel(logging.WARNING)
     return found
 

@@ -166,7 +166,8 @@ class Engine:
             tx.save_connection(
                 replace(state, failures=failures, blocked_until=until, halted=halted)
             )
-        log.warning("call failed", connection=connection, error=type(error).__name__)
+        kind = type(error).__name__
+        log.warning("could not be called", connection=connection, error=kind, why=str(error))
 
     def note_success(self, connection: str) -> None:
         """A call went through: failures are forgotten."""

@@ -91,3 +91,16 @@ def test_libraries_are_heard_from_warning_on(stream: io.StringIO) -> None:
     logging.getLogger("httpx").info("HTTP Request: GET /people?email=anna")
     logging.getLogger("kombu").warning("lost")
     assert [json.loads(line)["event"] for line in stream.getvalue().splitlines()] == ["lost"]
+
+
+def test_whoever_typed_a_command_reads_a_sentence(stream: io.StringIO) -> None:
+    """On a terminal a warning says what it is about, what happened and why, on one line."""
+    configure_logs("told", stream)
+    why = "GET /users: HTTP 401; the vendor refuses the credentials of this connection"
+    log = structlog.get_logger()
+    log.warning("could not be called", connection="hakuna", error="Unauthorized", why=why)
+    log.warning("broker not reached", task="sweep", error="OSError")
+    assert stream.getvalue().splitlines() == [
+        f"warning: hakuna: could not be called: {why}",
+        "warning: sweep: broker not reached: OSError",
+    ]

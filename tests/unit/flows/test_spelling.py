@@ -84,8 +84,8 @@ def writes(made: Bench) -> dict[str, int]:
 @pytest.mark.parametrize("answers", ["full", "sent", "empty"])
 @pytest.mark.parametrize("habit", HABITS, ids=lambda habit: habit.name)
 def test_a_habit_is_no_edit(habit: Habit, answers: str) -> None:
-    """One write, then silence; an edit of either side is one write to the other, and silence again. Where the answer
-    shows nothing and the habit changes the meaning, the vendor's value counts as its edit, once."""
+    """Rule 1: one write, then silence; an edit of either side is one write to the other, and silence again. Where the
+    answer shows nothing and the habit changes the meaning, the vendor's value counts as its edit, once."""
     made = two(habit, answers=answers)
     hr, lms = made.vendors["hr"], made.vendors["lms"]
     first, second, third = habit.values
@@ -121,7 +121,8 @@ def test_a_habit_is_no_edit(habit: Habit, answers: str) -> None:
     ids=lambda habit: habit.name,
 )  # fmt: skip
 def test_two_habits_do_not_quarrel(first: Habit, second: Habit) -> None:
-    """Two vendors that each spell in their own way: an edit is one write to the other, and nothing comes back."""
+    """Rule 1: two vendors, each with a spelling of its own: an edit is one write to the other, and nothing comes
+    back."""
     made = two(second, hr=first)
     hr, lms = made.vendors["hr"], made.vendors["lms"]
     mine = hr.add(mail="anna@x.de", value=f" Anna {LONG} ")
