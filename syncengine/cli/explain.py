@@ -73,7 +73,7 @@ def history(
     if as_json:
         ui.emit({"history": document})
         return
-    rows = ui.table("change", "at", "of", "what", "why", right=("change",))
+    rows = ui.table("change", "at", "of", "what", "why")
     for item in document:
         rows.add_row(
             f"#{item['change']}",

@@ -227,7 +227,10 @@ def _show_rules(rules: list[dict[str, Any]]) -> None:
 def _loss(connection: str, example: dict[str, Any] | None) -> str:
     if example is None:
         return ""
-    given, back = (ui.plain(example[key], 60) for key in ("given", "back"))
+    given, back = (
+        f"'{value}'" if isinstance(value, str) else ui.plain(value, 60)
+        for value in (example["given"], example["back"])
+    )
     whose = "ours" if example["side"] == "ours" else f"of {connection}"
     if example["refused"]:
         return f": {given} ({whose}) cannot be written there"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from syncengine.flows.engine import Engine
-from syncengine.flows.look import Names, link_document, names
+from syncengine.flows.look import Names, link_document, names, spoken
 from syncengine.flows.plan import DOTS
 from syncengine.flows.scenes import as_list, load_world
 from syncengine.mapping import Entity
@@ -173,7 +173,7 @@ class _Story:
         rule = system.rules.get(name) if system is not None else None
         if rule is None:
             return []
-        raw = rule.look(link.row) if link.row is not None else ABSENT
+        raw = spoken(rule, link.row) if link.row is not None else ABSENT
         hidden = self.entity.fields[name].sensitive and not is_empty(raw)
         return [
             {

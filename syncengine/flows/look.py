@@ -12,7 +12,7 @@ from typing import Any
 from syncengine.flows.engine import Engine
 from syncengine.flows.plan import DOTS, title
 from syncengine.flows.scenes import as_list
-from syncengine.mapping import Entity, System
+from syncengine.mapping import Entity, Rule, System
 from syncengine.model.case import Case, CaseKind
 from syncengine.model.event import Event
 from syncengine.model.link import Link, LinkState
@@ -123,12 +123,21 @@ def _identity_texts(entity: Entity, record: Record) -> set[str]:
 
 def row_values(system: System, entity: Entity, row: Mapping[str, Json]) -> dict[str, Json]:
     """What a vendor's row shows of our fields, in the vendor's words; sensitive values dotted."""
-    seen = {name: rule.look(row) for name, rule in system.rules.items()}
+    seen = {name: spoken(rule, row) for name, rule in system.rules.items()}
     return {
         name: DOTS if entity.fields[name].sensitive and not is_empty(raw) else raw
         for name, raw in seen.items()
         if raw is not ABSENT
     }
+
+
+def spoken(rule: Rule, row: Mapping[str, Json]) -> Json:
+    """A vendor's own value of a field; of a rule with expressions, what they read."""
+    raw = rule.look(row)
+    if not (rule.read and rule.written and isinstance(raw, dict)):
+        return raw
+    found = [value for value in raw.values() if not is_empty(value)]
+    return found if len(found) > 1 else next(iter(found), None)
 
 
 def _row_name(engine: Engine, link: Link) -> str:

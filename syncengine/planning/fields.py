@@ -132,6 +132,14 @@ class Fields:
         here = made.partition(".")[0] == rule.fingerprint.partition(".")[0]
         return "spelling" if here else "place"
 
+    def meaning(self, name: str, rule: Rule) -> Json:
+        """The vendor's value in our terms; in its own, where it has none."""
+        raw = rule.look(self.link.row or {})
+        try:
+            return None if raw is ABSENT else rule.decode(raw, self.context(name))
+        except (RowInvalid, Unresolved):
+            return raw
+
     def merge(self, name: str, rule: Rule) -> Decision:
         if not (rule.reads or rule.writes):
             return Decision(Verdict.AGREE)

@@ -160,9 +160,11 @@ def _leave(scene: Scene, link: Link) -> Plan:
     reading = Fields(scene, link, writing=False)
     kept = link.state is LinkState.LEFT
     if system.on_leave == "delete" and system.resource.delete and not kept:
-        moved = (n for n, r in system.rules.items() if r.reads or r.writes)
-        if any(reading.theirs_moved(name, system.rules[name]) for name in moved):
-            return Plan(link, cases=(questions.unseen_change(scene),))
+        flowing = {n: r for n, r in system.rules.items() if r.reads or r.writes}
+        moved = {n: rule for n, rule in flowing.items() if reading.theirs_moved(n, rule)}
+        if moved:
+            sides = {n: (reading.values.get(n), reading.meaning(n, r)) for n, r in moved.items()}
+            return Plan(link, cases=(questions.unseen_change(scene, sides),))
         expected = {n: raw for n, r in system.rules.items() if (raw := r.look(row)) is not ABSENT}
         operation = replace(
             reading.operation(Action.DELETE, {}, link.external_id), expected=expected

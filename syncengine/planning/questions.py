@@ -110,14 +110,17 @@ def emptied(connection: str, resource: str, rows: int) -> Case:
     )
 
 
-def unseen_change(scene: Scene) -> Case:
-    """A delete would run over a vendor's change that nobody has seen."""
-    here = scene.link.connection
+def unseen_change(scene: Scene, values: Values) -> Case:
+    """A delete would run over a vendor's change that nobody has seen, or over a row that was never agreed on."""
+    here, name = scene.link.connection, scene.entity.name
+    differ = {n: (ours, theirs) for n, (ours, theirs) in values.items() if ours != theirs}
+    strange = "where somebody else made its row"
+    why = "but was changed there since" if scene.link.base.vendor else strange
     return _case(
         scene,
         CaseKind.CONFLICT,
-        f"The {scene.entity.name} is to be deleted in {here}, but was changed there since.",
-        {"external_id": scene.link.external_id},
+        f"The {name} is to be deleted in {here}, {why}.",
+        {"external_id": scene.link.external_id, "fields": _sides(scene, differ or values)},
         {"delete": "delete it there anyway", "keep": f"leave it in {here}"},
     )
 

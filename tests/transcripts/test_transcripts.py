@@ -88,10 +88,10 @@ class Terminal:
         """Somebody at the vendor's own screen."""
         self.sandbox.mutate(vendor, resource, action, identifier, values)
 
-    def case(self, kind: str) -> str:
-        """The short id of the oldest open case of a kind."""
+    def case(self, kind: str, about: str = "") -> str:
+        """The short id of the oldest open case of a kind, about somebody."""
         listed = self(f"cases list --kind {kind}", quiet=True).splitlines()
-        return listed[1].split()[0]
+        return next(line.split()[0] for line in listed[1:] if about in line)
 
 
 @pytest.fixture(scope="module")
@@ -240,6 +240,48 @@ def test_explanations(terminal: Terminal) -> None:
     terminal("links join person 1001 1002", code=1)
     terminal("events --connection weekly10 --limit 3")
     kept("explanations", terminal)
+
+
+def test_team(terminal: Terminal) -> None:
+    """Another mapping, which owns nothing and deletes: a rule that loses something, a first link with many differences,
+    references by name, a second row of somebody, deletes planned, carried out, and held where they meet a change."""
+    terminal.environment["SYNCENGINE_PROJECT"] = "team"
+    people = {r["employeeNumber"]: r["id"] for r in terminal.sandbox.state("heavenhr", "employees")}
+    units = {r["name"]: r["id"] for r in terminal.sandbox.state("heavenhr", "organizations")}
+    terminal.say("weekly10 has Zoë in another department, and under another name and size.")
+    terminal.mutate(
+        "weekly10", "users", "update", "1001", first_name="Zoe", last_name="Moser-Frei",
+        department_api_id="dep-engineering", properties={"Shirt size": "S"},
+    )  # fmt: skip
+    terminal("check")
+    terminal("sync", code=4)
+    conflict = terminal.case("conflict")
+    terminal(f"cases show {conflict}")
+    terminal(f"cases answer {conflict} record --reason 'the contract says so'")
+    terminal.say("Thomas moves to Engineering, and Ursula leaves.")
+    terminal.mutate(
+        "heavenhr", "employees", "update", people["1002"], departmentId=units["Engineering"]
+    )
+    terminal.mutate("heavenhr", "employees", "update", people["1003"], jobStatus="LEFT")
+    terminal("plan --fresh", code=3)
+    told = terminal("plan --json", code=3, quiet=True)
+    terminal(f"sync --plan {json.loads(told)['digest']}", code=4)
+    terminal("history --limit 6")
+    terminal.say("Anna leaves as well, while weekly10 still changes her name.")
+    terminal.mutate("heavenhr", "employees", "update", people["1004"], jobStatus="LEFT")
+    terminal.mutate("weekly10", "users", "update", "1004", first_name="Anni")
+    terminal.say("Somebody makes a second user for Thomas.")
+    terminal.mutate(
+        "weekly10", "users", "create", None, api_id="t-2", first_name="Thomas", last_name="Suter",
+        email="thomas.suter@alpenblick.example",
+    )  # fmt: skip
+    terminal("sync", code=4)
+    terminal("cases list")
+    for about in ("Anna", "Pascal"):
+        terminal(f"cases show {terminal.case('conflict', about)}")
+    terminal(f"cases answer {terminal.case('conflict', 'Anna')} keep --reason 'she comes back'")
+    terminal(f"cases show {terminal.case('identity', 'Thomas')}")
+    kept("team", terminal)
 
 
 def test_mistakes(terminal: Terminal) -> None:

@@ -211,6 +211,10 @@ def test_a_delete_against_an_unseen_change_asks() -> None:
     assert made.operation is None
     (case,) = made.cases
     assert (case.kind, set(case.answers)) == (CaseKind.CONFLICT, {"delete", "keep"})
+    assert case.evidence["fields"] == {"name": {"record": "Anna", "lms": "Anne"}}
+    assert "changed there" in case.question
+    (strange,) = plan({"base": Base()}, LEFT, lms_system=DELETES).cases
+    assert "somebody else made its row" in strange.question
 
 
 # gone
