@@ -13,12 +13,14 @@ from syncengine.model.values import Json
 
 _TOKEN_START = "gAAAA"
 """How every Fernet token begins (version byte and the high bytes of its time); JSON never does."""
+_encode = json.JSONEncoder(separators=(",", ":"), default=dict).encode
+_sorted = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode
 _NO_KEY = b"syncengine keys without encryption"
 
 
 def dump(value: Json) -> str:
     """Compact JSON in ASCII, so that any text a vendor sends can be stored; any mapping is an object."""
-    return json.dumps(value, separators=(",", ":"), default=dict)
+    return _encode(value)
 
 
 class Vault:
@@ -70,5 +72,4 @@ class Vault:
 
     def hash(self, parts: Sequence[Json]) -> str:
         """A keyed hash (40 hex digits) of a list of JSON values; the order of object keys does not matter."""
-        text = json.dumps(parts, separators=(",", ":"), sort_keys=True)
-        return blake2b(text.encode(), digest_size=20, key=self._hash_key).hexdigest()
+        return blake2b(_sorted(parts).encode(), digest_size=20, key=self._hash_key).hexdigest()

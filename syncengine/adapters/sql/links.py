@@ -15,38 +15,40 @@ from syncengine.adapters.sql.stored import Stored, Values
 from syncengine.errors import Bug
 from syncengine.model.key import KeyKind
 from syncengine.model.link import LIVE, Base, Link, LinkState, Wait
+from syncengine.model.values import Json
 
 _c = t.links.c
 
 
 def _split(link: Link) -> Values:
-    base, wait = link.base, link.wait
-    faces = [base.canonical, base.vendor, sorted(base.expected), base.rules]
-    return {
-        "base": None if base == Base() else faces,
-        "wait_key": wait.key if wait else None,
-        "wait_what": wait.what if wait else None,
-    }
+    return {"wait_key": link.wait and link.wait.key, "wait_what": link.wait and link.wait.what}
 
 
-def _join(
-    wait_key: str | None, wait_what: str, base: Sequence[Any] = ({}, {}, (), {}), **same: Any
-) -> Link:
-    canonical, vendor, expected, rules = base
-    wait = None if wait_key is None else Wait(wait_key, wait_what)
-    return Link(base=Base(canonical, vendor, frozenset(expected), rules), wait=wait, **same)
+def _join(*values: Any) -> Link:
+    *before, key, what = values
+    return Link(*[*before, None if key is None else Wait(key, what)])
+
+
+def _faces(base: Base) -> Json:
+    return [base.canonical, base.vendor, sorted(base.expected), base.rules]
+
+
+def _base(faces: Sequence[Any]) -> Base:
+    canonical, vendor, expected, rules = faces
+    return Base(canonical, vendor, frozenset(expected), rules)
 
 
 def _is_busy(link: FromClause) -> Condition:
     return exists().where(t.operations.c.link_id == link.c.id, t.is_unsettled)
 
 
-LINKS = Stored(t.links, Link, _split, _join)
+LINKS = Stored(t.links, Link, _split, _join, base=(_faces, _base))
 _DIRTIER = _c.dirty + 1
 _TIE = (_c.entity, _c.connection, _c.resource, _c.external_id)
 _IS_TIED = _c.record_id.is_not(None)
 _HAS_ID = _c.external_id.is_not(None)
 _HAS_ROW = _c.row.is_not(None)
+_NEEDS_NO_GET = ~t.needs_get
 _IS_FREE = ~_is_busy(t.links)
 
 
@@ -101,7 +103,7 @@ class Links(Session):
 
     def dirty_count(self, connections: Collection[str] | None = None) -> int:
         # Two counts, each over its own small index.
-        return self._count(t.links, t.is_dirty, ~t.needs_get, _IS_FREE) + self._count(
+        return self._count(t.links, t.is_dirty, _NEEDS_NO_GET, _IS_FREE) + self._count(
             t.links, t.needs_get, _IS_FREE, connection=connections
         )
 

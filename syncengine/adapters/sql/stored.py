@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, Field, fields
 from enum import EnumType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_type_hints
 
-from sqlalchemy import Table, bindparam, insert, update
+import sqlalchemy as sa
 
 from syncengine.adapters.sql.encryption import Vault, dump
+from syncengine.model.values import Json
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -22,54 +23,63 @@ Values = dict[str, Any]
 class Stored(Generic[T]):
     """How the values of a frozen class stand in a table: a column holds the attribute of its name.
 
-    A JSON column is NULL where its attribute is what it is by default. Columns with a default of the server's are
-    no part of the value, and a serial id is read only. ``split`` tells columns that are no attribute, ``join``
-    makes the value of all columns by name, those that are NULL in place of JSON left out.
+    A JSON column is NULL where its attribute is what it is by default; ``words``: attribute -> how it is put into
+    JSON, and taken from it. Columns with a default of the server's are no part of the value, and a serial id is read
+    only. An attribute without a column comes last: ``split`` tells its columns, and ``join`` makes the value of all
+    attributes before it and of these columns.
     """
 
     def __init__(
-        self,
-        table: Table,
-        kind: type[T],
-        split: Callable[[T], Values] = lambda _: {},
-        join: Callable[..., T] | None = None,
-    ) -> None:
-        self.table = table
-        self.columns = tuple(c for c in table.c if c.server_default is None)
-        self.insert = insert(table)
-        self.update = update(table).where(table.c.id == bindparam("same_id"))
-        names = [column.name for column in self.columns]
-        written = [c.name for c in self.columns if c.autoincrement is not True]
+        self, table: sa.Table, kind: type[T], split: Callable[[T], Values] = lambda _: {},
+        join: Callable[..., T] | None = None, **words: tuple[Callable[[Any], Json], Callable[[Any], Any]],
+    ) -> None:  # fmt: skip
+        made = {field.name: field for field in fields(kind)}
+        own = {c.name: c for c in table.c if c.server_default is None}
+        names = [n for n in made if n in own] + [n for n in own if n not in made]
         hints = get_type_hints(kind)
-        defaults = {
-            f.name: f.default if f.default_factory is MISSING else f.default_factory()
-            for f in fields(kind)
-        }
-        self._names = names
-        self._attributes = [name for name in written if name in defaults]
-        self._enums = {name: hints[name] for name in names if isinstance(hints.get(name), EnumType)}
+        self.table = table
+        self.insert = sa.insert(table)
+        self.update = sa.update(table).where(table.c.id == sa.bindparam("same_id"))
+        self.columns = tuple(own[name] for name in names)
+        self._written = [n for n in names if n in made and own[n].autoincrement is not True]
+        self._enums = [
+            (i, hints[n]) for i, n in enumerate(names) if isinstance(hints.get(n), EnumType)
+        ]
         self._json = [
-            (c.name, c.info["sealed"], defaults.get(c.name)) for c in self.columns if c.info
+            (i, n, own[n].info["sealed"], _default(made[n]), *words.get(n, (_same, _same)))
+            for i, n in enumerate(names)
+            if own[n].info
         ]
         self._split, self._join = split, join or kind
 
     def row(self, value: T, vault: Vault) -> Values:
         """To be inserted."""
-        row = {name: getattr(value, name) for name in self._attributes} | self._split(value)
-        for name, sealed, default in self._json:
+        row = {name: getattr(value, name) for name in self._written} | self._split(value)
+        for _, name, sealed, default, told, _ in self._json:
             found = row[name]
-            if found is not None:
-                same = found == default
-                row[name] = None if same else vault.seal(found) if sealed else dump(found)
+            if found is None or found == default():
+                row[name] = None
+            else:
+                row[name] = vault.seal(told(found)) if sealed else dump(told(found))
         return row
 
     def value(self, row: Sequence[Any], vault: Vault) -> T:
         """Of a row of ``columns``."""
-        values = dict(zip(self._names, row, strict=True))
-        for name, kind in self._enums.items():
-            values[name] = kind(values[name])
-        for name, _, _ in self._json:
-            text = values.pop(name)
-            if text is not None:
-                values[name] = vault.open(text)
-        return self._join(**values)
+        values = list(row)
+        for i, kind in self._enums:
+            values[i] = kind(values[i])
+        for i, _, _, default, _, meant in self._json:
+            text = values[i]
+            values[i] = default() if text is None else meant(vault.open(text))
+        return self._join(*values)
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _default(field: Field[Any]) -> Callable[[], Any]:
+    """Makes what an attribute is by default; without a default MISSING, which nothing is equal to."""
+    if field.default_factory is not MISSING:
+        return field.default_factory
+    return lambda: field.default

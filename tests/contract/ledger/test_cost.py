@@ -22,6 +22,7 @@ from tests.contract.ledger.samples import (
     fill,
     key,
 )
+from tests.contract.ledger.test_plans import LOOKS
 from tests.unit.adapters.sql.databases import empty
 
 
@@ -94,12 +95,12 @@ def test_a_batch_costs_as_many_statements_as_one(engine: Engine) -> None:
 
 
 def test_a_statement_is_built_once(engine: Engine) -> None:
-    """A second batch finds every statement that the first one had built, whatever its size."""
+    """A second look or batch finds every statement that the first one had built, whatever its size."""
     built = (find, change, put, drop)
     counts = []
     for number in (1, 2, 50):
         with SqlLedger(engine).write() as tx:
-            for call in _bulk(number).values():
+            for call in [*_bulk(number).values(), *LOOKS.values()]:
                 call(tx)
         counts.append([build.cache_info().currsize for build in built])
         empty(engine)
