@@ -106,8 +106,8 @@ def plain(value: Any, width: int = 0) -> str:
     if value is None:
         return "–"
     if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list):
+        text = "yes" if value else "no"
+    elif isinstance(value, list):
         text = ", ".join(plain(item) for item in value)
     elif isinstance(value, dict):
         text = json.dumps(value, ensure_ascii=False)
