@@ -6,6 +6,7 @@
     ├── Retry                  the same thing is tried again later, by itself
     │   ├── RateLimited        the vendor or our own budget says: not now (``until``)
     │   └── VendorDown         the vendor surely did not do it: refused, timeout before sending, 5xx on a read
+    │       └── Unusable       a read was answered, with what is no JSON, too large, or of another shape
     ├── Again                  decided on a picture that has moved: read and decide anew, at once
     │   ├── Stale              the vendor's row is not what the plan saw
     │   └── LostRace           a compare-and-set found another generation or version
@@ -44,7 +45,21 @@ class RateLimited(Retry):
 
 
 class VendorDown(Retry):
-    """The vendor surely did not do what was asked; it may the next time."""
+    """The vendor surely did not do what was asked; it may the next time. ``passes``: at once, perhaps."""
+
+    passes: bool = False
+
+
+class Unusable(VendorDown):
+    """An answer to a read came and is of no use.
+
+    ``answer`` is its beginning, up to 2,000 characters, for people; it may hold personal data.
+    """
+
+    def __init__(self, message: str, answer: str = "", passes: bool = False) -> None:
+        super().__init__(message)
+        self.answer = answer[:2000]
+        self.passes = passes
 
 
 class Again(SyncengineError):

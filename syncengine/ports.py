@@ -235,8 +235,8 @@ class Transaction(Protocol):
         need_get. Never one with an unsettled operation or a lease that runs. At most one link per record.
         ``ids``: only among these; ``connections``: only of these. Ordered by id."""
 
-    def release_links(self, ids: Collection[str]) -> None:
-        """End leases."""
+    def release_links(self, ids: Collection[str], until: float = 0.0) -> None:
+        """End leases; with ``until`` (epoch seconds) the links are not due before."""
 
     # records and keys
     def records(self, ids: Collection[str], lock: bool = False) -> dict[str, Record]:

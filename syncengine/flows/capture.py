@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import partial
 from typing import Literal
 
-from syncengine.errors import RateLimited, SyncengineError, Unauthorized
+from syncengine.errors import Halt, RateLimited, SyncengineError, Unusable
 from syncengine.flows.engine import Engine, failed, new_id, stubborn
 from syncengine.flows.rows import Read, store
 from syncengine.mapping import System
@@ -16,11 +16,15 @@ from syncengine.model.case import Case, CaseKind
 from syncengine.model.connection import ResourceState
 from syncengine.model.event import Event
 from syncengine.model.link import Link
-from syncengine.planning.questions import digest, emptied, emptied_subject
+from syncengine.model.values import Json
+from syncengine.planning.questions import digest, emptied, emptied_subject, shown
 from syncengine.planning.sight import Source, first_sight
 from syncengine.ports import Connector, Item, Page, Transaction, Window
 
 PARENTS_A_ROUND = 50
+
+LACKING = 600.0
+"""Seconds after which a listing that lacks some parts is read again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,9 @@ class Captured:
 
 @dataclass(slots=True)
 class _Listing:
-    """A listing under way, and what it has found so far."""
+    """A listing under way, and what it has found so far. ``asked``: subjects of the questions about rows that do not
+    fit; ``unfit``: their external ids, "" among them where a row has none. ``lacks``: parents below which nothing
+    could be read."""
 
     engine: Engine
     connection: str
@@ -44,6 +50,9 @@ class _Listing:
     started: float
     rows: int = 0
     moved: int = 0
+    asked: set[str] = field(default_factory=set)
+    unfit: set[str] = field(default_factory=set)
+    lacks: list[tuple[str, SyncengineError]] = field(default_factory=list)
 
     @stubborn
     def keep(self, items: Sequence[Item], started: float, cursor: str | None = None) -> None:
@@ -55,7 +64,7 @@ class _Listing:
         reads = [
             Read(i.external_id, i.row, i.parent, started, received) for i in items if not i.fault
         ]
-        faults = [_quarantined(self.connection, self.resource, i) for i in items if i.fault]
+        faults = {case.subject: case for case in (_unfit(self, i) for i in items if i.fault)}
         dirty: list[str] = []
         stale: list[str] = []
         moved = 0
@@ -67,12 +76,14 @@ class _Listing:
                 dirty += kept.dirty
                 stale += kept.need_get
             if faults:
-                tx.raise_cases(faults)
+                tx.raise_cases(list(faults.values()))
             if cursor is not None:
                 state = tx.resource(self.connection, self.resource)
                 tx.save_resource(replace(state, cursor=cursor))
         self.rows += len(reads)
         self.moved += moved
+        self.asked |= faults.keys()
+        self.unfit |= {i.external_id for i in items if i.fault}
         engine.announce("refresh", stale)
         engine.announce("reconcile", dirty)
 
@@ -87,15 +98,31 @@ def _of_period(engine: Engine, connection: str, resource: str, item: Item) -> It
     return replace(item, external_id=f"{item.external_id}@{period}", row=row)
 
 
-def _quarantined(connection: str, resource: str, item: Item) -> Case:
+def _unfit(listing: _Listing, item: Item) -> Case:
+    place = f"{listing.connection} {listing.resource}"
+    return _asked(
+        listing,
+        item.external_id or digest(dict(item.row)),
+        f"A row of {place} does not fit: {item.fault}",
+        {"external_id": item.external_id, "row": shown(dict(item.row))},
+    )
+
+
+def _asked(listing: _Listing, about: str, question: str, evidence: dict[str, Json]) -> Case:
+    """The question about a part of a listing; it ends with the next complete listing that has no such part."""
     return Case(
         id=new_id(),
         kind=CaseKind.QUARANTINED,
-        subject=f"quarantined:{connection}/{resource}/{item.external_id or digest(dict(item.row))}",
-        question=f"A row of {connection} {resource} does not fit: {item.fault}",
-        evidence={"external_id": item.external_id, "row": dict(item.row)},
+        subject=f"{_subjects(listing)}{about}",
+        question=question,
+        evidence=evidence,
         answers={"retry": "go on; it is looked at again with the next listing"},
+        opened_at=listing.engine.clock.now(),
     )
+
+
+def _subjects(listing: _Listing) -> str:
+    return f"quarantined:{listing.connection}/{listing.resource}/"
 
 
 def capture(
@@ -121,6 +148,8 @@ def capture(
         except SyncengineError as error:
             return _note_fault(listing, error)
     engine.note_success(connection)
+    if listing.lacks:
+        return _note_lacks(listing)
     return _finish(listing, kind, state)
 
 
@@ -150,18 +179,32 @@ def _scan(listing: _Listing, connector: Connector, width: int) -> None:
         parents = tx.row_ids(listing.connection, spec.parent)
     for start in range(0, len(parents), PARENTS_A_ROUND):
         some = parents[start : start + PARENTS_A_ROUND]
-        began = engine.clock.now()
-        items: list[Item] = []
-        jobs = ((p, partial(_below, connector, listing.resource, p, window)) for p in some)
-        with engine.gates[listing.connection].prepaid(len(some)):
-            for _, result in engine.call_all(jobs, width):
-                error = failed(result)
-                if error is not None:
-                    raise error
-                items += result
-                pages = connector.pages(listing.resource, len(result), window)
-                engine.needs[listing.connection] += pages
-        listing.keep(items, began)
+        _scan_below(listing, connector, some, window, width)
+
+
+def _scan_below(
+    listing: _Listing, connector: Connector, parents: Sequence[str], window: Window | None,
+    width: int,
+) -> None:  # fmt: skip
+    """One round of parents. What came is kept; where nothing came below any, the listing ends."""
+    engine, began = listing.engine, listing.engine.clock.now()
+    items: list[Item] = []
+    errors: dict[str, SyncengineError] = {}
+    jobs = ((p, partial(_below, connector, listing.resource, p, window)) for p in parents)
+    with engine.gates[listing.connection].prepaid(len(parents)):
+        for parent, result in engine.call_all(jobs, width):
+            error = failed(result)
+            if error is not None:
+                errors[parent] = error
+                continue
+            items += result
+            pages = connector.pages(listing.resource, len(result), window)
+            engine.needs[listing.connection] += pages
+    listing.keep(items, began)
+    listing.lacks += errors.items()
+    for error in errors.values():
+        if isinstance(error, (RateLimited, Halt)) or len(errors) == len(parents):
+            raise error
 
 
 def _below(connector: Connector, resource: str, parent: str, window: Window | None) -> list[Item]:
@@ -188,14 +231,40 @@ def _window(engine: Engine, listing: _Listing) -> Window | None:
 
 
 def _note_fault(listing: _Listing, error: SyncengineError) -> Captured:
+    """A listing that broke off concludes nothing. Within the connection's slots."""
     engine = listing.engine
+    engine.blames(listing.connection, [error], went_well=False)
+    whole = isinstance(error, (RateLimited, Halt))
     with engine.ledger.write() as tx:
         state = tx.resource(listing.connection, listing.resource)
         tx.save_resource(replace(state, fault=str(error)))
-    engine.note_failure(listing.connection, error)
-    if isinstance(error, (RateLimited, Unauthorized)):
-        return Captured(listing.rows, listing.moved, fault=str(error))
-    return Captured(listing.rows, listing.moved, fault=f"the listing broke off: {error}")
+    fault = str(error) if whole else f"the listing broke off: {error}"
+    return Captured(listing.rows, listing.moved, fault=fault)
+
+
+def _note_lacks(listing: _Listing) -> Captured:
+    """Below some parents nothing could be read: the listing concludes nothing, and is read again after a while."""
+    engine = listing.engine
+    error = listing.lacks[0][1]
+    fault = f"the listing lacks {len(listing.lacks)} parts: {error}"
+    retry = engine.clock.now() + LACKING
+    with engine.ledger.write() as tx:
+        state = tx.resource(listing.connection, listing.resource)
+        tx.save_resource(replace(state, fault=fault, scan_started=retry))
+        tx.raise_cases(
+            [_lost(listing, *lost) for lost in listing.lacks if isinstance(lost[1], Unusable)]
+        )
+    return Captured(listing.rows, listing.moved, fault=fault)
+
+
+def _lost(listing: _Listing, parent: str, error: SyncengineError) -> Case:
+    answer = error.answer if isinstance(error, Unusable) else ""
+    return _asked(
+        listing,
+        f"below {parent}",
+        f"The {listing.resource} of {listing.connection} below one row cannot be read: {error}",
+        {"parent": parent, "answer": answer},
+    )
 
 
 def _finish(listing: _Listing, kind: str, before: ResourceState) -> Captured:
@@ -211,7 +280,7 @@ def _finish(listing: _Listing, kind: str, before: ResourceState) -> Captured:
             (system, _unseen(engine, tx, entity.name, system, listing))
             for entity, system in engine.project.systems_of(listing.connection, listing.resource)
         ]
-        empty = not listing.rows and any(len(links) > 1 for _, links in unseen)
+        empty = not (listing.rows or listing.unfit) and any(len(links) > 1 for _, links in unseen)
         fault = f"the listing is empty; it had {before.rows} rows" if empty else ""
         if empty:
             case = emptied(listing.connection, listing.resource, before.rows)
@@ -221,13 +290,31 @@ def _finish(listing: _Listing, kind: str, before: ResourceState) -> Captured:
                 [emptied_subject(listing.connection, listing.resource)], engine.clock.now()
             )
             for system, links in unseen:
-                ids += nominate(tx, system, links, listing.started)
+                ids += nominate(tx, system, _surely(listing, system, links), listing.started)
         rows = before.rows if empty else listing.rows
         tx.save_resource(replace(state, scanned_at=listing.started, rows=rows, fault=fault))
+        _dissolve(listing, tx)
         wake_sorted(engine, tx, listing.connection, listing.resource)
     engine.announce("refresh", ids)
     engine.announce("reconcile", ids)
     return Captured(listing.rows, listing.moved, complete=True)
+
+
+def _surely(listing: _Listing, system: System, unseen: Sequence[Link]) -> Sequence[Link]:
+    """Those that may be gone: a row that does not fit is there, and one without an id may be any of them, unless a
+    single read can tell."""
+    if "" in listing.unfit and not system.resource.single_get:
+        return ()
+    return [link for link in unseen if link.external_id not in listing.unfit]
+
+
+def _dissolve(listing: _Listing, tx: Transaction) -> None:
+    """Questions about what this complete listing shows no more, or shows well again."""
+    place = _subjects(listing)
+    known = {case.subject for case in tx.cases(kind=CaseKind.QUARANTINED)}
+    over = {s for s in known - listing.asked if s.startswith(place)}
+    if over:
+        tx.dissolve_cases(over, listing.engine.clock.now())
 
 
 def _unseen(

@@ -59,7 +59,12 @@ class Commit:
             ]
             tx.save_links(links)
             self._after_tying(tx, entity, system, links)
-            sure = [identity_subject(d.link) for d in good.values() if d.ask is None]
+            sure = [
+                subject
+                for d in good.values()
+                if d.ask is None and not d.link.set_aside
+                for subject in (identity_subject(d.link), f"quarantined:{d.link.id}")
+            ]
             tx.dissolve_cases(sure, engine.clock.now())
             asks = [self._opened(d.ask) for d in good.values() if d.ask is not None]
             tx.raise_cases(asks)

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from syncengine.errors import Exists, Rejected, RowInvalid, SyncengineError, Unknown
-from syncengine.flows.engine import Engine, failed, stops, stubborn
+from syncengine.errors import Again, Exists, Rejected, SyncengineError, Unknown
+from syncengine.flows.engine import Engine, failed, stubborn
 from syncengine.flows.rows import Read, store
 from syncengine.flows.scenes import rivals_of
 from syncengine.flows.settle import Settle
@@ -19,6 +19,9 @@ from syncengine.model.operation import Action, Operation, OperationState, Writte
 from syncengine.model.values import Row
 from syncengine.planning.settle import moved_since, shows
 from syncengine.ports import Item, Transaction
+
+LATE = 60.0
+"""Seconds after which a person is asked about a write that no read can prove."""
 
 CHUNK = 32
 """Operations that are looked at, checked in one transaction, and sent together."""
@@ -117,14 +120,11 @@ class _Round:
         if not self.width or self._stopped():
             settle.put_off(self.operations, engine.clock.now() + engine.limits.backoff)
             return outcomes
-        looks: dict[str, Look] = {}
         with engine.gates[self.connection].prepaid(len(self.operations)):
-            for operation, result in self._look():
-                error = failed(result)
-                if error is None:
-                    looks[operation.id] = result
-                else:
-                    outcomes += self._not_sent(settle, operation, error)
+            looks, failures = self._look()
+        blamed = self._blames(failures, went_well=bool(looks))
+        for operation, error in failures:
+            outcomes[self._unlooked(settle, operation, error, blamed)] += 1
         ready = [o for o in self.operations if o.id in looks]
         with engine.gates[self.connection].prepaid(len(ready)) as granted:
             settle.put_off(ready[granted:], engine.clock.now() + engine.limits.backoff)
@@ -141,10 +141,24 @@ class _Round:
         with self.engine.ledger.read() as tx:
             return not self.engine.may_call(tx, self.connection, writing=True)
 
-    def _look(self) -> Iterator[tuple[Operation, Any]]:
-        """Read each row before it is written; look the key of a create up."""
+    def _look(self) -> tuple[dict[str, Look], list[tuple[Operation, SyncengineError]]]:
+        """Read each row before it is written; look the key of a create up. What was seen, and what failed."""
+        looks: dict[str, Look] = {}
+        failures: list[tuple[Operation, SyncengineError]] = []
         jobs = ((o, partial(self._looked, o)) for o in self.operations)
-        return self.engine.call_all(jobs, self.width)
+        for operation, result in self.engine.call_all(jobs, self.width):
+            error = failed(result)
+            if error is None:
+                looks[operation.id] = result
+            else:
+                failures.append((operation, error))
+        return looks, failures
+
+    def _blames(
+        self, failures: Sequence[tuple[Operation, SyncengineError]], went_well: bool
+    ) -> bool:
+        errors = [error for _, error in failures if not isinstance(error, Again)]
+        return self.engine.blames(self.connection, errors, went_well)
 
     def _looked(self, operation: Operation) -> Look:
         connector, now = self.engine.connectors[self.connection], self.engine.clock.now
@@ -158,18 +172,28 @@ class _Round:
         else:
             self.engine.needs[self.connection] += 1
             found = connector.get(operation.resource, operation.external_id or "")
-            if found is not None and found.fault:
-                raise RowInvalid(f"the row before the write does not fit: {found.fault}")
             items = () if found is None else (found,)
         return Look(items, started, now())
 
+    def _unlooked(
+        self, settle: Settle, operation: Operation, error: SyncengineError, blamed: bool
+    ) -> str:
+        """Nothing goes out before it was looked: of a row that cannot be read a single read decides, and may ask."""
+        if operation.action is Action.CREATE or blamed or isinstance(error, Again):
+            return self._not_sent(settle, operation, error, blamed)
+        settle.vanished(operation)
+        return "stale"
+
     def _not_sent(
-        self, settle: Settle, operation: Operation, error: SyncengineError
-    ) -> Counter[str]:
-        if stops(error):
-            self.engine.note_failure(self.connection, error)
-        settle.not_sent(operation, error)
-        return Counter({"not_sent": 1})
+        self, settle: Settle, operation: Operation, error: SyncengineError, blamed: bool
+    ) -> str:
+        """Again later; but what fails by itself, again and again, asks a person."""
+        again = blamed or isinstance(error, Again)
+        if again or operation.attempts < self.engine.limits.tries:
+            settle.not_sent(operation, error)
+            return "not_sent"
+        settle.rejected(operation, Rejected(str(error)), sent=False)
+        return "rejected"
 
     @stubborn
     def _check(
@@ -269,13 +293,15 @@ class _Round:
         if isinstance(error, Unknown):
             settle.unknown(operation, str(error))
             return "unknown"
-        self._not_sent(settle, operation, error)
-        return "not_sent"
+        return self._not_sent(settle, operation, error, self._blames([(operation, error)], False))
 
     def _taken(self, settle: Settle, operation: Operation, error: Exists) -> str:
         """The vendor says that the key of a create is taken: look, then adopt; if nothing shows, it is refused."""
         for _, result in self.engine.call_all([(operation, partial(self._looked, operation))], 1):
-            if isinstance(result, Look) and result.items:
+            unseen = failed(result)
+            if unseen is not None:
+                return self._outcome(settle, operation, unseen)
+            if result.items:
                 return settle.adopted(operation, result.items, result)
         settle.rejected(operation, Rejected(str(error), 409, str(error)))
         return "rejected"
@@ -291,13 +317,22 @@ class _Round:
         settle.ask(unprovable)
         asked = {o.id for o in unprovable}
         self.operations = [o for o in self.operations if o.id not in asked]
-        for operation, result in self._look():
-            error = failed(result)
-            if error is not None:
-                self.engine.note_failure(self.connection, error)
-                continue
-            outcomes[self._proved(settle, operation, result)] += 1
+        looks, failures = self._look()
+        if not self._blames(failures, went_well=bool(looks)):
+            settle.ask(
+                [o for o, _ in failures if self._horizon(o) + LATE < self.engine.clock.now()]
+            )
+        for operation in self.operations:
+            if operation.id in looks:
+                outcomes[self._proved(settle, operation, looks[operation.id])] += 1
         return outcomes
+
+    def _horizon(self, operation: Operation) -> float:
+        """When the vendor has done what it accepted, and shows it."""
+        spec = self.engine.connectors[self.connection].spec
+        resource = spec.resources[operation.resource]
+        lists = resource.list_lag if operation.action is Action.CREATE else 0.0
+        return operation.lease_until + spec.settle_time + resource.read_lag + lists
 
     @stubborn
     def _proved(self, settle: Settle, operation: Operation, look: Look) -> str:
@@ -305,12 +340,8 @@ class _Round:
         system = engine.system(operation.entity, operation.connection)
         if system is None:
             return "unknown"
-        spec = engine.connectors[self.connection].spec
-        lag = spec.resources[operation.resource].read_lag
-        if operation.action is Action.CREATE:
-            lag += spec.resources[operation.resource].list_lag
-        over = look.started > operation.lease_until + spec.settle_time + lag
-        horizon = operation.lease_until + spec.settle_time + lag
+        horizon = self._horizon(operation)
+        over = look.started > horizon
         row = look.item.row if look.item is not None else None
         with engine.ledger.write() as tx:
             link = tx.links([operation.link_id], lock=True).get(operation.link_id)

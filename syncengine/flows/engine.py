@@ -17,13 +17,16 @@ from zoneinfo import ZoneInfo
 import structlog
 import uuid_utils
 
-from syncengine.errors import Halt, LostRace, RateLimited, Retry, SyncengineError, Unauthorized
+from syncengine.errors import Halt, LostRace, RateLimited, SyncengineError, Unauthorized
 from syncengine.flows.gate import CallGate, Permit
 from syncengine.mapping import Entity, Project, System
 from syncengine.ports import Clock, Connector, Ledger, Queue, Transaction
 
 T = TypeVar("T")
 log = structlog.get_logger()
+
+LOCKED_OUT = 300.0
+"""Seconds before refused credentials are tried again, doubled each time up to 80 minutes."""
 
 RACES = 7
 """How often a transaction that lost a race is tried again, with pauses from 10 ms to 640 ms."""
@@ -33,12 +36,17 @@ RACES = 7
 class Limits:
     """``lease``: seconds of a worker's right on an operation or link. ``request_timeout``: of one vendor call.
     ``batch``: links or operations of one round. ``backoff``: first pause after a failed call, doubled each
-    time up to a minute."""
+    time up to a minute. ``tries``: calls about one row that fail in a row before a person is asked."""
 
     lease: float = 20.0
     request_timeout: float = 10.0
     batch: int = 200
     backoff: float = 1.0
+    tries: int = 6
+
+    def pause(self, failures: int) -> float:
+        """Seconds until the next try after so many failures in a row."""
+        return min(60.0, self.backoff * 2.0 ** min(max(failures, 1) - 1, 6))
 
 
 @dataclass(slots=True)
@@ -119,9 +127,11 @@ class Engine:
         self, jobs: Iterable[tuple[T, Callable[[], Any]]], width: int
     ) -> Iterator[tuple[T, Any]]:
         """Run calls in threads, at most ``width`` at once; yields (key, result or the error it raised) as they
-        end. Permits that the calls ask for are granted here, since only this thread touches SQL."""
+        end. Permits that the calls ask for are granted here, since only this thread touches SQL. Once the vendor
+        refuses our credentials or asks for a pause, no further call is made: that error is what the rest yields."""
         inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
         todo, running, waiting = iter(jobs), 0, list[Permit]()
+        refusal: SyncengineError | None = None
 
         def start() -> int:
             started = 0
@@ -144,9 +154,25 @@ class Engine:
                 waiting.append(message)
                 continue
             running -= 1
-            running += start()
+            if isinstance(message[1], (RateLimited, Halt)):
+                refusal = message[1]
+            running += 0 if refusal else start()
             self.hold_on()
             yield message
+        yield from ((key, refusal) for key, _ in todo)
+
+    def blames(self, connection: str, errors: Collection[SyncengineError], went_well: bool) -> bool:
+        """Whether failed calls are the fault of the connection, which is noted and pauses it, and not of what was
+        asked for: others went through, or its cheapest call does. Within the connection's slots."""
+        whole: SyncengineError | None = None
+        whole = next((e for e in errors if isinstance(e, (RateLimited, Halt))), None)
+        if errors and whole is None and not went_well:
+            health = self.connectors[connection].health
+            for _, result in self.call_all([(connection, health)], 1):
+                whole = failed(result)
+        if whole is not None:
+            self.note_failure(connection, whole)
+        return whole is not None
 
     def note_failure(self, connection: str, error: SyncengineError) -> None:
         """A call failed: pause the connection a while, or until a person has acted. Calls that were under way
@@ -156,13 +182,14 @@ class Engine:
             state = tx.connection(connection, lock=True)
             paused = state.blocked_until > now
             failures = max(1, state.failures + (not paused))
-            pause = min(60.0, self.limits.backoff * 2 ** min(failures - 1, 6))
-            until = max(state.blocked_until, now + pause)
+            until = max(state.blocked_until, now + self.limits.pause(failures))
             if isinstance(error, RateLimited):
-                until, failures = max(now, error.until), state.failures
-            halted = str(error) if isinstance(error, Halt) else ""
+                until, failures = max(state.blocked_until, error.until), state.failures
+            halted = state.halted if paused else ""
+            if isinstance(error, Halt):
+                halted = str(error)
             if isinstance(error, Unauthorized):
-                until = now + 300
+                until = max(until, now + LOCKED_OUT * 2 ** min(failures - 1, 4))
             tx.save_connection(
                 replace(state, failures=failures, blocked_until=until, halted=halted)
             )
@@ -206,11 +233,6 @@ def failed(result: Any) -> SyncengineError | None:
     if isinstance(result, BaseException):
         raise result
     return None
-
-
-def stops(error: SyncengineError) -> bool:
-    """Whether an error concerns the whole connection, not one row."""
-    return isinstance(error, (Retry, Halt))
 
 
 def new_id() -> str:

@@ -10,7 +10,7 @@ from syncengine.flows.commit import Commit
 from syncengine.flows.engine import Engine, utc_text
 from syncengine.flows.scenes import Batch, load_tied, load_untied
 from syncengine.mapping import Context
-from syncengine.model.link import Link, LinkState
+from syncengine.model.link import Link, LinkState, Wait
 from syncengine.planning.identity import Correlation, correlate, quarantine
 from syncengine.planning.plan import decide
 from syncengine.planning.scene import Plan, Scene
@@ -63,7 +63,7 @@ def _correlate_all(engine: Engine, links: Sequence[Link]) -> None:
             connection=link.connection, world=found.world, row=link.row or {},
             seen=utc_text(link.read_at),
         )  # fmt: skip
-        if link.state is LinkState.UNLINKED or link.row is None:
+        if link.state is LinkState.UNLINKED or link.row is None or link.set_aside:
             decided[link.id] = Correlation(replace(link, dirty=0, wait=None))
             continue
         try:
@@ -91,6 +91,10 @@ def decide_all(engine: Engine, batch: Batch) -> Iterable[tuple[Link, Plan]]:
         entity = engine.project.entities.get(link.entity)
         record = batch.records.get(link.record_id or "")
         if entity is None or record is None or link.connection not in entity.systems:
+            continue
+        if link.set_aside:
+            wait = Wait("", f"a row of {link.connection} that can be read")
+            yield link, Plan(replace(link, dirty=0, wait=wait))
             continue
         scene = Scene(
             entity=entity,

@@ -154,6 +154,8 @@ class Settle:
         held = self._ours(tx, operation)
         if held is not None:
             self._save(tx, held, OperationState.STALE)
+            if held.state is OperationState.UNKNOWN:
+                tx.dissolve_cases({f"unknown:{operation.id}"}, self.engine.clock.now())
             if link.noted:
                 tx.save_links([replace(link, noted={}, version=link.version + 1)])
             self._dirty(tx, link, operation)
@@ -173,7 +175,7 @@ class Settle:
 
     @stubborn
     def vanished(self, operation: Operation) -> None:
-        """The row went away between the read and the write: nothing was written, a fresh read decides."""
+        """The row went away, or cannot be read: nothing was written, a fresh read decides."""
         with self.engine.ledger.write() as tx:
             link = tx.links([operation.link_id], lock=True).get(operation.link_id)
             if link is not None:
@@ -182,8 +184,9 @@ class Settle:
         self.announce()
 
     @stubborn
-    def rejected(self, operation: Operation, error: Rejected) -> None:
-        """The vendor refused it for good: a question, and no repetition before something changes."""
+    def rejected(self, operation: Operation, error: Rejected, sent: bool = True) -> None:
+        """The vendor refused it for good, or it cannot be sent: a question, and no repetition before something
+        changes."""
         with self.engine.ledger.write() as tx:
             link = tx.links([operation.link_id], lock=True).get(operation.link_id)
             held = self._ours(tx, operation)
@@ -194,10 +197,11 @@ class Settle:
                 self._dirty(tx, link, operation)
                 return
             said = f"status {error.status}" + f": {error.answer}" * bool(error.answer)
-            self._save(tx, held, OperationState.REJECTED, said)
-            case = refused(operation, error.answer or str(error), body_digest(operation))
+            self._save(tx, held, OperationState.REJECTED, said if sent else str(error))
+            case = refused(operation, error.answer or str(error), body_digest(operation), sent)
             tx.raise_cases([replace(case, id=new_id(), opened_at=self.engine.clock.now())])
-            wait = Wait("", f"an answer: {link.connection} refused this write")
+            why = "refused this write" if sent else "lets this write not be sent"
+            wait = Wait("", f"an answer: {link.connection} {why}")
             tx.save_links([replace(link, wait=wait, version=link.version + 1)])
             tx.dirty_waiting({f"op:{operation.id}"})
 

@@ -22,6 +22,9 @@ from syncengine.ports import Transaction
 Progress = Callable[[str, int, int], None]
 """Told (what is going on, how much is done, of how much: 0 is unknown)."""
 
+BRIEF = 5.0
+"""Seconds of a pause that is waited for."""
+
 OUTCOMES = ("applied", "stale", "rejected", "not_sent", "unknown")
 
 
@@ -67,9 +70,14 @@ class _Pass:
                 yield connection, resource
 
     def list_one(self, connection: str, resource: str) -> None:
-        """One complete listing; waits while other processes hold the connection."""
+        """One complete listing; waits while other processes hold the connection, and for a short pause of it."""
         captured = None
         while captured is None or captured.fault.endswith("busy"):
+            with self.engine.ledger.read() as tx:
+                state = tx.connection(connection)
+            pause = state.blocked_until - self.engine.clock.now()
+            if 0 < pause <= BRIEF and not state.halted:
+                self.engine.clock.sleep(pause)
             try:
                 captured = capture(self.engine, connection, resource, "scan")
             except Again:

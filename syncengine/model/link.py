@@ -62,9 +62,11 @@ class Link:
     ``row``: the last row accepted, None before the first and after it is gone. ``listed_hash``: of the row
     as the listing shows it. ``row_version`` grows with each accepted row. ``stamps``: field -> event id of the
     first sighting of the present vendor value. ``read_at``: when the last accepted read or settle was
-    received (epoch seconds). ``need_get``: only a fresh single read may be trusted. ``noted``: field -> foreign
-    raw value seen while our own write was under way. ``dirty``: counts reasons to reconcile. ``nominated_at``:
-    start of the complete scan that did not show the row. ``approved``: a person approved a staged write.
+    received (epoch seconds). ``need_get``: only a fresh single read may be trusted. ``failures``: single reads in a
+    row that failed or showed what does not fit; the link is set aside with them while no read is due. ``noted``:
+    field -> foreign raw value seen while our own write was under way. ``dirty``: counts reasons to reconcile.
+    ``nominated_at``: start of the complete scan that did not show the row. ``approved``: a person approved a
+    staged write.
     """
 
     id: str
@@ -81,6 +83,7 @@ class Link:
     stamps: Mapping[str, int] = field(default_factory=dict)
     read_at: float = 0.0
     need_get: bool = False
+    failures: int = 0
     base: Base = Base()
     noted: Mapping[str, Json] = field(default_factory=dict)
     version: int = 0
@@ -88,6 +91,11 @@ class Link:
     nominated_at: float | None = None
     approved: bool = False
     wait: Wait | None = None
+
+    @property
+    def set_aside(self) -> bool:
+        """Whether its row could not be read, which is a question; nothing is decided on what was known before."""
+        return self.failures > 0 and not self.need_get
 
     @property
     def ref(self) -> Ref:

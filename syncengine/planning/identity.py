@@ -13,6 +13,7 @@ from syncengine.model.link import LIVE, Base, Link, LinkState, Wait
 from syncengine.model.operation import Operation, OperationState
 from syncengine.model.record import Record, World
 from syncengine.model.values import ABSENT, Json, is_empty
+from syncengine.planning.questions import shown
 from syncengine.planning.sight import sent_raw
 
 Parts = tuple[Json, ...]
@@ -248,7 +249,11 @@ def quarantine(entity: Entity, link: Link, name: str, invalid: RowInvalid) -> Ca
         kind=CaseKind.QUARANTINED,
         subject=f"quarantined:{link.id}",
         question=f"A row of {link.connection} {link.resource} does not fit: {invalid}",
-        evidence={"field": name, "found": invalid.evidence, "external_id": link.external_id},
+        evidence={
+            "field": name,
+            "found": shown(invalid.evidence),
+            "external_id": link.external_id,
+        },
         answers={"retry": "read the row again and go on"},
         entity=entity.name,
         link_id=link.id,

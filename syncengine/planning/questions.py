@@ -18,10 +18,20 @@ Values = Mapping[str, tuple[Json, Json]]
 """Field -> (our value, the vendor's value, both canonical)."""
 
 
+LONGEST = 10_000
+"""Characters of evidence."""
+
+
 def digest(value: Json) -> str:
     """A short digest of a JSON value."""
     text = json.dumps(value, sort_keys=True, default=str)
     return hashlib.blake2b(text.encode(), digest_size=10).hexdigest()
+
+
+def shown(value: Json) -> Json:
+    """What a vendor showed, as evidence; of what is long, the beginning as text."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return value if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
 
 
 def subjects(scene: Scene, refused: bool) -> set[str]:
@@ -125,13 +135,15 @@ def unseen_change(scene: Scene, values: Values) -> Case:
     )
 
 
-def refused(operation: Operation, answer: str, body: str) -> Case:
-    """The vendor refused a write for good."""
+def refused(operation: Operation, answer: str, body: str, sent: bool = True) -> Case:
+    """The vendor refused a write for good, or what it shows keeps the write from being ``sent``."""
+    what = f"{operation.action} of {operation.resource}"
+    refusal = f"{operation.connection} refused a {what}."
     return Case(
         id="",
         kind=CaseKind.REJECTED,
         subject=f"rejected:{operation.link_id}",
-        question=f"{operation.connection} refused a {operation.action} of {operation.resource}.",
+        question=refusal if sent else f"A {what} cannot be sent to {operation.connection}.",
         evidence={"answer": answer, "body": dict(operation.body), "digest": body},
         answers={
             "retry": "try the same write again",

@@ -82,7 +82,9 @@ def sight(
         late = same or not system.resource.single_get
         return Sight(link, ignored=True) if late else Sight(_hint(link))
     seen = replace(link, read_at=max(link.read_at, reading.received), nominated_at=None)
-    if same and not (link.need_get and strong):
+    if link.set_aside and not strong:
+        return Sight(replace(_hint(seen), listed_hash=shown))
+    if same and not link.failures and not (link.need_get and strong):
         return Sight(seen, touched=True)
     if not strong and (system.needs_get or system.resource.list_lag):
         return Sight(replace(_hint(seen), listed_hash=shown))
@@ -94,7 +96,8 @@ def sight(
         row_version=link.row_version + (0 if same else 1),
         listed_hash=still_listed(link, part),
         need_get=False,
-        dirty=link.dirty + news,
+        failures=0,
+        dirty=link.dirty + (news or link.failures > 0),
     )
     if operation is None and link.noted:
         return Sight(replace(fresh, noted={}), moved=moved, lost=_run_over(system, link, row))

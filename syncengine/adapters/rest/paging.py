@@ -8,8 +8,7 @@ from typing import Any, Protocol
 
 import httpx
 
-from syncengine.adapters.rest.verdicts import Unusable
-from syncengine.errors import VendorDown
+from syncengine.errors import Unusable, VendorDown
 from syncengine.model.values import Json
 
 Ask = Callable[[str, Mapping[str, str]], Json]

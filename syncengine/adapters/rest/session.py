@@ -9,8 +9,8 @@ from pydantic_core import from_json
 
 from syncengine.adapters.rest import verdicts
 from syncengine.adapters.rest.transport import Client, Purpose
-from syncengine.adapters.rest.verdicts import Hiccup, Kind
-from syncengine.errors import Rejected
+from syncengine.adapters.rest.verdicts import Kind
+from syncengine.errors import Rejected, VendorDown
 from syncengine.model.values import Json
 from syncengine.ports import Clock
 
@@ -34,8 +34,8 @@ class Session:
         for repeats, pause in enumerate(_PAUSES):
             try:
                 return self._send(Purpose(Kind.READ, what, repeats > 0), "GET", url, query)
-            except Hiccup as hiccup:
-                if not hiccup.passes:
+            except VendorDown as down:
+                if not down.passes:
                     raise
                 self._clock.sleep(pause)
         return self._send(Purpose(Kind.READ, what, True), "GET", url, query)

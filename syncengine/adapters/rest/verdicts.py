@@ -36,6 +36,7 @@ from syncengine.errors import (
     SyncengineError,
     Unauthorized,
     Unknown,
+    Unusable,
     VendorDown,
 )
 
@@ -62,23 +63,13 @@ class Kind(Enum):
 
 
 class Hiccup(VendorDown):
-    """A read failed in a way that often passes at once: worth a quick repeat, if ``passes``."""
+    """A read failed in a way that often passes at once: worth a quick repeat."""
 
-    passes: bool = True
-
-
-class Unusable(Hiccup):
-    """An answer to a read came and is of no use: no JSON, too large, another shape than was asked for.
-    ``answer``: its beginning, for people; it may hold personal data."""
-
-    def __init__(self, message: str, answer: str = "", passes: bool = False) -> None:
-        super().__init__(message)
-        self.answer = answer[:SHOWN]
-        self.passes = passes
+    passes = True
 
 
 SHOWN: Final = 2000
-"""Characters of an answer that a person is shown."""
+"""Bytes of an answer that is given up which are kept, for people."""
 
 MISFITS: Final = (
     ValueError, TypeError, LookupError, AttributeError, ArithmeticError, httpx.InvalidURL,

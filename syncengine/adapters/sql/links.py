@@ -195,8 +195,8 @@ class Links(Session):
         self._change(t.links, {"lease_until": now + lease}, id=claimed)
         return claimed
 
-    def release_links(self, ids: Collection[str]) -> None:
-        self._change(t.links, {"lease_until": 0.0}, id=ids)
+    def release_links(self, ids: Collection[str], until: float = 0.0) -> None:
+        self._change(t.links, {"lease_until": until}, id=ids)
 
 
 @cache

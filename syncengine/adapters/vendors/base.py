@@ -13,7 +13,7 @@ from syncengine.adapters.rest.paging import rows_of
 from syncengine.adapters.rest.session import Missing, Session
 from syncengine.adapters.rest.stamps import seconds, stamp
 from syncengine.adapters.rest.transport import Client
-from syncengine.adapters.rest.verdicts import Kind, Unusable, fitting
+from syncengine.adapters.rest.verdicts import Kind, fitting
 from syncengine.adapters.vendors.bound import Bound, marker
 from syncengine.adapters.vendors.declare import Step, Vendor
 from syncengine.errors import (
@@ -23,6 +23,7 @@ from syncengine.errors import (
     RowInvalid,
     SyncengineError,
     Unknown,
+    Unusable,
     VendorDown,
 )
 from syncengine.model.operation import Written

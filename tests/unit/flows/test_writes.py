@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from syncengine.errors import RowInvalid
 from syncengine.flows.dispatch import expire
 from syncengine.flows.engine import Limits
 from syncengine.flows.refresh import refresh
@@ -165,7 +166,8 @@ def test_a_row_that_is_gone_before_the_write_is_not_written() -> None:
 
 
 def test_a_row_that_does_not_fit_is_not_taken_for_gone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rule 7: a pre-read that cannot be understood proves nothing: nothing is sent, nothing is missing."""
+    """Rule 7: a pre-read that cannot be understood proves nothing: nothing is sent, nothing is missing, and the row
+    is read anew."""
     made = duo(lms_system=DELETES)
     mine, theirs = anna(made)
     made.vendors["hr"].edit(mine, job="left")
@@ -173,8 +175,13 @@ def test_a_row_that_does_not_fit_is_not_taken_for_gone(monkeypatch: pytest.Monke
     made.think()
     lms = made.vendors["lms"]
     good = lms.get
-    monkeypatch.setattr(lms, "get", lambda _, name: Item(name, {}, fault="no object"))
-    assert made.send() == {"not_sent": 1}
+
+    def unfit(*_: str) -> None:
+        raise RowInvalid("the answer is a web page", {"answer": "<html>"})
+
+    monkeypatch.setattr(lms, "get", unfit)
+    assert made.send() == {"stale": 1}
+    assert made.link("lms").need_get
     monkeypatch.setattr(lms, "get", good)
     assert made.link("lms").row is not None
     made.sync()
@@ -426,6 +433,7 @@ def test_a_vendor_that_is_down_is_not_asked_more_and_more_for_one_outage() -> No
     made.think()
     down: list[Fault] = ["down"] * 6
     made.vendors["lms"].fault("find", *down)
+    made.vendors["lms"].fault("health", "down")
     made.send()
     state = made.read(lambda tx: tx.connection("lms"))
     assert state.failures == 1
@@ -510,12 +518,14 @@ def test_refused_credentials_halt_a_connection() -> None:
 
 
 def test_a_refresh_that_fails_is_tried_again() -> None:
-    """A single read that failed leaves the row's need for one."""
+    """A single read that failed while the vendor is down leaves the row's need for one, and is no fault of it."""
     made = duo(hr={"unlisted": ("job",)})
     made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
     made.scan("hr")
     made.vendors["hr"].fault("get", "fail")
+    made.vendors["hr"].fault("health", "fail")
     assert refresh(made.engine) == 0
+    assert (made.link("hr").need_get, made.link("hr").failures) == (True, 0)
     made.sync()
     assert made.record().values["job"] == "dev"
 

@@ -31,7 +31,7 @@ links = table(
     "links",
     texts="id entity connection resource external_id? parent? record_id? state listed_hash"
     " wait_key? wait_what?",
-    counts="row_version version dirty",
+    counts="row_version version dirty failures",
     times="read_at nominated_at? lease_until=0",
     flags="need_get approved",
     packed="stamps",

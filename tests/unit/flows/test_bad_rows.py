@@ -1,0 +1,505 @@
+"""One row or one answer that does not fit, while everything else goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from syncengine.errors import (
+    RateLimited,
+    RowInvalid,
+    SyncengineError,
+    Unauthorized,
+    Unusable,
+    VendorDown,
+)
+from syncengine.flows.capture import LACKING, notice
+from syncengine.flows.cases import answer
+from syncengine.flows.engine import LOCKED_OUT
+from syncengine.flows.refresh import refresh
+from syncengine.flows.status import resume, status
+from syncengine.flows.sweep import sweep
+from syncengine.model.case import CaseKind
+from syncengine.model.link import LinkState
+from syncengine.ports import Item, Page
+from syncengine.simulation.clock import ManualClock
+from syncengine.simulation.traits import spec
+from syncengine.simulation.vendor import FakeVendor
+from tests.support.bench import Bench
+from tests.support.people import COLUMNS, HR, anna, bench, duo, entity
+
+PART = {"unlisted": ("job",)}
+"""A listing that shows less than the mapping needs, so that each new row is read by itself."""
+Break = Callable[..., dict[str, SyncengineError]]
+
+
+@pytest.fixture
+def broken(monkeypatch: pytest.MonkeyPatch) -> Break:
+    """``broken(vendor)``: a dict of external id -> what a single read of it raises."""
+
+    def of(vendor: FakeVendor) -> dict[str, SyncengineError]:
+        good, errors = vendor.get, dict[str, SyncengineError]()
+
+        def get(resource: str, external_id: str) -> Item | None:
+            item = good(resource, external_id)
+            if external_id in errors:
+                raise errors[external_id]
+            return item
+
+        monkeypatch.setattr(vendor, "get", get)
+        return errors
+
+    return of
+
+
+def unfit() -> RowInvalid:
+    return RowInvalid("GET /people/{id}: the answer is a web page", {"answer": "<html>"})
+
+
+def people(made: Bench, count: int = 3) -> list[str]:
+    hr = made.vendors["hr"]
+    return [hr.add(email=f"p{n}@x.de", name=f"P{n}", job="dev") for n in range(count)]
+
+
+def accounts(made: Bench) -> set[Any]:
+    return {row["name"] for row in made.vendors["lms"].rows().values()}
+
+
+@pytest.mark.parametrize("error", [unfit(), VendorDown("GET /people/{id}: HTTP 500")])
+def test_one_row_that_cannot_be_read_is_a_case_and_the_others_go_on(
+    broken: Break, error: SyncengineError
+) -> None:
+    """The row is set aside with its evidence, costs one read for each listing, does not stop the connection, and is
+    synced, its case closed, once the vendor answers well."""
+    made = duo(hr=PART)
+    bad, *_ = people(made)
+    errors = broken(made.vendors["hr"])
+    errors[bad] = error
+    made.sync()
+    assert accounts(made) == {"P1", "P2"}
+    case = made.case()
+    assert case.kind is CaseKind.QUARANTINED
+    assert case.evidence["external_id"] == bad
+    assert ("<html>" in str(case.evidence)) == isinstance(error, RowInvalid)
+    state = made.read(lambda tx: tx.connection("hr"))
+    assert (state.failures, state.blocked_until) == (0, 0.0)
+    for _ in range(2):
+        before = made.vendors["hr"].calls.count(("get", bad))
+        assert made.sync()["converged"]
+        assert made.vendors["hr"].calls.count(("get", bad)) == before + 1
+        assert made.case().id == case.id
+    errors.clear()
+    assert made.sync()["converged"]
+    assert accounts(made) == {"P0", "P1", "P2"}
+    assert not made.cases()
+
+
+def test_a_row_that_fails_is_tried_again_less_and_less_before_a_person_is_asked(
+    broken: Break,
+) -> None:
+    """A server's error about one row passes by itself if it passes soon; nobody is asked about it."""
+    made = duo(hr=PART)
+    bad, *_ = people(made)
+    errors = broken(made.vendors["hr"])
+    errors[bad] = VendorDown("HTTP 500")
+    made.scan("hr")
+    pauses = []
+    for _ in range(made.engine.limits.tries - 1):
+        made.think()
+        assert not refresh(made.engine)
+        began = made.clock.now()
+        while not refresh(made.engine):
+            made.clock.sleep(0.25)
+        pauses.append(made.clock.now() - began)
+        if len(pauses) == 3:
+            errors.clear()
+            break
+    assert pauses[0] < pauses[1] < pauses[2]
+    made.sync()
+    assert accounts(made) == {"P0", "P1", "P2"}
+    assert not made.cases()
+
+
+def test_a_vendor_that_is_down_is_no_fault_of_its_rows(broken: Break) -> None:
+    """Where nothing can be read and the vendor's cheapest call fails too, the connection pauses and no row is set
+    aside; it goes on when the vendor is back."""
+    made = duo(hr=PART)
+    hr = made.vendors["hr"]
+    errors = broken(hr)
+    errors |= dict.fromkeys(people(made), unfit())
+    made.scan("hr")
+    hr.fault("health", "down")
+    made.think()
+    state = made.read(lambda tx: tx.connection("hr"))
+    assert state.failures == 1
+    assert state.blocked_until > made.clock.now()
+    assert not made.cases()
+    errors.clear()
+    made.clock.sleep(2)
+    made.sync()
+    assert accounts(made) == {"P0", "P1", "P2"}
+
+
+@pytest.mark.parametrize("how", ["notice", "answer", "listing"])
+def test_a_row_that_was_set_aside_is_read_again_when_it_shows_itself(
+    broken: Break, how: str
+) -> None:
+    """A notice, the answer of a person and the next listing each lead to one read."""
+    made = duo(hr=PART)
+    mine, _ = anna(made)
+    errors = broken(made.vendors["hr"])
+    errors[mine] = unfit()
+    made.vendors["hr"].edit(mine, name="Ann")
+    made.sync()
+    errors.clear()
+    calls = len(made.vendors["hr"].calls)
+    made.think()
+    assert len(made.vendors["hr"].calls) == calls
+    if how == "notice":
+        notice(made.engine, "hr", "people", mine, "event")
+    elif how == "answer":
+        answer(made.engine, made.case().id, "retry")
+    else:
+        made.scan("hr")
+    made.settle()
+    assert not made.cases()
+    assert accounts(made) == {"Ann"}
+
+
+def test_nothing_is_decided_on_a_row_that_cannot_be_read(broken: Break) -> None:
+    """What others change meanwhile waits, by name, and reaches the row once it can be read; the vendor's own change
+    is not lost."""
+    made = duo()
+    mine, theirs = anna(made)
+    hr, lms = made.vendors["hr"], made.vendors["lms"]
+    errors = broken(hr)
+    errors[mine] = unfit()
+    notice(made.engine, "hr", "people", mine, "event")
+    lms.edit(theirs, name="Ann")
+    made.sync()
+    assert made.record().values["name"] == "Ann"
+    assert hr.row(mine)["name"] == "Anna"
+    assert not made.unsettled()
+    assert "can be read" in str(made.link("hr").wait)
+    hr.edit(mine, job="lead")
+    errors.clear()
+    made.sync()
+    made.sync()
+    assert (hr.row(mine)["name"], lms.row(theirs)["job"]) == ("Ann", "lead")
+    assert made.link("hr").wait is None
+    assert not made.cases()
+
+
+@pytest.mark.parametrize("error", [unfit(), VendorDown("HTTP 500")])
+def test_a_row_that_cannot_be_read_before_a_write_keeps_no_other_from_being_written(
+    broken: Break, error: SyncengineError
+) -> None:
+    """Its write is given up and its row asked about; the other writes go out in the same round."""
+    made = duo()
+    first, second = people(made, 2)
+    made.sync()
+    hr, lms = made.vendors["hr"], made.vendors["lms"]
+    ids = {row["name"]: name for name, row in lms.rows().items()}
+    errors = broken(lms)
+    errors[ids["P0"]] = error
+    hr.edit(first, job="lead")
+    hr.edit(second, job="lead")
+    made.scan("hr")
+    made.think()
+    assert made.send() == {"stale": 1, "applied": 1}
+    made.sync()
+    assert lms.row(ids["P1"])["job"] == "lead"
+    assert lms.row(ids["P0"])["job"] == "dev"
+    assert made.case().kind is CaseKind.QUARANTINED
+    errors.clear()
+    made.sync()
+    assert lms.row(ids["P0"])["job"] == "lead"
+    assert not made.cases()
+
+
+def test_a_create_that_cannot_be_looked_up_asks_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a create is looked for by does not fit: nothing is sent, a person is asked after some tries, and the
+    answer sends it."""
+    made = duo()
+    people(made, 1)
+    lms = made.vendors["lms"]
+    good = lms.find
+
+    def find(*_: Any) -> None:
+        raise unfit()
+
+    monkeypatch.setattr(lms, "find", find)
+    made.sync()
+    case = made.case()
+    assert case.kind is CaseKind.REJECTED
+    assert case.question == "A create of people cannot be sent to lms."
+    assert not lms.wrote()
+    monkeypatch.setattr(lms, "find", good)
+    made.answer("retry")
+    made.sync()
+    assert accounts(made) == {"P0"}
+    assert not made.cases()
+
+
+def test_a_write_that_no_read_can_prove_asks_and_is_proved_later(broken: Break) -> None:
+    """An unknown write whose row cannot be read becomes a question, which ends when a read proves it."""
+    made = duo()
+    mine, theirs = anna(made)
+    lms = made.vendors["lms"]
+    lms.fault("update", "drop")
+    made.vendors["hr"].edit(mine, job="lead")
+    made.scan("hr")
+    made.think()
+    assert made.send() == {"unknown": 1}
+    errors = broken(lms)
+    errors[theirs] = unfit()
+    made.clock.sleep(60)
+    made.prove()
+    assert not made.cases()
+    made.clock.sleep(60)
+    made.prove()
+    assert made.case().kind is CaseKind.UNKNOWN
+    assert made.read(lambda tx: tx.connection("lms")).failures == 0
+    errors.clear()
+    made.clock.sleep(3600)
+    assert made.prove() == {"applied": 1}
+    assert not made.cases()
+
+
+# listings
+
+
+@pytest.fixture
+def listing(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Item]]:
+    """``listing(vendor)``: a dict of external id -> the item that listings show instead."""
+
+    def of(vendor: FakeVendor) -> dict[str, Item]:
+        good, instead = vendor.scan, dict[str, Item]()
+
+        def scan(*asked: Any) -> Iterator[Page]:
+            for page in good(*asked):
+                yield Page([instead.get(i.external_id, i) for i in page.items], page.cursor)
+
+        monkeypatch.setattr(vendor, "scan", scan)
+        return instead
+
+    return of
+
+
+@pytest.mark.parametrize("single", [True, False])
+@pytest.mark.parametrize("named", [True, False])
+def test_a_listed_row_that_does_not_fit_concludes_nothing_about_itself(
+    listing: Callable[..., dict[str, Item]], named: bool, single: bool
+) -> None:
+    """It is one case with the row, however often it is listed so; it is not gone, and neither is any other that a
+    single read does not prove gone; the case ends when the row is listed well."""
+    made = duo(
+        hr={"single_get": single},
+        hr_system=HR.replace("flow: both", "flow: in, on_missing: delete"),
+    )
+    bad, other = people(made, 2)
+    made.sync()
+    instead = listing(made.vendors["hr"])
+    instead[bad] = Item(bad if named else "", {"name": 5}, fault="it has no usable id in 'id'")
+    for _ in range(3):
+        made.sync()
+        assert "'name': 5" in str(made.case().evidence)
+        assert len(made.records()) == 2
+        assert {k.state for k in made.links("hr")} == {LinkState.LINKED}
+    made.vendors["hr"].remove(other)
+    for _ in range(3):
+        made.sync()
+    told = named or single
+    assert len(made.records()) == (1 if told else 2)
+    instead.clear()
+    made.sync()
+    made.sync()
+    assert not [case for case in made.cases() if case.kind is CaseKind.QUARANTINED]
+    assert [record.values["name"] for record in made.records()] == ["P0"]
+
+
+def test_a_listing_of_nothing_but_unfit_rows_is_not_empty(
+    listing: Callable[..., dict[str, Item]],
+) -> None:
+    """Nobody is asked whether everything is gone when rows are there that cannot be read."""
+    made = duo()
+    instead = listing(made.vendors["hr"])
+    instead |= {name: Item("", {"name": name}, fault="no id") for name in people(made, 3)}
+    for _ in range(2):
+        made.sync()
+        assert [case.kind for case in made.cases()] == [CaseKind.QUARANTINED] * 3
+
+
+NOTES = """
+version: 1
+entity: note
+fields: {owner: {type: ref, to: person}, text: {type: string}}
+systems:
+  hr: {resource: notes, flow: in, create: in, on_missing: delete, fields: {owner: _parent, text: text}}
+"""
+
+
+@pytest.fixture
+def below(monkeypatch: pytest.MonkeyPatch) -> tuple[Bench, list[str], dict[str, SyncengineError]]:
+    """Three people with a note each, their ids, and id -> what the listing of that person's notes raises."""
+    clock = ManualClock()
+    both = spec("hr", *COLUMNS), spec("hr", "id", "text", resource="notes", parent="people")
+    vendor = FakeVendor(
+        replace(both[0], resources={**both[0].resources, **both[1].resources}), clock
+    )
+    made = bench(vendor, files=(entity(hr=HR), NOTES))
+    names = people(made)
+    for name in names:
+        vendor.add("notes", _parent=name, text=f"of {name}")
+    errors: dict[str, SyncengineError] = {}
+    good = vendor.scan
+
+    def scan(resource: str, parent: str | None = None, window: Any = None) -> Iterator[Page]:
+        if parent in errors:
+            raise errors[parent]
+        return good(resource, parent, window)
+
+    monkeypatch.setattr(vendor, "scan", scan)
+    return made, names, errors
+
+
+def texts(made: Bench) -> set[Any]:
+    return {record.values["text"] for record in made.records("note")}
+
+
+@pytest.mark.parametrize(
+    "error", [Unusable("GET /notes: the answer is a web page", "<html>"), VendorDown("HTTP 500")]
+)
+def test_one_parent_s_listing_that_fails_keeps_the_others_and_concludes_nothing(
+    below: tuple[Bench, list[str], dict[str, SyncengineError]], error: SyncengineError
+) -> None:
+    """What came is kept, the pass says that the listing lacks something, nothing is gone; an answer that does not fit
+    is a case with the parent and the answer, and ends when all could be read."""
+    made, names, errors = below
+    errors[names[1]] = error
+    document = made.sync()
+    assert texts(made) == {f"of {names[0]}", f"of {names[2]}"}
+    assert "lacks 1 parts" in document["faults"][0]
+    assert made.read(lambda tx: tx.connection("hr")).failures == 0
+    asked = [(c.evidence["parent"], c.evidence["answer"]) for c in made.cases()]
+    assert asked == ([(names[1], "<html>")] if isinstance(error, Unusable) else [])
+    hr = made.vendors["hr"]
+    (note,) = [n for n, row in hr.rows("notes").items() if row["_parent"] == names[0]]
+    hr.remove(note, "notes")
+    made.sync()
+    assert texts(made) == {f"of {names[0]}", f"of {names[2]}"}
+    errors.clear()
+    assert not made.sync()["faults"]
+    assert texts(made) == {f"of {names[1]}", f"of {names[2]}"}
+    assert not made.cases()
+
+
+def test_a_listing_that_lacks_something_is_read_again_after_a_while(
+    below: tuple[Bench, list[str], dict[str, SyncengineError]],
+) -> None:
+    """It is not announced with every sweep for the sake of one parent."""
+    made, names, errors = below
+    errors[names[1]] = VendorDown("HTTP 500")
+    made.scan("hr")
+    made.think()
+    made.clock.sleep(1)
+    assert made.scan("hr", "notes").fault
+    made.queue.sent.clear()
+    sweep(made.engine)
+    assert "capture" not in dict(made.queue.sent)
+    made.clock.sleep(LACKING + 3 * made.engine.limits.lease)
+    sweep(made.engine)
+    assert ("capture", ["hr", "notes", "scan"]) in made.queue.sent
+
+
+def test_a_vendor_that_is_down_ends_the_listing_below_parents(
+    below: tuple[Bench, list[str], dict[str, SyncengineError]],
+) -> None:
+    """Where nothing can be read below any parent, the listing breaks off."""
+    made, names, errors = below
+    errors |= dict.fromkeys(names, VendorDown("HTTP 500"))
+    document = made.sync()
+    assert "broke off" in document["faults"][0]
+    assert not texts(made)
+
+
+# credentials
+
+
+def test_refused_credentials_stop_their_connection_alone_and_are_not_hammered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One refusal ends the calls of a round; status says so; the others go on; the next tries come after minutes,
+    fewer and fewer."""
+    made = duo(hr=PART)
+    hr = made.vendors["hr"]
+    people(made, 40)
+    made.scan("hr")
+    good, calls = hr.get, []
+
+    def get(*asked: str) -> None:
+        calls.append(asked)
+        raise Unauthorized("GET /people/{id}: HTTP 401")
+
+    monkeypatch.setattr(hr, "get", get)
+    made.think()
+    assert len(calls) == 1
+    assert "401" in status(made.engine)["connections"]["hr"]["halted"]
+    assert not status(made.engine)["connections"]["lms"]["halted"]
+    made.vendors["lms"].add(email="l@x.de", name="L", job="dev")
+    made.sync()
+    assert made.links("lms")
+    assert len(calls) == 1
+    tried = []
+    for _ in range(60 * 12):
+        made.clock.sleep(60)
+        before = len(calls)
+        made.think()
+        tried += [made.clock.now()] * (len(calls) - before)
+    spans = [later - earlier for earlier, later in pairwise(tried)]
+    assert min(spans) >= 2 * LOCKED_OUT
+    assert sorted(spans) == spans
+    assert len(tried) <= 12
+    monkeypatch.setattr(hr, "get", good)
+    made.clock.sleep(16 * LOCKED_OUT)
+    made.sync()
+    assert not status(made.engine)["connections"]["hr"]["halted"]
+    assert len(made.records()) == 40
+
+
+def test_refused_credentials_end_the_writes_of_a_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of many writes that wait, one meets the refusal; the others are put off unsent, and are sent later."""
+    made = duo()
+    people(made, 40)
+    made.scan_all()
+    made.think()
+    lms, calls = made.vendors["lms"], []
+    good = lms.find
+
+    def find(*asked: Any) -> Any:
+        calls.append(asked)
+        raise Unauthorized("POST /people: HTTP 401")
+
+    monkeypatch.setattr(lms, "find", find)
+    assert made.send() == {"not_sent": 32}
+    assert len(calls) == 1
+    assert made.send() == {}
+    monkeypatch.setattr(lms, "find", good)
+    resume(made.engine, "lms")
+    made.sync()
+    assert len(accounts(made)) == 40
+
+
+def test_a_halt_is_said_as_long_as_it_lasts() -> None:
+    """A call that was under way when the credentials were refused, and fails in another way, takes nothing back."""
+    made = duo()
+    made.engine.note_failure("hr", Unauthorized("HTTP 401"))
+    until = made.read(lambda tx: tx.connection("hr")).blocked_until
+    made.engine.note_failure("hr", VendorDown("HTTP 500"))
+    made.engine.note_failure("hr", RateLimited("HTTP 429", made.clock.now() + 1))
+    state = made.read(lambda tx: tx.connection("hr"))
+    assert (state.halted, state.blocked_until, state.failures) == ("HTTP 401", until, 1)
