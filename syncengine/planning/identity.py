@@ -22,10 +22,11 @@ Parts = tuple[Json, ...]
 @dataclass(frozen=True, slots=True)
 class RowKeys:
     """Identity of a row: scope (``person:0``) -> parts, in the order of the rules. ``wait``: a rule needs a row
-    that is not linked yet."""
+    that is not linked yet. ``invalid``: a value of it that does not fit."""
 
     parts: Mapping[str, Parts]
     wait: Wait | None = None
+    invalid: RowInvalid | None = None
 
 
 def key_scope(entity: str, connection: str) -> str:
@@ -37,6 +38,7 @@ def row_keys(entity: Entity, system: System, link: Link, context: Context) -> Ro
     """The identity keys that a row shows; a rule with an empty or undeclared field is no rule for it."""
     found: dict[str, Parts] = {}
     wait: Wait | None = None
+    misfit: RowInvalid | None = None
     if system.key is not None and link.external_id is not None:
         found[key_scope(entity.name, system.connection)] = (link.external_id,)
     for number, names in enumerate(entity.identity):
@@ -45,11 +47,12 @@ def row_keys(entity: Entity, system: System, link: Link, context: Context) -> Ro
         except Unresolved as unresolved:
             wait = wait or unresolved.wait
             continue
-        except RowInvalid:
+        except RowInvalid as invalid:
+            misfit = misfit or invalid
             continue
         if not any(is_empty(part) for part in parts):
             found[f"{entity.name}:{number}"] = parts
-    return RowKeys(found, wait)
+    return RowKeys(found, wait, misfit)
 
 
 def _identity_value(system: System, link: Link, name: str, context: Context) -> Json:
@@ -152,6 +155,8 @@ def correlate(
         return Correlation(replace(calm, wait=keys.wait))
     if system.creates_in:
         return make_record(entity, system, calm, context)
+    if keys.invalid is not None:
+        return Correlation(calm, ask=quarantine(entity, link, "identity", keys.invalid))
     return Correlation(calm)
 
 
