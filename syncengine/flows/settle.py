@@ -185,8 +185,7 @@ class Settle:
 
     @stubborn
     def rejected(self, operation: Operation, error: Rejected, sent: bool = True) -> None:
-        """The vendor refused it for good, or it cannot be sent: a question, and no repetition before something
-        changes."""
+        """Refused for good, or it cannot be sent: a question, and no repetition before something changes."""
         with self.engine.ledger.write() as tx:
             link = tx.links([operation.link_id], lock=True).get(operation.link_id)
             held = self._ours(tx, operation)
