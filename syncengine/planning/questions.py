@@ -162,7 +162,8 @@ def unprovable(operation: Operation) -> Case:
         id="",
         kind=CaseKind.UNKNOWN,
         subject=f"unknown:{operation.id}",
-        question=f"Did the {operation.action} of {operation.resource} in {operation.connection} take effect?",
+        question=f"{operation.connection} never answered our {operation.action} of {operation.resource}, and no "
+        "reading can prove it. Look there: did it take effect?",
         evidence={"body": dict(operation.body), "external_id": operation.external_id},
         answers={
             "applied": "it did; look for the row in the next listing",

@@ -12,16 +12,22 @@ import os
 import re
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from time import time
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
+from syncengine.bootstrap import open_ledger
 from syncengine.cli.app import app
+from syncengine.flows.engine import new_id
+from syncengine.model.operation import Action, OperationState
+from syncengine.planning.questions import unprovable
 from syncengine.sandbox.people import make_staff, today
 from syncengine.sandbox.process import SandboxProcess
+from syncengine.settings import Settings
 
 HERE = Path(__file__).parent
 PEOPLE, SEED = 14, 1
@@ -87,6 +93,15 @@ class Terminal:
     ) -> None:
         """Somebody at the vendor's own screen."""
         self.sandbox.mutate(vendor, resource, action, identifier, values)
+
+    def doubt(self, connection: str) -> None:
+        """Ask what is asked where a create was lost and nothing can prove it, of the last one that went through: none
+        of these vendors leaves a create unproved."""
+        settings = Settings(database_url=self.environment["SYNCENGINE_DATABASE_URL"])
+        with open_ledger(settings) as ledger, ledger.write() as tx:
+            applied = tx.select_operations([OperationState.APPLIED], connection)
+            create = next(o for o in applied if o.action is Action.CREATE)
+            tx.raise_cases([replace(unprovable(create), id=new_id(), opened_at=time())])
 
     def case(self, kind: str, about: str = "") -> str:
         """The short id of the oldest open case of a kind, about somebody."""
@@ -287,6 +302,8 @@ def test_team(terminal: Terminal) -> None:
         terminal(f"cases show {terminal.case('conflict', about)}")
     terminal(f"cases answer {terminal.case('conflict', 'Anna')} keep --reason 'she comes back'")
     terminal(f"cases show {terminal.case('identity', 'Thomas')}")
+    terminal.doubt("weekly10")
+    terminal(f"cases show {terminal.case('unknown')}")
     kept("team", terminal)
 
 
