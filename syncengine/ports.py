@@ -58,6 +58,20 @@ class Window:
     end: str
 
 
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A plan that may still grow: operations of ``entity`` that count as ``kind`` stay where they are as long as a
+    link or a derivation of one of ``feeders`` is to be looked at, or one of ``places`` (connection, resource) is being
+    listed. Reads are waited for in ``readable`` connections only, and operations made before ``since`` are not held."""
+
+    entity: str
+    kind: str
+    feeders: frozenset[str]
+    places: frozenset[tuple[str, str]]
+    readable: frozenset[str]
+    since: float
+
+
 class Gate(Protocol):
     """What stands between a connector and its vendor: budget, blocking, lease."""
 
@@ -182,8 +196,10 @@ class Transaction(Protocol):
     def unsorted_links(self, entity: str, connection: str, resource: str) -> int:
         """``seen`` links with a row that are dirty or need a read: not yet told who they are."""
 
-    def waiting_links(self, limit: int = 0) -> list[Link]:
-        """Links that wait for something, oldest first."""
+    def waiting_links(
+        self, limit: int = 0, key: str | None = None, ruled: bool = False
+    ) -> list[Link]:
+        """Links that wait for something, or for this, or because of what a person said, oldest first."""
 
     def dirty_count(self, connections: Collection[str] | None = None) -> int:
         """Links without an unsettled operation that are dirty or need a read; those that need a read only in
@@ -292,9 +308,13 @@ class Transaction(Protocol):
 
     def claim_operations(
         self, now: float, lease: float, limit: int, connections: Collection[str],
-        ids: Collection[str] | None = None,
+        ids: Collection[str] | None = None, holds: Sequence[Hold] = (),
     ) -> list[Operation]:  # fmt: skip
-        """Pending and due ones of these connections: state claimed, a fresh token, a lease, attempts + 1."""
+        """Pending and due ones of these connections that no hold keeps: state claimed, a fresh token, a lease,
+        attempts + 1. Whether a hold keeps them is seen in the moment of the claim."""
+
+    def pending_of(self, entity: str, connection: str, kind: str) -> list[Operation]:
+        """Pending ones that count as ``kind``, locked."""
 
     def expired_claims(self, now: float, limit: int) -> list[Operation]:
         """Claimed ones whose lease is over, locked."""
@@ -325,10 +345,11 @@ class Transaction(Protocol):
         """External id -> the newest create operation that was for it, settled or not."""
 
     def written_since(self, entity: str, connection: str, since: float) -> dict[str, int]:
-        """``create``, ``update``, ``delete`` (with leaving writes) -> operations not cancelled, made since."""
+        """``create``, ``update``, ``delete`` -> operations of that kind, made since, that took effect or still may;
+        among the deletes are the records that were deleted because their row there was gone."""
 
     def live_links(self, entity: str, connection: str) -> int:
-        """How many links of an entity are linked in a connection."""
+        """How many links of an entity are linked or missing in a connection."""
 
     def next_due(self) -> float | None:
         """The earliest ``next_at`` or lease end of an unsettled operation (epoch seconds)."""
@@ -388,6 +409,9 @@ class Transaction(Protocol):
 
     def save_resource(self, state: ResourceState) -> None:
         """Insert or write."""
+
+    def listing_until(self, connection: str, resource: str, until: float) -> None:
+        """A listing is under way, at the longest until then; 0: it ended."""
 
     def take_slots(
         self, connection: str, want: int, of: int, holder: str, now: float, until: float

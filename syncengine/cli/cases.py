@@ -73,14 +73,15 @@ def show(case_id: Id, as_json: ui.Json = False) -> None:
         console.print()
         console.print(ui.cell(f"The vendor says: {ui.plain(case['vendor_says'], 600)}"))
     if case["writes"]:
-        _show_writes(case["writes"])
+        _show_writes(case["writes"], "Held back" if not case["closed_at"] else "It was about")
     if case["closed_at"]:
         console.print()
         by = f" by {case['author']}" if case["author"] else ""
         why = f": {case['reason']}" if case["reason"] else ""
         console.print(ui.cell(f"answered{by}: {case['answer']}{why}"))
-        return
-    console.print("\nAnswers:", style="bold")
+        if not case["answers"]:
+            return
+    console.print("\nStill possible:" if case["closed_at"] else "\nAnswers:", style="bold")
     answers = ui.table("", "")
     answers.show_header = False
     for given, does in case["answers"].items():
@@ -109,9 +110,9 @@ def _show_sides(sides: list[dict[str, Any]]) -> None:
     ui.screen().print(rows)
 
 
-def _show_writes(writes: list[dict[str, Any]], most: int = 20) -> None:
+def _show_writes(writes: list[dict[str, Any]], head: str, most: int = 20) -> None:
     console = ui.screen()
-    console.print(f"\nHeld back: {ui.counted(len(writes), 'write')}", style="bold")
+    console.print(f"\n{head}: {ui.counted(len(writes), 'write')}", style="bold")
     for link in writes[:most]:
         console.print(ui.cell(f"  {link['connection']}: {link['name']}"))
     if len(writes) > most:

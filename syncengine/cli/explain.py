@@ -123,10 +123,9 @@ def _show_fields(fields: list[dict[str, Any]]) -> None:
 def _show_links(links: list[dict[str, Any]]) -> None:
     rows = ui.table("linked with", "state", "read")
     for link in links:
-        waits = f", waits for {link['waits_for']}" if link["waits_for"] else ""
         rows.add_row(
             ui.cell(f"{link['connection']} {link['external_id'] or '(no row yet)'}", width=60),
-            ui.cell(f"{link['state']}{waits}"),
+            ui.cell(ui.link_state(link)),
             ui.cell(ui.clock(link["read_at"])[:16], "dim"),
         )
     ui.screen().print()

@@ -109,6 +109,8 @@ def _show_rest(document: dict[str, Any]) -> None:
     for line in document["waiting"]:
         what = f"{ui.counted(line['count'], line['entity'])} in {line['connection']}"
         console.print(ui.cell(f"Waiting: {what} for {line['waits_for']}."))
+    for line in document["let_be"]:
+        console.print(ui.not_written(line))
     for kind, count in document["cases"].items():
         text = f"Waiting for a person: {count:,} {kind}: `syncengine cases list`."
         console.print(ui.cell(text, "yellow"))
@@ -138,13 +140,12 @@ def list_links(
         return
     rows = ui.table("entity", "row", "name", "record", "state")
     for link in document:
-        state = link["state"] + (f", waits for {link['waits_for']}" if link["waits_for"] else "")
         rows.add_row(
             link["entity"],
             ui.cell(f"{link['connection']} {link['external_id'] or '(to be made)'}", width=30),
             ui.cell(link["name"], width=44),
             ui.cell(ui.short(link["record"]), "dim"),
-            ui.cell(state),
+            ui.cell(ui.link_state(link)),
         )
     ui.listed(rows, len(document), limit, "link")
 

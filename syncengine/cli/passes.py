@@ -19,9 +19,11 @@ from syncengine.flows import look
 from syncengine.flows.engine import Engine
 from syncengine.flows.plan import plan as make_plan
 from syncengine.flows.scenes import as_list
+from syncengine.flows.status import let_be
 from syncengine.flows.sync import Progress as Report
 from syncengine.flows.sync import sync as run_sync
 from syncengine.mapping import System
+from syncengine.model.case import CaseKind
 
 PANEL = "Sync"
 _SIGNS = {
@@ -55,7 +57,8 @@ def plan(
             with _progress() as report:
                 faults = run_sync(_observing(opened), progress=report)["faults"]
         document = make_plan(opened)
-        document["faults"] = faults
+        held = [case["question"] for case in look.select_cases(opened, CaseKind.STAGED)]
+        document |= {"faults": faults, "held": held, "let_be": let_be(opened)}
         with opened.ledger.read() as tx:
             called = look.names(opened, tx, _mentioned(opened, document))
         for change in document["changes"]:
@@ -98,6 +101,10 @@ def _show_plan(opened: Engine, document: dict[str, Any], called: look.Names) -> 
         ui.aside().print(Text(f"not read: {fault}", "red"), soft_wrap=True)
     for kind, count in document["questions"].items():
         console.print(f"{ui.counted(count, 'question')} of kind {kind} would be asked.")
+    for question in document["held"]:
+        console.print(ui.cell(f"Held for an answer (`syncengine cases list`): {question}"))
+    for line in document["let_be"]:
+        console.print(ui.not_written(line))
     if document["unsorted"]:
         rows = ui.counted(document["unsorted"], "row")
         console.print(
@@ -196,6 +203,7 @@ def sync(
         with _progress() as report:
             document = run_sync(opened, connection, entity, chosen, digest, report)
         held, unsettled = look.held_back(opened)
+        document["let_be"] = let_be(opened)
         code = verdict(document, held, unsettled)
         if as_json:
             ui.emit(document)
@@ -263,9 +271,12 @@ def _show_sync(document: Mapping[str, Any], held: int, code: ui.Exit) -> None:
     outcomes = {k: n for k, n in document["operations"].items() if n}
     told = ", ".join(f"{n:,} {k.replace('_', ' ')}" for k, n in outcomes.items())
     console.print(f"Writes: {told or 'none'}.")
-    if document["waiting"]:
-        links = ui.counted(document["waiting"], "link")
+    waiting = document["waiting"] - sum(line["count"] for line in document["let_be"])
+    if waiting:
+        links = ui.counted(waiting, "link")
         console.print(f"Waiting for something else: {links}: `syncengine status`.")
+    for line in document["let_be"]:
+        console.print(ui.not_written(line))
     if held:
         console.print(f"Held back by a person: {ui.counted(held, 'write')}: `syncengine status`.")
     if document["cases"]:
@@ -275,7 +286,10 @@ def _show_sync(document: Mapping[str, Any], held: int, code: ui.Exit) -> None:
         ui.aside().print(Text(f"not read: {fault}", "red"), soft_wrap=True)
     after = f"after {document['duration_s']:.1f} s"
     headline = {
-        ui.Exit.DONE: (f"Everything agrees, {after}.", "bold green"),
+        ui.Exit.DONE: (
+            f"Everything {'else ' * bool(document['let_be'])}agrees, {after}.",
+            "bold green",
+        ),
         ui.Exit.PERSON: (f"Everything else agrees, {after}.", "bold yellow"),
         ui.Exit.ERROR: (
             f"Not finished, {after}: see `syncengine status`; run it again.",

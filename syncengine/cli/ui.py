@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from enum import IntEnum
@@ -147,6 +147,21 @@ def listed(rows: Table, count: int, limit: int, what: str) -> None:
 def counted(count: int, one: str, many: str = "") -> str:
     """``1 case``, ``2 cases``."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def link_state(link: Mapping[str, Any]) -> str:
+    """How a link stands, what it waits for, or what a person let be."""
+    more = link["let_be"] or (f"waits for {link['waits_for']}" if link["waits_for"] else "")
+    return f"{link['state']}{', ' * bool(more)}{more}"
+
+
+def not_written(line: Mapping[str, Any]) -> Text:
+    """What a person let be, of one line of ``flows.status.let_be``."""
+    writes = counted(line["count"], line["kind"])
+    why = f": {line['reason']}" if line["reason"] else ""
+    return cell(
+        f"Not written: {writes} of {line['entity']} in {line['connection']}, {line['told']}{why}."
+    )
 
 
 def clock(at: float | None) -> str:

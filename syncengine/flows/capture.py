@@ -22,6 +22,8 @@ from syncengine.planning.sight import Source, first_sight
 from syncengine.ports import Connector, Item, Page, Transaction, Window
 
 PARENTS_A_ROUND = 50
+NEXT_PAGE = 300.0
+"""Seconds within which the next page of a listing comes, unless its worker has died."""
 
 LACKING = 600.0
 """Seconds after which a listing that lacks some parts is read again."""
@@ -53,6 +55,19 @@ class _Listing:
     asked: set[str] = field(default_factory=set)
     unfit: set[str] = field(default_factory=set)
     lacks: list[tuple[str, SyncengineError]] = field(default_factory=list)
+    marked: float = 0.0
+
+    @stubborn
+    def begin(self) -> None:
+        """Tell the others that more is to come."""
+        with self.engine.ledger.write() as tx:
+            self._mark(tx)
+
+    def _mark(self, tx: Transaction) -> None:
+        now = self.engine.clock.now()
+        if now > self.marked + NEXT_PAGE / 4:
+            self.marked = now
+            tx.listing_until(self.connection, self.resource, now + NEXT_PAGE)
 
     @stubborn
     def keep(self, items: Sequence[Item], started: float, cursor: str | None = None) -> None:
@@ -70,6 +85,7 @@ class _Listing:
         moved = 0
         source: Source = "poll" if self.kind == "poll" else "list"
         with engine.ledger.write() as tx:
+            self._mark(tx)
             for entity, system in engine.project.systems_of(self.connection, self.resource):
                 kept = store(engine, tx, entity, system, source, reads)
                 moved += kept.moved
@@ -140,6 +156,7 @@ def capture(
             _let_go(engine, connection, resource)
             return Captured(fault=f"{connection} is busy")
         listing = _Listing(engine, connection, resource, kind, engine.clock.now())
+        listing.begin()
         try:
             if kind == "poll":
                 _poll(listing, connector, state)
@@ -237,6 +254,7 @@ def _note_fault(listing: _Listing, error: SyncengineError) -> Captured:
     whole = isinstance(error, (RateLimited, Halt))
     with engine.ledger.write() as tx:
         state = tx.resource(listing.connection, listing.resource)
+        tx.listing_until(listing.connection, listing.resource, 0.0)
         tx.save_resource(replace(state, fault=str(error)))
     fault = str(error) if whole else f"the listing broke off: {error}"
     return Captured(listing.rows, listing.moved, fault=fault)
@@ -250,6 +268,7 @@ def _note_lacks(listing: _Listing) -> Captured:
     retry = engine.clock.now() + LACKING
     with engine.ledger.write() as tx:
         state = tx.resource(listing.connection, listing.resource)
+        tx.listing_until(listing.connection, listing.resource, 0.0)
         tx.save_resource(replace(state, fault=fault, scan_started=retry))
         tx.raise_cases(
             [_lost(listing, *lost) for lost in listing.lacks if isinstance(lost[1], Unusable)]
@@ -273,6 +292,7 @@ def _finish(listing: _Listing, kind: str, before: ResourceState) -> Captured:
     ids: list[str] = []
     with engine.ledger.write() as tx:
         state = tx.resource(listing.connection, listing.resource)
+        tx.listing_until(listing.connection, listing.resource, 0.0)
         if kind == "poll":
             tx.save_resource(replace(state, polled_at=listing.started, fault=""))
             return Captured(listing.rows, listing.moved, complete=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -12,9 +13,15 @@ from syncengine.flows.engine import Engine
 from syncengine.flows.scenes import load_world
 from syncengine.mapping import Context, Rule, Unresolved
 from syncengine.model.case import Case, CaseKind
-from syncengine.model.link import Base, Link, LinkState
-from syncengine.model.operation import OperationState
+from syncengine.model.change import Change
+from syncengine.model.link import Base, Link, LinkState, Ruling
+from syncengine.model.operation import Action, OperationState
 from syncengine.model.values import is_empty
+from syncengine.planning.plan import TAKES_PLACE
+from syncengine.planning.questions import STAGED
+
+REVISED = {(CaseKind.STAGED, "reject"): "approve", (CaseKind.REJECTED, "drop"): "retry"}
+"""Kind and answer of a closed case -> the answer that may still be given instead."""
 
 
 def answer(
@@ -26,19 +33,29 @@ def answer(
         if not found:
             raise NotPossible(f"there is no case {case_id}: see `syncengine cases list`")
         case = found[0]
-        if case.closed_at is not None:
+        possible = answers_now(case)
+        if given not in possible and case.closed_at is not None:
             raise NotPossible(f"the case is closed already: {case.answer}")
-        if given not in case.answers:
-            raise NotPossible(f"expected one of {', '.join(case.answers)}; found {given!r}")
+        if given not in possible:
+            raise NotPossible(f"expected one of {', '.join(possible)}; found {given!r}")
         act = _Answer(engine, tx, author, reason, case=case, given=given)
         done = act.carry_out()
         closed = replace(
-            case, answer=given, author=author, reason=reason, closed_at=engine.clock.now()
+            act.case, answer=given, author=author, reason=reason, closed_at=engine.clock.now()
         )
         tx.save_cases([closed])
     engine.queue.announce("refresh", [])
     engine.queue.announce("reconcile", [])
     return done
+
+
+def answers_now(case: Case) -> dict[str, str]:
+    """The answers that a case takes: all of them while it is open, and the opposite one where what an answer keeps
+    back can still be sent."""
+    if case.closed_at is None:
+        return case.answers
+    other = REVISED.get((case.kind, case.answer or ""))
+    return {given: does for given, does in case.answers.items() if given == other}
 
 
 @dataclass(slots=True)
@@ -101,7 +118,8 @@ class _Answer(Decision):
 
     def _delete_or_keep(self, link: Link) -> str:
         if self.given == "keep":
-            self.save(replace(link, state=LinkState.LEFT))
+            ruling = self._ruling(Action.DELETE.value, "")
+            self.save(replace(link, state=LinkState.LEFT, ruling=ruling, dirty=link.dirty + 1))
             return "it stays there"
         seen = {n: rule.look(link.row or {}) for n, rule in self._rules(link).items()}
         base = replace(link.base, vendor={**link.base.vendor, **seen}, expected=frozenset())
@@ -172,17 +190,54 @@ class _Answer(Decision):
         return f"{count} rows are taken for gone where a read shows nothing else"
 
     def staged(self) -> str:
-        ids = self.case.evidence.get("links", [])
-        held = self.tx.links(ids, lock=True)
-        if self.given == "reject":
-            return f"none of {len(held)} writes is sent"
-        self.tx.save_links(
+        """The answer goes to each link, and holds until another write is wanted there."""
+        _, connection, kind = self.case.subject.removeprefix(STAGED).split(":")
+        self.tx.connection(connection, lock=True)
+        held = self._held()
+        if not held:
+            raise NotPossible("none of these writes is held any more")
+        records = self.tx.records([k.record_id for k in held if k.record_id])
+        told = f"{kind} in {connection} {'approved' if self.given == 'approve' else 'rejected'}"
+        self.tx.save_links([self._answered(link, kind) for link in held])
+        self.tx.add_history(
             [
-                replace(k, approved=True, wait=None, dirty=k.dirty + 1, version=k.version + 1)
-                for k in held.values()
+                Change(r.id, r.generation, "", new=told, policy=self.policy, author=self.author,
+                       reason=self.reason, at=self.engine.clock.now())
+                for r in records.values()
             ]
+        )  # fmt: skip
+        self.case = replace(
+            self.case, evidence={**self.case.evidence, "links": [k.id for k in held]}
         )
-        return f"{len(held)} writes are sent"
+        none = "none of " * (self.given == "reject")
+        return f"{none}{len(held)} writes {'is' if none else 'are'} sent"
+
+    def _held(self) -> list[Link]:
+        """The links that the question holds, or that its earlier answer keeps back; locked."""
+        if self.case.closed_at is None:
+            asked = [k.id for k in self.tx.waiting_links(key=self.case.subject)]
+            return list(self.tx.links(asked, lock=True).values())
+        held = self.tx.links(self.case.evidence.get("links", []), lock=True).values()
+        mine = [k for k in held if self._keeps_back(k)]
+        places = Counter(
+            (k.record_id, k.connection, k.resource)
+            for k in self.tx.links_of({k.record_id for k in mine if k.record_id})
+            if k.state in TAKES_PLACE
+        )
+        return [
+            k for k in mine
+            if k.state is not LinkState.GONE or not places[k.record_id, k.connection, k.resource]
+        ]  # fmt: skip
+
+    def _answered(self, link: Link, kind: str) -> Link:
+        ruling = self._ruling(kind, link.ruling.digest if link.ruling else "")
+        # What a rejection has let be is looked at as it was before.
+        before = {LinkState.LEFT: LinkState.LINKED, LinkState.GONE: LinkState.MISSING}
+        state = before.get(link.state, link.state)
+        return replace(
+            link, ruling=ruling, state=state, wait=None, dirty=link.dirty + 1,
+            version=link.version + 1,
+        )  # fmt: skip
 
     def unknown(self) -> str:
         operation_id = self.case.operation_id or ""
@@ -201,8 +256,22 @@ class _Answer(Decision):
         return "it is planned anew"
 
     def rejected(self) -> str:
-        if self.given == "drop":
-            return "it is left"
         link = self.asked()
-        self.save(replace(link, wait=None, dirty=link.dirty + 1))
-        return "it is tried again"
+        if self.case.closed_at is not None and not self._keeps_back(link):
+            raise NotPossible("that write is not wanted any more")
+        ruling = self._dropped() if self.given == "drop" else None
+        self.save(replace(link, ruling=ruling, wait=None, dirty=link.dirty + 1))
+        return "it is left" if ruling else "it is tried again"
+
+    def _dropped(self) -> Ruling:
+        operation_id = self.case.operation_id or ""
+        operation = self.tx.operations([operation_id])[operation_id]
+        digest = str(self.case.evidence.get("digest", ""))
+        return self._ruling(operation.kind, digest)
+
+    def _ruling(self, kind: str, digest: str) -> Ruling:
+        return Ruling(kind, digest, self.given, self.case.id, self.author, self.reason)
+
+    def _keeps_back(self, link: Link) -> bool:
+        """Whether a link still keeps to what this case was answered before."""
+        return link.ruling is not None and link.ruling.case == self.case.id

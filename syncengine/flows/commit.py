@@ -9,16 +9,17 @@ from syncengine.flows.births import bear, new_record, spread
 from syncengine.flows.capture import wake_sorted
 from syncengine.flows.engine import Engine, new_id, new_key
 from syncengine.flows.rows import keep_row_keys
+from syncengine.flows.staging import group_of, review, stage
 from syncengine.mapping import Entity, System
 from syncengine.model.case import Case, CaseKind
 from syncengine.model.key import Key, KeyKind
-from syncengine.model.link import Link, LinkState, Wait
+from syncengine.model.link import Link, LinkState
 from syncengine.model.operation import Operation, OperationState
 from syncengine.model.record import Record, World
 from syncengine.planning.identity import Correlation, ask, identity_subject
-from syncengine.planning.questions import staged
-from syncengine.planning.safety import allowance, kind_of
-from syncengine.planning.scene import Plan
+from syncengine.planning.questions import STAGED
+from syncengine.planning.safety import kind_of
+from syncengine.planning.scene import Plan, without_write
 from syncengine.ports import Transaction
 
 
@@ -52,6 +53,7 @@ class Commit:
             }  # fmt: skip
             good = self._one_each(good)
             self._absorb(tx, good)
+            review(engine, tx, [held[i] for d in good.values() for i in d.absorbed])
             born = self._bear(tx, entity, system, good)
             links = [
                 _saved(held[i], read[i], replace(d.link, record_id=born.get(i, d.link.record_id)))
@@ -154,7 +156,7 @@ class Commit:
                 if i in held and i not in unsettled and _unmoved(held[i], read[i])
                 and _same_record(locked, records, read[i].record_id)
             }  # fmt: skip
-            good = self._safe(tx, good)
+            good = stage(engine, tx, read, self._ready(read, good))
             self._write(tx, held, read, good)
             operations = [p.operation for p in good.values() if p.operation is not None]
             waiting = [i for i, p in good.items() if _begins_to_wait(held[i], p.link)]
@@ -194,51 +196,25 @@ class Commit:
     def _opened(self, case: Case) -> Case:
         return replace(case, id=new_id(), opened_at=self.engine.clock.now())
 
-    def _safe(self, tx: Transaction, good: dict[str, Plan]) -> dict[str, Plan]:
-        """Give operations their identity; drop those of observed connections; stage what is too much at once."""
-        groups: dict[tuple[str, str, str], list[str]] = {}
-        now = self.engine.clock.now()
+    def _ready(self, read: Mapping[str, Link], good: Mapping[str, Plan]) -> dict[str, Plan]:
+        """Operations get their identity. Those of connections that are only observed are dropped; what is held there
+        stays held."""
+        ready, now = dict(good), self.engine.clock.now()
         for link_id, plan in good.items():
             operation = plan.operation
             if operation is None:
-                kept = plan.link.approved and plan.link.wait is not None
-                good[link_id] = replace(plan, link=replace(plan.link, approved=kept))
                 continue
             if self.engine.project.connections[operation.connection].mode != "write":
-                good[link_id] = replace(plan, operation=None)
+                held = read[link_id].wait if group_of(read[link_id]) else plan.link.wait
+                ready[link_id] = without_write(plan, replace(plan.link, wait=held))
                 continue
-            fresh = replace(operation, id=new_id(), key=new_key(), created_at=now)
-            good[link_id] = replace(plan, operation=fresh)
-            if not plan.link.approved:
-                kind = kind_of(operation)
-                groups.setdefault((operation.entity, operation.connection, kind), []).append(
-                    link_id
-                )
-        for (entity, connection, kind), ids in groups.items():
-            self._stage(tx, good, entity, connection, kind, ids)
-        return good
-
-    def _stage(
-        self, tx: Transaction, good: dict[str, Plan], entity: str, connection: str, kind: str,
-        ids: list[str],
-    ) -> None:  # fmt: skip
-        safety = self.engine.project.entities[entity].safety
-        if allowance(safety, kind, 0) is None:
-            return
-        allowed = allowance(safety, kind, tx.live_links(entity, connection)) or 0
-        since = self.engine.clock.now() - safety.window
-        written = tx.written_since(entity, connection, since).get(kind, 0)
-        case = staged(entity, connection, kind, [], allowed)
-        waiting = tx.cases(kind=CaseKind.STAGED, subjects=[case.subject])
-        before = {i for w in waiting for i in w.evidence.get("links", ())}
-        if written + len(ids) + len(before - set(ids)) <= allowed:
-            return
-        everything = sorted(before | set(ids))
-        tx.raise_cases([self._opened(staged(entity, connection, kind, everything, allowed))])
-        wait = Wait(f"staged:{case.subject}", f"approval of {len(everything)} {kind}s")
-        for link_id in ids:
-            plan = good[link_id]
-            good[link_id] = replace(plan, operation=None, link=replace(plan.link, wait=wait))
+            system = self.engine.project.entities[operation.entity].systems[operation.connection]
+            fresh = replace(
+                operation, id=new_id(), key=new_key(), created_at=now,
+                kind=kind_of(system, operation),
+            )  # fmt: skip
+            ready[link_id] = replace(plan, operation=fresh)
+        return ready
 
 
 def _shows(entity: Entity, system: System, key: Key) -> bool:
@@ -269,8 +245,9 @@ def _may_absorb(
 
 def _begins_to_wait(held: Link, decided: Link) -> bool:
     """Whether a link is to be looked at once more: what it waits for may have come since it was looked at, and
-    then nobody wakes it."""
-    return decided.wait is not None and bool(decided.wait.key) and decided.wait != held.wait
+    then nobody wakes it. An answer comes by the link itself."""
+    key = "" if decided.wait is None else decided.wait.key
+    return bool(key) and not key.startswith(STAGED) and decided.wait != held.wait
 
 
 def _saved(held: Link, read: Link, decided: Link) -> Link:

@@ -13,6 +13,7 @@ from syncengine.flows.engine import Engine, failed, stubborn
 from syncengine.flows.rows import Read, store
 from syncengine.flows.scenes import rivals_of
 from syncengine.flows.settle import Settle
+from syncengine.flows.staging import holds
 from syncengine.mapping import System
 from syncengine.model.link import Link, LinkState
 from syncengine.model.operation import Action, Operation, OperationState, Written
@@ -47,7 +48,8 @@ def dispatch(engine: Engine, ids: Collection[str] | None = None) -> Counter[str]
     with engine.ledger.write() as tx:
         open_now = engine.open_connections(tx, writing=True)
         claimed = tx.claim_operations(
-            engine.clock.now(), engine.limits.lease, engine.limits.batch, open_now, ids
+            engine.clock.now(), engine.limits.lease, engine.limits.batch, open_now, ids,
+            holds(engine, tx),
         ) if open_now else []  # fmt: skip
     for connection, operations in _by_connection(claimed).items():
         with engine.slots(connection, engine.concurrency(connection)) as width:

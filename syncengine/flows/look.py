@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from syncengine.flows.cases import answers_now
 from syncengine.flows.engine import Engine
 from syncengine.flows.plan import DOTS, title
 from syncengine.flows.scenes import as_list
@@ -163,6 +164,7 @@ def select_links(
 
 def link_document(called: Names, link: Link) -> Document:
     tied = link.record_id is not None
+    said = link.ruling if link.ruling is not None and link.ruling.refuses else None
     return {
         "id": link.id,
         "entity": link.entity,
@@ -172,7 +174,10 @@ def link_document(called: Names, link: Link) -> Document:
         "record": link.record_id,
         "name": called.of(link.record_id) if tied else _row_name(called.engine, link),
         "state": str(link.state),
-        "waits_for": link.wait.what if link.wait else None,
+        "waits_for": link.wait.what if link.wait and said is None else None,
+        "let_be": f"{said.kind} {said.told}{': ' * bool(said.reason)}{said.reason}"
+        if said
+        else None,
         "read_at": link.read_at or None,
     }
 
@@ -278,7 +283,7 @@ def case(engine: Engine, case_id: str) -> Document:
         called = names(engine, tx, [*ids, *(link.record_id for link in links.values())])
     document = _case(called, links, found)
     document["answers"] = {
-        answer: _readable(called, answer, does) for answer, does in found.answers.items()
+        answer: _readable(called, answer, does) for answer, does in answers_now(found).items()
     }
     document["sides"] = _sides(called, links, found)
     document["writes"] = [

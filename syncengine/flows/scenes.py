@@ -120,13 +120,8 @@ def _batch(engine: Engine, tx: Transaction, links: dict[str, Link], every: Itera
     for place in {(k.entity, k.connection, k.resource) for k in links.values()}:
         if tx.resource(place[1], place[2]).scanned_at and not tx.unsorted_links(*place):
             batch.ready.add(place)
-    subjects = [f"rejected:{i}" for i in links]
-    newest = {case.link_id: case for case in tx.cases(subjects=subjects, open_only=False)}
-    batch.refused = {
-        link_id: str(case.evidence.get("digest", ""))
-        for link_id, case in newest.items()
-        if link_id and (case.closed_at is None or case.answer == "drop")
-    }
+    asked = tx.cases(subjects=[f"rejected:{i}" for i in links])
+    batch.refused = {c.link_id: str(c.evidence.get("digest", "")) for c in asked if c.link_id}
     return batch
 
 

@@ -10,6 +10,7 @@ from syncengine.errors import Again, RateLimited, Rejected, SyncengineError
 from syncengine.flows.engine import Engine, new_id, stubborn
 from syncengine.flows.rows import Read, store
 from syncengine.flows.scenes import as_list
+from syncengine.flows.staging import group_of, review
 from syncengine.mapping import System
 from syncengine.model.event import Event
 from syncengine.model.link import Base, Link, LinkState, Wait
@@ -139,6 +140,7 @@ class Settle:
         if found.record_id is None or self._gives_way(tx, found):
             tx.remove_links([found.id])
             tx.dissolve_cases([identity_subject(found)], self.engine.clock.now())
+            review(self.engine, tx, [found])
             return link
         return self._waits_for(link, found)
 
@@ -347,22 +349,20 @@ class Settle:
         return None, held[items[0].external_id]
 
     def _gives_way(self, tx: Transaction, holder: Link) -> bool:
-        """Whether another record may take a link's row: nobody is asked about it, or its own record is gone."""
-        match holder.state:
-            case LinkState.SEEN:
-                return not tx.cases(subjects=[identity_subject(holder)])
-            case LinkState.GONE:
-                return True
-            case LinkState.LEFT:
-                record_id = holder.record_id or ""
-                return tx.records([record_id])[record_id].deleted
-        return False
+        """Whether another record may take a link's row: nobody is asked about it, or its own record is gone and the
+        row was kept, or is held until a person has decided."""
+        if holder.state is LinkState.SEEN:
+            return not tx.cases(subjects=[identity_subject(holder)])
+        if holder.state is LinkState.LEFT or group_of(holder) is not None:
+            record_id = holder.record_id or ""
+            return tx.records([record_id])[record_id].deleted
+        return holder.state is LinkState.GONE
 
     def _faces_of(self, tx: Transaction, system: System, link: Link, item: Item) -> Base:
         """What an adopted row held when one of us last wrote it: as a leaver's row, or at a create of ours."""
         at = tx.links_at(link.entity, link.connection, link.resource, [item.external_id])
         holder = at.get(item.external_id)
-        if holder is not None and holder.state is LinkState.LEFT:
+        if holder is not None and holder.state in (LinkState.LEFT, LinkState.LINKED):
             return holder.base
         made = tx.creates(link.connection, link.resource, [item.external_id])
         before = made.get(item.external_id)

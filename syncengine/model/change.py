@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from syncengine.model.values import Json
 
+ON_MISSING = "on_missing: delete"
+"""The policy of a change that deleted a record because its row was gone."""
+
 
 @dataclass(frozen=True, slots=True)
 class Change:

@@ -48,11 +48,46 @@ class Base:
 @dataclass(frozen=True, slots=True)
 class Wait:
     """What a link waits for. ``key`` is matched when that appears: ``ref:<connection>/<resource>/<external
-    id>`` for a vendor's row to be linked, ``rec:<record id>@<connection>`` for a record's link there, ``""`` for
-    a value. ``what`` is shown to people and names fields and connections, never values."""
+    id>`` for a vendor's row to be linked, ``rec:<record id>@<connection>`` for a record's link there, the subject of
+    a staged case for its answer, ``""`` for a value. ``what`` is shown to people and names fields and connections,
+    never values."""
 
     key: str
     what: str
+
+
+REFUSALS = {"reject": "rejected", "drop": "dropped", "keep": "kept"}
+"""The answers by which a person lets a write be, and the word for what was done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What a person says of one write of a link; forgotten once another write is wanted.
+
+    ``kind``: create, update or delete. ``digest``: of what would be written, ``""`` for whatever a write of that
+    kind says. ``answer``: ``""`` while it is asked, ``approve``, or one of ``REFUSALS``. ``case``: the question's
+    id. ``author``, ``reason``: who answered, and why."""
+
+    kind: str
+    digest: str
+    answer: str = ""
+    case: str = ""
+    author: str = ""
+    reason: str = ""
+
+    @property
+    def refuses(self) -> bool:
+        """Whether the write is not to be sent."""
+        return self.answer in REFUSALS
+
+    @property
+    def told(self) -> str:
+        """``rejected by kim``."""
+        return f"{REFUSALS.get(self.answer, 'approved')} by {self.author}"
+
+    def covers(self, kind: str, digest: str) -> bool:
+        """Whether it was said of such a write."""
+        return self.kind == kind and self.digest in ("", digest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +100,8 @@ class Link:
     received (epoch seconds). ``need_get``: only a fresh single read may be trusted. ``failures``: single reads in a
     row that failed or showed what does not fit; the link is set aside with them while no read is due. ``noted``:
     field -> foreign raw value seen while our own write was under way. ``dirty``: counts reasons to reconcile.
-    ``nominated_at``: start of the complete scan that did not show the row. ``approved``: a person approved a
-    staged write.
+    ``nominated_at``: start of the complete scan that did not show the row. ``ruling``: what a person says of the
+    write that it wants.
     """
 
     id: str
@@ -89,7 +124,7 @@ class Link:
     version: int = 0
     dirty: int = 0
     nominated_at: float | None = None
-    approved: bool = False
+    ruling: Ruling | None = None
     wait: Wait | None = None
 
     @property

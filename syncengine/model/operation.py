@@ -38,7 +38,8 @@ class Operation:
 
     ``body``: vendor path -> raw value. ``carried``: field -> canonical value that the body stands for.
     ``expected``: field -> raw vendor value that the plan saw (``row`` for a delete). ``leave``: a write of
-    ``set.leave``, which counts as a delete. ``key``: the idempotency key, random, the same at each attempt.
+    ``set.leave``. ``kind``: what it counts as to safety, create, update or delete; known once it is committed.
+    ``key``: the idempotency key, random, the same at each attempt.
     ``causes``: field -> position of the rule that wants it, as text. ``rules``: field -> fingerprint of the rule
     that spelled it. ``next_at``: not before (epoch seconds).
     ``external_id``: the row's; of a create the chosen one, or the one that settling learned.
@@ -55,6 +56,7 @@ class Operation:
     carried: Mapping[str, Json] = field(default_factory=dict)
     expected: Mapping[str, Json] = field(default_factory=dict)
     leave: bool = False
+    kind: str = ""
     key: str = ""
     generation: int = 0
     causes: Mapping[str, str] = field(default_factory=dict)

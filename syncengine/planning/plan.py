@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from syncengine.mapping import paths
-from syncengine.model.change import Change
+from syncengine.model.change import ON_MISSING, Change
 from syncengine.model.link import LIVE, Base, Link, LinkState, Wait
 from syncengine.model.operation import Action
 from syncengine.model.values import ABSENT, Json, is_empty
 from syncengine.planning import questions
 from syncengine.planning.fields import Fields
 from syncengine.planning.identity import place_free
-from syncengine.planning.scene import Plan, Scene, unless_refused
+from syncengine.planning.scene import Plan, Scene, ruled, unless_refused
 from syncengine.planning.sight import body_row
 
 TAKES_PLACE = LIVE | {LinkState.CREATING, LinkState.WAITING}
@@ -22,7 +22,7 @@ TAKES_PLACE = LIVE | {LinkState.CREATING, LinkState.WAITING}
 
 def decide(scene: Scene) -> Plan:
     """Plan one tied link. Pure."""
-    made = _decided(scene)
+    made = ruled(scene, _decided(scene))
     over = made.link.state in (LinkState.GONE, LinkState.MISSING)
     if not (over or scene.record.deleted):
         return made
@@ -75,7 +75,8 @@ def _taken(scene: Scene) -> bool:
 
 def _returned(scene: Scene, link: Link) -> Plan:
     if scene.record.deleted or _taken(scene):
-        return Plan(replace(link, record_id=None, state=LinkState.SEEN, base=Base(), dirty=1))
+        alone = replace(link, record_id=None, state=LinkState.SEEN, base=Base(), ruling=None)
+        return Plan(replace(alone, dirty=1))
     return Plan(replace(link, state=LinkState.LINKED), again=True)
 
 
@@ -127,6 +128,8 @@ def _row_gone(scene: Scene, link: Link) -> Plan:
         case "recreate":
             fresh = replace(gone, external_id=None, base=Base(), state=LinkState.CREATING)
             return Plan(fresh, wakes=freed, again=True)
+        case "delete" if _let_be(link):
+            return Plan(gone, wakes=freed)
         case "delete" if not _others_own(scene):
             if _unsent(scene):
                 missing = replace(link, state=LinkState.MISSING)
@@ -134,10 +137,16 @@ def _row_gone(scene: Scene, link: Link) -> Plan:
             deleted = replace(scene.record, deleted=True, generation=scene.record.generation + 1)
             change = Change(scene.record.id, deleted.generation, "", old="", new="deleted",
                             connection=link.connection, rule=str(scene.system.position),
-                            policy="on_missing: delete")  # fmt: skip
+                            policy=ON_MISSING)  # fmt: skip
             return Plan(gone, record=deleted, changes=(change,), wakes=freed)
     missing = replace(link, state=LinkState.MISSING)
     return Plan(missing, cases=(questions.missing(scene, False),), wakes=freed)
+
+
+def _let_be(link: Link) -> bool:
+    """Whether a person said that what is there stays: the row of a leaver, the record of a row that is gone."""
+    ruling = link.ruling
+    return ruling is not None and ruling.refuses and ruling.kind == Action.DELETE.value
 
 
 def _others_own(scene: Scene) -> bool:
@@ -158,7 +167,7 @@ def _leave(scene: Scene, link: Link) -> Plan:
     """The record left the scope or was deleted: keep or delete at the vendor, as ``on_leave`` says."""
     system, row = scene.system, link.row or {}
     reading = Fields(scene, link, writing=False)
-    kept = link.state is LinkState.LEFT
+    kept = link.state is LinkState.LEFT or _let_be(link)
     if system.on_leave == "delete" and system.resource.delete and not kept:
         flowing = {n: r for n, r in system.rules.items() if r.reads or r.writes}
         moved = {n: rule for n, rule in flowing.items() if reading.theirs_moved(n, rule)}

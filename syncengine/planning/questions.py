@@ -176,14 +176,34 @@ def unprovable(operation: Operation) -> Case:
     )
 
 
-def staged(entity: str, connection: str, kind: str, links: list[str], allowed: int) -> Case:
-    """A plan writes more than ``safety`` allows."""
+STAGED = "staged:"
+"""How the subject of a staged case begins, and the wait of a link that is held by it."""
+
+
+def staged_subject(entity: str, connection: str, kind: str) -> str:
+    """Subject of the question about a plan that writes too much; links that wait for it bear it as their wait."""
+    return f"{STAGED}{entity}:{connection}:{kind}"
+
+
+def staged(
+    entity: str, connection: str, kind: str, links: list[str], allowed: int, gone: int = 0
+) -> Case:
+    """A plan writes more than ``safety`` allows. ``gone``: how many of the deletes are of records whose row there
+    is gone."""
+    count = len(links)
+    question = f"{count} {kind}s of {entity} in {connection} wait"
+    answers = {"approve": "send them all", "reject": "send none of them"}
+    if gone:
+        question += f", {'all' if gone == count else gone} for a row there that is gone"
+        records = "records whose row is gone"
+        answers["approve"] += f"; {records} are deleted, and leave the other systems"
+        answers["reject"] += f"; {records} are kept"
     return Case(
         id="",
         kind=CaseKind.STAGED,
-        subject=f"staged:{entity}:{connection}:{kind}",
-        question=f"{len(links)} {kind}s of {entity} in {connection} wait: safety allows {allowed} at a time.",
+        subject=staged_subject(entity, connection, kind),
+        question=f"{question}: safety allows {allowed} at a time.",
         evidence={"links": links, "allowed": allowed},
-        answers={"approve": "send them all", "reject": "send none of them"},
+        answers=answers,
         entity=entity,
     )

@@ -8,10 +8,16 @@ from dataclasses import dataclass, replace
 from syncengine.mapping import Entity, System
 from syncengine.model.case import Case
 from syncengine.model.change import Change
-from syncengine.model.link import Link, Wait
+from syncengine.model.link import Link, LinkState, Wait
 from syncengine.model.operation import Operation
 from syncengine.model.record import Record, World
 from syncengine.planning import questions
+from syncengine.planning.safety import kind_of
+
+RECORD = "record"
+"""The digest of a ruling on the deletion of the record itself, because its row is gone."""
+ENDED = (LinkState.GONE, LinkState.LEFT)
+"""States in which what a person said of the last write is still told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,4 +70,28 @@ def unless_refused(scene: Scene, plan: Plan) -> Plan:
     if scene.refused != body_digest(plan.operation):
         return plan
     wait = Wait("", f"an answer: {plan.link.connection} refused this write")
-    return replace(plan, operation=None, link=replace(plan.link, wait=wait))
+    return without_write(plan, replace(plan.link, wait=wait))
+
+
+def without_write(plan: Plan, link: Link) -> Plan:
+    """The plan with the write held back, and without the history of what the write would run over."""
+    kept = 0 if plan.record is None else plan.record.generation
+    changes = tuple(c for c in plan.changes if c.generation == kept)
+    return replace(plan, operation=None, link=link, changes=changes)
+
+
+def ruled(scene: Scene, plan: Plan) -> Plan:
+    """The plan without a write that a person lets be. What was said of a write is forgotten once it is not wanted
+    any more, or another one is."""
+    ruling, wanted, link = plan.link.ruling, plan.operation, plan.link
+    if ruling is None:
+        return plan
+    refused = Wait("", ruling.told) if ruling.refuses else None
+    if wanted is None:
+        if link.state is LinkState.LEFT:
+            return replace(plan, link=replace(link, wait=link.wait or refused))
+        told = link.state in ENDED or link.wait is not None or plan.again or plan.cases
+        return plan if told else replace(plan, link=replace(link, ruling=None))
+    if not ruling.covers(kind_of(scene.system, wanted), body_digest(wanted)):
+        return replace(plan, link=replace(link, ruling=None))
+    return plan if refused is None else without_write(plan, replace(link, wait=refused))

@@ -44,7 +44,7 @@ def settle_applied(
     if operation.action is Action.DELETE:
         gone = replace(
             link, state=LinkState.GONE, row=None, row_version=link.row_version + 1,
-            read_at=received, base=Base(), noted={}, need_get=False, approved=False,
+            read_at=received, base=Base(), noted={}, need_get=False, ruling=None,
             dirty=link.dirty + 1,
         )  # fmt: skip
         return Settled(gone)
@@ -66,7 +66,7 @@ def settle_applied(
         nominated_at=None,
         base=_faces(system, link.base, operation, shown),
         noted={},
-        approved=False,
+        ruling=None,
         dirty=link.dirty + 1,
     )
     return Settled(settled, moved, _overwritten(system, link, operation))

@@ -17,6 +17,8 @@ _c = t.connections.c
 _PART = (_c.part,)
 _STATE = ""
 _BUDGET = "budget"
+LISTING = "listing:"
+"""The part, with the resource behind it, whose end says until when a listing is under way."""
 _LEDGER = ""
 _HASHED_WITH = "hashed with"
 _MICRO = 1_000_000
@@ -53,6 +55,11 @@ class Connections(Session):
         kept = asdict(state)
         name, resource = kept.pop("connection"), kept.pop("resource")
         self._save_part(name, f"resource:{resource}", kept)
+
+    def listing_until(self, connection: str, resource: str, until: float) -> None:
+        part = f"{LISTING}{resource}"
+        self._make_parts(connection, part)
+        self._change(t.connections, {"until": until}, name=connection, part=part)
 
     def check_keys(self) -> None:
         """Raises ConfigInvalid where this database's keys were hashed with another last encryption key: nothing

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import asdict
 from functools import cache
 from typing import Any
 
@@ -14,7 +15,7 @@ from syncengine.adapters.sql.statements import Condition, Shape, conditions, giv
 from syncengine.adapters.sql.stored import Stored, Values
 from syncengine.errors import Bug
 from syncengine.model.key import KeyKind
-from syncengine.model.link import LIVE, Base, Link, LinkState, Wait
+from syncengine.model.link import LIVE, Base, Link, LinkState, Ruling, Wait
 from syncengine.model.values import Json
 
 _c = t.links.c
@@ -38,18 +39,19 @@ def _base(faces: Sequence[Any]) -> Base:
     return Base(canonical, vendor, frozenset(expected), rules)
 
 
-def _is_busy(link: FromClause) -> Condition:
-    return exists().where(t.operations.c.link_id == link.c.id, t.is_unsettled)
+def _ruling(said: dict[str, Any]) -> Ruling:
+    return Ruling(**said)
 
 
-LINKS = Stored(t.links, Link, _split, _join, base=(_faces, _base))
+LINKS = Stored(t.links, Link, _split, _join, base=(_faces, _base), ruling=(asdict, _ruling))
 _DIRTIER = _c.dirty + 1
 _TIE = (_c.entity, _c.connection, _c.resource, _c.external_id)
 _IS_TIED = _c.record_id.is_not(None)
 _HAS_ID = _c.external_id.is_not(None)
 _HAS_ROW = _c.row.is_not(None)
 _NEEDS_NO_GET = ~t.needs_get
-_IS_FREE = ~_is_busy(t.links)
+_IS_FREE = ~t.is_busy(t.links)
+_IS_RULED = _c.ruling.is_not(None)
 
 
 class Links(Session):
@@ -98,8 +100,13 @@ class Links(Session):
             t.links, *t.is_unsorted, entity=entity, connection=connection, resource=resource
         )
 
-    def waiting_links(self, limit: int = 0) -> list[Link]:
-        return self._found(LINKS, t.is_waiting_for, order=(_c.id,), limit=limit)
+    def waiting_links(
+        self, limit: int = 0, key: str | None = None, ruled: bool = False
+    ) -> list[Link]:
+        more = (_IS_RULED,) if ruled else ()
+        return self._found(
+            LINKS, t.is_waiting_for, *more, order=(_c.id,), limit=limit, wait_key=key
+        )
 
     def dirty_count(self, connections: Collection[str] | None = None) -> int:
         # Two counts, each over its own small index.
@@ -108,7 +115,8 @@ class Links(Session):
         )
 
     def live_links(self, entity: str, connection: str) -> int:
-        return self._count(t.links, entity=entity, connection=connection, state=LinkState.LINKED)
+        states = (LinkState.LINKED, LinkState.MISSING)
+        return self._count(t.links, entity=entity, connection=connection, state=states)
 
     def unseen_since(
         self,
@@ -212,7 +220,7 @@ def _claim(work: str, shape: Shape) -> Select[Any]:
             reason = [c.dirty > literal_column("0"), c.need_get.is_(false())]
         else:
             raise Bug(f"links are claimed for refresh or reconcile, not for {work!r}")
-        return [*reason, ~_is_busy(link), *conditions(link, shape)]
+        return [*reason, ~t.is_busy(link), *conditions(link, shape)]
 
     sibling = t.links.alias("sibling")
     earlier = exists().where(

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from functools import cache
 
-from sqlalchemy import case, func
+from sqlalchemy import and_, case, exists, func, or_, select
 from uuid_utils import uuid7
 
+from syncengine.adapters.sql import statements
 from syncengine.adapters.sql import tables as t
+from syncengine.adapters.sql.connections import LISTING
 from syncengine.adapters.sql.session import Session
+from syncengine.adapters.sql.statements import Condition, given, shape_of
 from syncengine.adapters.sql.stored import Stored, Values
-from syncengine.model.operation import Action, Operation, OperationState
+from syncengine.model.operation import UNSETTLED, Action, Operation, OperationState
+from syncengine.ports import Hold
 
 _c = t.operations.c
 OPERATIONS = Stored(t.operations, Operation)
@@ -19,7 +24,49 @@ _BY_NEXT = (_c.next_at, _c.id)
 _NEWEST_FIRST = (_c.created_at.desc(), _c.id.desc())
 _NEXT_ATTEMPT = _c.attempts + 1
 _NEXT_DUE = (func.min(case((t.is_claimed, _c.lease_until), else_=_c.next_at)),)
-_KIND = (case((_c.leave, Action.DELETE.value), else_=_c.action).label("kind"),)
+_kind = case((_c.kind != "", _c.kind), (_c.leave, Action.DELETE.value), else_=_c.action)
+"""What an operation counts as; of one that was never judged, as far as its action tells."""
+_TAKES_EFFECT = t.among(_c.state, *UNSETTLED, OperationState.APPLIED)
+_DELETED_BY_RULE = (
+    select(func.count())
+    .select_from(t.history.join(t.records, t.records.c.id == t.history.c.record_id))
+    .where(
+        t.is_deleted_by_rule,
+        t.history.c.connection == given("connection"),
+        t.history.c.at >= given("since"),
+        t.records.c.entity == given("entity"),
+    )
+)
+
+
+@cache
+def _counts_as(kind: str) -> Condition:
+    return _kind == kind
+
+
+@cache
+def _may_go(
+    entity: str, kind: str, feeders: frozenset[str], places: frozenset[tuple[str, str]],
+    readable: frozenset[str], number: int,
+) -> Condition:  # fmt: skip
+    """Whether an operation is free of the hold of this number, as ``ports.Hold`` says."""
+    links, listings = t.links.c, t.connections.c
+    theirs = [links.entity.in_(sorted(feeders)), ~t.is_busy(t.links)]
+    under_way = [f"{name}/{LISTING}{resource}" for name, resource in sorted(places)]
+    return ~and_(
+        _c.entity == entity,
+        _kind == kind,
+        _c.created_at >= given(f"since_{number}"),
+        or_(
+            exists().where(t.is_dirty, ~t.needs_get, *theirs),
+            exists().where(t.needs_get, links.connection.in_(sorted(readable)), *theirs),
+            exists().where(t.is_derive_due, t.records.c.entity.in_(sorted(feeders))),
+            exists().where(
+                (listings.name + "/" + listings.part).in_(under_way),
+                listings.until > given("next_at__le"),
+            ),
+        ),
+    )
 
 
 class Operations(Session):
@@ -39,12 +86,23 @@ class Operations(Session):
 
     def claim_operations(
         self, now: float, lease: float, limit: int, connections: Collection[str],
-        ids: Collection[str] | None = None,
+        ids: Collection[str] | None = None, holds: Sequence[Hold] = (),
     ) -> list[Operation]:  # fmt: skip
-        due = self._found(
-            OPERATIONS, t.is_pending, order=_BY_NEXT, skip=True, limit=limit,
-            next_at__le=now, connection=connections, id=ids,
+        shape, values = shape_of({"next_at__le": now, "connection": connections, "id": ids})
+        if [] in values.values():
+            return []
+        # In one statement with the claim, so that nothing comes between.
+        free = [
+            _may_go(h.entity, h.kind, h.feeders, h.places, h.readable, number)
+            for number, h in enumerate(holds)
+        ]
+        values |= {f"given_since_{number}": h.since for number, h in enumerate(holds)}
+        found = statements.find(
+            t.operations, OPERATIONS.columns, (t.is_pending, *free), shape, _BY_NEXT,
+            skip=True, limited=True,
         )  # fmt: skip
+        rows = self._connection.execute(found, {**values, "given_limit": limit})
+        due = [OPERATIONS.value(row, self._vault) for row in rows]
         mine: Values = {
             "state": OperationState.CLAIMED,
             "token": str(uuid7()),
@@ -52,6 +110,12 @@ class Operations(Session):
         }
         self._change(t.operations, {**mine, "attempts": _NEXT_ATTEMPT}, id=[o.id for o in due])
         return [replace(o, attempts=o.attempts + 1, **mine) for o in due]
+
+    def pending_of(self, entity: str, connection: str, kind: str) -> list[Operation]:
+        return self._found(
+            OPERATIONS, t.is_pending, _counts_as(kind), entity=entity, connection=connection,
+            lock=True,
+        )  # fmt: skip
 
     def expired_claims(self, now: float, limit: int) -> list[Operation]:
         return self._found(
@@ -98,10 +162,13 @@ class Operations(Session):
 
     def written_since(self, entity: str, connection: str, since: float) -> dict[str, int]:
         counted = self._counted(
-            t.operations, _KIND, entity=entity, connection=connection, created_at__ge=since,
-            state__ne=OperationState.CANCELLED,
+            t.operations, (_kind,), _TAKES_EFFECT, entity=entity, connection=connection,
+            created_at__ge=since,
         )  # fmt: skip
-        return {action.value: counted.get((action.value,), 0) for action in Action}
+        kinds = {action.value: counted.get((action.value,), 0) for action in Action}
+        asked = {"given_entity": entity, "given_connection": connection, "given_since": since}
+        kinds[Action.DELETE.value] += self._connection.execute(_DELETED_BY_RULE, asked).scalar_one()
+        return kinds
 
     def next_due(self) -> float | None:
         found: float | None = self._rows(t.operations, _NEXT_DUE, t.is_unsettled)[0][0]

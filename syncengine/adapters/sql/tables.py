@@ -6,9 +6,21 @@ from enum import StrEnum
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, MetaData, and_, false, literal_column, or_, true
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    FromClause,
+    MetaData,
+    and_,
+    exists,
+    false,
+    literal_column,
+    or_,
+    true,
+)
 
 from syncengine.adapters.sql.columns import index, table
+from syncengine.model.change import ON_MISSING
 from syncengine.model.key import UNIQUE
 from syncengine.model.link import LIVE, LinkState
 from syncengine.model.operation import UNSETTLED, Action, OperationState
@@ -40,9 +52,9 @@ links = table(
     " wait_key? wait_what?",
     counts="row_version version dirty failures",
     times="read_at nominated_at? lease_until=0",
-    flags="need_get approved",
+    flags="need_get",
     packed="stamps",
-    sealed="row base noted",
+    sealed="row base noted ruling",
 )
 is_dirty = links.c.dirty > _zero
 is_waiting_for = links.c.wait_key.is_not(None)
@@ -90,7 +102,7 @@ index(keys, "of", "owner kind")
 operations = table(
     metadata,
     "operations",
-    texts="id link_id record_id entity connection resource action key state token? external_id?",
+    texts="id link_id record_id entity connection resource action kind key state token? external_id?",
     counts="generation attempts",
     times="lease_until next_at created_at",
     flags="leave",
@@ -102,6 +114,14 @@ is_pending = among(operations.c.state, OperationState.PENDING)
 is_claimed = among(operations.c.state, OperationState.CLAIMED)
 is_unknown = among(operations.c.state, OperationState.UNKNOWN)
 is_create = among(operations.c.action, Action.CREATE)
+
+
+def is_busy(link: FromClause) -> ColumnElement[bool]:
+    """Whether a link (the table or an alias of it) has an unsettled operation."""
+    its = operations.alias("its")
+    return exists().where(its.c.link_id == link.c.id, among(its.c.state, *UNSETTLED))
+
+
 index(operations, "one_unsettled", "link_id", where=is_unsettled, unique=True)
 index(operations, "pending", "next_at", where=is_pending)
 index(operations, "claimed", "lease_until", where=is_claimed)
@@ -140,4 +160,6 @@ history = table(
     times="at",
     sealed="old new lost reason",
 )
+is_deleted_by_rule = history.c.policy == literal_column(f"'{ON_MISSING}'")
 index(history, "record", "record_id id")
+index(history, "gone", "connection at", where=is_deleted_by_rule)

@@ -13,7 +13,7 @@ from syncengine.model.case import Case, CaseKind
 from syncengine.model.change import Change
 from syncengine.model.event import Event
 from syncengine.model.key import Key, KeyKind
-from syncengine.model.link import Base, Link, LinkState, Wait
+from syncengine.model.link import Base, Link, LinkState, Ruling, Wait
 from syncengine.model.operation import Action, Operation, OperationState
 from syncengine.model.record import Record
 from syncengine.ports import Ledger
@@ -82,13 +82,14 @@ LINKS = st.builds(
     read_at=A_TIME, need_get=st.booleans(),
     base=st.builds(Base, A_ROW, A_ROW, st.frozensets(NAMES, max_size=2), RULES), noted=A_ROW,
     version=st.integers(0, 2**40), dirty=st.integers(0, 9), nominated_at=st.none() | A_TIME,
-    approved=st.booleans(), wait=st.none() | st.builds(Wait, NAMES | st.just(""), NAMES),
+    wait=st.none() | st.builds(Wait, NAMES | st.just(""), NAMES),
+    ruling=st.none() | st.builds(Ruling, *[NAMES] * 5, st.text()),
 )  # fmt: skip
 OPERATIONS = st.builds(
     Operation,
     id=st.uuids().map(str), link_id=NAMES, record_id=NAMES, entity=NAMES, connection=NAMES,
     resource=NAMES, action=st.sampled_from(Action), body=A_ROW, carried=A_ROW, expected=A_ROW,
-    leave=st.booleans(), key=NAMES, generation=st.integers(0, 2**40),
+    leave=st.booleans(), kind=st.just("") | NAMES, key=NAMES, generation=st.integers(0, 2**40),
     causes=st.dictionaries(NAMES, st.text("ab1:.")), state=st.sampled_from(OperationState),
     attempts=st.integers(0, 99), token=st.none() | NAMES, lease_until=A_TIME, next_at=A_TIME,
     created_at=A_TIME, external_id=st.none() | NAMES, detail=st.text(),

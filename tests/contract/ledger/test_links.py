@@ -247,7 +247,15 @@ def test_externals_are_where_a_record_is(ledger: Ledger) -> None:
     )
     with ledger.read() as tx:
         assert tx.externals(["r1", "r2"]) == {("r1", "hakuna"): "x-l1", ("r1", "haekka"): "x-l2"}
-        assert tx.live_links("person", "hakuna") == 1
+
+
+def test_live_links_are_counted(ledger: Ledger) -> None:
+    """The links of which a share may be written: linked ones, and those whose row a person decides about."""
+    states = [s for s in LinkState if s is not LinkState.SEEN]
+    fill(ledger, *[a_link(f"l{n}", f"r{n}", state=state) for n, state in enumerate(states)])
+    fill(ledger, a_link("x", "rx", connection="haekka"), a_link("y", "ry", entity="absence"))
+    with ledger.read() as tx:
+        assert tx.live_links("person", "hakuna") == 2
 
 
 def test_links_can_be_looked_at(ledger: Ledger) -> None:

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from syncengine.model.change import ON_MISSING, Change
 from syncengine.model.operation import Action, OperationState
-from syncengine.ports import Ledger
+from syncengine.model.record import Record
+from syncengine.ports import Hold, Ledger
 from tests.contract.ledger.samples import (
     NOW,
+    a_link,
     an_operation,
     fill,
 )
@@ -92,8 +97,82 @@ def test_the_newest_create_of_an_external_id(ledger: Ledger) -> None:
         assert tx.creates("hakuna", "users", ["7", "8"]) == {"7": newest}
 
 
+def a_hold(**given: Any) -> Hold:
+    known: dict[str, Any] = {
+        "entity": "person", "kind": "delete", "feeders": frozenset({"person", "team"}),
+        "places": frozenset({("hakuna", "users")}), "readable": frozenset({"hakuna"}),
+        "since": NOW - 60,
+    }  # fmt: skip
+    return Hold(**{**known, **given})
+
+
+TO_DO: dict[str, list[Any]] = {
+    "nothing": [],
+    "a dirty link": [a_link("l1", "r1", entity="team", dirty=1)],
+    "a dirty link of another entity": [a_link("l1", "r1", entity="absence", dirty=1)],
+    "a dirty link that waits for its own write": [
+        a_link("l1", "r1", dirty=1), an_operation("o9", "l1", next_at=NOW + 9),
+    ],
+    "a row to be read": [a_link("l1", "r1", need_get=True)],
+    "a row to be read where nothing can be": [
+        a_link("l1", "r1", need_get=True, dirty=1, connection="haekka")
+    ],
+    "a derivation": [Record("r1", "team", {})],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("there", TO_DO)
+def test_a_hold_keeps_a_plan_together(ledger: Ledger, there: str) -> None:
+    """Operations of the kind stay while something is to be looked at that may add to them, and for no other reason;
+    others go."""
+    fill(ledger, *TO_DO[there])
+    deletes = {"action": Action.DELETE, "created_at": NOW}
+    fill(
+        ledger,
+        an_operation("o1", kind="delete", created_at=NOW),
+        an_operation("o2", **deletes),
+        an_operation("o3", created_at=NOW),
+        an_operation("o4", entity="team", **deletes),
+        an_operation("o5", **{**deletes, "created_at": NOW - 61}),
+    )
+    with ledger.write() as tx:
+        tx.derive_due(["r1"])
+        claimed = tx.claim_operations(NOW, 20, 9, ["hakuna"], holds=[a_hold()])
+    free = {"nothing", "a dirty link of another entity", "a row to be read where nothing can be"}
+    free |= {"a dirty link that waits for its own write"}
+    held = set() if there in free else {"o1", "o2"}
+    assert {o.id for o in claimed} == {"o1", "o2", "o3", "o4", "o5"} - held
+
+
+def test_a_hold_waits_for_a_listing(ledger: Ledger) -> None:
+    """A listing under way may add to a plan, until it ends or its time is over."""
+    fill(ledger, *[an_operation(f"o{n}", kind="delete", created_at=NOW) for n in range(2)])
+    with ledger.write() as tx:
+        tx.listing_until("haekka", "users", NOW + 9)
+        tx.listing_until("hakuna", "users", NOW + 9)
+        assert not tx.claim_operations(NOW, 20, 9, ["hakuna"], holds=[a_hold()])
+        assert len(tx.claim_operations(NOW + 9, 20, 1, ["hakuna"], holds=[a_hold()])) == 1
+        tx.listing_until("hakuna", "users", 0.0)
+        assert len(tx.claim_operations(NOW, 20, 9, ["hakuna"], holds=[a_hold()])) == 1
+
+
+def test_pending_operations_of_a_kind(ledger: Ledger) -> None:
+    """What may still be called back: of one entity, connection and kind, not claimed yet."""
+    fill(
+        ledger,
+        an_operation("o1", leave=True),
+        an_operation("o2", kind="delete"),
+        an_operation("o3", action=Action.DELETE, state=OperationState.CLAIMED),
+        an_operation("o4"),
+        an_operation("o5", kind="delete", connection="haekka"),
+        an_operation("o6", kind="delete", entity="absence"),
+    )
+    with ledger.write() as tx:
+        assert {o.id for o in tx.pending_of("person", "hakuna", "delete")} == {"o1", "o2"}
+
+
 def test_writes_are_counted_by_what_they_do(ledger: Ledger) -> None:
-    """A leaving write counts as a delete, a cancelled one not at all."""
+    """A leaving write counts as a delete; what surely had no effect counts not at all."""
     fill(
         ledger,
         an_operation("o1", created_at=NOW),
@@ -101,9 +180,33 @@ def test_writes_are_counted_by_what_they_do(ledger: Ledger) -> None:
         an_operation("o3", created_at=NOW, action=Action.DELETE),
         an_operation("o4", created_at=NOW, action=Action.CREATE, state=OperationState.CANCELLED),
         an_operation("o5", created_at=NOW - 1),
+        an_operation("o6", created_at=NOW, kind="delete"),
+        an_operation("o7", created_at=NOW, state=OperationState.STALE),
+        an_operation("o8", created_at=NOW, state=OperationState.REJECTED),
     )
     with ledger.read() as tx:
-        assert tx.written_since("person", "hakuna", NOW) == {"create": 0, "update": 1, "delete": 2}
+        assert tx.written_since("person", "hakuna", NOW) == {"create": 0, "update": 1, "delete": 3}
+
+
+def test_records_that_a_rule_deleted_are_counted(ledger: Ledger) -> None:
+    """A record that was deleted because its row was gone counts as a delete where the row was."""
+    fill(ledger, Record("r1", "person", {}, deleted=True), Record("r2", "team", {}, deleted=True))
+
+    def gone(record: str, **given: Any) -> Change:
+        known: dict[str, Any] = {"connection": "hakuna", "policy": ON_MISSING, "at": NOW}
+        return Change(record, 2, "", new="deleted", **{**known, **given})
+
+    with ledger.write() as tx:
+        tx.add_history(
+            [
+                gone("r1"),
+                gone("r1", at=NOW - 1),
+                gone("r1", connection="haekka"),
+                gone("r1", policy="missing"),
+                gone("r2"),
+            ]
+        )
+        assert tx.written_since("person", "hakuna", NOW)["delete"] == 1
 
 
 def test_operations_can_be_looked_at(ledger: Ledger) -> None:

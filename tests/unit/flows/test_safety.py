@@ -6,7 +6,7 @@ import pytest
 
 from syncengine.model.case import CaseKind
 from tests.support.bench import Bench
-from tests.support.people import HR, LMS, duo
+from tests.support.people import COLUMNS, FIELDS, HR, LMS, duo
 
 GONE = HR.replace("flow: both", "flow: both, on_missing: delete")
 DELETES = LMS.replace("create: out", "create: out, on_leave: delete")
@@ -101,6 +101,33 @@ def test_leaving_counts_as_deleting() -> None:
     assert not [r for r in made.vendors["lms"].rows().values() if r["name"] == "gone"]
 
 
+def test_a_field_that_deactivates_counts_as_deleting() -> None:
+    """A field that writes what leaving would write is limited like a delete, even while the record stays in scope."""
+    active = LMS.replace(
+        "create: out, fields: {email: email,",
+        "create: out, set: {leave: {active: false}}, "
+        "fields: {active: {field: active, flow: out}, email: email,",
+    )
+    fields = FIELDS + "  active: {type: boolean, formula: \"job != 'left'\"}\n"
+    made = duo(
+        lms={"columns": (*COLUMNS, "active"), "types": {"active": "boolean"}},
+        lms_system=active,
+        fields=fields,
+        more="safety: {deletes: 10%, floor: 3, window: 1h}\n",
+    )
+    people = crowd(made)
+    made.sync()
+    for name in people[:2]:
+        made.vendors["hr"].edit(name, job="left")
+    made.sync()
+    assert [r["active"] for r in made.vendors["lms"].rows().values()].count(False) == 2
+    for name in people[2:5]:
+        made.vendors["hr"].edit(name, job="left")
+    made.sync()
+    assert made.case().subject == "staged:person:lms:delete"
+    assert [r["active"] for r in made.vendors["lms"].rows().values()].count(False) == 2
+
+
 def test_creates_are_limited_where_the_mapping_says_so() -> None:
     """``creates``: a share of the live links; without it creates are not limited."""
     made = duo(more="safety: {creates: 10%, floor: 3, window: 1h}\n")
@@ -122,7 +149,7 @@ def test_an_approval_is_good_for_one_write() -> None:
     made, _ = mass_exit()
     made.answer("approve")
     made.sync()
-    assert not [k for k in made.links() if k.approved]
+    assert not [k for k in made.links() if k.ruling]
 
 
 def test_an_approval_that_is_not_needed_any_more_ends() -> None:
@@ -141,4 +168,4 @@ def test_an_approval_that_is_not_needed_any_more_ends() -> None:
     made.think()
     made.sync()
     assert len(made.vendors["lms"].rows()) >= 6
-    assert not [k for k in made.links() if k.approved]
+    assert not [k for k in made.links() if k.ruling]

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncengine.model.case import CaseKind
-from syncengine.model.link import Base, LinkState, Wait
+from syncengine.model.link import Base, LinkState, Ruling, Wait
 from syncengine.model.operation import Action
 from syncengine.planning.plan import decide
-from syncengine.planning.scene import Plan, body_digest
+from syncengine.planning.scene import RECORD, Plan, body_digest
 from tests.support.people import FIELDS, LMS, MAPPED
 from tests.unit.planning.parts import ROW, a_link, a_record, scene
 
@@ -319,3 +319,73 @@ def test_a_match_only_system_never_moves_a_value() -> None:
     system = f"{{resource: people, flow: match, fields: {MAPPED}}}"
     made = plan({"row": {**ROW, "name": "X"}}, {"values": {"job": "y"}}, lms_system=system)
     assert (made.record, made.operation, made.cases) == (None, None, ())
+
+
+# what a person said
+
+
+REJECTED = Ruling("update", "", "reject", "c1", "kim", "a test")
+LEAD = {"values": {"job": "lead"}}
+
+
+def ruling(of: Plan, answer: str) -> Ruling:
+    """An answer to the write of a plan."""
+    assert of.operation is not None
+    return Ruling("update", body_digest(of.operation), answer, "c1", "kim")
+
+
+def test_a_rejected_write_is_not_planned() -> None:
+    """What a person let be is not wanted again, and the link says who decided so."""
+    said = ruling(plan(record=LEAD), "reject")
+    made = plan({"ruling": said}, LEAD)
+    assert made.operation is None
+    assert made.link.ruling == said
+    assert made.link.wait == Wait("", "rejected by kim")
+
+
+@pytest.mark.parametrize("answer", ["", "approve", "reject"])
+def test_what_was_said_of_another_write_is_forgotten(answer: str) -> None:
+    """Another value is another write, whatever was said of the last one."""
+    said = ruling(plan(record=LEAD), answer)
+    made = plan({"ruling": said}, {"values": {"job": "head"}})
+    assert made.operation is not None
+    assert made.link.ruling is None
+
+
+def test_what_was_said_of_a_write_that_nobody_wants_is_forgotten() -> None:
+    """Once both sides agree, the next change is decided anew; while the link only waits, nothing is forgotten."""
+    assert plan({"ruling": REJECTED}).link.ruling is None
+    waits = plan({**FRESH, "ruling": REJECTED}, ready=False)
+    assert waits.link.wait is not None
+    assert waits.link.ruling == REJECTED
+
+
+@pytest.mark.parametrize("system", [LEAVES, DELETES])
+def test_a_leaver_that_is_kept_has_left(system: str) -> None:
+    """A rejected leaving write ends where a kept row ends: left, also if the row has moved since."""
+    said = Ruling("delete", "", "reject", "c1", "kim")
+    made = plan({"ruling": said, "row": {**ROW, "name": "Anne"}}, LEFT, lms_system=system)
+    if made.again:
+        record = made.record
+        assert record is not None
+        made = decide(scene(made.link, record, lms_system=system))
+    assert (made.operation, made.cases) == (None, ())
+    assert (made.link.state, made.link.ruling) == (LinkState.LEFT, said)
+    assert made.link.wait == Wait("", "rejected by kim")
+
+
+def test_a_record_that_is_kept_lives_on_without_its_row() -> None:
+    """``on_missing: delete`` rejected: the row stays gone, the record stays."""
+    said = Ruling("delete", RECORD, "reject", "c1", "kim")
+    made = plan({"ruling": said, "row": None}, lms_system=missing("delete"))
+    assert (made.link.state, made.record) == (LinkState.GONE, None)
+
+
+def test_a_write_that_is_held_back_runs_over_nothing() -> None:
+    """What a write would put aside goes into the history when the write is planned, not while it is held."""
+    fields = "\n  email: {type: email}\n  name: {type: string, owner: hr}\n  job: {type: string}\n"
+    row = {"row": {**ROW, "name": "X"}}
+    sent = plan(row, fields=fields)
+    assert [c.lost for c in sent.changes] == ["X"]
+    held = plan({**row, "ruling": ruling(sent, "reject")}, fields=fields)
+    assert (held.operation, held.changes) == (None, ())

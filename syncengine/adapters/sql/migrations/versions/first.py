@@ -33,9 +33,9 @@ links = table(
     " wait_key? wait_what?",
     counts="row_version version dirty failures",
     times="read_at nominated_at? lease_until=0",
-    flags="need_get approved",
+    flags="need_get",
     packed="stamps",
-    sealed="row base noted",
+    sealed="row base noted ruling",
 )
 needs_get = links.c.need_get.is_(true())
 unsorted = and_(sql("state IN ('seen')"), or_(needs_get, sql('dirty > 0 AND "row" IS NOT NULL')))
@@ -74,7 +74,7 @@ index(keys, "of", "owner kind")
 operations = table(
     made,
     "operations",
-    texts="id link_id record_id entity connection resource action key state token? external_id?",
+    texts="id link_id record_id entity connection resource action kind key state token? external_id?",
     counts="generation attempts",
     times="lease_until next_at created_at",
     flags="leave",
@@ -125,3 +125,4 @@ history = table(
     sealed="old new lost reason",
 )
 index(history, "record", "record_id id")
+index(history, "gone", "connection at", where=sql("policy = 'on_missing: delete'"))
