@@ -67,9 +67,12 @@ def _connection(
         if name not in spec.credentials:
             text = f"a name that {spec.name} does not take, write: {', '.join(spec.credentials)}"
             document.fault((*loc, "credentials", name), text)
-    for name in item.options:
+    for name, value in item.options.items():
         if name not in spec.options:
             document.fault((*loc, "options", name), f"unknown option, {near(name, spec.options)}")
+        elif name in spec.choices and value not in spec.choices[name]:
+            text = f"no value that {spec.name} knows, {near(str(value), spec.choices[name])}"
+            document.fault((*loc, "options", name), text, value=True)
     if item.base_url and not _is_url(item.base_url):
         document.fault((*loc, "base_url"), "is no address, write https://host/path", value=True)
     own = zone(document, (*loc, "timezone"), item.timezone) if item.timezone else draft.zone

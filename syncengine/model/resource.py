@@ -69,7 +69,8 @@ class ResourceSpec:
 class ConnectorSpec:
     """A connector as declared: what a project may say about it.
 
-    ``credentials``: the names that connections.yaml must give. ``options``: name -> what it means.
+    ``credentials``: the names that connections.yaml must give. ``options``: name -> what it means; ``choices``: the
+    values of those that take no other.
     ``settle_time``: seconds within which the vendor commits what it accepted. ``concurrency``: the most
     calls it bears at once.
     """
@@ -78,6 +79,7 @@ class ConnectorSpec:
     resources: Mapping[str, ResourceSpec]
     credentials: tuple[str, ...]
     options: Mapping[str, str] = field(default_factory=dict)
+    choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     settle_time: float = 5.0
     concurrency: int = 4
 

@@ -110,8 +110,11 @@ class HeiaHeia(Vendor):
     # Reading
 
     def _list_organisations(self, call: Call) -> Reply:
-        given = ",".join(call.query.getlist("size_classes") + call.query.getlist("size_classes[]"))
-        sizes = given.split(",") if given else list(SIZES)
+        given = call.query.getlist("size_classes")
+        sizes = given if self._current else [s for joined in given[:1] for s in joined.split(",")]
+        sizes = sizes or list(SIZES)
+        if len(given) > 1 and not self._current:
+            raise _refused(400, "invalid_param", "size_classes must be given once, as 50,10000")
         if not set(sizes) <= set(SIZES):
             raise _refused(400, "invalid_param", "size_classes must be of 20, 50, 10000")
         seen = [r for r in self.organisations if r["access"] and str(r["size_class"]) in sizes]
@@ -271,9 +274,10 @@ class HeiaHeia(Vendor):
         size = next((s for s in (20, 50) if len(staff.people) <= s), 10000)
         firms = ["123123-1", "123123-2"]
         several = {"size_class": size, "multi_business_id": True, "multi_business_ids": firms}
+        other = {**several, "size_class": 50, "multi_business_ids": ["456456-1", "456456-2"]}
         self._organisation("Alpenblick AG", staff, several, len(staff.people), random)
         self._organisation("Alpenblick Stiftung", staff, {"size_class": 20}, 3, random)
-        self._organisation("Bergluft GmbH", staff, {"size_class": 50}, 14, random)
+        self._organisation("Bergluft GmbH", staff, other, 14, random)
         withdrawn = {"name": "Talwind GmbH", "size_class": 50, "access": False}
         self.keep("organisations", withdrawn)
 

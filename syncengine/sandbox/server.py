@@ -102,6 +102,7 @@ def _exports(options: Options, control: str, urls: dict[str, str]) -> list[str]:
         },
         "WEEKLY10_USERNAME": weekly10.USERNAME,
         "WEEKLY10_PASSWORD": weekly10.PASSWORD,
+        "HEIAHEIA_SIZE_CLASSES_AS": "repeated" if options.profile == "current" else "joined",
         "SYNCENGINE_MODE": "write",
         "SYNCENGINE_SANDBOX_URL": control,
     }

@@ -18,6 +18,8 @@ from tests.contract.peers import World, listed
 VENDOR = "heiaheia"
 BIG, SMALL = "123", "124"
 """An organisation with enough accepted members for energy levels, and one without."""
+BUSINESS = "123,123123-1"
+"""A company of the first."""
 TODAY = datetime.now(ZoneInfo("Europe/Berlin")).date()
 MONTH = (TODAY.replace(day=1) - timedelta(days=1)).replace(day=1)
 """The first day of the last month that is over."""
@@ -129,12 +131,56 @@ def test_an_organisation_that_may_not_be_seen_is_no_deletion(world: World) -> No
         assert BIG not in str(told.value)
 
 
-def test_the_sizes_of_the_connection_s_options_are_asked_for(world: World) -> None:
-    """The option size_classes leaves small organisations out of the listing."""
+def test_the_sizes_of_the_connection_s_options_are_asked_for(world: World, server: str) -> None:
+    """The option size_classes leaves small organisations out of the listing, in the form that the server's document
+    has; the other form is refused."""
+    forms = {"documented": "joined", "current": "repeated"}
     every = {i.external_id for i in listed(world.connect("heiaheia"), "organisations")}
-    some = listed(world.connect("heiaheia", options={"size_classes": [50, 10000]}), "organisations")
-    assert {i.external_id for i in some} < every
-    assert {i.row["size_class"] for i in some} == {50}
+    options = {"size_classes": [50, 10000], "size_classes_as": forms.pop(server)}
+    assert world.sandbox.env["HEIAHEIA_SIZE_CLASSES_AS"] == options["size_classes_as"]
+    for resource in ("organisations", "businesses"):
+        some = listed(world.connect("heiaheia", options=options), resource)
+        assert {i.external_id for i in some} < every | {f"125,456456-{n}" for n in "12"} | {
+            BUSINESS
+        }
+        assert {i.row.get("size_class", 50) for i in some} == {50}
+    (wrong,) = forms.values()
+    with pytest.raises(VendorDown, match="400"):
+        listed(
+            world.connect("heiaheia", options={**options, "size_classes_as": wrong}),
+            "organisations",
+        )
+
+
+@pytest.mark.parametrize("place", ["header", "query"])
+def test_the_token_stands_where_the_option_puts_it(world: World, place: str) -> None:
+    """In the header or in the query, and never in both."""
+    connector = world.connect("heiaheia", options={"token_in": place})
+    listed(connector, "stats", BIG)
+    connector.health()
+    asked = [row["path"] for row in world.sandbox.requests() if row["method"] == "GET"]
+    assert asked
+    assert all(("access_token=" in path) is (place == "query") for path in asked)
+
+
+def test_figures_of_one_company(world: World) -> None:
+    """An organisation of several companies has figures and months for each of them, and they add up; one without has
+    no such row."""
+    connector = world.connect("heiaheia")
+    found = [i.external_id for i in listed(connector, "businesses")]
+    assert found == [BUSINESS, "123,123123-2", "125,456456-1", "125,456456-2"]
+    total = "total_membership_count"
+    (whole,) = listed(connector, "stats", BIG)
+    parts = [row for name in found[:2] for row in listed(connector, "business_stats", name)]
+    assert parts[0].external_id == f"{BUSINESS}/stats"
+    assert sum(int(str(part.row[total])) for part in parts) == whole.row[total]
+    month = MONTH.isoformat()[:7]
+    item = connector.get("business_energy_levels", f"{BUSINESS}/{month}")
+    of_all = connector.get("energy_levels", f"{BIG}/{month}")
+    assert item is not None
+    assert of_all is not None
+    counts = [int(str(i.row["participant_count"])) for i in (item, of_all)]
+    assert 0 < counts[0] < counts[1]
 
 
 USAGE = {

@@ -74,11 +74,12 @@ def pass_of(engine: Engine) -> dict[str, Any]:
 def test_figures_are_kept_day_by_day_and_months_are_read_once(
     sandbox: SandboxProcess, engine: Engine
 ) -> None:
-    """Two days are two snapshots of each organisation, each with its own figures; a closed month and a viewed report
-    are asked for once, one call at a time; nulls stay nulls."""
+    """Two days are two snapshots of each organisation and of each of its companies, each with its own figures; a closed
+    month and a viewed report are asked for once, one call at a time; nulls stay nulls."""
     assert pass_of(engine)["converged"]
     first = asked(sandbox)
-    assert (first[LEVELS], first[DATA]) == (len(records(engine, "energy_level")), 6)
+    levels = [r for e in ("energy_level", "business_energy_level") for r in records(engine, e)]
+    assert (first[LEVELS], first[DATA]) == (len(levels), 6)
     sandbox.mutate("heiaheia", "organisations", "update", 123, {"app_use_count": 5000})
     assert isinstance(engine.clock, Shifted)
     today = engine.today
@@ -86,6 +87,8 @@ def test_figures_are_kept_day_by_day_and_months_are_read_once(
     assert pass_of(engine)["converged"]
     days = Counter(str(r.values["day"]) for r in records(engine, "usage_snapshot"))
     assert days == {today: 3, engine.today: 3}
+    parts = Counter(str(r.values["day"]) for r in records(engine, "business_usage"))
+    assert parts == {today: 4, engine.today: 4}
     uses = {
         str(r.values["day"]): r.values["uses"]
         for r in records(engine, "usage_snapshot")
@@ -115,13 +118,15 @@ def test_a_report_that_is_made_anew_is_read_anew(sandbox: SandboxProcess, engine
 def test_withdrawn_access_keeps_what_is_known(sandbox: SandboxProcess, engine: Engine) -> None:
     """An organisation that may not be seen any more loses no record and raises no question, and the others go on."""
     pass_of(engine)
-    known = len(records(engine, "organisation")), len(records(engine, "survey_report"))
+    entities = ("organisation", "business", "survey_report")
+    known = [len(records(engine, entity)) for entity in entities]
     sandbox.mutate("heiaheia", "organisations", "update", 123, {"access": False})
     assert isinstance(engine.clock, Shifted)
     for _ in range(2):
         document = pass_of(engine)
         engine.clock.ahead += 120
-    assert (len(records(engine, "organisation")), len(records(engine, "survey_report"))) == known
+    assert [len(records(engine, entity)) for entity in entities] == known
     assert not document["cases"]
     assert document["converged"], document["faults"]
     assert len(records(engine, "usage_snapshot")) == 3
+    assert len(records(engine, "business_usage")) == 4

@@ -48,7 +48,7 @@ class TokenAuth(Auth):
         self._scheme = scheme
         self._fetching = threading.Lock()
         self._token: str | None = None
-        self._ends = 0.0
+        self._made = self._ends = 0.0
 
     @abstractmethod
     def ask(self, extensions: dict[str, Any]) -> httpx.Request:
@@ -63,13 +63,21 @@ class TokenAuth(Auth):
     ) -> Generator[httpx.Request, httpx.Response, None]:
         """Raises Unauthorized, RateLimited or VendorDown where no token is to be had."""
         token = yield from self._current(request, refused=None)
-        request.headers["Authorization"] = f"{self._scheme} {token}"
+        self.carry(request, token)
         response = yield request
-        if response.status_code == 401:
+        if self.ended(response):
             token = yield from self._current(request, refused=token)
-            request.headers["Authorization"] = f"{self._scheme} {token}"
+            self.carry(request, token)
             request.extensions["purpose"] = replace(purpose_of(request), repeat=True)
             yield request
+
+    def carry(self, request: httpx.Request, token: str) -> None:
+        """Put a token into a request."""
+        request.headers["Authorization"] = f"{self._scheme} {token}"
+
+    def ended(self, response: httpx.Response) -> bool:
+        """Whether an answer may mean that the token is good no more."""
+        return response.status_code == 401
 
     def _current(
         self, request: httpx.Request, refused: str | None
@@ -95,7 +103,7 @@ class TokenAuth(Auth):
             raise verdicts.broken(why, purpose.kind, purpose.what) from error
         if not token or not isinstance(token, str):
             raise verdicts.broken("the token is no text", purpose.kind, purpose.what)
-        self._token = token
+        self._token, self._made = token, now
         self._ends = now + max(lifetime - _MARGIN, lifetime / 2)
         return token
 
@@ -144,7 +152,8 @@ class LoginToken(TokenAuth):
 
 
 class MagicToken(TokenAuth):
-    """HeiaHeia: ``POST /oauth/token`` with a magic token (docs/vendors.md, "HeiaHeia: access")."""
+    """HeiaHeia: ``POST /oauth/token`` with a magic token; the option ``token_in`` puts the token into the query
+    (docs/vendors.md, "HeiaHeia: access")."""
 
     LIFETIME: Final = 14 * 86400.0
     """Seconds from ``created_at``; the answer does not say it."""
@@ -152,10 +161,14 @@ class MagicToken(TokenAuth):
     EARLY: Final = 86400.0
     """Seconds before its end at which a token is given up: older ones stay good."""
 
-    def __init__(self, base_url: str, credentials: Texts, _options: Texts, clock: Clock) -> None:
+    OLD: Final = 86400.0
+    """Seconds after which a 403 may mean that a token has ended. The vendor's own example takes one a day."""
+
+    def __init__(self, base_url: str, credentials: Texts, options: Texts, clock: Clock) -> None:
         super().__init__(clock, "Bearer")
         self._url = f"{base_url}/oauth/token"
         self._grant = {"grant_type": "magic_token", **credentials}
+        self._in_query = options.get("token_in") == "query"
 
     def ask(self, extensions: dict[str, Any]) -> httpx.Request:
         """A POST that changes nothing; it counts as a read."""
@@ -165,3 +178,16 @@ class MagicToken(TokenAuth):
         """``{"access_token": ..., "created_at": seconds}``."""
         made = float(answer.get("created_at") or self._clock.now())
         return answer["access_token"], made + self.LIFETIME - self.EARLY - self._clock.now()
+
+    def carry(self, request: httpx.Request, token: str) -> None:
+        """In the header, or as ``access_token``."""
+        if self._in_query:
+            request.url = request.url.copy_set_param("access_token", token)
+        else:
+            super().carry(request, token)
+
+    def ended(self, response: httpx.Response) -> bool:
+        """A 401; with an old token also a 403 that is not about an organisation."""
+        old = self._clock.now() - self._made > self.OLD
+        refused = response.status_code == 403 and "no_org_access" not in response.text
+        return super().ended(response) or (old and refused)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from pydantic_core import from_json
@@ -18,6 +18,10 @@ _PAUSES: Final = (0.1, 0.4)
 """Seconds before a read that failed is repeated; a write never is."""
 
 
+Query = Mapping[str, str | Sequence[str]]
+"""A list goes as one parameter for each of its items."""
+
+
 class Missing(Rejected):
     """The vendor says by a 404 that there is no such thing; a web page with that status is a gateway's."""
 
@@ -29,7 +33,7 @@ class Session:
         self._client = client
         self._clock = clock
 
-    def read(self, url: str, what: str, query: Mapping[str, str]) -> Json:
+    def read(self, url: str, what: str, query: Query) -> Json:
         """A GET's answer. Raises Missing for a 404."""
         for repeats, pause in enumerate(_PAUSES):
             try:
@@ -40,14 +44,12 @@ class Session:
                 self._clock.sleep(pause)
         return self._send(Purpose(Kind.READ, what, True), "GET", url, query)
 
-    def write(
-        self, kind: Kind, method: str, url: str, what: str, query: Mapping[str, str], body: Json
-    ) -> Json:
+    def write(self, kind: Kind, method: str, url: str, what: str, query: Query, body: Json) -> Json:
         """A write's answer, None where it has no body. Raises Missing for a 404."""
         return self._send(Purpose(kind, what), method, url, query, body)
 
     def _send(
-        self, purpose: Purpose, method: str, url: str, query: Mapping[str, str], body: Json = None
+        self, purpose: Purpose, method: str, url: str, query: Query, body: Json = None
     ) -> Json:
         response = self._client.request(
             method,

@@ -101,9 +101,11 @@ class RestConnector:
             raise Bug(f"{resource} are listed below one of {bound.spec.parent}")
         if bound.spec.dated and not bound.declared.days and window is None:
             raise Bug(f"{resource} are listed for a window of dates")
-        if bound.declared.listing and window is not None:
+        if bound.declared.listing:
+            today = self._today()
+            span = window or Window(str(today), str(today))
             with fitting(f"GET {bound.declared.path}"):
-                rows = bound.declared.listing(self._look, parent or "", window, self._today())
+                rows = bound.declared.listing(self._look, parent or "", span, today)
             yield Page(bound.items(rows, parent))
             return
         for query in bound.queries(window):
@@ -278,7 +280,8 @@ class RestConnector:
             nonlocal asked
             asked += 1
             try:
-                answer = self._session.read(url, what, {**page, **bound.acting(parent)})
+                own = {**bound.acting(parent), **bound.repeated}
+                answer = self._session.read(url, what, {**page, **own})
             except Missing as missing:
                 if declared.empty_404:
                     return None

@@ -42,9 +42,10 @@ class Bound:
         self._zone = zone
         self._options = {name: _quoted(value) for name, value in options.items()}
         self._names = declared.id.split()
-        self.query = {**declared.fixed} | {
-            name: options[option] for name, option in declared.given.items() if options.get(option)
-        }
+        given = {n: options[option] for n, option in declared.given.items() if options.get(option)}
+        apart = options.get(declared.repeated) == "repeated"
+        self.query = {**declared.fixed, **({} if apart else given)}
+        self.repeated = {n: values.split(",") for n, values in given.items() if apart}
         fields = declared.spec.fields.items()
         self._stamps = tuple(name for name, spec in fields if spec.type == "datetime")
 

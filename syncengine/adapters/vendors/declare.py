@@ -92,7 +92,8 @@ class Resource:
     ``holds_parent``: the field of rows and bodies with the parent's id; then external ids are
     ``<parent>/<id>``. ``acts_for``: the query parameter that names the parent. ``window``: query parameters
     of first and last day, ``year``: that of one year; ``days``: the fields of first and last day where no
-    parameter cuts to the window. ``fixed``: query of each listing; ``given``: query parameter -> option. ``changed``:
+    parameter cuts to the window. ``fixed``: query of each listing; ``given``: query parameter -> option,
+    ``repeated``: the option by whose value ``repeated`` such a list goes as one parameter for each item. ``changed``:
     the stamp of the change feed and the query parameter of that name. ``narrow``: query parameter -> field of
     a create's body, for finding it again. ``wrapped``: the member of a write's answer that holds the row;
     ``boxed``: the member of a single read's answer that holds a list of it. ``verb``: of an update.
@@ -114,6 +115,7 @@ class Resource:
     days: tuple[str, str] | None = None
     fixed: Mapping[str, str] = field(default_factory=dict)
     given: Mapping[str, str] = field(default_factory=dict)
+    repeated: str = ""
     changed: str = ""
     narrow: Mapping[str, str] = field(default_factory=dict)
     wrapped: str = ""
@@ -151,8 +153,12 @@ def vendor(
     login: Login,
     concurrency: int = 4,
     options: Mapping[str, str] | None = None,
+    choices: Mapping[str, tuple[str, ...]] | None = None,
+    settle_time: float = 5.0,
 ) -> Vendor:
-    """A vendor by its resources."""
+    """A vendor by its resources; what the words mean is said in ``ConnectorSpec``."""
     specs = {resource.spec.name: resource.spec for resource in resources}
-    spec = ConnectorSpec(name, specs, credentials, options or {}, concurrency=concurrency)
+    spec = ConnectorSpec(
+        name, specs, credentials, options or {}, choices or {}, settle_time, concurrency
+    )
     return Vendor(spec, {r.spec.name: r for r in resources}, health, login)

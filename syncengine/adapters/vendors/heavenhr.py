@@ -176,4 +176,5 @@ HEAVENHR: Final = vendor(
         "subcompany_id": "the company whose payroll periods are read beside one's own",
         "shift_status": "PUBLISHED or DRAFT; PUBLISHED",
     },
+    choices={"shift_status": ("PUBLISHED", "DRAFT")},
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, timedelta
 from functools import partial
 from typing import Any, Final
@@ -32,10 +34,31 @@ def stats(row: dict[str, Json]) -> None:
     row |= row.pop("usage", None) or {}
 
 
+def by_business(row: Any) -> Iterator[Any]:
+    """The companies of an organisation that has several."""
+    if row.get("multi_business_id"):
+        for name in row.get("multi_business_ids") or ():
+            yield {"organisation_id": row["id"], "organisation": row["name"], "business_id": name}
+
+
+def _asked(parent: str) -> tuple[str, dict[str, str]]:
+    """Address and query of an organisation, or of one of its companies."""
+    organisation, _, business = parent.partition(",")
+    return f"{_ROOT}/{organisation}", {"business_id": business} if business else {}
+
+
+def business_stats(look: Look, parent: str, _: Window, __: date) -> list[Any]:
+    """The figures of one company."""
+    address, query = _asked(parent)
+    answer = look(f"{address}/stats", query)
+    return [] if answer is None else [answer]
+
+
 def closed_months(look: Look, parent: str, window: Window, today: date) -> list[Any]:
     """The months within the window that are over: their figures are read once, since past ones change later when
     members leave (docs/vendors.md, "HeiaHeia: schedule")."""
-    answer = look(f"{_ROOT}/{parent}/stats", {})
+    address, query = _asked(parent)
+    answer = look(f"{address}/stats", query)
     if answer is None:
         return []
     figures = {**answer}
@@ -59,8 +82,9 @@ def _month(name: str) -> dict[str, Any]:
 def energy_level(look: Look, parent: str, own: str, _: Row | None) -> dict[str, Any] | None:
     """The figures of one month. Where too few answered they are null, and stay so."""
     month = _month(own)
-    query = {name: month[name] for name in ("start_date", "end_date")}
-    answer = look(f"{_ROOT}/{parent}/energy_levels", query)
+    address, query = _asked(parent)
+    query |= {name: month[name] for name in ("start_date", "end_date")}
+    answer = look(f"{address}/energy_levels", query)
     if answer is None:
         return None
     instances = answer.get("instances") or [{}]
@@ -117,8 +141,24 @@ ORGANISATIONS: Final = Resource(
     path=_ROOT,
     paging=_PAGES,
     given={"size_classes": "size_classes"},
+    repeated="size_classes_as",
 )
 """Whether one is there is told by the listings alone: where access was withdrawn a single read is refused."""
+
+BUSINESSES: Final = replace(
+    ORGANISATIONS,
+    spec=ResourceSpec(
+        name="businesses",
+        single_get=False,
+        fields={
+            **reads("integer", "organisation_id"),
+            **reads("string", "organisation", "business_id"),
+        },
+    ),
+    id="organisation_id business_id",
+    unfold=by_business,
+)
+"""The companies of organisations that have several, as the same listing shows them."""
 
 _COUNTS: Final = reads(
     "integer", "total_membership_count", "hh_core_total_membership_count",
@@ -144,6 +184,12 @@ STATS: Final = Resource(
     shape=stats,
 )
 
+BUSINESS_STATS: Final = replace(
+    STATS,
+    spec=replace(STATS.spec, name="business_stats", parent="businesses"),
+    listing=business_stats,
+)
+
 ENERGY_LEVELS: Final = Resource(
     _below(
         "energy_levels",
@@ -165,6 +211,11 @@ ENERGY_LEVELS: Final = Resource(
     holds_parent="organisation_id",
     listing=closed_months,
     single=energy_level,
+)
+
+BUSINESS_LEVELS: Final = replace(
+    ENERGY_LEVELS,
+    spec=replace(ENERGY_LEVELS.spec, name="business_energy_levels", parent="businesses"),
 )
 
 _REPORT: Final = {
@@ -215,11 +266,19 @@ MEMBERSHIPS: Final = Resource(
 
 HEIAHEIA: Final = vendor(
     "heiaheia",
-    (ORGANISATIONS, DETAILS, STATS, ENERGY_LEVELS, REPORTS, REPORT_DETAILS, MEMBERSHIPS),
+    (
+        ORGANISATIONS, DETAILS, BUSINESSES, STATS, BUSINESS_STATS, ENERGY_LEVELS, BUSINESS_LEVELS,
+        REPORTS, REPORT_DETAILS, MEMBERSHIPS,
+    ),
     credentials=("email", "magic_token", "client_id", "client_secret"),
     health=_ROOT,
     login=MagicToken,
     concurrency=1,
-    options={"size_classes": "only organisations of these sizes, as 50,10000"},
-)
+    options={
+        "size_classes": "only organisations of these sizes, as 50,10000",
+        "size_classes_as": "joined or repeated: how these are asked for; joined",
+        "token_in": "header or query: where the token goes; header",
+    },
+    choices={"size_classes_as": ("joined", "repeated"), "token_in": ("header", "query")},
+)  # fmt: skip
 """One call at a time: the vendor asks for it (docs/vendors.md, "HeiaHeia: access")."""

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from syncengine.adapters.rest.auth import ClientCredentials, HeaderAuth, LoginToken
+from syncengine.adapters.rest.auth import ClientCredentials, HeaderAuth, LoginToken, MagicToken
 from syncengine.adapters.rest.transport import Purpose, make_client
 from syncengine.adapters.rest.verdicts import Kind
 from syncengine.errors import RateLimited, Unauthorized, VendorDown
@@ -29,6 +29,7 @@ class Desk:
         self.revoked: set[str] = set()
         self.calls: list[httpx.Request] = []
         self.failing: Callable[[], httpx.Response] | None = None
+        self.refusal, self.why = 401, "unknown_error"
         self._lock = threading.Lock()
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
@@ -41,9 +42,10 @@ class Desk:
                 time.sleep(0.02)
                 body = {"access_token": f"t{self.tokens}", **self.about}
                 return httpx.Response(200, json=body)
-            given = request.headers["Authorization"].partition(" ")[2]
+            header = request.headers.get("Authorization", "").partition(" ")[2]
+            given = request.url.params.get("access_token", header)
             refused = given in self.revoked
-        return httpx.Response(401 if refused else 200, json={})
+        return httpx.Response(self.refusal if refused else 200, json={"error": self.why})
 
 
 def client(desk: Desk, clock: FrozenClock | None = None) -> tuple[httpx.Client, Tally, OpenGate]:
@@ -195,3 +197,79 @@ def test_a_fixed_header_goes_with_each_request() -> None:
     read(live)
     write(live)
     assert seen == ["abc", "abc"]
+
+
+# HeiaHeia
+
+DAY = 86400.0
+MAGIC = {"email": "e", "magic_token": "m", "client_id": "c", "client_secret": "s"}
+
+
+def magic(desk: Desk, clock: FrozenClock, **options: str) -> tuple[httpx.Client, Tally]:
+    tally = Tally()
+    auth = MagicToken(URL, MAGIC, options, clock)
+    return make_client(auth, OpenGate(), tally, 5, httpx.MockTransport(desk)), tally
+
+
+def test_heiaheia_takes_a_token_for_two_weeks_and_a_new_one_a_day_before() -> None:
+    """The grant goes into a JSON body; the token, whose age counts from ``created_at``, lasts thirteen days, and the
+    next one is fetched while it is still good."""
+    clock = FrozenClock()
+    desk = Desk(created_at=int(clock.now() - DAY))
+    live, tally = magic(desk, clock)
+    read(live)
+    assert json.loads(desk.calls[0].content) == {"grant_type": "magic_token", **MAGIC}
+    assert (desk.calls[0].method, desk.calls[0].url.path) == ("POST", "/oauth/token")
+    clock.time += 12 * DAY - 60
+    read(live)
+    assert desk.tokens == 1
+    desk.about["created_at"] = int(clock.now())
+    clock.time += 60
+    read(live)
+    read(live)
+    assert (desk.tokens, tally.retries) == (2, 0)
+
+
+@pytest.mark.parametrize(
+    ("age", "status", "why", "tokens"),
+    [
+        (0.5, 401, "unknown_error", 2),
+        (0.5, 403, "unknown_error", 1),
+        (1.5, 403, "unknown_error", 2),
+        (1.5, 403, "no_org_access", 1),
+    ],
+)
+def test_a_403_means_an_ended_token_only_with_an_old_one(
+    age: float, status: int, why: str, tokens: int
+) -> None:
+    """HeiaHeia says 403 of a token that has ended and of what may not be seen: a new token is fetched once where the
+    old one is older than a day and no organisation is meant."""
+    clock, desk = FrozenClock(), Desk()
+    live, _ = magic(desk, clock)
+    read(live)
+    clock.time += age * DAY
+    desk.revoked, desk.refusal, desk.why = {"t1"}, status, why
+    assert read(live).status_code == (200 if tokens == 2 else status)
+    assert desk.tokens == tokens
+
+
+def test_a_403_that_stays_is_told_after_one_new_token() -> None:
+    """A refusal that a new token does not lift is the answer, and costs no token with the next call."""
+    clock, desk = FrozenClock(), Desk()
+    live, _ = magic(desk, clock)
+    read(live)
+    clock.time += 2 * DAY
+    desk.revoked, desk.refusal = {f"t{n}" for n in range(9)}, 403
+    assert [read(live).status_code for _ in range(3)] == [403] * 3
+    assert desk.tokens == 2
+
+
+def test_a_token_may_go_into_the_query() -> None:
+    """With the option ``token_in: query`` it stands there, a new one in the place of the old one, and in no header."""
+    clock, desk = FrozenClock(), Desk()
+    live, _ = magic(desk, clock, token_in="query")
+    read(live)
+    desk.revoked = {"t1"}
+    assert read(live).status_code == 200
+    assert desk.calls[-1].url.params.get_list("access_token") == ["t2"]
+    assert not any("Authorization" in call.headers for call in desk.calls)
