@@ -344,6 +344,9 @@ class Transaction(Protocol):
     ) -> dict[str, Operation]:
         """External id -> the newest create operation that was for it, settled or not."""
 
+    def stale_creates(self, link_ids: Collection[str]) -> list[Operation]:
+        """Creates for these links that were planned anew."""
+
     def written_since(self, entity: str, connection: str, since: float) -> dict[str, int]:
         """``create``, ``update``, ``delete`` -> operations of that kind, made since, that took effect or still may;
         among the deletes are the records that were deleted because their row there was gone."""

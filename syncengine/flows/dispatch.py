@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 from syncengine.errors import Again, Exists, Rejected, SyncengineError, Unknown
 from syncengine.flows.engine import Engine, failed, stubborn
 from syncengine.flows.rows import Read, store
-from syncengine.flows.scenes import rivals_of
+from syncengine.flows.scenes import lost_creates, rivals_of
 from syncengine.flows.settle import Settle
 from syncengine.flows.staging import holds
 from syncengine.mapping import System
@@ -116,6 +116,8 @@ class _Round:
     connection: str
     operations: Sequence[Operation]
     width: int
+    lost: set[str] = field(default_factory=set)
+    """Links for which a create went out before that never showed."""
 
     def send(self) -> Counter[str]:
         engine, settle, outcomes = self.engine, Settle(self.engine), Counter[str]()
@@ -212,6 +214,7 @@ class _Round:
             links = tx.links([o.link_id for o in operations], lock=True)
             operations = extended(engine, tx, operations)
             rivals = rivals_of(engine, tx, operations)
+            self.lost = lost_creates(engine, tx, operations)
             for operation in operations:
                 link, look = links.get(operation.link_id), looks[operation.id]
                 system = engine.system(operation.entity, operation.connection)
@@ -268,7 +271,9 @@ class _Round:
         with engine.gates[self.connection].sending(operation.lease_until):
             match operation.action:
                 case Action.CREATE:
-                    return connector.create(resource, operation.body, operation.key)
+                    lost = operation.link_id in self.lost
+                    more = connector.spec.resources[resource].again if lost else {}
+                    return connector.create(resource, {**operation.body, **more}, operation.key)
                 case Action.UPDATE:
                     return connector.update(
                         resource, external_id, operation.body, current, operation.key

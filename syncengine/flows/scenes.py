@@ -9,7 +9,7 @@ from syncengine.flows.engine import Engine, utc_text
 from syncengine.mapping import Context, Entity
 from syncengine.model.key import Key, KeyKind
 from syncengine.model.link import Link, LinkState
-from syncengine.model.operation import Action, Operation, OperationState
+from syncengine.model.operation import UNSHOWN, Action, Operation, OperationState
 from syncengine.model.record import Record, World
 from syncengine.model.ref import Ref
 from syncengine.model.values import ABSENT, Json
@@ -195,6 +195,16 @@ def _hits(
         shown = bearers.get((KeyKind.ROW, f"{place}/{scope}", parts), ())
         rows[scope] = [other for other in shown if other != link.id]
     return Hits(records, rows, held, operations, made)
+
+
+def lost_creates(engine: Engine, tx: Transaction, operations: Sequence[Operation]) -> set[str]:
+    """Links for which a create went out before that never showed, where the vendor wants to know."""
+    told = [
+        o.link_id for o in operations
+        if o.action is Action.CREATE
+        and engine.connectors[o.connection].spec.resources[o.resource].again
+    ]  # fmt: skip
+    return {o.link_id for o in tx.stale_creates(told) if o.detail == UNSHOWN} if told else set()
 
 
 def rivals_of(engine: Engine, tx: Transaction, operations: Sequence[Operation]) -> dict[str, Link]:

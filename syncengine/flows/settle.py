@@ -14,7 +14,7 @@ from syncengine.flows.staging import group_of, review
 from syncengine.mapping import System
 from syncengine.model.event import Event
 from syncengine.model.link import Base, Link, LinkState, Wait
-from syncengine.model.operation import Action, Operation, OperationState, Written
+from syncengine.model.operation import UNSHOWN, Action, Operation, OperationState, Written
 from syncengine.model.values import Row
 from syncengine.planning.identity import identity_subject, inherited
 from syncengine.planning.questions import refused, unprovable
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from syncengine.flows.dispatch import Look
 
 MOVING = "refused while a row that it refers to was changing"
-
 PROBE_STEP = 1.0
 """Seconds between probes until the vendor's time to commit is over."""
 
@@ -91,7 +90,8 @@ class Settle:
         external_id = operation.external_id if answer is None else answer.external_id
         row: Row | None = None if answer is None else answer.row
         settled = settle_applied(system, link, operation, external_id, row, received)
-        link = self._make_room(tx, settled.link)
+        link = replace(settled.link, need_get=answer is not None and answer.unread)
+        link = self._make_room(tx, link)
         now = self.engine.clock.now()
         event = Event(
             link.connection, link.resource, link.external_id or "", f"write:{operation.id}",
@@ -155,9 +155,9 @@ class Settle:
         """The vendor's row has moved, or the write surely did not happen: planned anew."""
         held = self._ours(tx, operation)
         if held is not None:
-            self._save(tx, held, OperationState.STALE)
-            if held.state is OperationState.UNKNOWN:
+            if sent := held.state is OperationState.UNKNOWN:
                 tx.dissolve_cases({f"unknown:{operation.id}"}, self.engine.clock.now())
+            self._save(tx, held, OperationState.STALE, UNSHOWN * sent)
             if link.noted:
                 tx.save_links([replace(link, noted={}, version=link.version + 1)])
             self._dirty(tx, link, operation)

@@ -29,6 +29,9 @@ class OperationState(StrEnum):
     CANCELLED = "cancelled"
 
 
+UNSHOWN = "no answer came, and no read showed it"
+"""What is said of a stale write that went out."""
+
 UNSETTLED = frozenset({OperationState.PENDING, OperationState.CLAIMED, OperationState.UNKNOWN})
 
 
@@ -73,7 +76,9 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """The vendor's own answer to a write: the external id and as much of the row as it showed."""
+    """The vendor's own answer to a write: the external id and as much of the row as it showed. ``unread``: it may have
+    changed more than was sent and did not show that, so that the row is read afresh."""
 
     external_id: str
     row: Row | None = None
+    unread: bool = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from syncengine.model.values import TypeName
+from syncengine.model.values import Json, TypeName
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,7 @@ class ResourceSpec:
     ``search``: natural keys by which ``Connector.find`` finds a row of a create, each a field or several with
     spaces between, ``marker``: the
     text field in which the connector hides the idempotency key of a create and which ``find`` reads.
+    ``again``: what is added to the body of a create where an earlier one for the same link went out and never showed.
     ``scan``: whether it can be listed. ``archive``: rows are history; one that is listed no more is not missing.
     ``read_lag``, ``list_lag``: seconds by which a single GET, a listing may be behind the vendor's truth.
     """
@@ -45,6 +46,7 @@ class ResourceSpec:
     delete: bool = False
     search: tuple[str, ...] = ()
     marker: str | None = None
+    again: Mapping[str, Json] = field(default_factory=dict)
     archive: bool = False
     read_lag: float = 0.0
     list_lag: float = 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import date, timedelta
 from itertools import pairwise
 
@@ -11,7 +12,8 @@ from syncengine.adapters.vendors.hakuna import single_days
 from syncengine.errors import Rejected, Unknown, VendorDown
 from syncengine.ports import Window
 from syncengine.sandbox.hakuna_absences import ORGANIZATION_TOKEN
-from tests.contract.peers import KEY, YESTERDAY, World, listed
+from syncengine.sandbox.process import SandboxProcess
+from tests.contract.peers import KEY, YESTERDAY, WallClock, World, listed, some_employee
 
 VENDOR = "hakuna"
 DAY = date.fromisoformat(YESTERDAY)
@@ -57,6 +59,45 @@ def test_a_lost_start_is_proved_by_the_timer(world: World) -> None:
         connector.create("timers", START, KEY)
     assert [i.external_id for i in connector.find("timers", START, KEY)] == ["2/timer"]
     assert connector.find("timers", START, "ffffffff-other") == []
+
+
+def _sunday(month: int) -> date:
+    """The last one of a month of next year: clocks change in March and October."""
+    last = date(DAY.year + 1, month, 31)
+    return last - timedelta(days=(last.weekday() + 1) % 7)
+
+
+@pytest.mark.parametrize("month", [3, 10])
+@pytest.mark.parametrize(
+    ("start", "end", "later"),
+    [("22:00", "02:30", True), ("02:15", "02:45", False), ("01:30", "03:15", False)],
+)
+def test_hours_are_the_wall_clock_s_when_clocks_change(
+    world: World, month: int, start: str, end: str, later: bool
+) -> None:
+    """An hour that is not there, or there twice, is written and read as it stands, by hakuna and by HeavenHR; one over
+    midnight ends on the next day."""
+    day = str(_sunday(month) - timedelta(days=later))
+    hakuna, heavenhr = world.connect("hakuna"), world.connect("heavenhr")
+    entry = {"_parent": "2", "date": day, "start_time": start, "end_time": end, "task_id": "1"}
+    made = hakuna.get("time_entries", hakuna.create("time_entries", entry, KEY).external_id)
+    assert made is not None
+    assert [made.row[name] for name in ("date", "start_time", "end_time")] == [day, start, end]
+    times = {"requestDate": day, "startTime": start, "endTime": end, "status": "REQUESTED"}
+    body = {"_parent": some_employee(world), **times}
+    asked = heavenhr.get("time_trackings", heavenhr.create("time_trackings", body, KEY).external_id)
+    assert asked is not None
+    assert [asked.row[name] for name in times] == list(times.values())
+
+
+def test_the_vendor_never_has_to_refuse_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the headers of today's API the last call of a minute is known to be the last, and the next one waits."""
+    monkeypatch.setattr(WallClock, "sleep", lambda _, seconds: time.sleep(seconds))
+    with SandboxProcess(people=1, profile="current", hakuna_calls=60) as sandbox:
+        connector = World(sandbox).connect("hakuna")
+        for _ in range(61):
+            listed(connector, "users")
+        assert {row["status"] for row in sandbox.requests()} == {200}
 
 
 def test_absences_of_all_years_that_the_window_touches(world: World) -> None:

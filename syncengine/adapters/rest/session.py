@@ -10,9 +10,12 @@ from pydantic_core import from_json
 from syncengine.adapters.rest import verdicts
 from syncengine.adapters.rest.transport import Client, Purpose
 from syncengine.adapters.rest.verdicts import Kind
-from syncengine.errors import Rejected, VendorDown
+from syncengine.errors import RateLimited, Rejected, VendorDown
 from syncengine.model.values import Json
 from syncengine.ports import Clock
+
+_LONGEST_WAIT: Final = 20.0
+"""Seconds that a read waits for a call; see ``syncengine.flows.gate.LONGEST_WAIT``."""
 
 _PAUSES: Final = (0.1, 0.4)
 """Seconds before a read that failed is repeated; a write never is."""
@@ -27,11 +30,16 @@ class Missing(Rejected):
 
 
 class Session:
-    """JSON over a client. ``what`` is a method and route without values, for messages."""
+    """JSON over a client. ``what`` is a method and route without values, for messages.
+
+    Where the vendor has said that no call is left until some time, none is sent before: a read waits a little, a write
+    is put off.
+    """
 
     def __init__(self, client: Client, clock: Clock) -> None:
         self._client = client
         self._clock = clock
+        self._free_at = 0.0
 
     def read(self, url: str, what: str, query: Query) -> Json:
         """A GET's answer. Raises Missing for a 404."""
@@ -51,6 +59,7 @@ class Session:
     def _send(
         self, purpose: Purpose, method: str, url: str, query: Query, body: Json = None
     ) -> Json:
+        self._wait(purpose)
         response = self._client.request(
             method,
             url,
@@ -58,6 +67,7 @@ class Session:
             json=body,
             extensions={"purpose": purpose},
         )
+        self._free_at = verdicts.used_up(response, self._clock.now())
         kind, what = purpose.kind, purpose.what
         page = "html" in response.headers.get("Content-Type", "")
         if response.status_code == 404 and not page:
@@ -72,3 +82,12 @@ class Session:
         except ValueError as error:
             why = "the answer is a web page" if page else "the answer is no JSON"
             raise verdicts.unusable(why, kind, what, response.text, passes=True) from error
+
+    def _wait(self, purpose: Purpose) -> None:
+        ahead = self._free_at - self._clock.now()
+        if ahead > 0 and (purpose.kind.writes or ahead > _LONGEST_WAIT):
+            raise RateLimited(
+                f"{purpose.what}: not sent, the vendor has no call left", self._free_at
+            )
+        if ahead > 0:
+            self._clock.sleep(ahead)

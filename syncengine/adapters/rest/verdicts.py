@@ -154,6 +154,12 @@ def answered(response: httpx.Response, kind: Kind, what: str, now: float) -> Syn
     return Rejected(f"{says}; the vendor refuses this write", status, response.text)
 
 
+def used_up(response: httpx.Response, now: float) -> float:
+    """Until when (epoch seconds) no call is left, by hakuna's ``X-RateLimit-Remaining``; 0 where one is."""
+    none = response.headers.get("X-RateLimit-Remaining", "").strip() == "0"
+    return now + pause(response, now) if none else 0.0
+
+
 def pause(response: httpx.Response, now: float) -> float:
     """Seconds to wait by ``Retry-After`` (seconds or a date), else by hakuna's ``X-RateLimit-Reset``."""
     for name in ("Retry-After", "X-RateLimit-Reset"):

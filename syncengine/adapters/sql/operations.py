@@ -160,6 +160,10 @@ class Operations(Session):
         )  # fmt: skip
         return {o.external_id: o for o in newest_last if o.external_id is not None}
 
+    def stale_creates(self, link_ids: Collection[str]) -> list[Operation]:
+        stale = OperationState.STALE
+        return self._found(OPERATIONS, t.is_create, link_id=link_ids, state=stale)
+
     def written_since(self, entity: str, connection: str, since: float) -> dict[str, int]:
         counted = self._counted(
             t.operations, (_kind,), _TAKES_EFFECT, entity=entity, connection=connection,

@@ -16,6 +16,7 @@ from syncengine.adapters.rest.transport import Client
 from syncengine.adapters.rest.verdicts import Kind, fitting
 from syncengine.adapters.vendors.bound import Bound, marker
 from syncengine.adapters.vendors.declare import Step, Vendor
+from syncengine.adapters.vendors.names import NamedIds
 from syncengine.errors import (
     Bug,
     Exists,
@@ -75,7 +76,7 @@ class RestConnector:
         self._resources = {
             n: Bound(r, base_url, zone, options) for n, r in vendor.resources.items()
         }
-        self._named: dict[str, Json] = {}
+        self._names = NamedIds(self._session, base_url)
 
     @property
     def spec(self) -> ConnectorSpec:
@@ -186,7 +187,7 @@ class RestConnector:
     def create(self, resource: str, body: Mapping[str, Json], key: str) -> Written:
         """POST, and what the vendor takes only afterwards; Unknown if that last part fails."""
         bound = self._bound(resource, "create")
-        sent = self._identified(bound, bound.sent(body, {}))
+        sent = self._names.given(bound.declared, bound.sent(body, {}))
         parent = self._parent(bound, sent)
         if bound.spec.marker:
             text = sent.get(bound.spec.marker)
@@ -200,7 +201,7 @@ class RestConnector:
             raise
         chosen = sent.get(bound.spec.chosen_id or bound.declared.id)
         written = bound.written(answer, parent, "" if is_empty(chosen) else str(chosen))
-        if written is None:
+        if written is None or bound.declared.nameless:
             written = self._found(bound, body, key)
         if written is None:
             raise Unknown(f"{what}: accepted, but the answer names no id")
@@ -224,9 +225,12 @@ class RestConnector:
         if str(sent.get(bound.declared.holds_parent, parent)) != str(parent):
             raise Rejected(f"a row of {resource} cannot move to another of {bound.spec.parent}")
         written = Written(external_id)
-        for number, step in enumerate(bound.steps(self._identified(bound, sent), current)):
+        sent = self._names.given(bound.declared, sent)
+        for number, step in enumerate(bound.steps(sent, current)):
             written = self._change(bound, written, step, partly=number > 0)
-        return written
+        shown = written.row or {}
+        moved = (other for name, other in bound.declared.moves.items() if name in sent)
+        return replace(written, unread=any(other not in shown for other in moved))
 
     def delete(self, resource: str, external_id: str, key: str) -> None:
         """DELETE; a 404 is as good."""
@@ -252,7 +256,8 @@ class RestConnector:
     def calls_of(self, resource: str, body: Mapping[str, Json], current: Row | None = None) -> int:
         """As many as there are steps; exact where ``current`` is the row to be updated (none: a create)."""
         bound, row = self._bound(resource), current or {}
-        return len(bound.steps(bound.sent(body, row), row)) if body else 1
+        looks = bound.declared.nameless and not row
+        return len(bound.steps(bound.sent(body, row), row)) + looks if body else 1
 
     def close(self) -> None:
         """Close the client."""
@@ -365,24 +370,6 @@ class RestConnector:
         if is_empty(parent):
             raise Bug(f"a row of {bound.spec.name} needs its parent in _parent")
         return str(parent)
-
-    def _identified(self, bound: Bound, sent: dict[str, Any]) -> dict[str, Any]:
-        """Give list items that a path made by name the id that the vendor has for that name."""
-        for name, path in bound.declared.ids_by_name.items():
-            lacking = [i for i in sent.get(name) or () if isinstance(i, dict) and not i.get("id")]
-            if lacking and not self._named:
-                what = f"GET {path}"
-                answer = self._session.read(self._base_url + path, what, {})
-                with fitting(what):
-                    rows = [
-                        row for about in rows_of(answer, "data") for row in about.get(name) or ()
-                    ]
-                    self._named = {str(row.get("name")): row.get("id") for row in rows}
-            for item in lacking:
-                item["id"] = self._named.get(str(item.get("name")))
-                if item["id"] is None:
-                    raise Rejected(f"{name}: the vendor has none of that name; make it there first")
-        return sent
 
     def _cautious(self, text: Json) -> float:
         """The earlier reading of a stamp: a vendor that names no offset may mean UTC or its local time."""

@@ -96,7 +96,9 @@ class Resource:
     ``repeated``: the option by whose value ``repeated`` such a list goes as one parameter for each item. ``changed``:
     the stamp of the change feed and the query parameter of that name. ``narrow``: query parameter -> field of
     a create's body, for finding it again. ``wrapped``: the member of a write's answer that holds the row;
-    ``boxed``: the member of a single read's answer that holds a list of it. ``verb``: of an update.
+    ``nameless``: the answer to a create does not tell the row, which is looked for; ``moves``: field -> another
+    that the vendor may change with it. ``boxed``: the member of a single read's answer that holds a list of it.
+    ``verb``: of an update.
     ``ids_by_name``: list field whose items need ids -> path of an answer that has them by name. ``empty_404``:
     a listing without rows is a 404. ``gives_way``: where rows may share an id.
     """
@@ -119,6 +121,8 @@ class Resource:
     changed: str = ""
     narrow: Mapping[str, str] = field(default_factory=dict)
     wrapped: str = ""
+    nameless: bool = False
+    moves: Mapping[str, str] = field(default_factory=dict)
     boxed: str = ""
     verb: Literal["PATCH", "PUT"] = "PATCH"
     ids_by_name: Mapping[str, str] = field(default_factory=dict)

@@ -23,14 +23,15 @@ def assigned(sent: dict[str, Json], current: Row) -> Sequence[Step]:
     """A create assigns, which alerts the person (docs/vendors.md, "Haekka: assigning"); whose it is stays so. With
     both fields in one PATCH the status overrides the rate (docs/vendors.md, "Haekka: completion"). Completing says
     the rate as well; otherwise the status goes first and the rate has the last word."""
-    progress = {name: value for name, value in sent.items() if name not in _OF}
+    progress = {n: v for n, v in sent.items() if n not in (*_OF, "alert_employees")}
     if progress.get("completion_status") is True:
         progress.pop("completion_rate", None)
     names = sorted(progress, key=lambda name: name != "completion_status")
     changes = [Step(body={name: progress[name]}) for name in names]
     if not current:
         whom = {"training_id": sent.get("training_id"), "employee_ids": [sent.get("employee_id")]}
-        return [Step(body=whom), *changes]
+        alert = {n: v for n, v in sent.items() if n == "alert_employees"}
+        return [Step(body={**whom, **alert}), *changes]
     if sent.keys() & {*_OF}:
         raise Rejected("a Haekka training cannot be handed to somebody else: assign a new one")
     return changes
@@ -68,14 +69,18 @@ EMPLOYEE_TRAININGS: Final = Resource(
             **writes("string", "employee_id", "training_id", required=True),
             **writes("boolean", "completion_status"),
             **writes("integer", "completion_rate"),
+            **writes("boolean", "alert_employees"),
         },
         create=True,
         update=True,
         search=("employee_id training_id",),
+        again={"alert_employees": False},
     ),
     path="/employee_trainings",
     post="/trainings/assign",
     paging=_ONLY_ARRAY,
+    nameless=True,
+    moves={"completion_rate": "completion_status", "completion_status": "completion_rate"},
     steps=assigned,
 )
 

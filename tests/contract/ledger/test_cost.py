@@ -60,6 +60,7 @@ def _bulk(count: int) -> dict[str, Callable[[Transaction], object]]:
         "drop_keys": lambda tx: tx.drop_keys("record", ids),
         "add_operations": lambda tx: tx.add_operations(operations),
         "operations": lambda tx: tx.operations(ids),
+        "stale_creates": lambda tx: tx.stale_creates(ids),
         "unsettled": lambda tx: tx.unsettled(ids),
         "claim_operations": lambda tx: tx.claim_operations(NOW, 20, count, ["hakuna"], ids),
         "save_operations": lambda tx: tx.save_operations(operations),

@@ -171,6 +171,21 @@ def test_pending_operations_of_a_kind(ledger: Ledger) -> None:
         assert {o.id for o in tx.pending_of("person", "hakuna", "delete")} == {"o1", "o2"}
 
 
+def test_creates_that_were_planned_anew(ledger: Ledger) -> None:
+    """Of these links, creates that became stale, with what is known of them; nothing else."""
+    create, stale = {"action": Action.CREATE}, {"state": OperationState.STALE}
+    fill(
+        ledger,
+        an_operation("o1", "l1", detail="no answer", **create, **stale),
+        an_operation("o2", "l1", **create),
+        an_operation("o3", "l2", **stale),
+        an_operation("o4", "l3", **create, **stale),
+    )
+    with ledger.read() as tx:
+        found = tx.stale_creates(["l1", "l2"])
+    assert [(o.id, o.link_id, o.detail) for o in found] == [("o1", "l1", "no answer")]
+
+
 def test_writes_are_counted_by_what_they_do(ledger: Ledger) -> None:
     """A leaving write counts as a delete; what surely had no effect counts not at all."""
     fill(

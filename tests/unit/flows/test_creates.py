@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from syncengine.flows.reconcile import reconcile
 from syncengine.model.case import CaseKind
 from syncengine.model.link import LinkState
-from syncengine.model.operation import OperationState
+from syncengine.model.operation import OperationState, Written
 from syncengine.planning.identity import identity_subject
 from tests.support.people import FIELDS, HR, LMS, MAPPED, anna, duo
 
@@ -27,6 +30,44 @@ def test_a_create_looks_first() -> None:
     assert made.link("lms").external_id == theirs
     assert made.link("lms").state is LinkState.LINKED
     assert [o.state for o in made.operations()] == [OperationState.CANCELLED]
+
+
+@pytest.mark.parametrize(("fault", "told"), [("lost", "again"), ("down", "dev"), (None, "dev")])
+def test_a_create_after_one_that_never_showed_says_so(fault: Any, told: str) -> None:
+    """What a vendor wants with a repeated create goes along where an earlier one may have arrived, and only there."""
+    made = duo(lms={"again": {"job": "again"}})
+    made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
+    made.scan_all()
+    made.think()
+    if fault:
+        made.vendors["lms"].fault("create", fault)
+    made.sync()
+    (row,) = made.vendors["lms"].rows().values()
+    assert [("create", row["job"])] == [("create", told)]
+    creates = [c for c in made.vendors["lms"].wrote() if c[0] == "create"]
+    assert len(creates) == (2 if fault else 1)
+
+
+def test_a_row_that_the_write_may_have_changed_further_is_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where an answer does not show what else the vendor may have changed, the row is read afresh, and what it says
+    counts."""
+    made = duo()
+    mine, theirs = anna(made)
+    lms = made.vendors["lms"]
+    plain = lms.update
+
+    def update(*given: Any) -> Written:
+        lms.edit(theirs, job="lead")
+        return replace(plain(*given), row=None, unread=True)
+
+    monkeypatch.setattr(lms, "update", update)
+    made.vendors["hr"].edit(mine, name="Anne")
+    made.scan("hr")
+    made.settle()
+    assert ("get", theirs) in lms.calls[-2:]
+    assert made.record().values["job"] == "lead"
 
 
 def test_a_row_that_a_listing_brought_since_stops_the_create() -> None:

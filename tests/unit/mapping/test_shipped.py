@@ -116,8 +116,24 @@ def test_hours_go_to_heavenhr_when_the_day_is_over() -> None:
     assert entry.merge_order[0] == "status"
 
 
-def test_an_entry_reads_the_same_in_both() -> None:
-    """One time entry of hakuna becomes the body of a HeavenHR request with the ids of HeavenHR."""
+SPRING, AUTUMN = "2026-03-29", "2026-10-25"
+"""Nights in which an hour is not there, and there twice."""
+
+
+@pytest.mark.parametrize(
+    ("day", "start", "end", "ends"),
+    [
+        ("2026-11-20", "16:00", "00:00", "24:00"),
+        (SPRING, "01:30", "03:15", "03:15"),
+        (SPRING, "02:15", "02:45", "02:45"),
+        ("2026-03-28", "22:00", "02:30", "02:30"),
+        (AUTUMN, "02:15", "02:45", "02:45"),
+        ("2026-10-24", "22:00", "02:30", "02:30"),
+    ],
+)
+def test_an_entry_reads_the_same_in_both(day: str, start: str, end: str, ends: str) -> None:
+    """One time entry of hakuna becomes the body of a HeavenHR request with the ids of HeavenHR and the same wall clock,
+    also over midnight and when clocks change; read back, it is the same entry."""
     rules = shipped().entities["time_entry"].systems
     world = World(
         TODAY,
@@ -128,8 +144,8 @@ def test_an_entry_reads_the_same_in_both() -> None:
         externals={("p", "heavenhr"): "_e_", ("c", "heavenhr"): "_c_"},
     )
     row = {
-        "user_id": 5, "task_id": 2, "project_id": None, "date": "2026-11-20",
-        "start_time": "16:00", "end_time": "00:00", "note": "Late",
+        "user_id": 5, "task_id": 2, "project_id": None, "date": day,
+        "start_time": start, "end_time": end, "note": "Late",
     }  # fmt: skip
     inward, outward = Context("hakuna", world), Context("heavenhr", world)
     body: dict[str, Json] = {}
@@ -138,9 +154,16 @@ def test_an_entry_reads_the_same_in_both() -> None:
         there = rules["heavenhr"].rules[name]
         body |= there.body(there.encode(value, outward))
     assert body == {
-        "employeeId": "_e_", "categories": ["_c_"], "projectId": None, "requestDate": "2026-11-20",
-        "startTime": "16:00", "endTime": "24:00", "comment": "Late",
+        "employeeId": "_e_", "categories": ["_c_"], "projectId": None, "requestDate": day,
+        "startTime": start, "endTime": ends, "comment": "Late",
     }  # fmt: skip
+    clocks = {
+        name: rules["hakuna"]
+        .rules[name]
+        .encode(rules["heavenhr"].rules[name].decode(body[path], outward), inward)
+        for name, path in (("date", "requestDate"), ("start", "startTime"), ("end", "endTime"))
+    }
+    assert clocks == {"date": day, "start": start, "end": end}
 
 
 def test_who_must_be_trained_and_who_gets_a_first_day() -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -117,6 +119,29 @@ def test_a_poll_looks_back_far_enough_whatever_the_stamps_mean(zone: str) -> Non
     asked = wire.requests[-1].url.params["updatedAt"]
     assert asked <= "2018-09-25T12:13:17.059+00:00"
     assert "%2B00%3A00" in str(wire.requests[-1].url.query)
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe"])
+@pytest.mark.parametrize(
+    "day", ["2026-03-08", "2026-03-29", "2026-04-05", "2026-10-25", "2026-11-01"]
+)
+@pytest.mark.parametrize("hour", ["01:35", "02:35", "03:35"])
+def test_no_change_falls_between_two_polls_when_clocks_change(
+    zone: str, day: str, hour: str
+) -> None:
+    """A stamp of an hour that is there twice, or not at all, may mean what it will: the next poll asks from before the
+    last one began."""
+    text = f"{day}T{hour}:00.000"
+    naive, there = datetime.fromisoformat(text), ZoneInfo(zone)
+    meant = [naive.replace(tzinfo=UTC), *(naive.replace(tzinfo=there, fold=f) for f in (0, 1))]
+    for moment in meant:
+        began = moment.timestamp() + 60
+        wire = Wire({**TOKEN, "GET /employees": page({**SIMPLE, "updatedAt": text})})
+        live = connector(HEAVENHR, wire, FrozenClock(began), zone)
+        *_, last = live.poll("employees", None)
+        list(live.poll("employees", last.cursor))
+        asked = datetime.fromisoformat(wire.requests[-1].url.params["updatedAt"])
+        assert asked.timestamp() <= began - 300
 
 
 def test_a_cursor_moves_only_with_the_last_page() -> None:
@@ -406,6 +431,26 @@ def test_a_custom_attribute_is_written_with_its_id() -> None:
     assert wire.asked.count("GET /company") == 1
     with pytest.raises(Rejected, match="make it there"):
         live.update("employees", MAX, {"customAttributes[name='Shoe'].value": "1"}, {}, "k")
+
+
+def test_an_attribute_that_was_made_since_is_found() -> None:
+    """A name that the company did not know when it was asked is asked for again, not refused until a restart."""
+    attributes: list[dict[str, str]] = [{"id": "_9X8_", "name": "Shirt size"}]
+    company = {"links": [], "data": [{"id": "_X_", "customAttributes": attributes}]}
+    wire = Wire(
+        {
+            **TOKEN,
+            "GET /company": lambda _: httpx.Response(200, json=company),
+            f"PATCH /employees/{MAX}": (204, None),
+        }
+    )
+    live = connector(HEAVENHR, wire)
+    shoe = {"customAttributes[name='Shoe'].value": "41"}
+    with pytest.raises(Rejected, match="make it there"):
+        live.update("employees", MAX, shoe, {}, "k")
+    attributes.append({"id": "_7_", "name": "Shoe"})
+    live.update("employees", MAX, shoe, {}, "k")
+    assert wire.bodies() == [{"customAttributes": [{"name": "Shoe", "value": "41", "id": "_7_"}]}]
 
 
 @pytest.mark.parametrize("stamp", [12345, None, "yesterday", "2018-09-25"])

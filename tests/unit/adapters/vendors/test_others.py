@@ -8,7 +8,7 @@ import pytest
 from syncengine.adapters.vendors.haekka import HAEKKA
 from syncengine.adapters.vendors.hakuna import HAKUNA
 from syncengine.adapters.vendors.weekly10 import WEEKLY10
-from syncengine.errors import Bug, Exists, Rejected, Unknown, VendorDown
+from syncengine.errors import Bug, Exists, RateLimited, Rejected, Unknown, VendorDown
 from syncengine.ports import Window
 from tests.unit.adapters.wire import BASE, FrozenClock, Wire, connector
 
@@ -78,6 +78,33 @@ def test_a_second_haekka_call_that_fails_leaves_the_update_unknown() -> None:
             "employee_trainings", "etr_1",
             {"completion_rate": 40, "completion_status": False}, DONE, "k",
         )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("answer", "unread"),
+    [((204, None), True), ({"id": "etr_1", "completion_rate": 100}, True), (DONE, False)],
+)
+def test_a_rate_of_100_is_read_back_where_the_answer_leaves_it_open(
+    answer: Any, unread: bool
+) -> None:
+    """Whether a rate of 100 completes a training is open: unless the answer shows it, the row is to be read."""
+    wire = Wire({"PATCH /employee_trainings/etr_1": answer})
+    live = connector(HAEKKA, wire)
+    written = live.update("employee_trainings", "etr_1", {"completion_rate": 100}, DONE, "k")
+    assert written.unread is unread
+
+
+def test_an_assignment_is_looked_for_and_both_reads_are_foretold() -> None:
+    """The answer to an assignment tells no row, whatever it holds: the row is found by person and training."""
+    whom = {"employee_id": "emp_1", "training_id": "trn_1"}
+    wire = Wire({"POST /trainings/assign": {"id": "assigned"}, "GET /employee_trainings": [DONE]})
+    live = connector(HAEKKA, wire)
+    written = live.create("employee_trainings", {**whom, "alert_employees": False}, "k")
+    assert written.external_id == "etr_1"
+    assert wire.bodies() == [
+        {"training_id": "trn_1", "employee_ids": ["emp_1"], "alert_employees": False}
+    ]
+    assert len(wire.requests) == live.calls_of("employee_trainings", whom) == 2
 
 
 def _response(answer: tuple[int, Any]) -> httpx.Response:
@@ -163,6 +190,42 @@ def test_a_hakuna_entry_is_changed_and_deleted_for_its_user() -> None:
         "DELETE /time_entries/7?user_id=1",
     ]
     assert wire.bodies() == [{"end_time": "23:30"}]
+
+
+def _limited(remaining: int, reset: int) -> Any:
+    headers = {"X-RateLimit-Remaining": str(remaining), "X-RateLimit-Reset": str(reset)}
+    return lambda _: httpx.Response(200, json=[], headers=headers)
+
+
+def test_no_call_is_made_when_the_vendor_has_said_that_none_is_left() -> None:
+    """After the last call of the limit a read waits for the reset if that is near, and else is put off like a write;
+    a call is never refused by the vendor."""
+    clock, wire = FrozenClock(), Wire({"GET /users": _limited(0, 7), "GET /tasks": _limited(0, 60)})
+    live = connector(HAKUNA, wire, clock)
+    list(live.scan("users"))
+    with pytest.raises(RateLimited) as put_off:
+        live.create("time_entries", {"_parent": "1", "date": "2026-11-20"}, "k")
+    assert put_off.value.until == clock.now() + 7
+    list(live.scan("tasks"))
+    assert clock.slept == [7]
+    with pytest.raises(RateLimited) as put_off:
+        list(live.scan("users"))
+    assert put_off.value.until == clock.now() + 60
+    assert len(wire.requests) == 2
+
+
+def test_calls_go_on_while_some_are_left() -> None:
+    """A limit that is not used up, or whose reset is over, holds nothing up."""
+    clock, wire = (
+        FrozenClock(),
+        Wire({"GET /users": _limited(1, 60), "GET /tasks": _limited(0, 60)}),
+    )
+    live = connector(HAKUNA, wire, clock)
+    list(live.scan("users"))
+    list(live.scan("tasks"))
+    clock.time += 60
+    list(live.scan("users"))
+    assert clock.slept == []
 
 
 def test_the_company_is_one_row() -> None:
