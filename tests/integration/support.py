@@ -20,6 +20,7 @@ from uuid import uuid4
 import pytest
 import redis
 from kombu import Connection, Exchange, Queue
+from ruamel.yaml import YAML
 
 from syncengine.bootstrap import open_ledger
 from syncengine.model.operation import UNSETTLED
@@ -90,13 +91,13 @@ class Stack:
         return pytest.fail(f"not so after {seconds:g} s: {what}\n{printed}")
 
 
-PLACES = (
-    ("heavenhr", "employees"), ("heavenhr", "time_trackings"), ("heavenhr", "categories"),
-    ("heavenhr", "projects"), ("hakuna", "users"), ("hakuna", "tasks"), ("hakuna", "projects"),
-    ("hakuna", "time_entries"), ("haekka", "employees"), ("haekka", "trainings"),
-    ("haekka", "employee_trainings"), ("weekly10", "users"), ("weekly10", "training_packages"),
-    ("weekly10", "training_records"),
-)  # fmt: skip
+PLACES = tuple(
+    (account, resource)
+    for account, connection in YAML(typ="safe")
+    .load(MAPPINGS / "connections.yaml")["connections"]
+    .items()
+    for resource in connection["resources"]
+)
 """Everything that the shipped project lists."""
 
 
