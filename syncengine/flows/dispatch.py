@@ -116,8 +116,8 @@ class _Round:
     connection: str
     operations: Sequence[Operation]
     width: int
-    lost: set[str] = field(default_factory=set)
-    """Links for which a create went out before that never showed."""
+    lost: Mapping[str, Row] = field(default_factory=dict)
+    """Link for which a create went out before that never showed -> what this is told to the vendor with."""
 
     def send(self) -> Counter[str]:
         engine, settle, outcomes = self.engine, Settle(self.engine), Counter[str]()
@@ -271,9 +271,8 @@ class _Round:
         with engine.gates[self.connection].sending(operation.lease_until):
             match operation.action:
                 case Action.CREATE:
-                    lost = operation.link_id in self.lost
-                    more = connector.spec.resources[resource].again if lost else {}
-                    return connector.create(resource, {**operation.body, **more}, operation.key)
+                    body = {**operation.body, **self.lost.get(operation.link_id, {})}
+                    return connector.create(resource, body, operation.key)
                 case Action.UPDATE:
                     return connector.update(
                         resource, external_id, operation.body, current, operation.key

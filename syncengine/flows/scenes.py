@@ -197,14 +197,18 @@ def _hits(
     return Hits(records, rows, held, operations, made)
 
 
-def lost_creates(engine: Engine, tx: Transaction, operations: Sequence[Operation]) -> set[str]:
-    """Links for which a create went out before that never showed, where the vendor wants to know."""
-    told = [
-        o.link_id for o in operations
+def lost_creates(
+    engine: Engine, tx: Transaction, operations: Sequence[Operation]
+) -> dict[str, Mapping[str, Json]]:
+    """Link for which a create went out before that never showed -> what its vendor wants with another one."""
+    more = {
+        o.link_id: engine.connectors[o.connection].spec.resources[o.resource].again
+        for o in operations
         if o.action is Action.CREATE
-        and engine.connectors[o.connection].spec.resources[o.resource].again
-    ]  # fmt: skip
-    return {o.link_id for o in tx.stale_creates(told) if o.detail == UNSHOWN} if told else set()
+    }
+    told = [link_id for link_id, again in more.items() if again]
+    lost = tx.stale_creates(told) if told else []
+    return {o.link_id: more[o.link_id] for o in lost if o.detail == UNSHOWN}
 
 
 def rivals_of(engine: Engine, tx: Transaction, operations: Sequence[Operation]) -> dict[str, Link]:
