@@ -261,6 +261,9 @@ class Transaction(Protocol):
     def records_of(self, entity: str) -> list[Record]:
         """All live records of an entity."""
 
+    def record_ids(self) -> dict[str, list[str]]:
+        """Entity -> ids of all its records, deleted ones too, in order."""
+
     def add_records(self, records: Sequence[Record]) -> None:
         """Insert."""
 

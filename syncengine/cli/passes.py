@@ -2,36 +2,24 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
-from itertools import groupby
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 from rich.text import Text
 
 from syncengine.cli import ui
+from syncengine.cli.planned import show_plan
 from syncengine.flows import look
 from syncengine.flows.engine import Engine
-from syncengine.flows.plan import plan as make_plan
-from syncengine.flows.scenes import as_list
+from syncengine.flows.plan import preview
 from syncengine.flows.status import let_be
 from syncengine.flows.sync import Progress as Report
 from syncengine.flows.sync import sync as run_sync
-from syncengine.mapping import System
-from syncengine.model.case import CaseKind
 
 PANEL = "Sync"
-_SIGNS = {
-    "create": ("+", "green"), "update": ("~", "yellow"), "delete": ("-", "red"),
-    "leave": ("-", "red"), "learn": ("<", "cyan"),
-}  # fmt: skip
-_WIDTH = 48
-"""Characters of a value on the screen."""
 
 
 def register(app: typer.Typer) -> None:
@@ -52,131 +40,16 @@ def plan(
     Exits 3 where changes are pending.
     """
     with ui.engine() as opened:
-        faults: list[str] = []
-        if fresh:
-            with _progress() as report:
-                faults = run_sync(_observing(opened), progress=report)["faults"]
-        document = make_plan(opened)
-        held = [case["question"] for case in look.select_cases(opened, CaseKind.STAGED)]
-        document |= {"faults": faults, "held": held, "let_be": let_be(opened)}
-        with opened.ledger.read() as tx:
-            called = look.names(opened, tx, _mentioned(opened, document))
-        for change in document["changes"]:
-            change["name"] = called.of(change["record"])
+        with _progress() as report:
+            found = preview(opened, fresh, report)
+        document = found.document
         if as_json:
             ui.emit(document)
         else:
-            _show_plan(opened, document, called)
-    if faults:
+            show_plan(opened, found)
+    if document["faults"]:
         ui.leave(ui.Exit.ERROR)
     ui.leave(ui.Exit.PENDING if document["changes"] or document["unsorted"] else ui.Exit.DONE)
-
-
-def _observing(opened: Engine) -> Engine:
-    """The same engine, in which every connection is only looked at."""
-    project = opened.project
-    connections = {n: replace(c, mode="observe") for n, c in project.connections.items()}
-    return replace(opened, project=replace(project, connections=connections))
-
-
-def _mentioned(opened: Engine, document: Mapping[str, Any]) -> set[str]:
-    """The records that a plan is about, and those that its refs name."""
-    found = {change["record"] for change in document["changes"]}
-    for change in document["changes"]:
-        fields = opened.project.entities[change["entity"]].fields
-        for item in change["fields"]:
-            if item["field"] in fields and fields[item["field"]].is_ref:
-                found |= {str(v) for side in ("old", "new") for v in as_list(item[side])}
-    return found
-
-
-def _show_plan(opened: Engine, document: dict[str, Any], called: look.Names) -> None:
-    console = ui.screen()
-    changes = document["changes"]
-    for (entity, connection), group in groupby(
-        changes, key=lambda c: (c["entity"], c["connection"])
-    ):
-        _show_group(console, opened, called, entity, connection, list(group))
-    for fault in document["faults"]:
-        ui.aside().print(Text(f"not read: {fault}", "red"), soft_wrap=True)
-    for kind, count in document["questions"].items():
-        console.print(f"{ui.counted(count, 'question')} of kind {kind} would be asked.")
-    for question in document["held"]:
-        console.print(ui.cell(f"Held for an answer (`syncengine cases list`): {question}"))
-    for line in document["let_be"]:
-        console.print(ui.not_written(line))
-    if document["unsorted"]:
-        rows = ui.counted(document["unsorted"], "row")
-        console.print(
-            f"{rows} not looked at yet: `syncengine plan --fresh` tells who is who.",
-            style="yellow", markup=False,
-        )  # fmt: skip
-    if not changes:
-        with opened.ledger.read() as tx:
-            empty = not tx.count_links()
-        hint = "Nothing has been read yet: run `syncengine plan --fresh`."
-        console.print(hint if empty else "Nothing to write.", markup=False)
-        return
-    digest = document["digest"]
-    console.print(f"{ui.counted(len(changes), 'change')}: {_counts(changes)}.", style="bold")
-    if any(change.get("observed_only") for change in changes):
-        console.print("Connections marked so are only observed: set SYNCENGINE_MODE=write first.")
-    console.print(f"Write exactly this: syncengine sync --plan {digest}", markup=False)
-
-
-def _counts(changes: list[dict[str, Any]]) -> str:
-    totals = Counter(change["action"] for change in changes)
-    return ", ".join(f"{totals[action]:,} {action}" for action in _SIGNS if totals[action])
-
-
-def _show_group(
-    console: Console,
-    opened: Engine,
-    called: look.Names,
-    entity: str,
-    connection: str,
-    changes: list[dict[str, Any]],
-) -> None:
-    """All changes of one entity in one connection, with a heading that counts them."""
-    declared = opened.project.entities[entity]
-    observed = " (only observed)" if changes[0].get("observed_only") else ""
-    head, counts = f"{entity} · {connection}", f"  {_counts(changes)}"
-    console.print(Text.assemble((head, "bold"), counts, (observed, "yellow")))
-    shown = [
-        (item["field"], _move(called, declared, item), item["rule"])
-        for change in changes
-        for item in change["fields"]
-    ]
-    columns = (
-        max((len(name) for name, _, _ in shown), default=0),
-        max((len(move) for _, move, _ in shown), default=0),
-    )
-    for change in changes:
-        sign, style = _SIGNS[change["action"]]
-        name, end = ui.plain(change["name"]), f"  {ui.short(change['record'])}"
-        console.print(Text.assemble((f"  {sign} ", style), name, (end, "dim")), soft_wrap=True)
-        for item in change["fields"]:
-            line = Text(f"      {item['field']:<{columns[0]}}  ")
-            line.append(f"{_move(called, declared, item):<{columns[1]}}", style)
-            line.append(f"  {item['rule']}", "dim")
-            console.print(line, soft_wrap=True)
-        system = declared.systems.get(connection)
-        for path, value in _constants(system, change["action"]):
-            console.print(Text(f"      {path} = {ui.plain(value)}", style), soft_wrap=True)
-    console.print()
-
-
-def _constants(system: System | None, action: str) -> Iterator[tuple[str, Any]]:
-    """What ``set`` adds to a write."""
-    if system is not None and action in ("create", "leave"):
-        yield from (system.set_create if action == "create" else system.set_leave).items()
-
-
-def _move(called: look.Names, entity: Any, item: Mapping[str, Any]) -> str:
-    old, new = (
-        ui.plain(called.value(entity, item["field"], item[k]), _WIDTH) for k in ("old", "new")
-    )
-    return new if item["old"] is None else f"{old} → {new}"
 
 
 def sync(
@@ -187,7 +60,8 @@ def sync(
         typer.Option(help="Only this record: id, name, address, number.", metavar="KEY"),
     ] = None,
     digest: Annotated[
-        str | None, typer.Option("--plan", metavar="DIGEST", help="Only if the plan is still this.")
+        str | None,
+        typer.Option("--plan", metavar="DIGEST", help="Write exactly this plan, or nothing."),
     ] = None,
     as_json: ui.Json = False,
 ) -> None:
@@ -225,9 +99,11 @@ def find_one(opened: Engine, text: str, entity: str | None) -> str:
 
 
 def verdict(document: Mapping[str, Any], held: int, unsettled: int) -> ui.Exit:
-    """Errors outrank what waits for a person; what waits for another record alone is fine."""
-    waits = bool(document["cases"]) or held > 0
-    stuck = not document["converged"] and (unsettled > held or not waits)
+    """Errors outrank what waits for a person, such as writes beyond an agreed plan; what waits for another record
+    alone is fine."""
+    left = document["left"]
+    waits = bool(document["cases"]) or held > 0 or left > 0
+    stuck = not document["converged"] and (unsettled > held + left or not waits)
     if document["faults"] or stuck:
         return ui.Exit.ERROR
     return ui.Exit.PERSON if waits else ui.Exit.DONE
@@ -277,6 +153,12 @@ def _show_sync(document: Mapping[str, Any], held: int, code: ui.Exit) -> None:
         console.print(f"Waiting for something else: {links}: `syncengine status`.")
     for line in document["let_be"]:
         console.print(ui.not_written(line))
+    if document["left"]:
+        writes = ui.counted(document["left"], "write")
+        console.print(
+            f"Not in the plan, so left for the next pass: {writes}: `syncengine plan`.",
+            style="yellow",
+        )
     if held:
         console.print(f"Held back by a person: {ui.counted(held, 'write')}: `syncengine status`.")
     if document["cases"]:

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from syncengine.flows.engine import Engine
-from syncengine.flows.look import Names, link_document, names, spoken
-from syncengine.flows.plan import DOTS
+from syncengine.flows.look import DOTS, Names, link_document, names, spoken
 from syncengine.flows.scenes import as_list, load_world
 from syncengine.mapping import Entity
 from syncengine.model.change import Change

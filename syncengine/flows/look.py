@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from syncengine.flows.cases import answers_now
 from syncengine.flows.engine import Engine
-from syncengine.flows.plan import DOTS, title
 from syncengine.flows.scenes import as_list
 from syncengine.mapping import Entity, Rule, System
 from syncengine.model.case import Case, CaseKind
@@ -24,6 +24,8 @@ from syncengine.ports import Transaction
 
 MOST_PARTS = 3
 """Values that make up a name."""
+DOTS = "•••"
+"""What is shown of a sensitive value."""
 SHORTEST = 6
 """Characters that the end of an id must have to stand for it."""
 UNLINKED = (LinkState.SEEN, LinkState.UNLINKED)
@@ -70,12 +72,28 @@ class Names:
         return value
 
 
-def names(engine: Engine, tx: Transaction, ids: Iterable[str | None]) -> Names:
-    """Names of these records, and of those that they refer to, two steps far."""
+def title(entity: Entity, record: Record) -> str:
+    """How people recognise a record that requires nothing: its first texts that are not sensitive, at most two."""
+    texts = [
+        str(record.values[name])
+        for name, declared in entity.fields.items()
+        if declared.type in ("string", "text", "date") and not declared.sensitive
+        and record.values.get(name)
+    ]  # fmt: skip
+    return " ".join(texts[:2])
+
+
+def names(
+    engine: Engine, tx: Transaction, ids: Iterable[str | None],
+    unborn: Mapping[str, Record] = MappingProxyType({}),
+) -> Names:  # fmt: skip
+    """Names of these records, and of those that they refer to, two steps far. ``unborn``: records that are only
+    planned."""
     known: dict[str, Record] = {}
     due = {i for i in ids if i}
     for _ in range(3):
-        more = tx.records(due - known.keys())
+        asked = due - known.keys()
+        more = tx.records(asked) | {i: unborn[i] for i in asked & unborn.keys()}
         known |= more
         due = {target for record in more.values() for target in _targets(engine, record)}
     return Names(engine, known)

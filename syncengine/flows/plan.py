@@ -3,178 +3,282 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 
-from syncengine.flows.capture import capture
 from syncengine.flows.engine import Engine
-from syncengine.flows.reconcile import decide_all
-from syncengine.flows.refresh import refresh
-from syncengine.flows.scenes import Batch, load_records
-from syncengine.flows.sweep import listed
-from syncengine.mapping import Entity
+from syncengine.flows.forecast import Forecast, forecast
+from syncengine.flows.look import DOTS, Document, Names, names, select_cases
+from syncengine.flows.scenes import as_list
+from syncengine.flows.staging import Group, approved
+from syncengine.flows.status import let_be
+from syncengine.flows.sync import Progress, observe
+from syncengine.mapping import Entity, System
+from syncengine.model.case import CaseKind
 from syncengine.model.change import Change
-from syncengine.model.link import LinkState
-from syncengine.model.operation import Operation
-from syncengine.model.record import Record
 from syncengine.model.values import Json
-from syncengine.planning.questions import digest
-
-CHUNK = 500
-"""Records that are planned together."""
-
-DOTS = "•••"
+from syncengine.planning.safety import allowance, kind_of
+from syncengine.planning.scene import body_digest
+from syncengine.planning.writes import Write
+from syncengine.ports import Transaction
 
 
-def plan(engine: Engine, fresh: bool = False) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A plan as a document, and what the records in it are called."""
+
+    document: Document
+    called: Names
+
+
+def plan(engine: Engine, fresh: bool = False, progress: Progress | None = None) -> Document:
     """The document of ``plan --json``. ``fresh``: read the vendors first; else no vendor is called."""
-    if fresh:
-        for connection, resource in listed(engine):
-            if connection in engine.connectors:
-                capture(engine, connection, resource, "scan")
-        while refresh(engine):
-            pass
-    changes: list[dict[str, Any]] = []
-    questions: Counter[str] = Counter()
-    for entity in engine.project.entities.values():
-        for found in _plans_of(engine, entity):
-            changes += found.changes
-            questions += found.questions
-    changes.sort(key=lambda c: (c["entity"], c["connection"], c["record"], c["action"]))
+    return preview(engine, fresh, progress).document
+
+
+def preview(engine: Engine, fresh: bool = False, progress: Progress | None = None) -> Preview:
+    """The plan and the names of its records."""
+    faults = observe(engine, progress) if fresh else []
+    made = forecast(engine)
+    with engine.ledger.read() as tx:
+        open_cases = {case.subject for case in tx.cases()}
+        held = _Held(engine, tx, made, open_cases)
+        unsorted = sum(
+            tx.unsorted_links(entity.name, system.connection, system.resource.name)
+            for entity, system in engine.places()
+        )
+        called = names(engine, tx, _mentioned(engine, made), made.unborn)
+    changes = [
+        *(_written(engine, called, held, *found) for found in made.writes.items()),
+        *_learned(engine, called, made),
+    ]
+    changes.sort(key=lambda c: (c["entity"], c["connection"], c["name"], c["record"]))
     counts = Counter((c["entity"], c["connection"], c["action"]) for c in changes)
-    return {
-        "digest": digest([{**c, "observed_only": None} for c in changes]),
+    births = Counter(rule.name for rule, _ in made.births.values())
+    waiting = Counter(
+        (k.entity, k.connection, k.wait.what)
+        for k in made.waits.values()
+        if k.wait is not None and not (k.ruling is not None and k.ruling.refuses)
+    )
+    document = {
+        "digest": made.digest(),
         "changes": changes,
         "counts": [
             {"entity": e, "connection": c, "action": a, "count": n}
             for (e, c, a), n in sorted(counts.items())
         ],
-        "questions": dict(questions),
-        "unsorted": _unsorted(engine),
+        "made": [
+            {"entity": r.ensure, "derivation": r.name, "rule": str(r.position), "count": n}
+            for r in engine.project.derivations
+            if (n := births[r.name])
+        ],
+        "staged": held.staged,
+        "held": [case["question"] for case in select_cases(engine, CaseKind.STAGED)],
+        "let_be": let_be(engine),
+        "questions": _kinds(made, made.cases.keys() - open_cases),
+        "open_questions": _kinds(made, made.cases.keys() & open_cases),
+        "waiting": [
+            {"entity": e, "connection": c, "what": what, "count": n}
+            for (e, c, what), n in sorted(waiting.items())
+        ],
+        "unsorted": unsorted,
+        "unread": len(made.unread),
+        "faults": faults,
     }
+    return Preview(document, called)
+
+
+def _kinds(made: Forecast, subjects: Iterable[str]) -> dict[str, int]:
+    return dict(sorted(Counter(str(made.cases[subject].kind) for subject in subjects).items()))
 
 
 @dataclass(slots=True)
-class _Found:
-    changes: list[dict[str, Any]] = field(default_factory=list)
-    questions: Counter[str] = field(default_factory=Counter)
+class _Held:
+    """What keeps planned writes from going out. ``staged``: the groups that are more than ``safety`` allows, but for
+    those that a person is asked about already. ``reasons``: by connection."""
 
+    engine: Engine
+    tx: Transaction
+    made: Forecast
+    open_cases: Collection[str]
+    staged: list[Document] = field(default_factory=list)
+    reasons: dict[str, str] = field(default_factory=dict)
+    _kinds: set[Group] = field(default_factory=set)
+    _ends: dict[str, Group] = field(default_factory=dict)
 
-def _unsorted(engine: Engine) -> int:
-    """Rows that nobody has told yet who they are: reconciling comes first."""
-    with engine.ledger.read() as tx:
-        return sum(
-            tx.unsorted_links(entity.name, system.connection, system.resource.name)
-            for entity, system in engine.places()
+    def __post_init__(self) -> None:
+        for name, declared in self.engine.project.connections.items():
+            paused = self.tx.connection(name).paused
+            reason = f"paused: {paused}" if paused else ""
+            reason = f"off: {declared.off}" if declared.off else reason
+            self.reasons[name] = "only observed" if declared.mode != "write" else reason
+        for (record_id, name), change in self.made.learned.items():
+            if not name and change.connection:
+                entity = self.made.records[record_id].entity
+                self._ends[record_id] = Group(entity, change.connection, "delete")
+        asked = Counter(self._ends.values())
+        for link_id, write in self.made.writes.items():
+            if write.operation.record_id not in self._ends:
+                asked += Counter(self._asked(link_id, write))
+        for group, count in sorted(asked.items()):
+            self._limit(group, count)
+
+    def _asked(self, link_id: str, write: Write) -> Iterator[Group]:
+        """The groups in which the operations are judged that are neither in the outbox yet nor approved."""
+        ruling = self.made.rulings.get(link_id)
+        for operation in write.operations:
+            place = operation.entity, operation.connection
+            kind = kind_of(self.engine.project.entities[place[0]].systems[place[1]], operation)
+            if not operation.id and not approved(ruling, kind, body_digest(operation)):
+                yield Group(*place, kind)
+
+    def _limit(self, group: Group, count: int) -> None:
+        safety = self.engine.project.entities[group.entity].safety
+        live = self.tx.live_links(group.entity, group.connection)
+        allowed = allowance(safety, group.kind, live)
+        if allowed is None:
+            return
+        since = self.engine.clock.now() - safety.window
+        written = self.tx.written_since(group.entity, group.connection, since)[group.kind]
+        if written + count <= allowed:
+            return
+        self._kinds.add(group)
+        if group.subject not in self.open_cases:
+            told = {"count": count, "allowed": allowed, "written": written}
+            self.staged.append({**asdict(group), **told})
+
+    def why(self, link_id: str, write: Write) -> str:
+        """Why a write would not go out; empty if it would."""
+        groups = {*self._asked(link_id, write)}
+        ends = self._ends.get(write.operation.record_id)
+        waits = groups & self._kinds or ends in self._kinds or link_id in self.made.staged
+        return self.reasons[write.operation.connection] or (
+            "waits for approval" if groups and waits else ""
         )
 
 
-def _plans_of(engine: Engine, entity: Entity) -> Iterator[_Found]:
-    """Each record once, with all its links, found by paging through the links."""
-    after: str | None = None
-    done: set[str] = set()
-    states = [state for state in LinkState if state is not LinkState.SEEN]
-    while True:
-        with engine.ledger.read() as tx:
-            links = tx.select_links(entity=entity.name, states=states, after=after, limit=CHUNK)
-            if not links:
-                return
-            records = {link.record_id for link in links if link.record_id is not None} - done
-            batch = load_records(engine, tx, records)
-            busy = tx.unsettled(list(batch.links))
-        yield _plan_batch(engine, entity, batch, busy)
-        done |= records
-        after = links[-1].id
-
-
-def _plan_batch(
-    engine: Engine, entity: Entity, batch: Batch, busy: Mapping[str, Operation]
-) -> _Found:
-    """Plan all links of a batch; what a record learns is carried on to its other links."""
-    found, operations = _Found(), dict[str, Operation]()
-    learned: dict[tuple[str, str], Change] = {}
-    for _ in range(len(entity.systems) + 1):
-        moved = False
-        for link, plan in list(decide_all(engine, batch)):
-            if link.id in busy:
-                continue
-            if plan.record is not None:
-                batch.records[plan.record.id] = plan.record
-                batch.world = replace(
-                    batch.world, records={**batch.world.records, plan.record.id: plan.record}
-                )
-                learned |= {(c.record_id, c.field): c for c in plan.changes}
-                moved = True
-            if plan.operation is not None:
-                operations[link.id] = plan.operation
-            else:
-                operations.pop(link.id, None)
-            batch.links[link.id] = replace(plan.link, dirty=0)
-            found.questions += Counter(str(c.kind) for c in plan.cases)
-        if not moved:
-            break
-    for operation in (*operations.values(), *busy.values()):
-        found.changes.append(_written(engine, entity, operation, batch.records))
-    found.changes += [_learned(entity, change) for change in learned.values()]
+def _mentioned(engine: Engine, made: Forecast) -> set[str]:
+    """The records that a plan is about, and those that its refs name."""
+    found = {c.record_id for c in made.learned.values()}
+    told: list[tuple[str, Mapping[str, Json]]] = []
+    for write in made.writes.values():
+        found.add(write.operation.record_id)
+        found |= {record for record, _ in write.after}
+        told += [(write.operation.entity, write.old), (write.operation.entity, write.new)]
+    records = made.records
+    told += [
+        (records[c.record_id].entity, {c.field: side})
+        for c in made.learned.values()
+        for side in (c.old, c.new)
+    ]
+    for entity, values in told:
+        fields = engine.project.entities[entity].fields
+        for name, value in values.items():
+            if name in fields and fields[name].is_ref:
+                found |= {str(target) for target in as_list(value)}
     return found
 
 
-def _written(
-    engine: Engine, entity: Entity, operation: Operation, records: Mapping[str, Record]
-) -> dict[str, Any]:
-    record = records.get(operation.record_id)
+def _written(engine: Engine, called: Names, held: _Held, link_id: str, write: Write) -> Document:
+    operation = write.operation
+    entity = engine.project.entities[operation.entity]
     system = entity.systems[operation.connection]
-    fields = [
-        {
-            "field": name,
-            "old": _shown(entity, name, operation.expected.get(name)),
-            "new": _shown(entity, name, value),
-            "rule": operation.causes.get(name, str(system.position)),
-        }
-        for name, value in sorted(operation.carried.items())
-    ]
+    birth = held.made.births.get(operation.record_id)
     return {
         "entity": entity.name,
         "record": operation.record_id,
-        "name": title(entity, record),
+        "name": called.of(operation.record_id),
         "connection": operation.connection,
-        "action": "leave" if operation.leave else str(operation.action),
+        "action": write.action,
         "observed_only": engine.project.connections[operation.connection].mode != "write",
-        "fields": fields,
-    }
-
-
-def _learned(entity: Entity, change: Change) -> dict[str, Any]:
-    return {
-        "entity": entity.name,
-        "record": change.record_id,
-        "connection": change.connection,
-        "action": "learn",
-        "fields": [
-            {
-                "field": change.field,
-                "old": _shown(entity, change.field, change.old),
-                "new": _shown(entity, change.field, change.new),
-                "rule": change.rule,
-            }
+        "held": held.why(link_id, write),
+        **_reason(system, write),
+        "made_by": "" if birth is None else str(birth[0].position),
+        "after": [
+            {"record": record, "name": called.of(record), "connection": connection}
+            for record, connection in write.after
         ],
+        "fields": [*_fields(entity, system, write), *_constants(entity, system, write)],
     }
+
+
+def _reason(system: System, write: Write) -> Document:
+    """Why a row is made or leaves, and where that is said."""
+    if write.action == "update":
+        return {"why": "", "rule": ""}
+    if write.action == "create":
+        return {"why": "", "rule": system.cause("create")}
+    if write.deleted:
+        return {"why": "its record is deleted", "rule": system.cause("on_leave")}
+    return {"why": f"leaves the scope of {system.connection}", "rule": system.cause("scope")}
+
+
+def _fields(entity: Entity, system: System, write: Write) -> Iterator[Document]:
+    gone = write.action == "delete"
+    said = write.old if gone else write.new
+    causes = {name: at for o in write.operations for name, at in o.causes.items()}
+    for name in (n for n in entity.fields if n in said):
+        sides = [s for s, raw in (("old", write.raw_old), ("new", write.raw_new)) if name in raw]
+        yield {
+            "field": name,
+            "old": _shown(entity, name, write.old.get(name)),
+            "new": None if gone else _shown(entity, name, write.new[name]),
+            "rule": causes.get(name, system.cause("on_leave")),
+            "vendor_words": sides,
+        }
+
+
+def _constants(entity: Entity, system: System, write: Write) -> Iterator[Document]:
+    """What ``set`` adds to a write; by the field that has the path, if there is one."""
+    kind = write.action
+    given = {"create": system.set_create, "leave": system.set_leave}.get(kind, {})
+    owners = {path: name for name, rule in system.rules.items() for path in rule.paths}
+    body = write.body
+    for path in (p for p in given if p in body and body[p] == given[p]):
+        name = owners.get(path, path)
+        if name in write.new:
+            continue
+        yield {
+            "field": path,
+            "old": _shown(entity, name, write.was.get(path)),
+            "new": _shown(entity, name, body[path]),
+            "rule": system.cause(f"set.{kind}.{path}"),
+            "vendor_words": ["old", "new"],
+        }
+
+
+def _learned(engine: Engine, called: Names, made: Forecast) -> Iterator[Document]:
+    """What our own records learn, a record and a source at a time."""
+    grouped: dict[tuple[str, str], list[Change]] = {}
+    for change in made.learned.values():
+        grouped.setdefault((change.record_id, change.connection), []).append(change)
+    for (record_id, connection), changes in grouped.items():
+        entity = engine.project.entities[made.records[record_id].entity]
+        yield {
+            "entity": entity.name,
+            "record": record_id,
+            "name": called.of(record_id),
+            "connection": connection,
+            "action": "learn",
+            "observed_only": False,
+            "held": "",
+            "why": "",
+            "rule": "",
+            "made_by": "",
+            "after": [],
+            "fields": [
+                {
+                    "field": change.field,
+                    "old": _shown(entity, change.field, change.old),
+                    "new": _shown(entity, change.field, change.new),
+                    "rule": change.rule,
+                    "vendor_words": [],
+                }
+                for change in changes
+            ],
+        }
 
 
 def _shown(entity: Entity, name: str, value: Json) -> Json:
     declared = entity.fields.get(name)
     return DOTS if declared is not None and declared.sensitive and value is not None else value
-
-
-def title(entity: Entity, record: Record | None) -> str:
-    """How people recognise a record: its first texts that are not sensitive, at most two."""
-    if record is None:
-        return ""
-    texts: Sequence[str] = [
-        str(record.values[name])
-        for name, declared in entity.fields.items()
-        if declared.type in ("string", "text", "date") and not declared.sensitive
-        and record.values.get(name)
-    ]  # fmt: skip
-    return " ".join(texts[:2])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from syncengine.flows.engine import Engine, utc_text
@@ -33,9 +33,32 @@ class Batch:
     refused: dict[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """What a forecast knows better than the ledger: ``records`` as they will be, made ones among them, and
+    ``externals``: record id -> connection -> external id of a row that is to be made there."""
+
+    records: Mapping[str, Record] = field(default_factory=dict)
+    externals: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def seen(self, found: Mapping[str, Record], asked: Iterable[str]) -> dict[str, Record]:
+        """What was found for these ids, as it will be."""
+        return {**found, **{i: self.records[i] for i in asked if i in self.records}}
+
+    def everyone(self, entity: str, found: Sequence[Record]) -> list[Record]:
+        """All live records of an entity, as they will be."""
+        mine = {i: r for i, r in self.records.items() if r.entity == entity}
+        return [r for r in {**{r.id: r for r in found}, **mine}.values() if not r.deleted]
+
+
+NOTHING = Ahead()
+"""Nothing lies ahead: things are as the ledger says."""
+
+
 def load_world(
-    engine: Engine, tx: Transaction, links: Iterable[Link], records: Mapping[str, Record]
-) -> World:
+    engine: Engine, tx: Transaction, links: Iterable[Link], records: Mapping[str, Record],
+    ahead: Ahead = NOTHING,
+) -> World:  # fmt: skip
     """Everything that the refs of these rows and records point at, as deep as expressions open them."""
     pairs: set[tuple[str, Ref]] = set()
     for link in links:
@@ -54,11 +77,13 @@ def load_world(
         missing = referred - known.keys()
         if not missing:
             break
-        more = tx.records(missing)
+        more = ahead.seen(tx.records(missing), missing)
         known |= more
         referred = _targets(engine, more.values())
     everyone = known.keys() | referred | set(tied.values())
     externals = tx.externals(everyone) if everyone else {}
+    for record_id in everyone & ahead.externals.keys():
+        externals |= {(record_id, c): x for c, x in ahead.externals[record_id].items()}
     return World(engine.today, known, tied, externals)
 
 
@@ -100,23 +125,21 @@ def as_list(value: Json) -> list[Json]:
 def load_tied(engine: Engine, tx: Transaction, ids: Sequence[str]) -> Batch:
     """The surroundings of tied links."""
     links = {i: k for i, k in tx.links(ids).items() if k.record_id is not None}
-    return _batch(
-        engine, tx, links, tx.links_of({k.record_id for k in links.values() if k.record_id})
-    )
+    every = tx.links_of({k.record_id for k in links.values() if k.record_id})
+    return surround(engine, tx, links, every)
 
 
-def load_records(engine: Engine, tx: Transaction, record_ids: Collection[str]) -> Batch:
-    """All links of these records and their surroundings."""
-    every = tx.links_of(record_ids)
-    return _batch(engine, tx, {link.id: link for link in every}, every)
-
-
-def _batch(engine: Engine, tx: Transaction, links: dict[str, Link], every: Iterable[Link]) -> Batch:
+def surround(
+    engine: Engine, tx: Transaction, links: dict[str, Link], every: Iterable[Link],
+    ahead: Ahead = NOTHING,
+) -> Batch:  # fmt: skip
+    """The surroundings of these links; ``every``: all links of their records."""
     siblings: dict[str, list[Link]] = {}
     for sibling in every:
         siblings.setdefault(sibling.record_id or "", []).append(sibling)
-    records = tx.records(list(siblings))
-    batch = Batch(links, records, siblings, load_world(engine, tx, links.values(), records))
+    records = ahead.seen(tx.records(list(siblings)), siblings)
+    world = load_world(engine, tx, links.values(), records, ahead)
+    batch = Batch(links, records, siblings, world)
     for place in {(k.entity, k.connection, k.resource) for k in links.values()}:
         if tx.resource(place[1], place[2]).scanned_at and not tx.unsorted_links(*place):
             batch.ready.add(place)

@@ -11,7 +11,7 @@ from syncengine.flows.dispatch import expire
 from syncengine.flows.engine import Engine
 from syncengine.flows.rows import keep_row_keys
 from syncengine.flows.scenes import load_world
-from syncengine.mapping import Entity
+from syncengine.mapping import Derivation, Entity
 from syncengine.model.connection import ResourceState
 from syncengine.model.link import LinkState
 from syncengine.model.operation import UNSETTLED
@@ -124,11 +124,10 @@ def adopt_project(engine: Engine) -> None:
                 _look_anew(engine, tx, entity)
             if changed or (entity.uses_today and marks["day"] != today):
                 tx.dirty_entity(entity.name)
-        for rule in engine.project.derivations:
-            changed = _mark(tx, f"derive:{rule.name}", rule.digest)
-            if changed or (rule.uses_today and marks["day"] != today):
-                for name in rule.sources:
-                    tx.derive_due([record.id for record in tx.records_of(name)])
+        for rule in ruled_anew(engine, tx):
+            _mark(tx, f"derive:{rule.name}", rule.digest)
+            for name in rule.sources:
+                tx.derive_due([record.id for record in tx.records_of(name)])
         _mark(tx, "project", _project_mark(engine))
         _mark(tx, "day", today)
 
@@ -142,6 +141,17 @@ def _entity_mark(engine: Engine, entity: Entity) -> str:
     """The mapping of an entity, and what else its links are planned by."""
     used = [engine.project.connections[name] for name in sorted(entity.systems)]
     return f"{entity.digest}:" + ",".join(f"{c.name}={c.mode}/{c.timezone}" for c in used)
+
+
+def ruled_anew(engine: Engine, tx: Transaction) -> list[Derivation]:
+    """The derivations that changed since they were last looked at, and those that a new day changes."""
+    another_day = tx.connection("day").digest != engine.today
+    return [
+        rule
+        for rule in engine.project.derivations
+        if tx.connection(f"derive:{rule.name}").digest != rule.digest
+        or (rule.uses_today and another_day)
+    ]
 
 
 def remapped(tx: Transaction, entity: Entity) -> bool:

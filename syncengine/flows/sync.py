@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,11 +12,11 @@ from syncengine.flows.capture import capture
 from syncengine.flows.derive import derive
 from syncengine.flows.dispatch import dispatch, probe
 from syncengine.flows.engine import Engine
-from syncengine.flows.plan import plan
+from syncengine.flows.forecast import Forecast, forecast
 from syncengine.flows.reconcile import reconcile
 from syncengine.flows.refresh import refresh
 from syncengine.flows.sweep import adopt_project, listed
-from syncengine.model.operation import UNSETTLED, OperationState
+from syncengine.model.operation import UNSETTLED, Operation, OperationState
 from syncengine.ports import Transaction
 
 Progress = Callable[[str, int, int], None]
@@ -32,6 +32,7 @@ OUTCOMES = ("applied", "stale", "rejected", "not_sent", "unknown")
 class _Pass:
     engine: Engine
     progress: Progress
+    agreed: Forecast | None = None
     outcomes: Counter[str] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
 
@@ -110,10 +111,27 @@ class _Pass:
         done = refresh(self.engine) + reconcile(self.engine)
         if writing:
             done += derive(self.engine)
-            moved = dispatch(self.engine) + probe(self.engine)
+            moved = self._send() + probe(self.engine)
             self.outcomes += moved
             done += moved.total()
         return done
+
+    def _send(self) -> Counter[str]:
+        """Send what is due; of an agreed plan only what it contains."""
+        if self.agreed is None:
+            return dispatch(self.engine)
+        with self.engine.ledger.read() as tx:
+            pending = tx.select_operations([OperationState.PENDING])
+            left = self.beyond(tx, pending)
+        ids = [o.id for o in pending if o.id not in left]
+        return dispatch(self.engine, ids) if ids else Counter()
+
+    def beyond(self, tx: Transaction, operations: Collection[Operation]) -> set[str]:
+        """Ids of those operations that the agreed plan does not contain."""
+        if self.agreed is None:
+            return set()
+        real = self.agreed.real(tx)
+        return {o.id for o in operations if not self.agreed.contains(o, real)}
 
     def due(self, writing: bool) -> bool:
         """Whether anything that can move is still under way."""
@@ -125,6 +143,7 @@ class _Pass:
                 return False
             open_now = set(engine.open_connections(tx, writing=True))
             waiting = tx.select_operations(UNSETTLED)
+            left = self.beyond(tx, [o for o in waiting if o.state is OperationState.PENDING])
             horizon = engine.clock.now() + 60
             return any(
                 o.state is OperationState.CLAIMED
@@ -132,6 +151,7 @@ class _Pass:
                 or (o.connection in open_now and o.next_at < horizon)
                 or self._opens_soon(tx, o.connection, horizon)
                 for o in waiting
+                if o.id not in left
             )
 
     def _opens_soon(self, tx: Transaction, connection: str, horizon: float) -> bool:
@@ -146,22 +166,46 @@ def sync(
     engine: Engine, connection: str | None = None, entity: str | None = None,
     record: str | None = None, digest: str | None = None, progress: Progress | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """One full pass: list, merge, write, prove, until quiet. Returns the document of ``sync --json``. Raises
-    Stale where ``digest`` is not that of the plan as it is now."""
+    """One full pass: list, merge, write, prove, until quiet. Returns the document of ``sync --json``.
+
+    ``digest``: write exactly the plan that has it. It has to be the plan of the mirror, and still the plan once all
+    vendors are read; else Stale is raised and nothing is written. What turns up later is left for the next pass."""
     started, before = engine.clock.now(), _tallies(engine)
     engine.needs.clear()
     with engine.ledger.read() as tx:
         events = tx.count_events()
-    if digest is not None and plan(engine)["digest"] != digest:
-        raise Stale("the plan has changed since: run `syncengine plan` and look at it again")
+    if digest is not None:
+        _agreed(engine, digest, "")
     adopt_project(engine)
     work = _Pass(engine, progress or (lambda *_: None))
     if record is not None:
         _look_again(engine, record)
     else:
         work.list_all(connection, entity)
+    if digest is not None:
+        work.drain(writing=False)
+        work.agreed = _agreed(engine, digest, ", now that the vendors are read")
     work.drain()
     return _document(engine, work, before, events, started)
+
+
+def observe(engine: Engine, progress: Progress | None = None) -> list[str]:
+    """Read all vendors and decide everything, and write to none. Returns what could not be read."""
+    connections = {n: replace(c, mode="observe") for n, c in engine.project.connections.items()}
+    project = replace(engine.project, connections=connections)
+    faults: list[str] = sync(replace(engine, project=project), progress=progress)["faults"]
+    return faults
+
+
+def _agreed(engine: Engine, digest: str, when: str) -> Forecast:
+    """What is to come. Raises Stale if it is not what was agreed to."""
+    found = forecast(engine)
+    if found.digest() != digest:
+        raise Stale(
+            f"the plan is another one{when}: expected {digest}, found {found.digest()}. "
+            "Nothing was written; look at it again: `syncengine plan`"
+        )
+    return found
 
 
 def _look_again(engine: Engine, record: str) -> None:
@@ -210,6 +254,7 @@ def _document(
             "events": tx.count_events() - events,
             "cases": tx.count_cases(),
             "waiting": len(tx.waiting_links()),
+            "left": len(work.beyond(tx, tx.select_operations([OperationState.PENDING]))),
             "faults": work.faults,
             "duration_s": round(engine.clock.now() - started, 3),
         }

@@ -66,7 +66,8 @@ class Safety:
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """How an entity stands in one connection. ``set_create``, ``set_leave``: vendor path -> constant."""
+    """How an entity stands in one connection. ``set_create``, ``set_leave``: vendor path -> constant.
+    ``at``: where each key stands."""
 
     connection: str
     resource: ResourceSpec
@@ -81,6 +82,11 @@ class System:
     set_leave: Mapping[str, Json]
     rules: Mapping[str, Rule]
     position: Position
+    at: Mapping[str, Position] = field(default_factory=dict)
+
+    def cause(self, key: str) -> str:
+        """Where ``scope``, ``create``, ``set.leave.is_active`` and so on is said, or the system where it is not."""
+        return str(self.at.get(key, self.position))
 
     @property
     def creates_in(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from syncengine.mapping.draft import Draft, RecordScope, RowScope, chosen_key, truth
@@ -72,7 +72,16 @@ def _system(place: Place) -> System:
         set_leave=dict(part.set.leave),
         rules=rules,
         position=document.position(loc),
+        at={".".join(key): document.position((*loc, *key)) for key in _keys(place)},
     )
+
+
+def _keys(place: Place) -> Iterator[tuple[str, ...]]:
+    """What is said of a system, constants one by one."""
+    document, loc = place.document, place.loc
+    yield from ((key,) for key in document.names(*loc))
+    for kind in ("create", "leave"):
+        yield from (("set", kind, path) for path in document.names(*loc, "set", kind))
 
 
 def _check_create(place: Place) -> None:

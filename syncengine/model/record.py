@@ -39,7 +39,13 @@ class World:
     records: Mapping[str, Record] = field(default_factory=dict)
     tied: Mapping[tuple[str, Ref], str] = field(default_factory=dict)
     externals: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    _systems: dict[str, set[str]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def systems(self, record_id: str) -> frozenset[str]:
         """The connections in which a record has a live link."""
-        return frozenset(c for (r, c) in self.externals if r == record_id)
+        if not self._systems:
+            for record, connection in self.externals:
+                self._systems.setdefault(record, set()).add(connection)
+        return frozenset(self._systems.get(record_id, ()))

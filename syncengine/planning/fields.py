@@ -61,7 +61,8 @@ class Fields:
             if name in rules:
                 decisions[name] = self.merge(name, rules[name])
         record = self.patched()
-        self.values = dict(scene.entity.values(record, scene.world))
+        if record is not scene.record:
+            self.values = dict(scene.entity.values(record, scene.world))
         for name in scene.entity.formulas:
             if name in rules:
                 decisions[name] = self.merge(name, rules[name])
@@ -101,6 +102,8 @@ class Fields:
     def patched(self) -> Record:
         """The record with what was learned; the same object if that is nothing."""
         record = self.scene.record
+        if not self.changes:
+            return record
         stored = {n: v for n, v in self.values.items() if n not in self.scene.entity.formulas}
         if stored == dict(record.values):
             return record
@@ -146,6 +149,8 @@ class Fields:
         raw = rule.look(self.link.row or {})
         if raw is ABSENT:
             return self.unseen(name, rule)
+        if self.at_rest(name, rule, raw):
+            return Decision(Verdict.KEEP)
         try:
             side = self.side(name, rule, raw)
         except Unresolved as unresolved:
@@ -156,6 +161,21 @@ class Fields:
         decision = merge_field(side)
         self.apply(name, rule, raw, side, decision)
         return decision
+
+    def at_rest(self, name: str, rule: Rule, raw: Json) -> bool:
+        """Whether both sides are, to the letter, what they were when they were compared last, by this very rule: then
+        whatever came of it stands. Refs are compared anew, since what they name may have another row."""
+        face = self.vendor.get(name, ABSENT)
+        return (
+            type(raw) is type(face)
+            and raw == face
+            and not isinstance(raw, list | dict)
+            and rule.target is None
+            and name in self.canonical
+            and self.values.get(name) == self.canonical[name]
+            and name not in self.expected_faces
+            and self.rules.get(name) == rule.fingerprint
+        )
 
     def unresolved(self, name: str, rule: Rule, unresolved: Unresolved) -> Decision:
         """The row names one that is not linked. If it named it when both last agreed, nothing is to be learned,

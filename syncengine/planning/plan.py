@@ -31,7 +31,8 @@ def decide(scene: Scene) -> Plan:
 
 
 def _decided(scene: Scene) -> Plan:
-    calm = replace(scene.link, dirty=0, wait=None)
+    link = scene.link
+    calm = replace(link, dirty=0, wait=None) if link.dirty or link.wait else link
     match calm.state:
         case LinkState.CREATING:
             return _create(scene, calm)
@@ -48,7 +49,8 @@ def _decided(scene: Scene) -> Plan:
     if calm.state is LinkState.MISSING:
         calm = replace(calm, state=LinkState.LINKED)
     if scene.in_scope:
-        return Fields(scene, replace(calm, state=LinkState.LINKED)).plan()
+        linked = calm.state is LinkState.LINKED
+        return Fields(scene, calm if linked else replace(calm, state=LinkState.LINKED)).plan()
     return _leave(scene, calm)
 
 
@@ -136,7 +138,7 @@ def _row_gone(scene: Scene, link: Link) -> Plan:
                 return Plan(missing, cases=(questions.missing(scene, True),), wakes=freed)
             deleted = replace(scene.record, deleted=True, generation=scene.record.generation + 1)
             change = Change(scene.record.id, deleted.generation, "", old="", new="deleted",
-                            connection=link.connection, rule=str(scene.system.position),
+                            connection=link.connection, rule=scene.system.cause("on_missing"),
                             policy=ON_MISSING)  # fmt: skip
             return Plan(gone, record=deleted, changes=(change,), wakes=freed)
     missing = replace(link, state=LinkState.MISSING)

@@ -35,8 +35,8 @@ def _faces(base: Base) -> Json:
 
 
 def _base(faces: Sequence[Any]) -> Base:
-    canonical, vendor, expected, rules = faces
-    return Base(canonical, vendor, frozenset(expected), rules)
+    canonical, vendor, expected, *rules = faces
+    return Base(canonical, vendor, frozenset(expected), *rules)
 
 
 def _ruling(said: dict[str, Any]) -> Ruling:

@@ -17,6 +17,7 @@ from syncengine.model.values import Json
 RECORDS = Stored(t.records, Record)
 _DUE = t.records.c.derive_due
 _PLACE = (t.keys.c.kind, t.keys.c.scope, t.keys.c.hash, t.keys.c.owner)
+_IDS = (t.records.c.entity, t.records.c.id)
 _ONE_MORE_DUE = _DUE + 1
 _FEWER_DUE = (
     update(t.records)
@@ -33,6 +34,12 @@ class Records(Session):
 
     def records_of(self, entity: str) -> list[Record]:
         return self._found(RECORDS, t.is_live, entity=entity)
+
+    def record_ids(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for entity, id_ in self._rows(t.records, _IDS, order=_IDS[1:]):
+            found.setdefault(entity, []).append(id_)
+        return found
 
     def add_records(self, records: Sequence[Record]) -> None:
         self._add(RECORDS, records)

@@ -14,7 +14,7 @@ from syncengine.cli import app as program
 from syncengine.cli import passes, ui
 from syncengine.demo import story
 
-QUIET: dict[str, Any] = {"converged": True, "faults": [], "cases": {}}
+QUIET: dict[str, Any] = {"converged": True, "faults": [], "cases": {}, "left": 0}
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,8 @@ QUIET: dict[str, Any] = {"converged": True, "faults": [], "cases": {}}
         ({"converged": False, "cases": {"unknown": 1}}, 1, 1, 4),
         ({"converged": False, "cases": {"identity": 1}}, 0, 1, 1),
         ({"converged": False}, 0, 0, 1),
+        ({"converged": False, "left": 2}, 0, 2, 4),
+        ({"converged": False, "left": 2}, 0, 3, 1),
         ({"faults": ["hakuna users: down"]}, 0, 0, 1),
         ({"faults": ["hakuna users: down"], "cases": {"identity": 1}}, 0, 0, 1),
     ],

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from syncengine.cli import project
-from syncengine.flows.plan import DOTS
+from syncengine.flows.look import DOTS
 from syncengine.mapping.lenses import LensVerdict, Loss
 from syncengine.mapping.rule import NOWHERE
 from tests.support.people import FIELDS

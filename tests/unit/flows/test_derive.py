@@ -33,7 +33,7 @@ derive:
 """
 
 
-def school(on_leave: str = "keep", on_missing: str = "flag") -> Bench:
+def school(on_leave: str = "keep", on_missing: str = "flag", record: str = RECORD) -> Bench:
     """People, and a course for each developer."""
     clock = ManualClock()
     hr = FakeVendor(spec("hr", "id", "email", "name", "job", search=("email",)), clock)
@@ -47,7 +47,7 @@ def school(on_leave: str = "keep", on_missing: str = "flag") -> Bench:
         "fields: {email: email, name: name, job: job}}"
     )
     deletes = HR.replace("flow: both", "flow: both, on_missing: delete")
-    files = (entity(hr=deletes, lms=people), RECORD, RULES.replace("ON_LEAVE", on_leave))
+    files = (entity(hr=deletes, lms=people), record, RULES.replace("ON_LEAVE", on_leave))
     return bench(hr, lms, files=files)
 
 

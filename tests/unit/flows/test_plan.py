@@ -1,0 +1,316 @@
+"""A plan says what the next sync does, and ``sync --plan`` does no more than that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from syncengine.errors import Stale
+from syncengine.flows.plan import plan
+from tests.support.bench import Bench
+from tests.support.people import FIELDS, HR, LMS, anna, duo, entity, remap
+from tests.unit.flows.test_derive import RECORD, school
+from tests.unit.flows.test_safety import crowd
+
+MANAGED = FIELDS + "  boss: {type: ref, to: person, clear: true}\n"
+BOSSES = {"columns": ("id", "email", "name", "job", "boss")}
+SCOPED = LMS.replace("create: out", "create: out, scope: \"job != 'left'\"")
+
+
+def told(made: Bench) -> list[tuple[str, str, str, dict[str, tuple[Any, Any]]]]:
+    """Entity, connection, action, and what becomes of each field, of all that is planned."""
+    return [
+        (
+            change["entity"], change["connection"], change["action"],
+            {f["field"]: (f["old"], f["new"]) for f in change["fields"]},
+        )
+        for change in plan(made.engine)["changes"]
+    ]  # fmt: skip
+
+
+def writes(document: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Entity, connection and action of each row that is written."""
+    return sorted(
+        (c["entity"], c["connection"], c["action"])
+        for c in document["changes"]
+        if c["action"] != "learn"
+    )
+
+
+def wrote(made: Bench, **asked: Any) -> list[tuple[str, str]]:
+    """Connection and verb of each write of the next pass."""
+    for vendor in made.vendors.values():
+        vendor.calls.clear()
+    made.sync(**asked)
+    return sorted((name, verb) for name, calls in made.written().items() for verb, _ in calls)
+
+
+# complete, and without a call
+
+
+def test_a_system_that_begins_to_create_is_planned_from_the_mirror() -> None:
+    """``create: out`` is new in the mapping: the plan names the rows that the next sync makes."""
+    made = duo(lms_system=LMS.replace("create: out", "create: none"))
+    crowd(made, 3)
+    made.sync()
+    remap(made, entity(hr=HR, lms=LMS))
+    calls = [len(v.calls) for v in made.vendors.values()]
+    assert writes(plan(made.engine)) == [("person", "lms", "create")] * 3
+    assert [len(v.calls) for v in made.vendors.values()] == calls
+    digest = plan(made.engine)["digest"]
+    assert wrote(made, digest=digest) == [("lms", "create")] * 3
+    assert plan(made.engine)["changes"] == []
+
+
+def test_what_a_derivation_will_make_is_planned() -> None:
+    """A change that lets a rule ask for a record is planned with the record and its row, which follows the row that
+    it names; the next sync writes exactly that."""
+    made = school()
+    hr = made.vendors["hr"]
+    mine = hr.add(email="anna@x.de", name="Anna", job="lead")
+    made.sync()
+    hr.edit(mine, job="dev")
+    made.scan("hr")
+    document = plan(made.engine)
+    assert writes(document) == [("course", "lms", "create"), ("person", "lms", "update")]
+    (course,) = [c for c in document["changes"] if c["entity"] == "course"]
+    assert course["made_by"] == "part2.yaml:4:5"
+    assert [(m["derivation"], m["count"]) for m in document["made"]] == [("basics", 1)]
+    assert wrote(made, digest=document["digest"]) == [("lms", "create"), ("lms", "update")]
+    assert plan(made.engine)["changes"] == []
+
+
+def test_a_row_that_names_a_planned_row_is_planned_after_it() -> None:
+    """A new person and a record about them: both rows are planned at once, the second after the first."""
+    made = school(record=RECORD.replace("to: person}", "to: person, required: true}"))
+    made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
+    document = plan(made.engine, fresh=True)
+    after = {
+        c["entity"]: [(a["name"], a["connection"]) for a in c["after"]] for c in document["changes"]
+    }
+    assert after == {"person": [], "course": [("Anna dev", "lms")]}
+    assert wrote(made, digest=document["digest"]) == [("lms", "create"), ("lms", "create")]
+
+
+def test_the_end_of_a_derived_record_is_planned() -> None:
+    """``on_leave: delete``: when the combination ends, the plan says so of the record and of its row."""
+    made = school("delete")
+    hr = made.vendors["hr"]
+    mine = hr.add(email="anna@x.de", name="Anna", job="dev")
+    made.sync()
+    hr.edit(mine, job="lead")
+    made.scan("hr")
+    document = plan(made.engine)
+    ended = [c for c in document["changes"] if c["entity"] == "course" and c["action"] == "learn"]
+    assert [f["new"] for c in ended for f in c["fields"]] == ["deleted"]
+    assert writes(document) == [("person", "lms", "update")]
+    assert wrote(made, digest=document["digest"]) == [("lms", "update")]
+    assert not made.records("course")
+
+
+def test_two_who_name_each_other_are_one_plan() -> None:
+    """Two new rows that refer to each other: whatever order they are made in, it is the plan that was read."""
+    bosses = "{email: email, name: name, job: job, boss: boss}"
+    made = duo(
+        BOSSES, BOSSES, HR.replace("{email: email, name: name, job: job}", bosses),
+        LMS.replace("{email: email, name: name, job: job}", bosses), MANAGED,
+    )  # fmt: skip
+    hr = made.vendors["hr"]
+    ida, jo = hr.add(email="ida@x.de", name="Ida"), hr.add(email="jo@x.de", name="Jo")
+    hr.edit(ida, boss=jo)
+    hr.edit(jo, boss=ida)
+    document = plan(made.engine, fresh=True)
+    assert writes(document) == [("person", "lms", "create")] * 2
+    assert [len(c["after"]) for c in document["changes"]] == [1, 1]
+    written = wrote(made, digest=document["digest"])
+    assert written.count(("lms", "create")) == 2
+    rows = made.vendors["lms"].rows()
+    assert {r["name"]: rows[r["boss"]]["name"] for r in rows.values()} == {"Ida": "Jo", "Jo": "Ida"}
+
+
+def test_a_plan_costs_the_same_statements_for_few_and_many() -> None:
+    """Records are looked at by the hundred: ten of them cost as many statements as one."""
+    counts = []
+    for size in (1, 10):
+        made = duo()
+        people = crowd(made, size)
+        made.sync()
+        for mine in people:
+            made.vendors["hr"].edit(mine, job="lead")
+        made.scan("hr")
+        with made.statements() as seen:
+            document = plan(made.engine)
+        assert len(writes(document)) == size
+        counts.append(len(seen))
+    assert counts[0] == counts[1]
+
+
+# what it says
+
+
+def test_who_leaves_is_told_with_field_and_line() -> None:
+    """A row that leaves the scope, or is deleted: what happens to which field, why, and where that is said."""
+    leaves = SCOPED.replace("flow: both", "flow: both, set: {leave: {job: gone}}")
+    for system, expected in (
+        (leaves, ("leave", {"job": ("dev", "gone")})),
+        (
+            SCOPED.replace("flow: both", "flow: both, on_leave: delete"),
+            (
+                "delete",
+                {"email": ("anna@x.de", None), "name": ("Anna", None), "job": ("dev", None)},
+            ),
+        ),
+    ):
+        made = duo(lms_system=system)
+        mine, _ = anna(made)
+        made.vendors["hr"].edit(mine, job="left")
+        made.scan("hr")
+        (change,) = [c for c in plan(made.engine)["changes"] if c["connection"] == "lms"]
+        fields = {f["field"]: (f["old"], f["new"]) for f in change["fields"]}
+        assert (change["action"], fields) == expected
+        assert change["why"] == "leaves the scope of lms"
+        assert change["rule"].startswith("part0.yaml:")
+        assert all(f["rule"].startswith("part0.yaml:") for f in change["fields"])
+
+
+def test_too_much_at_once_is_told_before() -> None:
+    """Ten deletes where ``safety`` allows three: the plan says that they would wait, and they do."""
+    made = duo(
+        lms_system=SCOPED.replace("flow: both", "flow: both, on_leave: delete"),
+        more="safety: {deletes: 10%, floor: 3, window: 1h}\n",
+    )
+    people = crowd(made)
+    made.sync()
+    for name in people[2:]:
+        made.vendors["hr"].edit(name, job="left")
+    made.scan("hr")
+    document = plan(made.engine)
+    (group,) = document["staged"]
+    assert (group["kind"], group["count"], group["allowed"]) == ("delete", 10, 3)
+    assert {c["held"] for c in document["changes"]} == {"", "waits for approval"}
+    assert wrote(made) == []
+    assert made.case().kind == "staged"
+    asked = plan(made.engine)
+    assert (asked["staged"], asked["held"]) == ([], [made.case().question])
+    assert {c["held"] for c in asked["changes"]} == {"waits for approval"}
+    made.answer("approve")
+    assert {c["held"] for c in plan(made.engine)["changes"]} == {""}
+    assert wrote(made, digest=asked["digest"]) == [("lms", "delete")] * 10
+
+
+def test_both_sides_are_told_in_our_words() -> None:
+    """``values`` and refs are compared in one vocabulary; only what cannot be read is shown as the vendor says it."""
+    values = "job: {field: job, values: {dev: [D, E], lead: [L]}}"
+    made = duo(lms_system=LMS.replace("job: job", values))
+    mine, theirs = anna(made)
+    made.vendors["lms"].edit(theirs, job="E")
+    made.vendors["hr"].edit(mine, job="lead")
+    made.scan_all()
+    assert ("person", "lms", "update", {"job": ("dev", "lead")}) in told(made)
+    made.sync()
+    remap(
+        made, entity(hr=HR, lms=LMS.replace("name: name", "name: {write: {name: 'upper(name)'}}"))
+    )
+    (change,) = plan(made.engine)["changes"]
+    told_of = {f["field"]: f for f in change["fields"]}
+    assert (told_of["name"]["old"], told_of["name"]["new"]) == ("Anna", "ANNA")
+    assert told_of["name"]["vendor_words"] == ["old", "new"]
+
+
+def test_what_waits_is_told() -> None:
+    """A row that cannot be made yet is no change, but it is said what it waits for."""
+    made = duo()
+    made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
+    made.scan("hr")
+    made.think()
+    document = plan(made.engine)
+    assert document["changes"] == []
+    (wait,) = document["waiting"]
+    assert (wait["connection"], wait["what"]) == ("lms", "a complete listing of lms people")
+
+
+def test_questions_that_are_open_are_not_announced_again() -> None:
+    """A plan tells the questions that it would ask from those that stand already."""
+    made = duo(fields=FIELDS.replace(", on_conflict: newest", ""))
+    mine, theirs = anna(made)
+    made.vendors["hr"].edit(mine, job="lead")
+    made.vendors["lms"].edit(theirs, job="head")
+    made.scan_all()
+    assert plan(made.engine)["questions"] == {"conflict": 1}
+    made.sync()
+    document = plan(made.engine)
+    assert (document["questions"], document["open_questions"]) == ({}, {"conflict": 1})
+
+
+# exactly that
+
+
+def test_a_plan_that_the_vendors_have_overtaken_is_refused() -> None:
+    """Somebody edits at a vendor after the plan was read: nothing is written, and it is said what was expected."""
+    made = duo()
+    mine, _ = anna(made)
+    made.vendors["hr"].edit(mine, job="lead")
+    made.scan("hr")
+    digest = plan(made.engine)["digest"]
+    made.vendors["hr"].edit(mine, job="head", name="Other")
+    with pytest.raises(Stale, match=f"expected {digest}"):
+        made.sync(digest=digest)
+    assert len(made.written()["lms"]) == 1
+
+
+def test_what_only_we_learn_does_not_make_a_plan_another() -> None:
+    """A plan is known by its writes: that a sync learns first what the plan said, and something that is written
+    nowhere, leaves it the same."""
+    read = "job: {field: job, flow: in}"
+    made = duo(hr_system=HR.replace("job: job", read), lms_system=LMS.replace("job: job", read))
+    mine, theirs = anna(made)
+    made.vendors["hr"].edit(mine, name="Ida")
+    made.scan("hr")
+    digest = plan(made.engine)["digest"]
+    made.vendors["lms"].edit(theirs, job="lead")
+    assert wrote(made, digest=digest) == [("lms", "update")]
+    assert made.record().values["job"] == "lead"
+
+
+def test_what_turns_up_while_the_plan_is_written_is_left() -> None:
+    """A write that the plan does not contain stays in the outbox, is counted, and is in the next plan."""
+    made = duo()
+    mine, theirs = anna(made)
+    hr, lms = made.vendors["hr"], made.vendors["lms"]
+    hr.edit(mine, job="lead")
+    made.scan("hr")
+    digest = plan(made.engine)["digest"]
+    lms.during = lambda: lms.edit(theirs, name="Anne")
+    document = made.sync(digest=digest)
+    assert (document["left"], document["converged"]) == (1, False)
+    assert (lms.row(theirs)["job"], hr.row(mine)["name"]) == ("lead", "Anna")
+    assert told(made) == [("person", "hr", "update", {"name": ("Anna", "Anne")})]
+    made.sync(digest=plan(made.engine)["digest"])
+    assert hr.row(mine)["name"] == "Anne"
+    assert plan(made.engine)["changes"] == []
+
+
+def test_a_sensitive_value_is_part_of_what_was_agreed() -> None:
+    """Dots on the screen do not stand for any value: another one is another plan."""
+    fields = FIELDS.replace("job: {type: string,", "job: {type: string, sensitive: true,")
+    made = duo(fields=fields)
+    mine, _ = anna(made)
+    digests = set()
+    for job in ("lead", "head"):
+        made.vendors["hr"].edit(mine, job=job)
+        made.scan("hr")
+        digests.add(plan(made.engine)["digest"])
+    assert len(digests) == 2
+
+
+def test_a_plan_read_while_observing_is_the_plan_that_is_written() -> None:
+    """The mode is no part of a plan: what was read in ``observe`` may be written in ``write``."""
+    made = duo(modes={"lms": "observe"})
+    anna_in = {"email": "anna@x.de", "name": "Anna", "job": "dev"}
+    made.vendors["hr"].add(**anna_in)
+    document = plan(made.engine, fresh=True)
+    assert [c["held"] for c in document["changes"]] == ["only observed"]
+    remap(made, entity(hr=HR, lms=LMS), modes={"lms": "write"})
+    assert wrote(made, digest=document["digest"]) == [("lms", "create")]
