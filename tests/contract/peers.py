@@ -168,6 +168,10 @@ def some_parent(world: World, vendor: str, resource: str) -> str | None:
     if parent is None or vendor == "hakuna":
         return parent and "1"
     if parent == "businesses":
+        for member in world.sandbox.state(vendor, "memberships"):
+            if member["business_id"] == "123123-1":
+                joined = {"hh_core_accepted_at": "2019-05-07T11:08:37Z"}
+                world.sandbox.mutate(vendor, "memberships", "update", member["id"], joined)
         return "123,123123-1"
     return str(world.sandbox.state(vendor, parent)[0]["id"])
 
