@@ -8,17 +8,21 @@ from dataclasses import dataclass, field, replace
 
 from syncengine.errors import RowInvalid
 from syncengine.flows.capture import nominate
-from syncengine.flows.decisions import Decision, NotPossible
+from syncengine.flows.decisions import Decision, NotPossible, record_of
 from syncengine.flows.engine import Engine
-from syncengine.flows.scenes import load_world
+from syncengine.flows.links import Hand
+from syncengine.flows.scenes import links_by_record, load_untied, load_world
 from syncengine.mapping import Context, Rule, Unresolved
 from syncengine.model.case import Case, CaseKind
 from syncengine.model.change import Change
 from syncengine.model.link import Base, Link, LinkState, Ruling
 from syncengine.model.operation import Action, OperationState
+from syncengine.model.record import Record
 from syncengine.model.values import is_empty
+from syncengine.planning.identity import AT_VENDOR, answers_of
 from syncengine.planning.plan import TAKES_PLACE
 from syncengine.planning.questions import STAGED
+from syncengine.ports import Transaction
 
 REVISED = {(CaseKind.STAGED, "reject"): "approve", (CaseKind.REJECTED, "drop"): "retry"}
 """Kind and answer of a closed case -> the answer that may still be given instead."""
@@ -33,7 +37,7 @@ def answer(
         if not found:
             raise NotPossible(f"there is no case {case_id}: see `syncengine cases list`")
         case = found[0]
-        possible = answers_now(case)
+        possible = answers_now(engine, tx, case)
         if given not in possible and case.closed_at is not None:
             raise NotPossible(f"the case is closed already: {case.answer}")
         if given not in possible:
@@ -49,9 +53,19 @@ def answer(
     return done
 
 
-def answers_now(case: Case) -> dict[str, str]:
-    """The answers that a case takes: all of them while it is open, and the opposite one where what an answer keeps
-    back can still be sent."""
+def answers_now(engine: Engine, tx: Transaction, case: Case) -> dict[str, str]:
+    """The answers that a case takes now: while it is open all of them, and those about whose a row is as records and
+    links are by now; afterwards the opposite one, where what an answer keeps back can still be sent."""
+    if case.kind is CaseKind.IDENTITY and case.closed_at is None and case.link_id is not None:
+        link = tx.links([case.link_id]).get(case.link_id)
+        if link is not None and link.record_id is None and link.entity in engine.project.entities:
+            live = tx.records(case.evidence.get("records", ()))
+            records = [i for i, record in live.items() if not record.deleted]
+            entity = engine.project.entities[link.entity]
+            world = load_untied(engine, tx, entity, [link]).world
+            makes = record_of(engine, link, world).record is not None
+            return answers_of(link, records, links_by_record(tx, records), makes)
+        return {"ignore": "the row is told already; close the question"}
     if case.closed_at is None:
         return case.answers
     other = REVISED.get((case.kind, case.answer or ""))
@@ -93,18 +107,29 @@ class _Answer(Decision):
     # kinds
 
     def identity(self) -> str:
-        if self.case.link_id is None or self.given == "ignore":
-            if self.case.link_id is not None:
-                self.save(replace(self.asked(), state=LinkState.UNLINKED, dirty=0))
+        verb, _, record_id = self.given.partition(" ")
+        if verb == "ignore":
+            for link in self.tx.links([self.case.link_id or ""], lock=True).values():
+                if link.record_id is None:
+                    self.save(replace(link, state=LinkState.UNLINKED, dirty=0))
             return "it stays as it is"
         link = self.asked()
-        if link.record_id is not None:
-            raise NotPossible("the row is linked already")
-        if self.given == "new":
+        if verb == "new":
             return f"record {self.own_record(link, self.policy)} was made"
-        record = self.record(self.given.removeprefix("link "))
+        record = self.record(record_id)
+        if verb == "replace":
+            self._leave_alone(record, link)
         self.tie(link, record, self.policy)
         return f"linked with record {record.id}"
+
+    def _leave_alone(self, record: Record, link: Link) -> None:
+        """The row that a record has where another one takes its place stays at the vendor, nobody's."""
+        hand = Hand(self.engine, self.tx, self.author, self.reason)
+        for other in self.tx.links_of([record.id]):
+            here = (other.connection, other.resource) == (link.connection, link.resource)
+            if here and other.state in AT_VENDOR:
+                alone = hand.untie(hand.link(other.id), self.policy)
+                hand.save(replace(alone, state=LinkState.UNLINKED, dirty=0))
 
     def conflict(self) -> str:
         link = self.asked()

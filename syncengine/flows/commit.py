@@ -9,6 +9,7 @@ from syncengine.flows.births import bear, new_record, spread
 from syncengine.flows.capture import wake_sorted
 from syncengine.flows.engine import Engine, new_id, new_key
 from syncengine.flows.rows import keep_row_keys
+from syncengine.flows.scenes import links_by_record
 from syncengine.flows.staging import group_of, review, stage
 from syncengine.mapping import Entity, System
 from syncengine.model.case import Case, CaseKind
@@ -118,7 +119,8 @@ class Commit:
             else:
                 calm = replace(good[link_id].link, state=LinkState.SEEN, dirty=0)
                 holders = [o for of in tx.bearers([key]).values() for o in of]
-                good[link_id] = Correlation(calm, ask=ask(entity, calm, key.parts, holders, ()))
+                case = ask(entity, calm, key.parts, holders, (), links_by_record(tx, holders), True)
+                good[link_id] = Correlation(calm, ask=case)
         return {link_id: record.id for link_id, record in born.items()}
 
     def _after_tying(

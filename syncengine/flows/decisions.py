@@ -9,16 +9,17 @@ from syncengine.errors import SetAside
 from syncengine.flows.births import bear, new_record, spread
 from syncengine.flows.engine import Engine, new_id, utc_text
 from syncengine.flows.scenes import load_untied, load_world
+from syncengine.flows.staging import review
 from syncengine.mapping import Context
 from syncengine.model.case import CaseKind
 from syncengine.model.change import Change
 from syncengine.model.event import Event
 from syncengine.model.key import KeyKind
-from syncengine.model.link import LIVE, Base, Link, LinkState
+from syncengine.model.link import Base, Link, LinkState
 from syncengine.model.operation import OperationState
 from syncengine.model.record import Record, World
 from syncengine.model.values import Json
-from syncengine.planning.identity import inherited, make_record
+from syncengine.planning.identity import AT_VENDOR, Correlation, inherited, make_record
 from syncengine.ports import Transaction
 
 
@@ -107,7 +108,7 @@ class Decision:
         """Write a link as tied, and wake who waited for that."""
         place = f"{link.connection}/{link.resource}/{link.external_id}"
         self.tx.drop_keys(KeyKind.ROW, [link.id])
-        tied = replace(link, record_id=record_id, state=LinkState.LINKED, wait=None)
+        tied = replace(link, record_id=record_id, state=LinkState.LINKED, wait=None, ruling=None)
         self.save(replace(tied, dirty=link.dirty + 1))
         self.tx.dirty_waiting({f"ref:{place}", f"rec:{record_id}@{link.connection}"})
 
@@ -118,8 +119,7 @@ class Decision:
         entity = engine.project.entities[link.entity]
         system = entity.systems[link.connection]
         world = load_untied(engine, tx, entity, [link]).world
-        context = Context(link.connection, world, row=link.row or {}, seen=utc_text(link.read_at))
-        made = make_record(entity, system, link, context)
+        made = record_of(engine, link, world)
         if made.record is None:
             lacking = "" if made.link.wait is None else f": {made.link.wait.what} is lacking"
             raise NotPossible(f"no record can be made of this row yet{lacking}")
@@ -142,13 +142,21 @@ class Decision:
         """Whatever was asked about a link as it stood is asked no more."""
         subjects = {f"{kind}:{link.id}" for kind in CaseKind}
         self.tx.dissolve_cases(subjects, self.engine.clock.now())
+        review(self.engine, self.tx, [link])
 
     def _give_way(self, rival: Link) -> None:
-        if rival.state in LIVE:
+        if rival.state in AT_VENDOR:
             raise NotPossible(
                 f"that record is linked in {rival.connection} already: split that link first"
             )
         self.calm(rival)
-        if rival.state in (LinkState.CREATING, LinkState.WAITING):
+        if rival.state in (LinkState.CREATING, LinkState.WAITING, LinkState.MISSING):
             self.close_questions(rival)
             self.tx.remove_links([rival.id])
+
+
+def record_of(engine: Engine, link: Link, world: World) -> Correlation:
+    """What a record made of an untied row would be; none where the row lacks something, or does not fit."""
+    entity = engine.project.entities[link.entity]
+    context = Context(link.connection, world, row=link.row or {}, seen=utc_text(link.read_at))
+    return make_record(entity, entity.systems[link.connection], link, context)

@@ -17,7 +17,7 @@ PLANNED = (LinkState.CREATING, LinkState.WAITING)
 
 
 @dataclass(slots=True)
-class _Hand(Decision):
+class Hand(Decision):
     """The moves of which split, point and join are made."""
 
     def row(self, link_id: str) -> Link:
@@ -36,7 +36,8 @@ class _Hand(Decision):
             self.forget_faces(link, record)
             if not record.deleted:
                 self.note(record, policy, "", None, f"no longer linked in {link.connection}")
-        return replace(link, record_id=None, state=LinkState.SEEN, base=Base(), wait=None)
+        alone = replace(link, record_id=None, state=LinkState.SEEN, base=Base())
+        return replace(alone, wait=None, ruling=None)
 
     def replan(self, record_id: str, link: Link) -> None:
         """The record lacks a row in the place that a link has left: what may be made there is planned."""
@@ -77,7 +78,7 @@ def split(engine: Engine, link_id: str, own: bool, author: str, reason: str = ""
     """Take a row from its record: it stays alone, or (``own``) becomes a record of its own. Returns what was done.
     Raises NotPossible."""
     with engine.ledger.write() as tx:
-        hand = _Hand(engine, tx, author, reason)
+        hand = Hand(engine, tx, author, reason)
         link = hand.row(link_id)
         if link.record_id is None:
             raise NotPossible("the row belongs to no record")
@@ -97,7 +98,7 @@ def split(engine: Engine, link_id: str, own: bool, author: str, reason: str = ""
 def point(engine: Engine, link_id: str, record_id: str, author: str, reason: str = "") -> str:
     """Make a row the row of this record, whomever it belonged to. Returns what was done. Raises NotPossible."""
     with engine.ledger.write() as tx:
-        hand = _Hand(engine, tx, author, reason)
+        hand = Hand(engine, tx, author, reason)
         link, record = hand.row(link_id), hand.record(record_id)
         if link.record_id == record.id:
             raise NotPossible("the row belongs to that record already")
@@ -115,7 +116,7 @@ def join(engine: Engine, kept_id: str, gone_id: str, author: str, reason: str = 
     """Make two records one: the first takes over the rows of the second, what it has no value for, and what refers to
     it; other values of the second stay in the history. Returns what was done. Raises NotPossible."""
     with engine.ledger.write() as tx:
-        hand = _Hand(engine, tx, author, reason)
+        hand = Hand(engine, tx, author, reason)
         kept, gone = hand.record(kept_id), hand.record(gone_id)
         if kept.id == gone.id or kept.entity != gone.entity:
             raise NotPossible("two different records of one entity can be joined")
@@ -130,7 +131,7 @@ def join(engine: Engine, kept_id: str, gone_id: str, author: str, reason: str = 
     return f"record {gone.id[-8:]} went into {kept.id[-8:]}"
 
 
-def _take_rows(hand: _Hand, kept: Record, gone: Record) -> None:
+def _take_rows(hand: Hand, kept: Record, gone: Record) -> None:
     places = {(k.connection, k.resource): k for k in hand.tx.links_of([kept.id])}
     for link in hand.tx.links_of([gone.id]):
         rival = places.get((link.connection, link.resource))
@@ -145,7 +146,7 @@ def _take_rows(hand: _Hand, kept: Record, gone: Record) -> None:
             hand.tx.remove_links([held.id])
 
 
-def _take_values(hand: _Hand, kept: Record, gone: Record) -> None:
+def _take_values(hand: Hand, kept: Record, gone: Record) -> None:
     """Gaps are filled; a value that another one stands in the way of can be brought back from the history."""
     fields = hand.engine.project.entities[kept.entity].fields
     theirs = {n: v for n, v in gone.values.items() if n in fields and not is_empty(v)}

@@ -299,9 +299,10 @@ def case(engine: Engine, case_id: str) -> Document:
         links = tx.links(near)
         ids = {*evidence.get("records", ()), found.record_id, *_ref_values(engine, found)}
         called = names(engine, tx, [*ids, *(link.record_id for link in links.values())])
+        possible = answers_now(engine, tx, found)
     document = _case(called, links, found)
     document["answers"] = {
-        answer: _readable(called, answer, does) for answer, does in answers_now(found).items()
+        given: _readable(called, given, does) for given, does in possible.items()
     }
     document["sides"] = _sides(called, links, found)
     document["writes"] = [
@@ -324,8 +325,8 @@ def _ref_values(engine: Engine, case: Case) -> set[str]:
 
 
 def _readable(called: Names, answer: str, does: str) -> str:
-    record = answer.removeprefix("link ")
-    return does if record == answer else f"this row belongs to {called.of(record)}"
+    record = answer.partition(" ")[2]
+    return does.replace(record, called.of(record)) if record else does
 
 
 def _sides(called: Names, links: Mapping[str, Link], case: Case) -> list[Document]:

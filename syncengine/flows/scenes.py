@@ -174,9 +174,7 @@ def load_untied(
             asked.append(Key(KeyKind.ROW, f"{connection}/{resource}/{scope}", parts, link_id))
     bearers = tx.bearers(asked) if asked else {}
     owners = {r for (kind, _, _), found in bearers.items() if kind != KeyKind.ROW for r in found}
-    held: dict[str, list[Link]] = {}
-    for link in tx.links_of(owners) if owners else ():
-        held.setdefault(link.record_id or "", []).append(link)
+    held = links_by_record(tx, owners)
     operations = tx.unsettled([k.id for of in held.values() for k in of]) if held else {}
     made = tx.creates(connection, resource, [k.external_id for k in links if k.external_id])
     unsure = _unsure(tx, entity, connection, resource)
@@ -186,6 +184,14 @@ def load_untied(
         ours = perhaps[0] if perhaps else made.get(link.external_id or "")
         hits[link.id] = _hits(link, keys[link.id], bearers, held, operations, ours)
     return Strangers({k.id: k for k in links}, keys, hits, world)
+
+
+def links_by_record(tx: Transaction, record_ids: Collection[str]) -> dict[str, list[Link]]:
+    """Record id -> its links."""
+    held: dict[str, list[Link]] = {}
+    for link in tx.links_of(record_ids) if record_ids else ():
+        held.setdefault(link.record_id or "", []).append(link)
+    return held
 
 
 def _unsure(

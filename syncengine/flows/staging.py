@@ -95,8 +95,13 @@ def _pass_on(tx: Transaction, rulings: Mapping[str, Ruling]) -> None:
 
 def review(engine: Engine, tx: Transaction, links: Iterable[Link]) -> None:
     """These links, as they were, are held no more: their cases go on without them."""
-    for group in sorted({g for g in map(group_of, links) if g is not None}):
-        _judge(engine, tx, group, {}, ())
+    held: dict[Group, list[str]] = {}
+    for link in links:
+        group = group_of(link)
+        if group is not None:
+            held.setdefault(group, []).append(link.id)
+    for group in sorted(held):
+        _judge(engine, tx, group, {}, held[group])
 
 
 def _wanted(plan: Plan) -> tuple[Group, Ruling] | None:

@@ -17,6 +17,8 @@ from syncengine.planning.questions import shown
 from syncengine.planning.sight import sent_raw
 
 Parts = tuple[Json, ...]
+AT_VENDOR = (LinkState.LINKED, LinkState.LEFT)
+"""States in which a record has a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +150,11 @@ def correlate(
         found = tuple(dict.fromkeys(hits.records.get(scope, ())))
         sharers = tuple(hits.rows.get(scope, ()))
         if len(found) > 1 or (sharers and (found or system.creates_in)):
-            return Correlation(calm, ask=ask(entity, link, parts, found, sharers))
+            makes = _makes(entity, system, calm, context)
+            case = ask(entity, link, parts, found, sharers, hits.links, makes)
+            return Correlation(calm, ask=case)
         if found:
-            return _tie(entity, system, calm, found[0], parts, hits)
+            return _tie(entity, system, calm, found[0], parts, hits, context)
     if keys.wait is not None:
         return Correlation(replace(calm, wait=keys.wait))
     if system.creates_in:
@@ -161,8 +165,9 @@ def correlate(
 
 
 def _tie(
-    entity: Entity, system: System, link: Link, record_id: str, parts: Parts, hits: Hits
-) -> Correlation:
+    entity: Entity, system: System, link: Link, record_id: str, parts: Parts, hits: Hits,
+    context: Context,
+) -> Correlation:  # fmt: skip
     here = (system.connection, system.resource.name)
     rivals = [k for k in hits.links.get(record_id, ()) if (k.connection, k.resource) == here]
     absorbed, cancelled = [], []
@@ -181,7 +186,9 @@ def _tie(
             what = f"a row of {system.connection} that is gone to be let go"
             return Correlation(replace(link, wait=Wait(place_free(rival), what)))
         elif rival.state in LIVE or rival.state is LinkState.UNLINKED:
-            return Correlation(link, ask=ask(entity, link, parts, (record_id,), (rival.id,)))
+            makes = _makes(entity, system, link, context)
+            case = ask(entity, link, parts, (record_id,), (rival.id,), hits.links, makes)
+            return Correlation(link, ask=case)
     base = Base() if hits.made is None else inherited(system, hits.made)
     tied = replace(
         link, record_id=record_id, state=LinkState.LINKED, base=base, dirty=1, version=link.version
@@ -271,13 +278,39 @@ def identity_subject(link: Link) -> str:
     return f"identity:{link.id}"
 
 
+def _makes(entity: Entity, system: System, link: Link, context: Context) -> bool:
+    """Whether a record can be made of a row as it is."""
+    return make_record(entity, system, link, context).record is not None
+
+
+def answers_of(
+    link: Link, records: Sequence[str], links: Mapping[str, Sequence[Link]], makes: bool
+) -> dict[str, str]:
+    """To whom a row may be said to belong: to a record that has no row there, or in the place of the row that it
+    has. ``links``: record id -> its links. ``makes``: a record of its own can be made of the row."""
+    answers, here = {}, (link.connection, link.resource)
+    for record_id in records:
+        rows = [
+            k.external_id for k in links.get(record_id, ())
+            if k.state in AT_VENDOR and (k.connection, k.resource) == here
+        ]  # fmt: skip
+        if rows:
+            answers[f"replace {record_id}"] = (
+                f"this row belongs to {record_id}; {link.connection} {rows[0]}, linked until now, is left alone"
+            )
+        else:
+            answers[f"link {record_id}"] = f"this row belongs to {record_id}"
+    if makes:
+        answers["new"] = "it is someone new: make a record of its own"
+    return {**answers, "ignore": "leave the row alone"}
+
+
 def ask(
-    entity: Entity, link: Link, parts: Parts, records: Sequence[str], rows: Sequence[str]
-) -> Case:
-    """The question to whom a row belongs. ``parts``: the identity that it shares with ``records`` and ``rows``."""
-    answers = {f"link {i}": f"this row belongs to record {i}" for i in records}
-    answers["new"] = "it is someone new: make a record of its own"
-    answers["ignore"] = "leave the row alone"
+    entity: Entity, link: Link, parts: Parts, records: Sequence[str], rows: Sequence[str],
+    links: Mapping[str, Sequence[Link]], makes: bool,
+) -> Case:  # fmt: skip
+    """The question to whom a row belongs. ``parts``: the identity that it shares with ``records`` and ``rows``; the
+    rest is as in ``answers_of``."""
     return Case(
         id="",
         kind=CaseKind.IDENTITY,
@@ -290,7 +323,7 @@ def ask(
             "records": list(records),
             "rows": list(rows),
         },
-        answers=answers,
+        answers=answers_of(link, records, links, makes),
         entity=entity.name,
         link_id=link.id,
     )
