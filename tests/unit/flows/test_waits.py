@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from syncengine.flows.reconcile import reconcile
-from tests.support.people import duo
+from tests.support.bench import Bench
+from tests.support.people import COLUMNS, FIELDS, HR, LMS, duo
 
 COMMIT = 2
 """The write transaction of a reconcile in which plans are committed (1: claiming)."""
@@ -33,3 +34,52 @@ def test_what_waits_comes_to_rest() -> None:
     (stub,) = made.links("lms")
     assert stub.wait is not None
     assert not stub.dirty
+
+
+def bosses(lms_columns: tuple[str, ...] = (*COLUMNS, "boss")) -> Bench:
+    """People who refer to each other, in both systems by that system's own ids."""
+    named = ("job: job", "job: job, boss: boss")
+    return duo(
+        hr={"columns": (*COLUMNS, "boss")},
+        lms={"columns": lms_columns},
+        hr_system=HR.replace(*named),
+        lms_system=LMS.replace(*named),
+        fields=FIELDS + "  boss: {type: ref, to: person, clear: true}\n",
+    )
+
+
+def test_two_people_who_manage_each_other_settle() -> None:
+    """A circle of refs comes to rest: both rows name each other, nothing waits, and a second pass writes nothing."""
+    made = bosses()
+    hr, lms = made.vendors["hr"], made.vendors["lms"]
+    anna = hr.add(email="anna@x.de", name="Anna", job="dev")
+    ben = hr.add(email="ben@x.de", name="Ben", job="dev", boss=anna)
+    hr.edit(anna, boss=ben)
+    made.sync()
+    rows = {row["name"]: row for row in lms.rows().values()}
+    assert rows["Anna"]["boss"] == rows["Ben"]["id"]
+    assert rows["Ben"]["boss"] == rows["Anna"]["id"]
+    assert not made.cases()
+    assert not [k for k in made.links() if k.wait]
+    before = made.written()
+    assert made.sync()["converged"]
+    assert made.written() == before
+
+
+def test_a_circle_that_turns_settles_too() -> None:
+    """Who manages whom may be changed in either system, and one may come to manage herself."""
+    made = bosses()
+    hr, lms = made.vendors["hr"], made.vendors["lms"]
+    anna = hr.add(email="anna@x.de", name="Anna", job="dev")
+    ben = hr.add(email="ben@x.de", name="Ben", job="dev", boss=anna)
+    hr.edit(anna, boss=ben)
+    made.sync()
+    rows = {row["name"]: key for key, row in lms.rows().items()}
+    lms.edit(rows["Anna"], boss=rows["Anna"])
+    hr.edit(ben, boss=None)
+    made.sync()
+    assert hr.row(anna)["boss"] == anna
+    assert lms.row(rows["Ben"])["boss"] is None
+    before = made.written()
+    assert made.sync()["converged"]
+    assert made.written() == before
