@@ -258,8 +258,8 @@ class Transaction(Protocol):
     def records(self, ids: Collection[str], lock: bool = False) -> dict[str, Record]:
         """By id, deleted ones too."""
 
-    def records_of(self, entity: str) -> list[Record]:
-        """All live records of an entity."""
+    def records_of(self, entity: str, deleted: bool = False) -> list[Record]:
+        """All live records of an entity, or all that were deleted."""
 
     def record_ids(self) -> dict[str, list[str]]:
         """Entity -> ids of all its records, deleted ones too, in order."""

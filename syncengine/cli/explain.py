@@ -39,15 +39,17 @@ def explain(
     with ui.engine() as opened:
         ui.known("ENTITY", entity, list(opened.project.entities))
         ui.known("FIELD", field, list(opened.project.entities[entity].fields))
-        document = find_out(opened, find_one(opened, key, entity), field)
+        document = find_out(opened, find_one(opened, key, entity, gone=True), field)
     if as_json:
         ui.emit(document)
         return
     head = f"{document['entity']} {document['name']}"
     ui.screen().print(ui.cell(f"{head} ({ui.short(document['record'])})", "bold"))
+    _show_past(document)
     if field is None:
         _show_fields(document["fields"])
         _show_links(document["links"])
+        _show_record(document["changes"])
         return
     (told,) = document["fields"]
     owner = f"It belongs to {told['owner']}." if told["owner"] != "anyone" else ""
@@ -104,6 +106,22 @@ def _whose(change: dict[str, Any]) -> str:
     return {"record": "our record"}.get(by, f"record {ui.short(by)}" if len(by) == 36 else by)
 
 
+def _show_past(document: dict[str, Any]) -> None:
+    """That the record was deleted, and who bore its identity before it."""
+    kind = document["entity"]
+    if document["deleted"] is not None:
+        ui.screen().print(ui.cell(f"It was deleted on {_left(document['deleted'])}."))
+    for past in document["earlier"]:
+        command = f"syncengine explain {kind} {ui.short(past['record'])}"
+        text = f"An earlier {kind} with the same identity left on {_left(past)}: `{command}`."
+        ui.screen().print(ui.cell(text), soft_wrap=True)
+
+
+def _left(past: dict[str, Any]) -> str:
+    why = ", ".join(w for w in (past["author"], past["policy"], past["reason"]) if w)
+    return f"{ui.clock(past['at'])[:10]} ({why})"
+
+
 def _show_fields(fields: list[dict[str, Any]]) -> None:
     rows = ui.table("field", "value", "from", "why", "rule", "seen")
     for item in fields:
@@ -130,6 +148,17 @@ def _show_links(links: list[dict[str, Any]]) -> None:
         )
     ui.screen().print()
     ui.screen().print(rows)
+
+
+def _show_record(changes: list[dict[str, Any]]) -> None:
+    """What happened to the record as a whole, in order."""
+    ui.screen().print("\nWhat happened to the record:")
+    for change in changes:
+        by = f"{change['author']}: " if change["author"] else ""
+        of = f" ({change['from']})" if change["from"] else ""
+        why = ", ".join(w for w in (change["policy"], change["rule"], change["reason"]) if w)
+        line = f"  {ui.clock(change['at'])}  {by}{_what(change)}{of}; {why}"
+        ui.screen().print(ui.cell(line), soft_wrap=True)
 
 
 def _show_story(field: dict[str, Any]) -> None:

@@ -86,9 +86,9 @@ def sync(
     ui.leave(code)
 
 
-def find_one(opened: Engine, text: str, entity: str | None) -> str:
-    """The id of the one record that ``text`` means; anything else is bad usage."""
-    found = look.find_records(opened, text, entity)
+def find_one(opened: Engine, text: str, entity: str | None, gone: bool = False) -> str:
+    """The id of the one record that ``text`` means, as ``look.find_records`` says; anything else is bad usage."""
+    found = look.find_records(opened, text, entity, gone)
     if len(found) == 1:
         return found[0][1]
     if not found:

@@ -12,7 +12,7 @@ from syncengine.model.change import Change
 from syncengine.model.key import Key, KeyKind
 from syncengine.model.link import Link, LinkState
 from syncengine.model.record import Record, World
-from syncengine.planning.identity import record_keys, row_keys_of, uses
+from syncengine.planning.identity import former_keys, record_keys, row_keys_of, uses
 from syncengine.ports import Transaction
 
 
@@ -110,6 +110,7 @@ def _identify(
 ) -> None:
     lost = tx.take_keys([key for record in records for key in record_keys(entity, record, world)])
     tx.take_keys([replace(key, kind=KeyKind.SHARED) for key in lost])
+    tx.take_keys([key for r in records if r.deleted for key in former_keys(entity, r, world)])
     tx.take_keys([key for record in records for key in uses(entity, record)])
     tx.raise_cases([_shared(engine, entity, key) for key in lost])
     _wake_rows(tx, entity, records, world)

@@ -17,6 +17,7 @@ from syncengine.model.operation import Operation
 from syncengine.model.record import Record, World
 from syncengine.model.ref import Ref
 from syncengine.model.values import ABSENT, Json, is_empty
+from syncengine.planning.identity import former_keys
 from syncengine.ports import Transaction
 
 Document = dict[str, Any]
@@ -24,8 +25,8 @@ Document = dict[str, Any]
 
 def explain(engine: Engine, record_id: str, field: str | None = None) -> Document:
     """The document of ``explain --json``: each field (or the one) with its value, the change that made it so, all its
-    changes, our writes of it, and how it stands in each system. Sensitive values are dotted. Raises KeyError for an
-    unknown record."""
+    changes, our writes of it, and how it stands in each system; of the record itself its changes, when it was deleted,
+    and who bore its identity earlier. Sensitive values are dotted. Raises KeyError for an unknown record."""
     with engine.ledger.read() as tx:
         story = _load(engine, tx, record_id)
     asked = [field] if field else list(story.entity.fields)
@@ -34,6 +35,13 @@ def explain(engine: Engine, record_id: str, field: str | None = None) -> Documen
         "record": record_id,
         "name": story.called.of(record_id),
         "generation": story.record.generation,
+        "deleted": story.deleted,
+        "earlier": story.earlier,
+        "changes": [
+            _change(story.called, story.entity, c, story.known)
+            for c in story.history
+            if not c.field
+        ],
         "links": [link_document(story.called, link) for link in story.links],
         "fields": [story.field(name) for name in asked],
     }
@@ -77,9 +85,32 @@ def _load(engine: Engine, tx: Transaction, record_id: str) -> _Story:
     stamps = {change.stamp for change in history} | {*record.stamps.values()}
     events = tx.events(stamps, [link.ref for link in links if link.external_id is not None])
     world = load_world(engine, tx, links, {record.id: record})
-    called = _named(engine, tx, [record_id], history, writes)
     entity = engine.project.entities[record.entity]
-    return _Story(engine, entity, record, world, called, links, history, writes[::-1], events)
+    before = _before(tx, entity, record, world)
+    called = _named(engine, tx, [record_id, *before], history, writes)
+    story = _Story(engine, entity, record, world, called, links, history, writes[::-1], events)
+    story.earlier = [
+        {"record": i, "name": called.of(i), **(_deleted(past) or {})} for i, past in before.items()
+    ]
+    return story
+
+
+def _before(
+    tx: Transaction, entity: Entity, record: Record, world: World
+) -> dict[str, Sequence[Change]]:
+    """Records that bore the identity of this one and were deleted before it was made: id -> history."""
+    borne = tx.bearers(former_keys(entity, record, world))
+    owners = sorted({o for of in borne.values() for o in of if o < record.id})
+    return {owner: tx.history(owner) for owner in owners}
+
+
+def _deleted(history: Sequence[Change]) -> Document | None:
+    """When a record was deleted, and why."""
+    last = next((c for c in reversed(history) if not c.field and c.new == "deleted"), None)
+    if last is None:
+        return None
+    names = ("at", "connection", "policy", "rule", "author", "reason")
+    return {name: getattr(last, name) for name in names}
 
 
 @dataclass(slots=True)
@@ -98,6 +129,12 @@ class _Story:
     known: dict[int, Document] = field(default_factory=dict)
     settled: dict[str, float] = field(default_factory=dict)
     values: Mapping[str, Json] = field(default_factory=dict)
+    earlier: list[Document] = field(default_factory=list)
+
+    @property
+    def deleted(self) -> Document | None:
+        """When and why the record went, if it did."""
+        return _deleted(self.history) if self.record.deleted else None
 
     def __post_init__(self) -> None:
         self.values = self.entity.values(self.record, self.world)

@@ -28,6 +28,8 @@ DOTS = "•••"
 """What is shown of a sensitive value."""
 SHORTEST = 6
 """Characters that the end of an id must have to stand for it."""
+GONE = " (deleted)"
+"""Behind the name of a record that is there no more."""
 UNLINKED = (LinkState.SEEN, LinkState.UNLINKED)
 
 Document = dict[str, Any]
@@ -57,7 +59,7 @@ class Names:
                 parts += [self.of(target, deep=False) for target in as_list(value)]
         glue = ", " if any(f.is_ref and f.required for f in entity.fields.values()) else " "
         name = glue.join(parts[:MOST_PARTS]) or title(entity, record) or record.id[-8:]
-        return f"{name} (deleted)" if record.deleted else name
+        return f"{name}{GONE}" if record.deleted else name
 
     def value(self, entity: Entity | None, field: str, value: Json) -> Json:
         """A value to be shown: refs by name, dots for what is sensitive."""
@@ -105,33 +107,46 @@ def _targets(engine: Engine, record: Record) -> set[str]:
     return {t for f in declared if f.is_ref for t in as_list(record.values.get(f.name))}
 
 
+Hit = tuple[str, str, str]
+"""Entity, id and name of a record."""
+
+
 def find_records(
-    engine: Engine, text: str, entity: str | None = None
-) -> list[tuple[str, str, str]]:
-    """(entity, id, name) of the live records that ``text`` may mean: an id or its end, a whole name, an external id
-    or one of the identity values (an address, a number); if there is none, a part of a name."""
+    engine: Engine, text: str, entity: str | None = None, gone: bool = False
+) -> list[Hit]:
+    """The live records that ``text`` may mean: an id or its end, a whole name, an external id or one of the identity
+    values (an address, a number); if there is none, a part of a name. ``gone``: if no live one is meant exactly, a
+    deleted one may be."""
     asked = [e for e in engine.project.entities.values() if entity in (None, e.name)]
     wanted = text.strip().casefold()
     with engine.ledger.read() as tx:
-        records = [record for e in asked for record in tx.records_of(e.name)]
-        called = names(engine, tx, [record.id for record in records])
+        groups = [[r for e in asked for r in tx.records_of(e.name)]]
+        if gone:
+            groups.append([r for e in asked for r in tx.records_of(e.name, deleted=True)])
+        called = names(engine, tx, [record.id for group in groups for record in group])
         external = {
             link.record_id
             for e in asked
             for link in tx.select_links(entity=e.name, states=[LinkState.LINKED, LinkState.LEFT])
             if (link.external_id or "").casefold() == wanted
         }
-    found = [(r.entity, r.id, called.of(r.id)) for r in records]
-    exact = [
-        hit
-        for hit, record in zip(found, records, strict=True)
-        if record.id in external
+    exact, parts = list[list[Hit]](), list[list[Hit]]()
+    for group in groups:
+        hits = [(r, (r.entity, r.id, called.of(r.id))) for r in group]
+        exact.append([h for r, h in hits if _is_meant(called, r, wanted, r.id in external)])
+        parts.append([h for _, h in hits if wanted and wanted in h[2].casefold()])
+    return next((found for found in (*exact, *parts) if found), [])
+
+
+def _is_meant(called: Names, record: Record, wanted: str, external: bool) -> bool:
+    entity = called.engine.project.entities[record.entity]
+    return (
+        external
         or record.id == wanted
         or (len(wanted) >= SHORTEST and record.id.endswith(wanted))
-        or hit[2].casefold() == wanted
-        or wanted in _identity_texts(engine.project.entities[record.entity], record)
-    ]
-    return exact or [hit for hit in found if wanted and wanted in hit[2].casefold()]
+        or called.of(record.id).removesuffix(GONE).casefold() == wanted
+        or wanted in _identity_texts(entity, record)
+    )
 
 
 def _identity_texts(entity: Entity, record: Record) -> set[str]:

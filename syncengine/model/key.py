@@ -10,11 +10,13 @@ from syncengine.model.values import Json
 
 class KeyKind(StrEnum):
     """``record``: identity of a live record, unique. ``shared``: an identity that a record bears although another
-    one holds it. ``row``: identity that an observed row shows (owner: a link). ``derived``: a derivation's
-    (rule, inputs), unique, kept as a tombstone. ``uses``: owner refers to the record named in the parts."""
+    one holds it. ``former``: one that a deleted record bore. ``row``: identity that an observed row shows (owner: a
+    link). ``derived``: a derivation's (rule, inputs), unique, kept as a tombstone. ``uses``: owner refers to the
+    record named in the parts."""
 
     RECORD = "record"
     SHARED = "shared"
+    FORMER = "former"
     ROW = "row"
     DERIVED = "derived"
     USES = "uses"

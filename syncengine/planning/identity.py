@@ -87,6 +87,12 @@ def record_keys(entity: Entity, record: Record, world: World) -> list[Key]:
     return keys
 
 
+def former_keys(entity: Entity, record: Record, world: World) -> list[Key]:
+    """The identity of a record as that of one who was here before; not unique."""
+    keys = record_keys(entity, replace(record, deleted=False), world)
+    return [replace(key, kind=KeyKind.FORMER) for key in keys]
+
+
 def row_keys_of(entity: Entity, keys: Iterable[Key]) -> list[Key]:
     """The row keys, in every system, that rows of these records' keys would show."""
     return [

@@ -269,6 +269,7 @@ def test_explanations(terminal: Terminal) -> None:
     terminal(f"links join person {jose[-8:]} {split.split()[2]} --reason 'one after all'")
     terminal("sync", code=4)
     terminal("events --connection weekly10 --limit 3")
+    rehire(terminal)
     kept("explanations", terminal)
 
 
@@ -314,6 +315,26 @@ def test_team(terminal: Terminal) -> None:
     terminal.doubt("weekly10")
     terminal(f"cases show {terminal.case('unknown')}")
     kept("team", terminal)
+
+
+def rehire(terminal: Terminal) -> None:
+    """Somebody is deleted by a person's word, and hired again; both are explained."""
+    terminal.say(
+        "Ursula's user is deleted in weekly10; she has left, and is deleted in HeavenHR, too."
+    )
+    rows = terminal.sandbox.state("heavenhr", "employees")
+    ursula = next(row for row in rows if row["employeeNumber"] == "1003")
+    terminal.mutate("weekly10", "users", "delete", "1003")
+    terminal.mutate("heavenhr", "employees", "delete", ursula["id"])
+    terminal("sync", code=4, quiet=True)
+    terminal(f"cases answer {terminal.case('missing')} delete --reason 'she left'")
+    terminal("sync", code=4, quiet=True)
+    terminal("explain person 1003")
+    terminal.say("She is hired again.")
+    new = {k: v for k, v in ursula.items() if k != "id"}
+    terminal.mutate("heavenhr", "employees", "create", None, **new)
+    terminal("sync", code=4, quiet=True)
+    terminal("explain person 1003")
 
 
 def test_mistakes(terminal: Terminal) -> None:

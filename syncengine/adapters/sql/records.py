@@ -32,8 +32,8 @@ class Records(Session):
     def records(self, ids: Collection[str], lock: bool = False) -> dict[str, Record]:
         return {record.id: record for record in self._found(RECORDS, id=ids, lock=lock)}
 
-    def records_of(self, entity: str) -> list[Record]:
-        return self._found(RECORDS, t.is_live, entity=entity)
+    def records_of(self, entity: str, deleted: bool = False) -> list[Record]:
+        return self._found(RECORDS, ~t.is_live if deleted else t.is_live, entity=entity)
 
     def record_ids(self) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}

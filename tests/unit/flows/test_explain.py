@@ -8,6 +8,7 @@ import pytest
 
 from syncengine.flows.capture import notice
 from syncengine.flows.explain import explain, select_history
+from syncengine.flows.look import find_records
 from tests.support.bench import Bench
 from tests.support.people import FIELDS, HR, anna, duo
 
@@ -124,3 +125,58 @@ def test_lost_values_of_all_records_are_listed_the_newest_first() -> None:
     ]
     assert [item["change"] for item in select_history(made.engine, True, 1)] == [found[0]["change"]]
     assert len(select_history(made.engine, False, 100)) > len(found)
+
+
+# who was here before
+
+
+def rehired() -> tuple[Bench, str, str]:
+    """Anna left for good and was hired again; her former record and her new one."""
+    made = duo(hr_system=HR.replace("flow: both", "flow: both, on_missing: delete"))
+    mine, _ = anna(made)
+    old = made.record().id
+    made.vendors["hr"].remove(mine)
+    made.sync()
+    made.clock.sleep(86_400)
+    made.vendors["hr"].add(email="anna@x.de", name="Anna", job="lead")
+    made.sync()
+    return made, old, made.record().id
+
+
+def test_who_is_hired_again_is_shown_beside_who_left() -> None:
+    """The new record says that an earlier one of the same identity left, when and why."""
+    made, old, new = rehired()
+    assert old != new
+    document = explain(made.engine, new)
+    (past,) = document["earlier"]
+    (gone,) = [c for c in made.history(old) if c.new == "deleted"]
+    assert (past["record"], past["at"], past["policy"]) == (old, gone.at, "on_missing: delete")
+    assert document["deleted"] is None
+    assert [c["new"] for c in document["changes"]] == ["made"]
+
+
+def test_who_left_can_be_looked_at() -> None:
+    """A deleted record is found by its id, and by its key where no live one bears it, and tells when it went."""
+    made, old, new = rehired()
+    document = explain(made.engine, old)
+    assert document["deleted"]["policy"] == "on_missing: delete"
+    assert document["earlier"] == []
+
+    def found(text: str) -> list[str]:
+        return [i for _, i, _ in find_records(made.engine, text, "person", gone=True)]
+
+    assert found(old) == found(old[-8:]) == [old]
+    assert found("anna@x.de") == found("Anna") == [new]
+    made.vendors["hr"].remove(sorted(made.vendors["hr"].rows())[-1])
+    made.sync()
+    assert found("anna@x.de") == found("anna") == [old, new]
+    assert find_records(made.engine, "anna@x.de", "person") == []
+
+
+def test_nobody_was_here_before_whose_identity_is_another() -> None:
+    """Only the same identity makes an earlier record."""
+    made, _, _ = rehired()
+    made.vendors["hr"].add(email="ben@x.de", name="Anna", job="dev")
+    made.sync()
+    (ben,) = [r.id for r in made.records() if r.values["email"] == "ben@x.de"]
+    assert explain(made.engine, ben)["earlier"] == []
