@@ -36,6 +36,7 @@ def bear(
     tx.take_keys([key for record in made for key in uses(entity, record)])
     tx.derive_due([record.id for record in made])
     _wake_rows(tx, entity, made, world)
+    _let_go(tx, entity, made, world)
     return lost
 
 
@@ -57,6 +58,30 @@ def _made(
         rule=rule, policy=policy, stamp=max(record.stamps.values(), default=0),
         at=engine.clock.now(),
     )  # fmt: skip
+
+
+def _let_go(tx: Transaction, entity: Entity, made: Sequence[Record], world: World) -> None:
+    """Rows that deleted records of the same identity have left are told anew whose they are, with their faces; where
+    a row is made for a new record, it is taken over in its making."""
+    borne = tx.bearers([key for record in made for key in former_keys(entity, record, world)])
+    owners = {owner for of in borne.values() for owner in of}
+    kept = [
+        link.id
+        for link in (tx.links_of(owners) if owners else ())
+        if link.state is LinkState.LEFT
+        and link.connection in entity.systems
+        and not entity.systems[link.connection].creates_out
+    ]
+    if kept:
+        tx.save_links(
+            [
+                replace(
+                    link, record_id=None, state=LinkState.SEEN, wait=None, ruling=None,
+                    dirty=link.dirty + 1, version=link.version + 1,
+                )
+                for link in tx.links(kept, lock=True).values()
+            ]
+        )  # fmt: skip
 
 
 def _wake_rows(tx: Transaction, entity: Entity, records: Sequence[Record], world: World) -> None:

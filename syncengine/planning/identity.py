@@ -195,7 +195,7 @@ def _tie(
             makes = _makes(entity, system, link, context)
             case = ask(entity, link, parts, (record_id,), (rival.id,), hits.links, makes)
             return Correlation(link, ask=case)
-    base = Base() if hits.made is None else inherited(system, hits.made)
+    base = link.base if hits.made is None else inherited(system, hits.made)
     tied = replace(
         link, record_id=record_id, state=LinkState.LINKED, base=base, dirty=1, version=link.version
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from syncengine.model.link import LinkState
-from tests.support.people import HR, MAPPED, anna, duo
+from tests.support.people import HR, LMS, MAPPED, anna, duo
 
 FIELDS = """
   email: {type: email}
@@ -233,3 +233,29 @@ def test_a_row_that_a_person_keeps_is_not_deleted_later() -> None:
     made.sync()
     assert not made.cases()
     assert list(lms.rows()) == [theirs]
+
+
+@pytest.mark.parametrize("flow", ["match", "both"])
+def test_who_is_hired_again_gets_the_rows_that_were_kept(flow: str) -> None:
+    """A row that nobody made for her, and that her former record kept, is that of her new record."""
+    theirs = LMS.replace("flow: both, create: out", f"flow: {flow}, create: none")
+    made = duo(hr_system=HR.replace("flow: both", "flow: both, on_missing: delete"),
+               lms_system=theirs)  # fmt: skip
+    hr, lms = made.vendors["hr"], made.vendors["lms"]
+    mine = hr.add(email="anna@x.de", name="Anna", job="dev")
+    row = lms.add(email="anna@x.de", name="Anna", job="dev")
+    made.sync()
+    old = made.record().id
+    hr.remove(mine)
+    made.sync()
+    assert not made.records()
+    hr.add(email="anna@x.de", name="Anna Berg", job="dev")
+    made.sync()
+    new = made.record()
+    assert new.id != old
+    link = made.link("lms")
+    assert (link.record_id, link.state) == (new.id, LinkState.LINKED)
+    assert new.values["name"] == "Anna Berg"
+    assert lms.row(row)["name"] == ("Anna Berg" if flow == "both" else "Anna")
+    assert made.sync()["converged"]
+    assert not made.cases()
