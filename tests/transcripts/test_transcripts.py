@@ -331,8 +331,8 @@ def rehire(terminal: Terminal) -> None:
     terminal("sync", code=4, quiet=True)
     terminal("explain person 1003")
     terminal.say("She is hired again.")
-    new = {k: v for k, v in ursula.items() if k != "id"}
-    terminal.mutate("heavenhr", "employees", "create", None, **new)
+    again = f"_again{ursula['id'][6:]}"
+    terminal.mutate("heavenhr", "employees", "create", None, **{**ursula, "id": again})
     terminal("sync", code=4, quiet=True)
     terminal("explain person 1003")
 
