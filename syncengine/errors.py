@@ -37,7 +37,7 @@ class Retry(SyncengineError):
 
 
 class RateLimited(Retry):
-    """Not before ``until`` (seconds since the epoch)."""
+    """Not before ``until`` (seconds since the epoch; 0: nobody says until when)."""
 
     def __init__(self, message: str, until: float) -> None:
         super().__init__(message)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 from syncengine.errors import Halt, RateLimited, SyncengineError, Unusable
 from syncengine.flows.engine import Engine, failed, new_id, stubborn
@@ -29,19 +29,21 @@ LACKING = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Captured:
-    """What a listing brought. ``complete``: it ended without an error. ``fault``: why not, for people."""
+    """What a listing brought. ``complete``: it ended without an error. ``fault``: why not, for people. ``went_on``: of
+    one that ended early, whether the next one will have less to read."""
 
     rows: int = 0
     moved: int = 0
     complete: bool = False
     fault: str = ""
+    went_on: bool = False
 
 
 @dataclass(slots=True)
 class _Listing:
     """A listing under way, and what it has found so far. ``asked``: subjects of the questions about rows that do not
-    fit; ``unfit``: their external ids, "" among them where a row has none. ``lacks``: parents below which nothing
-    could be read."""
+    fit; ``unfit``: their external ids, "" among them where a row has none. ``todo``: parents below which is still to be
+    read; ``lacks``: those where it failed; ``went_on``: whether anything was read."""
 
     engine: Engine
     connection: str
@@ -52,7 +54,24 @@ class _Listing:
     moved: int = 0
     asked: set[str] = field(default_factory=set)
     unfit: set[str] = field(default_factory=set)
+    todo: list[str] = field(default_factory=list)
     lacks: list[tuple[str, SyncengineError]] = field(default_factory=list)
+    went_on: bool = False
+
+    def resume(self, before: Mapping[str, Any]) -> None:
+        """Go on with a scan that ended early."""
+        self.started, self.rows = before["started"], before["rows"]
+        self.asked, self.unfit = set(before["asked"]), set(before["unfit"])
+        self.todo = list(before["todo"])
+
+    def unfinished(self) -> dict[str, Any] | None:
+        """What ``resume`` needs; None where a scan has not come so far that this would help."""
+        if not self.todo:
+            return None
+        return {
+            "started": self.started, "rows": self.rows, "todo": self.todo,
+            "asked": sorted(self.asked), "unfit": sorted(self.unfit),
+        }  # fmt: skip
 
     @stubborn
     def keep(self, items: Sequence[Item], started: float, cursor: str | None = None) -> None:
@@ -140,6 +159,8 @@ def capture(
             _let_go(engine, connection, resource)
             return Captured(fault=f"{connection} is busy")
         listing = _Listing(engine, connection, resource, kind, engine.clock.now())
+        if kind == "scan" and state.unfinished:
+            listing.resume(state.unfinished)
         try:
             if kind == "poll":
                 _poll(listing, connector, state)
@@ -176,7 +197,8 @@ def _scan(listing: _Listing, connector: Connector, width: int) -> None:
         engine.needs[listing.connection] += connector.pages(listing.resource, listing.rows, window)
         return
     with engine.ledger.read() as tx:
-        parents = tx.row_ids(listing.connection, spec.parent)
+        parents = listing.todo or tx.row_ids(listing.connection, spec.parent)
+    listing.todo = parents
     for start in range(0, len(parents), PARENTS_A_ROUND):
         some = parents[start : start + PARENTS_A_ROUND]
         _scan_below(listing, connector, some, window, width)
@@ -188,7 +210,7 @@ def _scan_below(
 ) -> None:  # fmt: skip
     """One round of parents. What came is kept; where nothing came below any, the listing ends."""
     engine, began = listing.engine, listing.engine.clock.now()
-    items: list[Item] = []
+    items: dict[str, list[Item]] = {}
     errors: dict[str, SyncengineError] = {}
     jobs = ((p, partial(_below, connector, listing.resource, p, window)) for p in parents)
     with engine.gates[listing.connection].prepaid(len(parents)):
@@ -197,10 +219,12 @@ def _scan_below(
             if error is not None:
                 errors[parent] = error
                 continue
-            items += result
+            items[parent] = result
             pages = connector.pages(listing.resource, len(result), window)
             engine.needs[listing.connection] += pages
-    listing.keep(items, began)
+    listing.keep([item for below in items.values() for item in below], began)
+    listing.todo = [p for p in listing.todo if p not in items]
+    listing.went_on |= bool(items)
     listing.lacks += errors.items()
     for error in errors.values():
         if isinstance(error, (RateLimited, Halt)) or len(errors) == len(parents):
@@ -233,13 +257,15 @@ def _window(engine: Engine, listing: _Listing) -> Window | None:
 def _note_fault(listing: _Listing, error: SyncengineError) -> Captured:
     """A listing that broke off concludes nothing. Within the connection's slots."""
     engine = listing.engine
-    engine.blames(listing.connection, [error], went_well=False)
+    engine.blames(listing.connection, [error], went_well=False, before=listing.went_on)
     whole = isinstance(error, (RateLimited, Halt))
+    left = listing.unfinished() if whole or listing.went_on else None
     with engine.ledger.write() as tx:
         state = tx.resource(listing.connection, listing.resource)
-        tx.save_resource(replace(state, fault=str(error)))
+        started = 0.0 if whole else state.scan_started
+        tx.save_resource(replace(state, fault=str(error), unfinished=left, scan_started=started))
     fault = str(error) if whole else f"the listing broke off: {error}"
-    return Captured(listing.rows, listing.moved, fault=fault)
+    return Captured(listing.rows, listing.moved, fault=fault, went_on=listing.went_on)
 
 
 def _note_lacks(listing: _Listing) -> Captured:
@@ -248,13 +274,14 @@ def _note_lacks(listing: _Listing) -> Captured:
     error = listing.lacks[0][1]
     fault = f"the listing lacks {len(listing.lacks)} parts: {error}"
     retry = engine.clock.now() + LACKING
+    left = listing.unfinished() if listing.went_on else None
     with engine.ledger.write() as tx:
         state = tx.resource(listing.connection, listing.resource)
-        tx.save_resource(replace(state, fault=fault, scan_started=retry))
+        tx.save_resource(replace(state, fault=fault, unfinished=left, scan_started=retry))
         tx.raise_cases(
             [_lost(listing, *lost) for lost in listing.lacks if isinstance(lost[1], Unusable)]
         )
-    return Captured(listing.rows, listing.moved, fault=fault)
+    return Captured(listing.rows, listing.moved, fault=fault, went_on=listing.went_on)
 
 
 def _lost(listing: _Listing, parent: str, error: SyncengineError) -> Case:
@@ -292,7 +319,8 @@ def _finish(listing: _Listing, kind: str, before: ResourceState) -> Captured:
             for system, links in unseen:
                 ids += nominate(tx, system, _surely(listing, system, links), listing.started)
         rows = before.rows if empty else listing.rows
-        tx.save_resource(replace(state, scanned_at=listing.started, rows=rows, fault=fault))
+        over = replace(state, scanned_at=listing.started, rows=rows, fault=fault, unfinished=None)
+        tx.save_resource(over)
         _dissolve(listing, tx)
         wake_sorted(engine, tx, listing.connection, listing.resource)
     engine.announce("refresh", ids)

@@ -155,10 +155,13 @@ class _Round:
         return looks, failures
 
     def _blames(
-        self, failures: Sequence[tuple[Operation, SyncengineError]], went_well: bool
+        self,
+        failures: Sequence[tuple[Operation, SyncengineError]],
+        went_well: bool,
+        before: bool = False,
     ) -> bool:
         errors = [error for _, error in failures if not isinstance(error, Again)]
-        return self.engine.blames(self.connection, errors, went_well)
+        return self.engine.blames(self.connection, errors, went_well, before)
 
     def _looked(self, operation: Operation) -> Look:
         connector, now = self.engine.connectors[self.connection], self.engine.clock.now
@@ -293,7 +296,8 @@ class _Round:
         if isinstance(error, Unknown):
             settle.unknown(operation, str(error))
             return "unknown"
-        return self._not_sent(settle, operation, error, self._blames([(operation, error)], False))
+        blamed = self._blames([(operation, error)], went_well=False, before=True)
+        return self._not_sent(settle, operation, error, blamed)
 
     def _taken(self, settle: Settle, operation: Operation, error: Exists) -> str:
         """The vendor says that the key of a create is taken: look, then adopt; if nothing shows, it is refused."""

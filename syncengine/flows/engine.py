@@ -161,9 +161,16 @@ class Engine:
             yield message
         yield from ((key, refusal) for key, _ in todo)
 
-    def blames(self, connection: str, errors: Collection[SyncengineError], went_well: bool) -> bool:
+    def blames(
+        self,
+        connection: str,
+        errors: Collection[SyncengineError],
+        went_well: bool,
+        before: bool = False,
+    ) -> bool:
         """Whether failed calls are the fault of the connection, which is noted and pauses it, and not of what was
-        asked for: others went through, or its cheapest call does. Within the connection's slots."""
+        asked for: others went through, or its cheapest call does. ``before``: calls went through just before these.
+        Within the connection's slots."""
         whole: SyncengineError | None = None
         whole = next((e for e in errors if isinstance(e, (RateLimited, Halt))), None)
         if errors and whole is None and not went_well:
@@ -171,19 +178,19 @@ class Engine:
             for _, result in self.call_all([(connection, health)], 1):
                 whole = failed(result)
         if whole is not None:
-            self.note_failure(connection, whole)
+            self.note_failure(connection, whole, first=went_well or before)
         return whole is not None
 
-    def note_failure(self, connection: str, error: SyncengineError) -> None:
+    def note_failure(self, connection: str, error: SyncengineError, first: bool = False) -> None:
         """A call failed: pause the connection a while, or until a person has acted. Calls that were under way
-        when the pause began are no further failures."""
+        when the pause began are no further failures. ``first``: those before it went through."""
         now = self.clock.now()
         with self.ledger.write() as tx:
             state = tx.connection(connection, lock=True)
             paused = state.blocked_until > now
-            failures = max(1, state.failures + (not paused))
+            failures = 1 if first else max(1, state.failures + (not paused))
             until = max(state.blocked_until, now + self.limits.pause(failures))
-            if isinstance(error, RateLimited):
+            if isinstance(error, RateLimited) and error.until:
                 until, failures = max(state.blocked_until, error.until), state.failures
             halted = state.halted if paused else ""
             if isinstance(error, Halt):

@@ -240,7 +240,7 @@ class Settle:
         """Surely not done: the same operation again; at once if only our own lease was too short, else later."""
         now, limits = self.engine.clock.now(), self.engine.limits
         later = now + min(60.0, limits.backoff * 2 ** min(operation.attempts - 1, 6))
-        if isinstance(error, RateLimited):
+        if isinstance(error, RateLimited) and error.until:
             later = max(now, error.until)
         if isinstance(error, Again):
             later = now

@@ -22,8 +22,11 @@ from syncengine.ports import Transaction
 Progress = Callable[[str, int, int], None]
 """Told (what is going on, how much is done, of how much: 0 is unknown)."""
 
-BRIEF = 5.0
+BRIEF = 60.0
 """Seconds of a pause that is waited for."""
+
+TRIES = 3
+"""How often a listing that comes no further is tried, and failures in a row after which a connection is down."""
 
 OUTCOMES = ("applied", "stale", "rejected", "not_sent", "unknown")
 
@@ -70,22 +73,33 @@ class _Pass:
                 yield connection, resource
 
     def list_one(self, connection: str, resource: str) -> None:
-        """One complete listing; waits while other processes hold the connection, and for a short pause of it."""
-        captured = None
-        while captured is None or captured.fault.endswith("busy"):
-            with self.engine.ledger.read() as tx:
-                state = tx.connection(connection)
-            pause = state.blocked_until - self.engine.clock.now()
-            if 0 < pause <= BRIEF and not state.halted:
-                self.engine.clock.sleep(pause)
+        """One complete listing; waits while other processes hold the connection. One that ended early is taken up
+        again a few times, unless it comes further each time, while the connection is not down."""
+        tries = 0
+        while True:
             try:
                 captured = capture(self.engine, connection, resource, "scan")
             except Again:
                 continue
             if captured.fault.endswith("busy"):
                 self.engine.clock.sleep(0.2)
+                continue
+            tries = 0 if captured.went_on else tries + 1
+            if captured.complete or tries == TRIES or not self._opens(connection):
+                break
         if captured.fault or not captured.complete:
             self.faults.append(f"{connection} {resource}: {captured.fault}")
+
+    def _opens(self, connection: str) -> bool:
+        """Wait for a short pause of the connection to end; False where it is down, or paused for long."""
+        with self.engine.ledger.read() as tx:
+            state = tx.connection(connection)
+        pause = state.blocked_until - self.engine.clock.now()
+        if state.halted or state.failures >= TRIES or pause > BRIEF:
+            return False
+        if pause > 0:
+            self.engine.clock.sleep(pause)
+        return True
 
     def drain(self, writing: bool = True) -> None:
         """Work until nothing is due; waits for leases of others, retries and probes while something moves."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +23,9 @@ class ConnectionState:
 @dataclass(frozen=True, slots=True)
 class ResourceState:
     """``cursor``: where the poll goes on. ``polled_at``, ``scanned_at``: start of the last one that was complete
-    (epoch seconds, 0: never). ``progress``: parent after which an unfinished scan goes on, ``scan_started``
-    its start. ``rows``: of the last complete scan. ``fault``: why the last one failed, else empty."""
+    (epoch seconds, 0: never). ``scan_started``: when a listing was last announced. ``unfinished``: what a scan that
+    ended early has seen so far, and what it still has to read. ``rows``: of the last complete scan. ``fault``: why
+    the last one failed, else empty."""
 
     connection: str
     resource: str
@@ -30,6 +33,6 @@ class ResourceState:
     polled_at: float = 0.0
     scanned_at: float = 0.0
     scan_started: float = 0.0
-    progress: str | None = None
+    unfinished: Mapping[str, Any] | None = None
     rows: int = 0
     fault: str = ""

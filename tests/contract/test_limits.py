@@ -102,7 +102,8 @@ def test_slots_hold_by_the_vendor_s_own_count(
     at_work(f"concurrency: {MOST}", 6)
     for vendor, counters in world.sandbox.counters().items():
         assert counters["reads"] >= WORKERS * 6
-        assert counters["concurrency"] == min(MOST, CATALOG[vendor].concurrency)
+        most = min(MOST, CATALOG[vendor].concurrency)
+        assert min(2, most) <= counters["concurrency"] <= most
 
 
 def test_budgets_hold_by_the_vendor_s_own_count(

@@ -40,9 +40,6 @@ from syncengine.errors import (
     VendorDown,
 )
 
-PAUSE: Final = 10.0
-"""Seconds until the next try where a 429 names none."""
-
 LONGEST_PAUSE: Final = 3600.0
 """Seconds; a vendor that asks for a longer pause is asked again after this one."""
 
@@ -141,7 +138,9 @@ def answered(response: httpx.Response, kind: Kind, what: str, now: float) -> Syn
     if status == 401 or (kind is Kind.TOKEN and status in (400, 403)):
         return Unauthorized(f"{says}; the vendor refuses the credentials of this connection")
     if status == 429:
-        return RateLimited(f"{says}; the vendor asks for a pause", now + pause(response, now))
+        wanted = pause(response, now)
+        until = 0.0 if wanted is None else now + wanted
+        return RateLimited(f"{says}; the vendor asks for a pause", until)
     if not kind.writes and status >= 500:
         return Hiccup(says)
     if not kind.writes or status in (408, 425):
@@ -154,8 +153,9 @@ def answered(response: httpx.Response, kind: Kind, what: str, now: float) -> Syn
     return Rejected(f"{says}; the vendor refuses this write", status, response.text)
 
 
-def pause(response: httpx.Response, now: float) -> float:
-    """Seconds to wait by ``Retry-After`` (seconds or a date), else by hakuna's ``X-RateLimit-Reset``."""
+def pause(response: httpx.Response, now: float) -> float | None:
+    """Seconds to wait by ``Retry-After`` (seconds or a date), else by hakuna's ``X-RateLimit-Reset``; None where no
+    answer says."""
     for name in ("Retry-After", "X-RateLimit-Reset"):
         text = response.headers.get(name, "").strip()
         if text.isdecimal():
@@ -166,4 +166,4 @@ def pause(response: httpx.Response, now: float) -> float:
             except (ValueError, TypeError, OverflowError):
                 continue
             return min(max(until - now, 0.0), LONGEST_PAUSE)
-    return PAUSE
+    return None

@@ -83,16 +83,18 @@ def test_a_write_without_an_answer_is_unknown_unless_it_was_never_sent(
         ({"Retry-After": formatdate(NOW + 90, usegmt=True)}, 90),
         ({"Retry-After": formatdate(NOW - 90, usegmt=True)}, 0),
         ({"Retry-After": "99999999"}, verdicts.LONGEST_PAUSE),
-        ({"Retry-After": "soon"}, verdicts.PAUSE),
+        ({"Retry-After": "soon"}, None),
         ({"X-RateLimit-Reset": "12"}, 12),
-        ({}, verdicts.PAUSE),
+        ({}, None),
     ],
 )
-def test_a_pause_is_what_the_vendor_asks_for(headers: dict[str, str], seconds: float) -> None:
-    """Retry-After counts as seconds or as a date, within bounds, and has a default."""
+def test_a_pause_is_what_the_vendor_asks_for(
+    headers: dict[str, str], seconds: float | None
+) -> None:
+    """Retry-After counts as seconds or as a date, within bounds; where nothing is said, no time is made up."""
     verdict = verdicts.answered(httpx.Response(429, headers=headers), Kind.READ, "GET /x", NOW)
     assert isinstance(verdict, RateLimited)
-    assert verdict.until == NOW + seconds
+    assert verdict.until == (0.0 if seconds is None else NOW + seconds)
 
 
 def test_a_refusal_keeps_the_answer_out_of_its_message() -> None:
