@@ -50,7 +50,8 @@ def _overheard(stack: Stack) -> Iterator[set[str]]:
         receiver = app.events.Receiver(
             connection, handlers={"task-received": lambda event: heard.add(event["args"])}
         )
-        thread = threading.Thread(target=_listen, args=(receiver,), daemon=True)
+        lost = (TimeoutError, *connection.connection_errors)
+        thread = threading.Thread(target=_listen, args=(receiver, lost), daemon=True)
         thread.start()
         try:
             yield heard
@@ -59,9 +60,10 @@ def _overheard(stack: Stack) -> Iterator[set[str]]:
             thread.join(10)
 
 
-def _listen(receiver: EventReceiver) -> None:
+def _listen(receiver: EventReceiver, lost: tuple[type[Exception], ...]) -> None:
+    """A monitor connects again where its connection is lost."""
     while not receiver.should_stop:
-        with suppress(TimeoutError):
+        with suppress(*lost):
             receiver.capture(limit=None, timeout=0.5)
 
 
