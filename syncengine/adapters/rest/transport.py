@@ -98,7 +98,7 @@ def _read(response: httpx.Response, purpose: Purpose, deadline: float) -> bytes:
         if size > LARGEST_ANSWER:
             why = f"the answer is larger than {LARGEST_ANSWER:,} bytes"
             start = b"".join(chunks)[: verdicts.SHOWN].decode("utf-8", "replace")
-            raise verdicts.unusable(why, purpose.kind, purpose.what, start)
+            raise verdicts.unusable(why, purpose.kind, purpose.what, start, passes=True)
         if time.monotonic() > deadline:
             raise httpx.ReadTimeout("the answer came too slowly")
         chunks.append(chunk)

@@ -40,8 +40,8 @@ from syncengine.errors import (
     VendorDown,
 )
 
-PAUSE: Final = 10.0
-"""Seconds until the next try where a 429 names none."""
+PAUSE: Final = 1.0
+"""Seconds until the next try where a 429 names none; the first of several in a row."""
 
 LONGEST_PAUSE: Final = 3600.0
 """Seconds; a vendor that asks for a longer pause is asked again after this one."""
@@ -132,8 +132,10 @@ def unusable(
     return Unusable(f"{what}: {why}", answer, passes)
 
 
-def answered(response: httpx.Response, kind: Kind, what: str, now: float) -> SyncengineError | None:
-    """The verdict on a status; None for 2xx. ``now``: seconds since the epoch."""
+def answered(
+    response: httpx.Response, kind: Kind, what: str, now: float, unsaid: float = PAUSE
+) -> SyncengineError | None:
+    """The verdict on a status; None for 2xx. ``now``: seconds since the epoch; ``unsaid``: see ``pause``."""
     status = response.status_code
     says = f"{what}: HTTP {status}"
     if 200 <= status < 300:
@@ -141,7 +143,9 @@ def answered(response: httpx.Response, kind: Kind, what: str, now: float) -> Syn
     if status == 401 or (kind is Kind.TOKEN and status in (400, 403)):
         return Unauthorized(f"{says}; the vendor refuses the credentials of this connection")
     if status == 429:
-        return RateLimited(f"{says}; the vendor asks for a pause", now + pause(response, now))
+        return RateLimited(
+            f"{says}; the vendor asks for a pause", now + pause(response, now, unsaid)
+        )
     if not kind.writes and status >= 500:
         return Hiccup(says)
     if not kind.writes or status in (408, 425):
@@ -160,8 +164,9 @@ def used_up(response: httpx.Response, now: float) -> float:
     return now + pause(response, now) if none else 0.0
 
 
-def pause(response: httpx.Response, now: float) -> float:
-    """Seconds to wait by ``Retry-After`` (seconds or a date), else by hakuna's ``X-RateLimit-Reset``."""
+def pause(response: httpx.Response, now: float, unsaid: float = PAUSE) -> float:
+    """Seconds to wait by ``Retry-After`` (seconds or a date), else by hakuna's ``X-RateLimit-Reset``; ``unsaid``
+    where no answer says."""
     for name in ("Retry-After", "X-RateLimit-Reset"):
         text = response.headers.get(name, "").strip()
         if text.isdecimal():
@@ -172,4 +177,4 @@ def pause(response: httpx.Response, now: float) -> float:
             except (ValueError, TypeError, OverflowError):
                 continue
             return min(max(until - now, 0.0), LONGEST_PAUSE)
-    return PAUSE
+    return unsaid

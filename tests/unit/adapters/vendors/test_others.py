@@ -5,6 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
+from syncengine.adapters.rest import transport
 from syncengine.adapters.vendors.haekka import HAEKKA
 from syncengine.adapters.vendors.hakuna import HAKUNA
 from syncengine.adapters.vendors.weekly10 import WEEKLY10
@@ -353,17 +354,98 @@ def test_a_broken_listing_is_no_listing(answer: httpx.Response) -> None:
 
 
 def test_a_read_that_hiccups_is_repeated_and_a_write_never() -> None:
-    """Two quick repeats help a read over; a write is sent once."""
-    clock, answers = FrozenClock(), iter([(503, {}), (502, {}), (200, [DONE])])
-    wire = Wire({"GET /employee_trainings": lambda _: _response(next(answers))})
+    """Three quick repeats help a read over, and a fourth is not made; a write is sent once."""
+    clock, answers = FrozenClock(), iter([503, 502, 500, 200, 503, 503, 503, 503])
+    wire = Wire({"GET /employee_trainings": lambda _: _response((next(answers), [DONE]))})
     live = connector(HAEKKA, wire, clock)
     (page,) = live.scan("employee_trainings")
     assert len(page.items) == 1
-    assert (live.tally.reads, live.tally.retries, len(clock.slept)) == (3, 2, 2)
+    assert (live.tally.reads, live.tally.retries, len(clock.slept)) == (4, 3, 3)
+    with pytest.raises(VendorDown):
+        list(live.scan("employee_trainings"))
+    assert next(answers, None) is None
     wire.routes = {"PATCH /employee_trainings/etr_1": (503, {})}
     with pytest.raises(Unknown):
         live.update("employee_trainings", "etr_1", {"completion_rate": 1}, DONE, "k")
     assert live.tally.writes == 1
+
+
+def test_an_answer_that_is_too_large_may_be_better_the_next_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is read up to the limit, given up, and asked for again."""
+    monkeypatch.setattr(transport, "LARGEST_ANSWER", 1000)
+    answers = iter([b" " * 1001 + b"[]", b"[]"])
+    wire = Wire({"GET /employee_trainings": lambda _: httpx.Response(200, content=next(answers))})
+    list(connector(HAEKKA, wire).scan("employee_trainings"))
+    assert len(wire.requests) == 2
+
+
+def test_a_vendor_that_fails_slowly_is_not_asked_again_and_again() -> None:
+    """No repeat of a read begins later than some seconds after the first failure, for it holds a slot."""
+    clock = FrozenClock()
+
+    def slowly(_: httpx.Request) -> httpx.Response:
+        clock.time += 6
+        return httpx.Response(503)
+
+    wire = Wire({"GET /employee_trainings": slowly})
+    with pytest.raises(VendorDown):
+        list(connector(HAEKKA, wire, clock).scan("employee_trainings"))
+    assert len(wire.requests) == 2
+
+
+def _asks_for_a_pause(seconds: str = "") -> httpx.Response:
+    return httpx.Response(429, headers={"Retry-After": seconds} if seconds else {})
+
+
+def test_a_read_waits_for_a_short_pause_and_is_repeated() -> None:
+    """A read does as the vendor asks and is sent again; a write meanwhile, and a long pause, are put off."""
+    clock, answers = FrozenClock(), iter([_asks_for_a_pause("2"), _response((200, [DONE]))])
+    wire = Wire({"GET /employee_trainings": lambda _: next(answers)})
+    live = connector(HAEKKA, wire, clock)
+    list(live.scan("employee_trainings"))
+    assert clock.slept == [2]
+    clock.time -= 1
+    with pytest.raises(RateLimited) as put_off:
+        live.update("employee_trainings", "etr_1", {"completion_rate": 1}, DONE, "k")
+    assert put_off.value.until == clock.now() + 1
+    clock.time += 1
+    answers = iter([_asks_for_a_pause("6")])
+    with pytest.raises(RateLimited) as put_off:
+        list(live.scan("employee_trainings"))
+    assert put_off.value.until == clock.now() + 6
+    assert clock.slept == [2]
+    assert live.tally.writes == 0
+
+
+def test_pauses_grow_while_a_vendor_does_not_say_how_long() -> None:
+    """Without Retry-After a pause is a second, and doubles up to a minute until the vendor answers again."""
+    clock = FrozenClock()
+    wire = Wire({"GET /employee_trainings": lambda _: _asks_for_a_pause()})
+    live, waited = connector(HAEKKA, wire, clock), list[float]()
+    for _ in range(6):
+        with pytest.raises(RateLimited) as put_off:
+            list(live.scan("employee_trainings"))
+        waited.append(put_off.value.until - clock.now())
+        clock.time = put_off.value.until
+    assert clock.slept == [1, 2]
+    assert waited == [4, 8, 16, 32, 60, 60]
+    wire.routes = {"GET /employee_trainings": [DONE]}
+    list(live.scan("employee_trainings"))
+    wire.routes = {"PATCH /employee_trainings/etr_1": lambda _: _asks_for_a_pause()}
+    with pytest.raises(RateLimited) as put_off:
+        live.update("employee_trainings", "etr_1", {"completion_rate": 1}, DONE, "k")
+    assert put_off.value.until == clock.now() + 1
+
+
+def test_refusals_of_one_moment_ask_for_one_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of calls that were under way when a pause began, none makes it longer."""
+    clock, answers = FrozenClock(), iter([*[_asks_for_a_pause()] * 3, _response((200, [DONE]))])
+    monkeypatch.setattr(clock, "sleep", clock.slept.append)
+    wire = Wire({"GET /employee_trainings": lambda _: next(answers)})
+    list(connector(HAEKKA, wire, clock).scan("employee_trainings"))
+    assert clock.slept == [1, 1, 1]
 
 
 def test_an_accepted_write_with_a_broken_answer_is_unknown() -> None:
