@@ -130,8 +130,8 @@ BAD = [
     Bad("weekly10", "users", TYPE, "/users", "12345", member="first_name"),
     Bad("weekly10", "training_records", TYPE, "/training/record", "12345", member="date_assigned"),
     Bad("heiaheia", "stats", TYPE, f"{ROOT}/124/stats", "many", {"usage_snapshot": 1}),
-    Bad("heiaheia", "energy_levels", "html", f"{ROOT}/125/energy_levels", "<html>", {"energy_level": 1}, count=3),
-    Bad("heiaheia", "reports", "truncate", f"{REPORTS}/*/full_data", "title", {"survey_report": 1}, count=3),
+    Bad("heiaheia", "energy_levels", "html", f"{ROOT}/125/energy_levels", "<html>", {"energy_level": 1}, count=4),
+    Bad("heiaheia", "reports", "truncate", f"{REPORTS}/*/full_data", "title", {"survey_report": 1}, count=4),
 ]  # fmt: skip
 
 

@@ -116,7 +116,7 @@ def final(sandbox: SandboxProcess, place: str) -> list[str]:
 
 @pytest.mark.long
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("people", [pytest.param(60, marks=pytest.mark.ci), 1000])
+@pytest.mark.parametrize("people", [pytest.param(50, marks=pytest.mark.ci), 1000])
 def test_faults_leave_no_trace(
     people: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
