@@ -264,6 +264,9 @@ class Transaction(Protocol):
     def record_ids(self) -> dict[str, list[str]]:
         """Entity -> ids of all its records, deleted ones too, in order."""
 
+    def stirred(self) -> set[str]:
+        """Ids of records that are not at rest: a link is dirty, needs a read, waits, or has an unsettled operation."""
+
     def add_records(self, records: Sequence[Record]) -> None:
         """Insert."""
 

@@ -5,7 +5,6 @@ cannot know is what vendors will answer: their own spellings, defaults, refusals
 
 from __future__ import annotations
 
-from collections import ChainMap
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -21,7 +20,7 @@ from syncengine.flows.derive import (
 from syncengine.flows.engine import Engine, utc_text
 from syncengine.flows.reconcile import decide_all
 from syncengine.flows.scenes import Ahead, Batch, as_list, surround
-from syncengine.flows.sweep import remapped, ruled_anew
+from syncengine.flows.sweep import due_anew, remapped, ruled_anew
 from syncengine.mapping import Derivation, Entity, System
 from syncengine.model.case import Case
 from syncengine.model.change import Change
@@ -73,6 +72,7 @@ class Forecast:
     rulings: dict[str, Ruling] = field(default_factory=dict)
     _stubs: dict[str, list[Link]] = field(default_factory=dict)
     _remapped: set[str] = field(default_factory=set)
+    _looked: set[str] = field(default_factory=set)
     _moved: set[str] = field(default_factory=set)
     _due: set[str] = field(default_factory=set)
     _by_row: dict[tuple[str, str, str], Write] = field(default_factory=dict)
@@ -130,19 +130,25 @@ class Forecast:
         return {real: born for born, real in known.items()}
 
     def look_at_all(self) -> None:
-        """Each record once, what others refer to first; then whatever follows from what was found."""
+        """Each record that is not at rest once, what others refer to first; then whatever follows from what was
+        found."""
         engine = self.engine
         with engine.ledger.read() as tx:
             everyone = tx.record_ids()
+            stirred = tx.stirred() | {c.record_id for c in tx.cases() if c.record_id}
             for entity in engine.project.entities.values():
+                mine = everyone.get(entity.name, ())
                 if remapped(tx, entity):
                     self._remapped.add(entity.name)
-                    self._due |= set(everyone.get(entity.name, ()))
+                    self._moved |= set(mine)
+                if due_anew(engine, tx, entity) or _withheld(engine, entity):
+                    stirred |= set(mine)
             self._due |= tx.derivations_due(10**9).keys()
             for rule in ruled_anew(engine, tx):
                 self._due |= {i for name in rule.sources for i in everyone.get(name, ())}
+        self._looked = stirred
         for name in engine.project.entities:
-            self._look(everyone.get(name, ()))
+            self._look([i for i in everyone.get(name, ()) if i in stirred])
         first = True
         for _ in range(ROUNDS):
             follows = self._follow(first)
@@ -163,7 +169,9 @@ class Forecast:
             links.sort(key=lambda link: link.id)
             batch = surround(self.engine, tx, {k.id: k for k in links}, links, self.ahead)
             busy = tx.unsettled(list(batch.links))
-        batch.world = replace(batch.world, tied=ChainMap(self.tied, dict(batch.world.tied)))
+        for row, record_id in batch.world.tied.items():
+            self.tied.setdefault(row, record_id)
+        batch.world = replace(batch.world, tied=self.tied)
         self.unread |= {link.id for link in links if link.need_get}
         self.staged |= {k.id for k in links if k.wait and k.wait.key.startswith(STAGED)}
         self.rulings |= {k.id: k.ruling for k in links if k.ruling is not None}
@@ -183,7 +191,8 @@ class Forecast:
         self, tx: Transaction, ids: Iterable[str], links: Iterable[Link]
     ) -> Iterator[Link]:
         """Links to rows that a new record, or a system that is new in the mapping, wants."""
-        wanted = [i for i in ids if i not in self._stubs]
+        new = self.births.keys()
+        wanted = [i for i in ids if i not in self._stubs and (i in new or self._remapped)]
         there = {(link.record_id, link.connection) for link in links}
         for record_id, record in self.ahead.seen(tx.records(wanted), wanted).items():
             entity = self.engine.project.entities.get(record.entity)
@@ -260,7 +269,7 @@ class Forecast:
             self.rows.setdefault(operation.record_id, {})[operation.connection] = external
             row = Ref(operation.connection, operation.resource, external)
             self.tied[operation.entity, row] = operation.record_id
-            self._due.add(operation.record_id)
+            self._derive_from(operation.entity, operation.record_id)
         self._name(batch, system, operation)
         done = settle_applied(system, link, operation, external, None, link.read_at).link
         return replace(done, dirty=0)
@@ -305,7 +314,7 @@ class Forecast:
         return follows
 
     def _users(self, moved: set[str], first: bool) -> set[str]:
-        """Who refers to these records and opens them. In the first round only those that were looked at before."""
+        """Who refers to these records and opens them. In the first round not those that were looked at after them."""
         if not moved:
             return set()
         order = {name: number for number, name in enumerate(self.engine.project.entities)}
@@ -319,7 +328,11 @@ class Forecast:
             for owner in owners
             if owner in users
             and users[owner].entity in order
-            and (not first or order[users[owner].entity] <= order[known[target].entity])
+            and not (
+                first
+                and owner in self._looked
+                and order[users[owner].entity] > order[known[target].entity]
+            )
         }
 
     def _derive(self, due: Sequence[str]) -> set[str]:
@@ -344,6 +357,10 @@ class Forecast:
                             found.add(record.id)
         return found
 
+    def _derive_from(self, entity: str, record_id: str) -> None:
+        if any(entity in rule.sources for rule in self.engine.project.derivations):
+            self._due.add(record_id)
+
     def _bear(
         self, entity: Entity, rule: Derivation, ids: Ids, record: Record, world: World
     ) -> set[str]:
@@ -354,8 +371,16 @@ class Forecast:
             return set()
         self._keys |= keys
         self.records[born], self.births[born] = made, (rule, ids)
-        self._due.add(born)
+        self._derive_from(entity.name, born)
         return {born}
+
+
+def _withheld(engine: Engine, entity: Entity) -> bool:
+    """Whether writes of an entity are dropped where it is only observed, so that its links rest and want them still."""
+    connections = engine.project.connections
+    return any(
+        s.writes and connections[s.connection].mode != "write" for s in entity.systems.values()
+    )
 
 
 def _row(operation: Operation) -> tuple[str, str, str]:

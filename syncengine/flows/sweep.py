@@ -118,11 +118,12 @@ def adopt_project(engine: Engine) -> None:
     with engine.ledger.write() as tx:
         for entity in engine.project.entities.values():
             anew = remapped(tx, entity)
-            changed = _mark(tx, f"entity:{entity.name}", _entity_mark(engine, entity))
+            due = due_anew(engine, tx, entity)
+            _mark(tx, f"entity:{entity.name}", _entity_mark(engine, entity))
             if anew:
                 _add_stubs(tx, entity)
                 _look_anew(engine, tx, entity)
-            if changed or (entity.uses_today and marks["day"] != today):
+            if due:
                 tx.dirty_entity(entity.name)
         for rule in ruled_anew(engine, tx):
             _mark(tx, f"derive:{rule.name}", rule.digest)
@@ -141,6 +142,13 @@ def _entity_mark(engine: Engine, entity: Entity) -> str:
     """The mapping of an entity, and what else its links are planned by."""
     used = [engine.project.connections[name] for name in sorted(entity.systems)]
     return f"{entity.digest}:" + ",".join(f"{c.name}={c.mode}/{c.timezone}" for c in used)
+
+
+def due_anew(engine: Engine, tx: Transaction, entity: Entity) -> bool:
+    """Whether all links of an entity are to be looked at: its mapping, a mode or the day is another."""
+    made_by = tx.connection(f"entity:{entity.name}").digest
+    another_day = tx.connection("day").digest != engine.today
+    return made_by != _entity_mark(engine, entity) or (entity.uses_today and another_day)
 
 
 def ruled_anew(engine: Engine, tx: Transaction) -> list[Derivation]:

@@ -46,6 +46,7 @@ def _ruling(said: dict[str, Any]) -> Ruling:
 LINKS = Stored(t.links, Link, _split, _join, base=(_faces, _base), ruling=(asdict, _ruling))
 _DIRTIER = _c.dirty + 1
 _TIE = (_c.entity, _c.connection, _c.resource, _c.external_id)
+_RECORD = (_c.record_id,)
 _IS_TIED = _c.record_id.is_not(None)
 _HAS_ID = _c.external_id.is_not(None)
 _HAS_ROW = _c.row.is_not(None)
@@ -113,6 +114,13 @@ class Links(Session):
         return self._count(t.links, t.is_dirty, _NEEDS_NO_GET, _IS_FREE) + self._count(
             t.links, t.needs_get, _IS_FREE, connection=connections
         )
+
+    def stirred(self) -> set[str]:
+        # Statements of their own, each over its own small index.
+        reasons = (t.is_dirty, t.needs_get, t.is_waiting_for)
+        found = [self._rows(t.links, _RECORD, _IS_TIED, reason) for reason in reasons]
+        found.append(self._rows(t.operations, (t.operations.c.record_id,), t.is_unsettled))
+        return {row[0] for rows in found for row in rows}
 
     def live_links(self, entity: str, connection: str) -> int:
         states = (LinkState.LINKED, LinkState.MISSING)

@@ -40,6 +40,19 @@ def test_links_of_records(ledger: Ledger) -> None:
         assert {link.id for link in tx.links_of(["r1"])} == {"l1", "l2"}
 
 
+def test_records_that_are_not_at_rest(ledger: Ledger) -> None:
+    """A record is not at rest for each of four reasons; what has no record is nobody's unrest."""
+    fill(
+        ledger, a_link("calm", "r1"), a_link("dirty", "r2", dirty=1),
+        a_link("unread", "r3", need_get=True), a_link("waits", "r4", wait=Wait("", "a name")),
+        a_link("busy", "r5"), a_link("done", "r6"), a_link("untied", dirty=1),
+        an_operation("o1", "busy", record_id="r5"),
+        an_operation("o2", "done", record_id="r6", state=OperationState.APPLIED),
+    )  # fmt: skip
+    with ledger.read() as tx:
+        assert tx.stirred() == {"r2", "r3", "r4", "r5"}
+
+
 def test_row_ids_are_of_rows_that_are_there(ledger: Ledger) -> None:
     """External ids come once each and in binary order, whoever a row belongs to."""
     names = ["B", "a", "a-b", "aa", "é"]

@@ -38,6 +38,7 @@ LOOKS: dict[str, Callable[[Transaction], object]] = {
     "whether anything is dirty": lambda tx: tx.dirty_count(_THERE),
     "what is not told who it is": lambda tx: tx.unsorted_links(*HAKUNA),
     "what waits": lambda tx: tx.waiting_links(9),
+    "who is not at rest": lambda tx: tx.stirred(),
     "what to send": lambda tx: tx.claim_operations(NOW, 20, 9, _THERE),
     "what to prove": lambda tx: tx.claim_probes(NOW, 20, 9, _THERE),
     "what died": lambda tx: tx.expired_claims(NOW, 9),

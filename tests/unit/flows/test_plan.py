@@ -9,13 +9,15 @@ import pytest
 
 from syncengine.errors import Stale
 from syncengine.flows.plan import plan
+from syncengine.simulation.bench import project
 from tests.support.bench import Bench
 from tests.support.people import FIELDS, HR, LMS, anna, duo, entity, remap
-from tests.unit.flows.test_derive import RECORD, school
+from tests.unit.flows.test_derive import RECORD, RULES, school
 from tests.unit.flows.test_safety import crowd
 
 MANAGED = FIELDS + "  boss: {type: ref, to: person, clear: true}\n"
 BOSSES = {"columns": ("id", "email", "name", "job", "boss")}
+OPENING = RECORD.replace("create: both", 'create: both, scope: "person.SCOPE", on_leave: delete')
 SCOPED = LMS.replace("create: out", "create: out, scope: \"job != 'left'\"")
 
 
@@ -108,6 +110,40 @@ def test_the_end_of_a_derived_record_is_planned() -> None:
     assert writes(document) == [("person", "lms", "update")]
     assert wrote(made, digest=document["digest"]) == [("lms", "update")]
     assert not made.records("course")
+
+
+def test_who_opens_what_has_moved_is_planned() -> None:
+    """A record at rest whose scope opens another one is planned once that other one has moved."""
+    made = school(record=OPENING.replace("SCOPE", "job == 'dev'"))
+    hr = made.vendors["hr"]
+    mine = hr.add(email="anna@x.de", name="Anna", job="dev")
+    made.sync()
+    hr.edit(mine, job="lead")
+    made.scan("hr")
+    document = plan(made.engine)
+    assert writes(document) == [("course", "lms", "delete"), ("person", "lms", "update")]
+    assert wrote(made, digest=document["digest"]) == [("lms", "delete"), ("lms", "update")]
+
+
+def test_who_opens_a_changed_formula_is_planned() -> None:
+    """A formula is another one in the mapping: so is the scope of the records that open it."""
+    made = school()
+    people = LMS.replace("flow: both", "flow: both, on_missing: flag")
+    vendors = list(made.vendors.values())
+    for job in ("dev", "lead"):
+        works = f"  works: {{type: boolean, formula: \"job == '{job}'\"}}\n"
+        files = (
+            entity(FIELDS + works, hr=HR, lms=people),
+            OPENING.replace("SCOPE", "works"),
+            RULES.replace("ON_LEAVE", "keep"),
+        )
+        made.engine.project = project(vendors, *files)
+        if job == "dev":
+            made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
+            made.sync()
+    document = plan(made.engine)
+    assert writes(document) == [("course", "lms", "delete")]
+    assert wrote(made, digest=document["digest"]) == [("lms", "delete")]
 
 
 def test_two_who_name_each_other_are_one_plan() -> None:
@@ -245,6 +281,15 @@ def test_questions_that_are_open_are_not_announced_again() -> None:
 
 
 # exactly that
+
+
+def test_what_is_only_observed_is_planned_again_and_again() -> None:
+    """A write that the mode keeps back leaves no mark on its link, and stays in the plan."""
+    made = duo(modes={"lms": "observe"})
+    made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
+    for _ in range(2):
+        made.sync()
+        assert writes(plan(made.engine)) == [("person", "lms", "create")]
 
 
 def test_a_plan_that_the_vendors_have_overtaken_is_refused() -> None:
