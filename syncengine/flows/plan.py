@@ -119,7 +119,7 @@ class _Held:
         asked = Counter(self._ends.values())
         for link_id, write in self.made.writes.items():
             if write.operation.record_id not in self._ends:
-                asked += Counter(self._asked(link_id, write))
+                asked.update(self._asked(link_id, write))
         for group, count in sorted(asked.items()):
             self._limit(group, count)
 
@@ -129,7 +129,8 @@ class _Held:
         for operation in write.operations:
             place = operation.entity, operation.connection
             kind = kind_of(self.engine.project.entities[place[0]].systems[place[1]], operation)
-            if not operation.id and not approved(ruling, kind, body_digest(operation)):
+            said = ruling is not None and approved(ruling, kind, body_digest(operation))
+            if not (operation.id or said):
                 yield Group(*place, kind)
 
     def _limit(self, group: Group, count: int) -> None:

@@ -96,12 +96,17 @@ class Expression:
         return frozenset(n.split(".")[1] for n in self.names if n.startswith("row."))
 
     def on_record(self, record: Record, world: World) -> Json:
-        """The value for a record. Raises RowInvalid."""
-        return self.on(Env(world, record))
+        """The value for a record, computed once in its world. Raises RowInvalid."""
+        known = world.computed.get((id(self), record.id))
+        if known is not None and known[0] is self and known[1] is record:
+            return known[2]
+        value = self.on(Env(world, record))
+        world.computed[id(self), record.id] = self, record, value
+        return value
 
     def on_record_in(self, world: World, record: Record) -> Json:
         """``on_record`` with the arguments as names are opened."""
-        return self.on(Env(world, record))
+        return self.on_record(record, world)
 
     def on_row(self, row: Row, context: HasWorld | None = None) -> Json:
         """The value for a vendor's row. Raises RowInvalid."""

@@ -33,12 +33,16 @@ class World:
 
     ``records``: record id -> record, for refs that expressions open. ``tied``: (entity, vendor ref) -> id of
     the record it is linked to. ``externals``: (record id, connection) -> external id of its live link.
+    ``computed``: (id of an expression, record id) -> both, and the value that was computed here.
     """
 
     today: str
     records: Mapping[str, Record] = field(default_factory=dict)
     tied: Mapping[tuple[str, Ref], str] = field(default_factory=dict)
     externals: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    computed: dict[tuple[int, str], tuple[object, Record, Json]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
     _systems: dict[str, set[str]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Literal
 
 from syncengine.errors import RowInvalid
@@ -19,6 +20,12 @@ from syncengine.planning import questions
 from syncengine.planning.identity import quarantine
 from syncengine.planning.merge import Decision, Side, Verdict, merge_field
 from syncengine.planning.scene import Plan, Scene, unless_refused
+
+
+@lru_cache
+def _utc_text(at: float) -> str:
+    """Rows of one page were read at one time, which takes longer to spell than to compare."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @dataclass(slots=True)
@@ -111,10 +118,9 @@ class Fields:
 
     def context(self, name: str) -> Context:
         link = self.link
-        seen = datetime.fromtimestamp(link.read_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         return Context(
             connection=link.connection, world=self.scene.world, record=self.patched(),
-            row=link.row or {}, old=self.values.get(name), seen=seen,
+            row=link.row or {}, old=self.values.get(name), seen=_utc_text(link.read_at),
         )  # fmt: skip
 
     def theirs_moved(self, name: str, rule: Rule) -> bool:
@@ -164,18 +170,22 @@ class Fields:
 
     def at_rest(self, name: str, rule: Rule, raw: Json) -> bool:
         """Whether both sides are, to the letter, what they were when they were compared last, by this very rule: then
-        whatever came of it stands. Refs are compared anew, since what they name may have another row."""
+        whatever came of it stands. What a ref names may have another row since, so it has to name our record still."""
         face = self.vendor.get(name, ABSENT)
         return (
             type(raw) is type(face)
             and raw == face
             and not isinstance(raw, list | dict)
-            and rule.target is None
             and name in self.canonical
             and self.values.get(name) == self.canonical[name]
             and name not in self.expected_faces
             and self.rules.get(name) == rule.fingerprint
+            and (rule.target is None or self.names_ours(name, rule, raw))
         )
+
+    def names_ours(self, name: str, rule: Rule, raw: Json) -> bool:
+        named = [self.scene.world.tied.get(ref) for ref in rule.refs(raw)]
+        return rule.field.formula is None and named == [self.values.get(name)]
 
     def unresolved(self, name: str, rule: Rule, unresolved: Unresolved) -> Decision:
         """The row names one that is not linked. If it named it when both last agreed, nothing is to be learned,

@@ -91,12 +91,13 @@ def answered(system: System, operation: Operation, answer: Row | None) -> str:
 def _faces(system: System, base: Base, operation: Operation, answer: Row | None) -> Base:
     canonical, vendor = dict(base.canonical), dict(base.vendor)
     expected, rules = set(base.expected), dict(base.rules)
+    written = body_row(operation.body)
     for name, value in operation.carried.items():
         rule = system.rules.get(name)
         if rule is None:
             continue
         shown = ABSENT if answer is None else rule.look(answer)
-        sent = sent_raw(system, operation, name)
+        sent = rule.look(written)
         canonical[name] = value
         if name in operation.rules:
             rules[name] = operation.rules[name]
