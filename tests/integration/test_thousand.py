@@ -24,7 +24,7 @@ SHARE = 0.1
 TOKENS = ("heavenhr", "heiaheia", "weekly10")
 """Whose tokens can expire. A key that is refused is wrong until a person gives another one, and stops its connection;
 that is no fault which passes by itself."""
-HAKUNA_CALLS = 4500
+HAKUNA_CALLS = 2400
 """A minute, at the vendor and as our budget: passes that follow each other need more, at a thousand people."""
 PASSES = 5
 """Syncs after which one that has not converged is given up."""
@@ -115,7 +115,7 @@ def final(sandbox: SandboxProcess, place: str) -> list[str]:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("people", [pytest.param(50, marks=pytest.mark.ci), 1000])
 def test_faults_leave_no_trace(
     people: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
