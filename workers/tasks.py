@@ -38,6 +38,7 @@ def engine() -> Engine:
 def _begin(**_: object) -> None:
     with Scrubbed():
         engine()
+    _work(sweeping.adopt_project)
 
 
 @signals.worker_process_shutdown.connect

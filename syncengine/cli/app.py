@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from syncengine.cli import cases, decide, explain, look, passes, project, serve, ui
+from syncengine.cli import cases, decide, explain, look, passes, project, serve, simulate, ui
 from syncengine.errors import Bug, ConfigInvalid, SyncengineError
 from syncengine.logs import place
 
@@ -62,7 +62,7 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (project, passes, look, explain, cases, decide, serve):
+for group in (project, passes, look, explain, cases, decide, serve, simulate):
     group.register(app)
 
 

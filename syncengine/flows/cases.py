@@ -270,6 +270,7 @@ class _Answer(Decision):
         if held is None or held.state is not OperationState.UNKNOWN:
             return "it was settled meanwhile"
         link = self.asked()
+        self.tx.dirty_waiting({f"op:{operation_id}"})
         if self.given == "applied":
             self.tx.save_operations([replace(held, state=OperationState.APPLIED)])
             need_get = link.external_id is not None

@@ -267,14 +267,15 @@ class Fields:
             case Verdict.KEEP if decision.seen and (self.writing or not rule.writes):
                 self.vendor[name], self.rules[name] = raw, rule.fingerprint
                 self.canonical.setdefault(name, side.ours)
+                self.put_aside(name, rule, side, decision)
             case Verdict.PATCH:
                 self.learn(name, rule, side, decision)
                 self.agree(name, rule, decision.value, raw)
             case Verdict.JOIN:
                 self.learn(name, rule, side, decision)
                 self.agree(name, rule, side.theirs, raw)
-            case Verdict.WRITE if decision.lost is not None and not is_empty(decision.lost):
-                self.note(name, rule, side.ours, side.ours, decision, 0)
+            case Verdict.WRITE:
+                self.put_aside(name, rule, side, decision)
             case Verdict.CONFLICT:
                 self.conflicts[name] = (side.ours, side.theirs)
             case Verdict.DRIFT:
@@ -289,6 +290,11 @@ class Fields:
         self.note(name, rule, side.ours, decision.value, decision, 1)
         self.values[name] = decision.value
         self.stamps[name] = side.stamp_theirs
+
+    def put_aside(self, name: str, rule: Rule, side: Side, decision: Decision) -> None:
+        """A value that was decided against stays on record."""
+        if not is_empty(decision.lost):
+            self.note(name, rule, side.ours, side.ours, decision, 0)
 
     def note(
         self, name: str, rule: Rule, old: Json, new: Json, decision: Decision, step: int

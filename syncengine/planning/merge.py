@@ -95,11 +95,12 @@ def merge_field(side: Side) -> Decision:
 
 
 def _write(side: Side, policy: str, lost: Json = None) -> Decision:
+    """Ours goes to the vendor, or theirs stays there; either way it was decided against."""
     spreads = side.clear and not is_empty(side.theirs)
-    if not side.can_out or (is_empty(side.ours) and not spreads):
-        return Decision(Verdict.KEEP, policy=policy, seen=True)
+    stays = not side.can_out or (is_empty(side.ours) and not spreads)
+    verdict = Verdict.KEEP if stays else Verdict.WRITE
     return Decision(
-        Verdict.WRITE, policy=policy, lost=lost, lost_by="" if lost is None else side.here
+        verdict, policy=policy, lost=lost, lost_by="" if lost is None else side.here, seen=stays
     )
 
 

@@ -33,6 +33,8 @@ from syncengine.simulation.clock import ManualClock
 from syncengine.simulation.vendor import FakeVendor
 
 T = TypeVar("T")
+LOOPS = 30
+"""Rounds after which reading, deciding and writing must have come to an end."""
 LIMITS = Limits(lease=20.0, request_timeout=10.0, batch=100, backoff=1.0)
 
 
@@ -88,7 +90,7 @@ class Bench:
 
     def think(self) -> None:
         """Read and decide until nothing is due; nothing is written."""
-        for _ in range(50):
+        for _ in range(LOOPS):
             if not refresh(self.engine) + reconcile(self.engine) + derive(self.engine):
                 return
         raise AssertionError("reading and deciding does not come to an end")
@@ -103,7 +105,7 @@ class Bench:
 
     def settle(self) -> None:
         """Think, send and prove until nothing is due now."""
-        for _ in range(50):
+        for _ in range(LOOPS):
             self.think()
             if not self.send() and not self.prove():
                 return

@@ -30,6 +30,8 @@ class FakeVendor:
     request that arrived. ``made``: idempotency key -> rows made by it. ``late``: seconds until a late write is
     done. ``stamps``: each row shows when it was changed. ``remembers``: a write whose idempotency key was seen
     before is answered as then and not done again. ``befell``: the faults that befell calls.
+    ``maker``: (resource, id) -> idempotency key of the create that made a row. ``twins``: rows that a create made
+    beside one that its search would have found.
     ``during``, ``after``: run once inside the next write, before it takes effect (somebody else is quicker) and
     before it is answered (somebody was waiting for it)."""
 
@@ -49,6 +51,8 @@ class FakeVendor:
     stamps: bool = False
     remembers: bool = False
     befell: Counter[str] = field(default_factory=Counter)
+    maker: dict[tuple[str, str], str] = field(default_factory=dict)
+    twins: list[str] = field(default_factory=list)
     after: Callable[[], object] | None = None
     _answers: dict[str, Written | None] = field(default_factory=dict)
     _tally: Tally = field(default_factory=Tally)
@@ -175,15 +179,16 @@ class FakeVendor:
                 self._item(resource, n, r) for n, r in rows.items()
                 if holding in str(r.get(spec.marker))
             ]  # fmt: skip
-        by = next((n for n in spec.search if not is_empty(body.get(n))), None)
-        if by is None:
+        if not any(not is_empty(body.get(n)) for n in spec.search):
             raise Bug(f"a create of {resource} cannot be found")
-        wanted = str(body[by]).casefold()
-        return [
-            self._item(resource, n, r)
-            for n, r in rows.items()
-            if str(r.get(by)).casefold() == wanted
-        ]
+        return [self._item(resource, n, rows[n]) for n in self._found(resource, spec, body)]
+
+    def _found(self, resource: str, spec: ResourceSpec, body: Mapping[str, Json]) -> list[str]:
+        """Rows that show the first searchable field that the body gives."""
+        by = next((n for n in spec.search if not is_empty(body.get(n))), None)
+        wanted = str(body[by]).casefold() if by else ""
+        rows = self._listed(resource) if by else {}
+        return [n for n, row in rows.items() if str(row.get(by or "")).casefold() == wanted]
 
     def create(self, resource: str, body: Mapping[str, Json], key: str) -> Written:
         """Make a row."""
@@ -199,7 +204,11 @@ class FakeVendor:
             if self._taken(resource, row, chosen):
                 raise Exists("that id or key is taken")
             self.made[key] += 1
-            return self._written(resource, self._insert(resource, dict(row), chosen), body)
+            twin = spec.search and not spec.list_lag and self._found(resource, spec, row)
+            external_id = self._insert(resource, dict(row), chosen)
+            self.maker[(resource, external_id)] = key
+            self.twins += [external_id] * bool(twin)
+            return self._written(resource, external_id, body)
 
         done = self._write("create", key, key, do)
         assert done is not None

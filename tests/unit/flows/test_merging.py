@@ -200,3 +200,27 @@ def test_if_empty_and_create_are_judged_where_the_value_arrives() -> None:
     made.sync()
     assert made.vendors["lms"].row(theirs)["job"] == "lead"
     assert made.vendors["hr"].row(mine)["name"] == "Anne"
+
+
+def test_what_is_only_written_to_keeps_its_value_on_record() -> None:
+    """Where we only write and have no value yet, the vendor's own stays, and is on record once ours overwrites it."""
+    hr = "{resource: people, flow: both, create: in, fields: {email: email, name: {field: name, flow: out}}}"
+    made = duo(hr_system=hr)
+    mine, theirs = anna(made, name="Anna")
+    assert made.vendors["hr"].row(mine)["name"] == "Anna"
+    made.vendors["lms"].edit(theirs, name="Anja")
+    made.sync()
+    assert made.vendors["hr"].row(mine)["name"] == "Anja"
+    assert "Anna" in {c.lost for c in made.history(made.record().id)}
+
+
+def test_what_is_only_read_keeps_a_value_that_lost_on_record() -> None:
+    """Where we only read, a value that a policy decided against stays at the vendor, and the history names it once."""
+    lms = "{resource: people, flow: both, create: out, fields: {email: email, name: {field: name, flow: in}}}"
+    made = duo(fields=NAME.format("owner: hr"), lms_system=lms)
+    _, theirs = anna(made)
+    made.vendors["lms"].edit(theirs, name="Anja")
+    made.sync()
+    made.sync()
+    lost = [(c.lost, c.lost_by, c.policy) for c in made.history(made.record().id) if c.lost]
+    assert lost == [("Anja", "lms", "owner hr")]

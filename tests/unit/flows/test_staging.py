@@ -25,9 +25,9 @@ from syncengine.model.link import LinkState
 from syncengine.model.operation import OperationState
 from syncengine.ports import Ledger, Page, Transaction
 from syncengine.simulation.bench import LIMITS
+from syncengine.simulation.traits import Fault
 from tests.support.bench import Bench
 from tests.support.people import HR, LMS, duo
-from tests.support.vendor import Fault
 from tests.unit.adapters.sql.databases import postgres_database
 
 COMMIT = 2

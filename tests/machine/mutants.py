@@ -1,0 +1,263 @@
+"""Named mutants: one rule of the protocol taken out of the engine, by a patch of the function that keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from syncengine.flows import capture
+from syncengine.flows.dispatch import Look
+from syncengine.mapping import Unresolved
+from syncengine.model.key import KeyKind
+from syncengine.model.link import Base
+from syncengine.model.operation import Action, OperationState
+from syncengine.model.values import ABSENT
+from syncengine.planning.questions import digest
+from syncengine.planning.sight import sent_raw
+
+Wrap = Callable[[Any], Any]
+"""The function as it is -> the function without the rule."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """``rule``: its number in docs/protocol.md. ``patches``: dotted name of a function -> what takes its place.
+    ``seed``, ``steps``: a run that notices. ``breaks``: how what it finds begins."""
+
+    rule: int
+    patches: Mapping[str, Wrap]
+    breaks: str
+    seed: int
+    steps: str
+
+
+def _whole_response(original: Any) -> Any:
+    def settle(system: Any, link: Any, operation: Any, *given: Any) -> Any:
+        done = original(system, link, operation, *given)
+        if done.link.row is None:
+            return done
+        shown = {n: rule.look(done.link.row) for n, rule in system.rules.items()}
+        seen = {n: raw for n, raw in shown.items() if raw is not ABSENT}
+        base = replace(done.link.base, vendor={**done.link.base.vendor, **seen})
+        return replace(done, link=replace(done.link, base=base))
+
+    return settle
+
+
+def _record_at_settle(original: Any) -> Any:
+    def applied(self: Any, tx: Any, system: Any, link: Any, operation: Any, *given: Any) -> None:
+        record = tx.records([operation.record_id])[operation.record_id]
+        now = {n: record.values.get(n, v) for n, v in operation.carried.items()}
+        original(self, tx, system, link, replace(operation, carried=now), *given)
+
+    return applied
+
+
+def _one_face(_: Any) -> Any:
+    def theirs_moved(self: Any, name: str, rule: Any) -> bool:
+        raw = rule.look(self.link.row or {})
+        if raw is ABSENT or name not in self.canonical:
+            return raw is not ABSENT
+        try:
+            return bool(rule.decode(raw, self.context(name)) != self.canonical[name])
+        except Unresolved:
+            return True
+
+    return theirs_moved
+
+
+def _sent_is_face(original: Any) -> Any:
+    def settle(system: Any, link: Any, operation: Any, *given: Any) -> Any:
+        done = original(system, link, operation, *given)
+        sent = {n: sent_raw(system, operation, n) for n in operation.carried}
+        base = replace(done.link.base, vendor={**done.link.base.vendor, **sent})
+        return replace(done, link=replace(done.link, base=base))
+
+    return settle
+
+
+def _no_equivalence(_: Any) -> Any:
+    def theirs_moved(self: Any, name: str, rule: Any) -> bool:
+        raw = rule.look(self.link.row or {})
+        return raw is not ABSENT and (name not in self.vendor or raw != self.vendor[name])
+
+    return theirs_moved
+
+
+def _content_key(original: Any) -> Any:
+    def add(self: Any, operations: Any) -> None:
+        original(self, [replace(o, key=digest([o.link_id, dict(o.body)])) for o in operations])
+
+    return add
+
+
+def _lists_are_true(original: Any) -> Any:
+    def sight(system: Any, *given: Any) -> Any:
+        return original(replace(system, resource=replace(system.resource, list_lag=0.0)), *given)
+
+    return sight
+
+
+def _no_order(original: Any) -> Any:
+    def sight(system: Any, link: Any, *given: Any) -> Any:
+        return original(system, replace(link, read_at=0.0), *given)
+
+    return sight
+
+
+def _broken_is_whole(_: Any) -> Any:
+    def note_fault(listing: Any, error: Exception) -> Any:
+        del error
+        with listing.engine.ledger.read() as tx:
+            state = tx.resource(listing.connection, listing.resource)
+        return capture._finish(listing, "scan", state)
+
+    return note_fault
+
+
+def _scan_concludes(_: Any) -> Any:
+    def nominate(tx: Any, _system: Any, unseen: Any, *_given: Any) -> list[str]:
+        tx.save_links(
+            [
+                replace(
+                    k,
+                    row=None,
+                    row_version=k.row_version + 1,
+                    dirty=k.dirty + 1,
+                    version=k.version + 1,
+                )
+                for k in unseen
+            ]
+        )
+        return [link.id for link in unseen]
+
+    return nominate
+
+
+def _merge_order(original: Any) -> Any:
+    return lambda side: original(replace(side, stamp_theirs=side.stamp_ours + 1))
+
+
+def _no_loser(original: Any) -> Any:
+    return lambda side: replace(original(side), lost=None, lost_by="")
+
+
+def _zeroed(original: Any) -> Any:
+    return lambda held, read, decided: replace(original(held, read, decided), dirty=decided.dirty)
+
+
+def _gives(value: Any) -> Wrap:
+    return lambda _: lambda *_given, **_named: value
+
+
+def _sent_again(_: Any) -> Any:
+    def unknown_all(_self: Any, tx: Any, operations: Any) -> None:
+        pending = [replace(o, state=OperationState.PENDING, token=None) for o in operations]
+        tx.save_operations(pending)
+
+    return unknown_all
+
+
+def _no_horizon(_: Any) -> Any:
+    def wait(self: Any, tx: Any, operation: Any, horizon: float) -> None:
+        del horizon
+        self.stale(tx, tx.links([operation.link_id], lock=True)[operation.link_id], operation)
+
+    return wait
+
+
+def _not_done(_: Any) -> Any:
+    def unknown(self: Any, operation: Any, detail: str) -> None:
+        del detail
+        with self.engine.ledger.write() as tx:
+            link = tx.links([operation.link_id], lock=True)[operation.link_id]
+            self.stale(tx, link, operation)
+
+    return unknown
+
+
+def _forgotten(original: Any) -> Any:
+    def spread(engine: Any, tx: Any, records: Any, *given: Any) -> None:
+        original(engine, tx, records, *given)
+        tx.drop_keys(KeyKind.DERIVED, [record.id for record in records if record.deleted])
+
+    return spread
+
+
+def _blind(original: Any) -> Any:
+    def looked(self: Any, operation: Any) -> Any:
+        if operation.action is Action.CREATE:
+            now = self.engine.clock.now()
+            return Look((), now, now)
+        return original(self, operation)
+
+    return looked
+
+
+def _deletes_anyway(original: Any) -> Any:
+    def leave(scene: Any, link: Any) -> Any:
+        row = link.row or {}
+        seen = {n: rule.look(row) for n, rule in scene.system.rules.items()}
+        if scene.system.on_leave == "delete":
+            link = replace(link, base=replace(link.base, vendor={**link.base.vendor, **seen}))
+        return original(scene, link)
+
+    return leave
+
+
+FLOWS, PLANNING = "syncengine.flows", "syncengine.planning"
+FINDERS: dict[str, tuple[int, Mapping[str, Wrap]]] = {
+    "faces from the whole response": (1, {f"{FLOWS}.settle.settle_applied": _whole_response}),
+    "our face is the record at settling": (
+        1,
+        {f"{FLOWS}.settle.Settle.applied": _record_at_settle},
+    ),
+    "one face only": (1, {f"{PLANNING}.fields.Fields.theirs_moved": _one_face}),
+    "the sent value is the vendor's face": (
+        1,
+        {
+            f"{FLOWS}.settle.settle_applied": _sent_is_face,
+            f"{PLANNING}.fields.Fields.theirs_moved": _no_equivalence,
+        },
+    ),
+    "records are saved without comparing": (2, {f"{FLOWS}.commit._same_record": _gives(True)}),
+    "dirty is zeroed": (3, {f"{FLOWS}.commit._saved": _zeroed}),
+    "siblings are not told": (
+        3,
+        {"syncengine.adapters.sql.links.Links.dirty_records": _gives(None)},
+    ),
+    "key from content": (
+        4,
+        {"syncengine.adapters.sql.operations.Operations.add_operations": _content_key},
+    ),
+    "late reads count": (5, {f"{FLOWS}.rows.sight": _no_order}),
+    "lists that lag are true": (5, {f"{FLOWS}.rows.sight": _lists_are_true}),
+    "a broken listing concludes": (
+        6,
+        {
+            f"{FLOWS}.capture._note_fault": _broken_is_whole,
+            f"{FLOWS}.capture.nominate": _scan_concludes,
+        },
+    ),
+    "no read before a write": (7, {f"{FLOWS}.dispatch.moved_since": _gives(False)}),
+    "an expired claim is sent again": (9, {f"{FLOWS}.settle.Settle.unknown_all": _sent_again}),
+    "not applied at the first look": (10, {f"{FLOWS}.settle.Settle.wait": _no_horizon}),
+    "unknown does not block": (10, {f"{FLOWS}.settle.Settle.unknown": _not_done}),
+    "no look before a create": (11, {f"{FLOWS}.dispatch._Round._looked": _blind}),
+    "nobody is woken": (11, {"syncengine.adapters.sql.links.Links.dirty_waiting": _gives(None)}),
+    "an adopted row has no faces": (
+        13,
+        {
+            f"{PLANNING}.identity.inherited": _gives(Base()),
+            f"{FLOWS}.settle.inherited": _gives(Base()),
+        },
+    ),
+    "a delete beats an unseen change": (14, {f"{PLANNING}.plan._leave": _deletes_anyway}),
+    "newest is merged last": (15, {f"{PLANNING}.fields.merge_field": _merge_order}),
+    "derived anew after a delete": (
+        16,
+        {f"{FLOWS}.commit.spread": _forgotten, f"{FLOWS}.decisions.spread": _forgotten},
+    ),
+    "the loser is forgotten": (8, {f"{PLANNING}.fields.merge_field": _no_loser}),
+}
