@@ -130,6 +130,14 @@ def spread(
     tx.derive_due(ids)
 
 
+def renamed(engine: Engine, tx: Transaction, link: Link) -> None:
+    """A record has another row than it had: rows that name the former one are looked at again."""
+    for entity in engine.project.entities.values():
+        names = any(field.to == link.entity for field in entity.fields.values())
+        if names and link.connection in entity.systems:
+            tx.dirty_entity(entity.name, link.connection)
+
+
 def _identify(
     engine: Engine, tx: Transaction, entity: Entity, records: Sequence[Record], world: World
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from syncengine.flows.births import bear, new_record, spread
+from syncengine.flows.births import bear, new_record, renamed, spread
 from syncengine.flows.capture import wake_sorted
 from syncengine.flows.engine import Engine, new_id, new_key
 from syncengine.flows.rows import keep_row_keys
@@ -62,6 +62,9 @@ class Commit:
             ]
             tx.save_links(links)
             self._after_tying(tx, entity, system, links)
+            again = [d.link for d in good.values() if d.again]
+            if again:
+                renamed(engine, tx, again[0])
             sure = [
                 subject
                 for d in good.values()

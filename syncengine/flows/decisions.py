@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from syncengine.errors import SetAside
-from syncengine.flows.births import bear, new_record, spread
+from syncengine.flows.births import bear, new_record, renamed, spread
 from syncengine.flows.engine import Engine, new_id, utc_text
 from syncengine.flows.scenes import load_untied, load_world
 from syncengine.flows.staging import review
@@ -111,6 +111,7 @@ class Decision:
         tied = replace(link, record_id=record_id, state=LinkState.LINKED, wait=None, ruling=None)
         self.save(replace(tied, dirty=link.dirty + 1))
         self.tx.dirty_waiting({f"ref:{place}", f"rec:{record_id}@{link.connection}"})
+        renamed(self.engine, self.tx, link)
 
     def own_record(self, link: Link, policy: str) -> str:
         """A new record for an untied row, even if another bears the same identity; its id. Raises NotPossible where

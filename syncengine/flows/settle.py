@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from syncengine.errors import Again, RateLimited, Rejected, SyncengineError
+from syncengine.flows.births import renamed
 from syncengine.flows.engine import Engine, new_id, stubborn
 from syncengine.flows.rows import Read, store
 from syncengine.flows.scenes import as_list
@@ -114,18 +115,11 @@ class Settle:
             tx.dirty_waiting({f"free:{place}"})
         elif operation.action is Action.CREATE:
             if link.row_version > 1:
-                self._renamed(tx, link)
+                renamed(self.engine, tx, link)
             known = f"rec:{link.record_id}@{link.connection}"
             tx.dirty_waiting({f"op:{operation.id}", f"ref:{place}", known})
             if any(operation.entity in d.sources for d in self.engine.project.derivations):
                 tx.derive_due([operation.record_id])
-
-    def _renamed(self, tx: Transaction, link: Link) -> None:
-        """A row was made again: rows that name it still name the one that is gone."""
-        for entity in self.engine.project.entities.values():
-            names = any(field.to == link.entity for field in entity.fields.values())
-            if names and link.connection in entity.systems:
-                tx.dirty_entity(entity.name, link.connection)
 
     def _make_room(self, tx: Transaction, link: Link) -> Link:
         """A row that a scan saw before we learned that it is ours, or that a leaver left: one link goes into the

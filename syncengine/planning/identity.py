@@ -135,13 +135,15 @@ class Hits:
 @dataclass(frozen=True, slots=True)
 class Correlation:
     """What becomes of an untied row. ``link``: as it is after. ``record``: a new record. ``absorbed``: links whose
-    place it takes. ``cancelled``: operations that are not needed any more. ``ask``: a question."""
+    place it takes. ``cancelled``: operations that are not needed any more. ``ask``: a question. ``again``: its record
+    had another row there before."""
 
     link: Link
     record: Record | None = None
     absorbed: tuple[str, ...] = ()
     cancelled: tuple[Operation, ...] = ()
     ask: Case | None = None
+    again: bool = False
 
 
 def correlate(
@@ -199,7 +201,8 @@ def _tie(
     tied = replace(
         link, record_id=record_id, state=LinkState.LINKED, base=base, dirty=1, version=link.version
     )
-    return Correlation(tied, None, tuple(absorbed), tuple(cancelled))
+    again = any(rival.external_id is not None for rival in rivals)
+    return Correlation(tied, None, tuple(absorbed), tuple(cancelled), again=again)
 
 
 def place_free(link: Link) -> str:
