@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial, wraps
+from random import Random
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -235,14 +236,40 @@ def failed(result: Any) -> SyncengineError | None:
     return None
 
 
+class _Ids:
+    """Random; in a simulation they follow from a seed, so that a run can be repeated."""
+
+    def __init__(self) -> None:
+        self.chance: Random | None = None
+        self.count = 0
+
+    def seed(self, seed: int | None) -> None:
+        """From now on they follow from a seed; None: random again."""
+        self.chance, self.count = None if seed is None else Random(seed), 0
+
+    def id(self) -> str:
+        """Grows with time."""
+        if self.chance is None:
+            return str(uuid_utils.uuid7())
+        self.count += 1
+        return str(uuid.UUID(int=self.count << 96 | self.chance.getrandbits(64)))
+
+    def key(self) -> str:
+        """Random."""
+        return (uuid.uuid4() if self.chance is None else uuid.UUID(self.id())).hex
+
+
+IDS = _Ids()
+
+
 def new_id() -> str:
     """A random id that grows with time."""
-    return str(uuid_utils.uuid7())
+    return IDS.id()
 
 
 def new_key() -> str:
     """A random idempotency key."""
-    return uuid.uuid4().hex
+    return IDS.key()
 
 
 class HasEngine(Protocol):

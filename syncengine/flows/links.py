@@ -151,7 +151,7 @@ def _take_values(hand: Hand, kept: Record, gone: Record) -> None:
     fields = hand.engine.project.entities[kept.entity].fields
     theirs = {n: v for n, v in gone.values.items() if n in fields and not is_empty(v)}
     gaps = {n: v for n, v in theirs.items() if is_empty(kept.values.get(n))}
-    made = hand.change(kept, gaps, "join")
+    made = hand.change(kept, gaps, "join") if gaps else kept
     for name, value in theirs.items():
         ours = made.values.get(name)
         if ours != value:

@@ -13,7 +13,7 @@ from syncengine.model.link import Link, LinkState
 from syncengine.model.operation import Operation, OperationState
 from syncengine.model.record import World
 from syncengine.model.values import Row
-from syncengine.planning.identity import row_keys, shown_keys
+from syncengine.planning.identity import place_free, row_keys, shown_keys
 from syncengine.planning.settle import run_over
 from syncengine.planning.sight import (
     Reading,
@@ -141,6 +141,9 @@ def _write(
         engine, tx, entity, system, [*new, *old], {link.id for link in old}, before=before
     )
     fresh = [links[e] for e in changed]
+    free = {place_free(link) for link in fresh if link.record_id is None and link.row is None}
+    if free:
+        tx.dirty_waiting(free)
     return Stored(
         links,
         len(moved),

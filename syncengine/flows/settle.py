@@ -350,7 +350,7 @@ class Settle:
         if holder.state is LinkState.LEFT or group_of(holder) is not None:
             record_id = holder.record_id or ""
             return tx.records([record_id])[record_id].deleted
-        return holder.state is LinkState.GONE
+        return holder.state is LinkState.GONE or (holder.record_id is None and holder.row is None)
 
     def _faces_of(self, tx: Transaction, system: System, link: Link, item: Item) -> Base:
         """What an adopted row held when one of us last wrote it: as a leaver's row, or at a create of ours."""

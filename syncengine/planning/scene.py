@@ -75,8 +75,9 @@ def unless_refused(scene: Scene, plan: Plan) -> Plan:
 
 def without_write(plan: Plan, link: Link) -> Plan:
     """The plan with the write held back, and without the history of what the write would run over."""
-    kept = 0 if plan.record is None else plan.record.generation
-    changes = tuple(c for c in plan.changes if c.generation == kept)
+    learned = 0 if plan.record is None else plan.record.generation
+    carried = {} if plan.operation is None else plan.operation.carried
+    changes = tuple(c for c in plan.changes if c.generation == learned or c.field not in carried)
     return replace(plan, operation=None, link=link, changes=changes)
 
 

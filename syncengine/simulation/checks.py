@@ -426,9 +426,17 @@ class End:
         """Whether an emptied cell was filled again with a reason."""
         if not rule.field.clear or rule.field.owner is not None or not rule.reads:
             return True
-        return rule.apply != "always" or any(
-            c.field in (edit.field, "") and c.at >= edit.at for c in self.history
-        )
+        told = any(c.field in (edit.field, "") and c.at >= edit.at for c in self.history)
+        return told or rule.apply != "always" or self.is_empty_here(edit)
+
+    def is_empty_here(self, edit: Edit) -> bool:
+        """Whether the record of an entry has no value either."""
+        ids = {
+            k.record_id for k in self.links
+            if (k.connection, k.resource, k.external_id) == edit.cell[:3]
+        }  # fmt: skip
+        records = [self.records[i] for i in ids if i in self.records]
+        return any(is_empty(record.values.get(edit.field)) for record in records)
 
     def tied(self, edit: Edit, rule: Rule) -> str | None:
         """The record that a ref named."""

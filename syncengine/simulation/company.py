@@ -12,7 +12,7 @@ from sqlalchemy import Engine as Database
 from syncengine.errors import RowInvalid
 from syncengine.flows import status
 from syncengine.flows.capture import capture
-from syncengine.flows.engine import Limits
+from syncengine.flows.engine import IDS, Limits
 from syncengine.flows.sweep import adopt_project, sweep
 from syncengine.mapping import Context, Project, Rule
 from syncengine.model.record import World
@@ -83,6 +83,7 @@ class Company:
     began: float = START
 
     def __post_init__(self) -> None:
+        IDS.seed(self.setting.seed)
         clock, made = ManualClock(), _compiled(self.setting.seed)
         vendors = self.setting.vendors(clock)
         self.bench = Bench.on(vendors, made, emptied(_database()), clock, LIMITS)
@@ -90,6 +91,7 @@ class Company:
     def close(self) -> None:
         """Give back the threads of its engine."""
         self.bench.engine.close()
+        IDS.seed(None)
 
     def vendor(self, name: str) -> FakeVendor:
         """By name."""
