@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import cached_property
 from random import Random
 from typing import Any, TypeVar
@@ -25,19 +24,13 @@ SETTLE = 2.0
 
 @dataclass(frozen=True)
 class Setting:
-    """All that is drawn from a seed. Each draw has a name of its own, so that one more does not change the others.
-    ``turned``: draws of the mapping that were made anew since, by how often."""
+    """All that is drawn from a seed. Each draw has a name of its own, so that one more does not change the others."""
 
     seed: int
-    turned: Mapping[str, int] = field(default_factory=dict)
 
     def draw(self, name: str, *choices: T) -> T:
         """One of some choices, always the same for a seed and a name; the more often it stands there, the likelier."""
-        return Random(f"{self.seed}/{name}/{self.turned.get(name, 0)}").choice(choices)
-
-    def turn(self, name: str) -> Setting:
-        """The setting with one draw of the mapping made anew."""
-        return replace(self, turned={**self.turned, name: self.turned.get(name, 0) + 1})
+        return Random(f"{self.seed}/{name}/0").choice(choices)
 
     # vendors
 
@@ -174,19 +167,6 @@ class Setting:
         if flow != "both" or column in ("email", "job"):
             return flow
         return self.draw(f"{name}.{column}.flow", *["both"] * 8, "in", "out")
-
-    @cached_property
-    def turnable(self) -> list[str]:
-        """Draws that a change of the mapping may make anew."""
-        found = [
-            f"{f}.{what}" for f in self.fields for what in ("policy", "clear", "drift", "owner")
-        ]
-        for name in self.names:
-            found += [f"{name}.{what}" for what in ("missing", "leave", "scope")]
-            found += [
-                f"{name}.{f}.{what}" for f in self.fields for what in ("flow", "apply", "there")
-            ]
-        return [*found, "job.owner", "email.owner", "safety"]
 
     def project(self) -> Project:
         """The compiled mapping."""

@@ -6,7 +6,33 @@ import pytest
 
 from syncengine.simulation.run import drawn_steps, played, read_steps
 
-ONCE_BROKEN: dict[str, tuple[int, str]] = {}
+ONCE_BROKEN: dict[str, tuple[int, str]] = {
+    "a value that a field which is only written decides against is on record": (
+        1623, "scan.3 enter.0 scan.0 work.3 work.3 enter.17 work.0",
+    ),
+    "a value that a field which is only read decides against is on record": (
+        1044, "enter.539 everything.257 scan.555 remove.245 remove.967 enter.2",
+    ),
+    "where a connection is observed, what it decides against is on record": (
+        2032, "enter.988 mode.437 enter.354 scan.838 everything.724",
+    ),
+    "an answer about an unknown create wakes who waits for it": (
+        1067,
+        """enter.33 enter.496 everything.177 relink.583 work.328 bad_call.923 settle.981 rehire.11
+        reply.225""",
+    ),
+    "who is named by a row follows when that person has another row": (
+        363, "enter.647 everything.609 remove.959 enter.672",
+    ),
+    "a row that was split off and is gone makes room": (
+        2032, "enter.988 enter.244 everything.128 relink.702 remove.152",
+    ),
+    "a join that fills no gap is no change of the record": (
+        2077,
+        """enter.699 enter.536 everything.247 everything.829 hook.25 remove.153 scan.709 poll.722
+        scan.812 scan.241 both.754 edit.870 relink.501 edit.19 relink.59""",
+    ),
+}  # fmt: skip
 """What broke -> seed and steps of the shortest run that did."""
 STEPS, PARTS = 2_000, 50
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from celery import signals
 
 from syncengine.errors import Bug, LostRace, SyncengineError, VendorDown
 from workers import tasks
@@ -60,6 +61,15 @@ def test_the_others_reach_their_flows_too(calls: list[tuple[Any, ...]]) -> None:
         ("derive",),
         ("sweep",),
     ]
+
+
+def test_a_worker_first_looks_at_what_changed(
+    monkeypatch: pytest.MonkeyPatch, calls: list[tuple[Any, ...]]
+) -> None:
+    """A worker that starts notices another mapping or mode before its first task, however soon it is stopped again."""
+    monkeypatch.setattr(tasks.sweeping, "adopt_project", lambda _: calls.append(("adopted",)))
+    signals.worker_process_init.send(sender=None)
+    assert calls == [("adopted",)]
 
 
 @pytest.mark.parametrize("error", [VendorDown("down"), LostRace("moved")])
