@@ -18,7 +18,7 @@ from syncengine.model.change import Change
 from syncengine.model.link import Base, Link, LinkState, Ruling
 from syncengine.model.operation import Action, OperationState
 from syncengine.model.record import Record
-from syncengine.model.values import is_empty
+from syncengine.model.values import ABSENT, is_empty
 from syncengine.planning.identity import AT_VENDOR, answers_of
 from syncengine.planning.plan import TAKES_PLACE
 from syncengine.planning.questions import STAGED
@@ -146,7 +146,8 @@ class _Answer(Decision):
             ruling = self._ruling(Action.DELETE.value, "")
             self.save(replace(link, state=LinkState.LEFT, ruling=ruling, dirty=link.dirty + 1))
             return "it stays there"
-        seen = {n: rule.look(link.row or {}) for n, rule in self._rules(link).items()}
+        shown = {n: rule.look(link.row or {}) for n, rule in self._rules(link).items()}
+        seen = {n: raw for n, raw in shown.items() if raw is not ABSENT}
         base = replace(link.base, vendor={**link.base.vendor, **seen}, expected=frozenset())
         self.save(replace(link, base=base, dirty=link.dirty + 1))
         return "it is deleted there"

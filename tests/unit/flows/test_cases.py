@@ -175,10 +175,12 @@ def test_a_missing_row_that_was_made_anew_ends_the_question() -> None:
 
 @pytest.mark.parametrize("given", ["delete", "keep"])
 def test_a_delete_against_an_unseen_change_asks(given: str) -> None:
-    """Rule 14: a row that was changed since is not deleted unasked; it is deleted or left as the answer says."""
+    """Rule 14: a row that was changed since is not deleted unasked; it is deleted or left as the answer says, whatever
+    else it shows."""
     made = duo(lms_system=DELETES, fields=FIELDS)
     mine, theirs = anna(made)
     hr, lms = made.vendors["hr"], made.vendors["lms"]
+    del lms.tables["people"].rows[theirs]["job"]
     hr.edit(mine, job="left")
     lms.edit(theirs, name="Anne")
     made.scan_all()
