@@ -197,9 +197,10 @@ class Transaction(Protocol):
         """``seen`` links with a row that are dirty or need a read: not yet told who they are."""
 
     def waiting_links(
-        self, limit: int = 0, key: str | None = None, ruled: bool = False
+        self, limit: int = 0, key: str | None = None, ruled: bool = False, after: str = ""
     ) -> list[Link]:
-        """Links that wait for something, or for this, or because of what a person said, oldest first."""
+        """Links that wait for something, or for this, or because of what a person said, oldest first; those with ids
+        beyond ``after``."""
 
     def dirty_count(self, connections: Collection[str] | None = None) -> int:
         """Links without an unsettled operation that are dirty or need a read; those that need a read only in

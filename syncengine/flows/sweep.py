@@ -49,10 +49,17 @@ def sweep(engine: Engine) -> Counter[str]:
 
 
 def _look_at_waits(engine: Engine, tx: Transaction) -> None:
-    """What waits for a row or record is looked at again now and then, should a wake-up have been missed."""
-    if _mark(tx, "waits", str(int(engine.clock.now() // WAITS_EVERY))):
-        waits = tx.waiting_links(engine.limits.batch * MESSAGES)
-        tx.dirty_links([link.id for link in waits if link.wait is not None and link.wait.key])
+    """What waits for a row or record is looked at again now and then, should a wake-up have been missed: some each
+    time, until all had their turn."""
+    state, period = tx.connection("waits", lock=True), str(int(engine.clock.now() // WAITS_EVERY))
+    last, _, reached = state.digest.partition(":")
+    if last == period:
+        return
+    many = engine.limits.batch * MESSAGES
+    waits = tx.waiting_links(many, after=reached)
+    tx.dirty_links([link.id for link in waits if link.wait is not None and link.wait.key])
+    reached = waits[-1].id if len(waits) == many else ""
+    tx.save_connection(replace(state, digest=f"{period}:{reached}"))
 
 
 def _due_listings(engine: Engine, tx: Transaction) -> Iterator[tuple[str, str, str]]:

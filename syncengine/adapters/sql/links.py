@@ -102,12 +102,13 @@ class Links(Session):
         )
 
     def waiting_links(
-        self, limit: int = 0, key: str | None = None, ruled: bool = False
+        self, limit: int = 0, key: str | None = None, ruled: bool = False, after: str = ""
     ) -> list[Link]:
         more = (_IS_RULED,) if ruled else ()
         return self._found(
-            LINKS, t.is_waiting_for, *more, order=(_c.id,), limit=limit, wait_key=key
-        )
+            LINKS, t.is_waiting_for, *more, order=(_c.id,), limit=limit, wait_key=key,
+            id__gt=after or None,
+        )  # fmt: skip
 
     def dirty_count(self, connections: Collection[str] | None = None) -> int:
         # Two counts, each over its own small index.

@@ -292,6 +292,7 @@ def test_links_can_be_looked_at(ledger: Ledger) -> None:
         }
         assert tx.unsorted_links(*HAKUNA) == 2
         assert [link.id for link in tx.waiting_links(1)] == ["l3"]
+        assert tx.waiting_links(1, after="l3") == []
         assert (tx.dirty_count(), tx.dirty_count(["hakuna"]), tx.dirty_count(["haekka"])) == (
             2,
             2,

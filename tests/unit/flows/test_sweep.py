@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from syncengine.flows.capture import capture
-from syncengine.flows.sweep import sweep
+from syncengine.flows.sweep import WAITS_EVERY, sweep
+from syncengine.model.link import Link, Wait
+from syncengine.simulation.bench import LIMITS
 from syncengine.simulation.clock import ManualClock
 from syncengine.simulation.traits import spec
 from syncengine.simulation.vendor import FakeVendor
@@ -76,3 +78,29 @@ def test_rows_are_listed_below_parents_that_are_known() -> None:
     assert announced(made) == []
     made.think()
     assert announced(made) == [["hr", "notes", "scan"]]
+
+
+def test_whatever_waits_has_its_turn_to_be_looked_at_again() -> None:
+    """More rows wait than one sweep looks at: each of the next ones looks at others, and then at the first again."""
+    made = duo(limits=replace(LIMITS, batch=2))
+    sweep(made.engine)
+    with made.engine.ledger.write() as tx:
+        tx.add_links(
+            [
+                Link(
+                    f"l{n:02}", "person", "lms", "people", f"p{n}", wait=Wait(f"free:{n}", "a row")
+                )
+                for n in range(11)
+            ]
+        )
+    looked = []
+    for _ in range(3):
+        made.clock.sleep(WAITS_EVERY)
+        sweep(made.engine)
+        dirty = [link for link in made.links("lms") if link.dirty]
+        looked.append([link.id for link in dirty])
+        with made.engine.ledger.write() as tx:
+            tx.save_links([replace(link, dirty=0) for link in dirty])
+    assert [len(ids) for ids in looked] == [8, 3, 8]
+    assert sorted(looked[0] + looked[1]) == [f"l{n:02}" for n in range(11)]
+    assert looked[2] == looked[0]
