@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -12,7 +13,7 @@ from syncengine.flows.cases import answer
 from syncengine.flows.decisions import NotPossible
 from syncengine.flows.derive import derive
 from syncengine.flows.dispatch import dispatch, probe
-from syncengine.flows.engine import Engine
+from syncengine.flows.engine import Engine, Limits
 from syncengine.flows.reconcile import reconcile
 from syncengine.flows.refresh import refresh
 from syncengine.flows.sweep import sweep
@@ -250,6 +251,11 @@ def crash(company: Company, chance: Random) -> str:
     return f"{flow.__name__} is over before it dies"
 
 
+def _hand(limits: Limits, chance: Random) -> Limits:
+    """A worker that takes one thing at a time, so that another one takes the next; or one that takes all."""
+    return replace(limits, batch=chance.choice([1, limits.batch]))
+
+
 def both(company: Company, chance: Random) -> str:
     """Another worker does something between two transactions of this one."""
     engine, late = company.bench.engine, chance.choice([0, 0, 7])
@@ -261,12 +267,18 @@ def both(company: Company, chance: Random) -> str:
     flow = _chosen(chance, reconcile, dispatch, derive, probe, listing)
     second = _chosen(chance, refresh, reconcile, dispatch, probe, listing)
 
+    limits, engine.limits = engine.limits, _hand(engine.limits, chance)
+
     def happen() -> None:
+        engine.limits = limits
         company.bench.clock.sleep(late)
         second(engine)
 
-    with company.bench.between(at, happen):
-        flow(engine)
+    try:
+        with company.bench.between(at, happen):
+            flow(engine)
+    finally:
+        engine.limits = limits
     names = [f"{f.__name__} of {name}" if f is listing else f.__name__ for f in (flow, second)]
     return f"{names[0]}, and before its transaction {at} (late by {late} s) {names[1]}"
 
