@@ -176,7 +176,8 @@ class Setting:
         """The mapping as YAML."""
         lines = ["version: 1", "entity: person", "fields:"]
         lines += [f"  {n}: {{{self._policy(n)}}}" for n in ("email", "job", *self.fields)]
-        lines += ["  title: {type: string, formula: \"job == 'lead' ? 'Head' : 'Staff'\"}"]
+        whose = "boss.job" if "boss" in self.fields else "job"
+        lines += [f"  title: {{type: string, formula: \"{whose} == 'lead' ? 'Head' : 'Staff'\"}}"]
         lines += ["identity: [[email]]", self.draw("safety", *_SAFETY), "systems:"]
         for name in self.names:
             lines += [f"  {name}:", *(f"    {line}" for line in self._system(name))]

@@ -10,7 +10,6 @@ from syncengine.flows import capture
 from syncengine.flows.dispatch import Look
 from syncengine.mapping import Unresolved
 from syncengine.model.key import KeyKind
-from syncengine.model.link import Base
 from syncengine.model.operation import Action, OperationState
 from syncengine.model.values import ABSENT
 from syncengine.planning.questions import digest
@@ -206,58 +205,70 @@ def _deletes_anyway(original: Any) -> Any:
     return leave
 
 
-FLOWS, PLANNING = "syncengine.flows", "syncengine.planning"
-FINDERS: dict[str, tuple[int, Mapping[str, Wrap]]] = {
-    "faces from the whole response": (1, {f"{FLOWS}.settle.settle_applied": _whole_response}),
-    "our face is the record at settling": (
+FLOWS, PLANNING, SQL = "syncengine.flows", "syncengine.planning", "syncengine.adapters.sql"
+MUTANTS: dict[str, Mutant] = {
+    "faces from the whole response": Mutant(
+        1,
+        {f"{FLOWS}.settle.settle_applied": _whole_response},
+        "lost in silence",
+        3011,
+        """enter.185 everything.753 bad_call.933 scan.373 settle.688 wait.782 meanwhile.719
+        rehire.58 reply.287""",
+    ),
+    "our face is the record at settling": Mutant(
         1,
         {f"{FLOWS}.settle.Settle.applied": _record_at_settle},
+        "hr hr-",
+        3080,
+        "enter.167 enter.737",
     ),
-    "one face only": (1, {f"{PLANNING}.fields.Fields.theirs_moved": _one_face}),
-    "the sent value is the vendor's face": (
+    "one face only": Mutant(
+        1,
+        {f"{PLANNING}.fields.Fields.theirs_moved": _one_face},
+        "nobody entered this in lms",
+        3011,
+        "enter.185 everything.753 rehire.58 reply.287",
+    ),
+    "the sent value is the vendor's face": Mutant(
         1,
         {
             f"{FLOWS}.settle.settle_applied": _sent_is_face,
             f"{PLANNING}.fields.Fields.theirs_moved": _no_equivalence,
         },
+        "AssertionError at bench.py",
+        3057,
+        "enter.604",
     ),
-    "records are saved without comparing": (2, {f"{FLOWS}.commit._same_record": _gives(True)}),
-    "dirty is zeroed": (3, {f"{FLOWS}.commit._saved": _zeroed}),
-    "siblings are not told": (
+    "siblings are not told": Mutant(
         3,
-        {"syncengine.adapters.sql.links.Links.dirty_records": _gives(None)},
+        {f"{SQL}.links.Links.dirty_records": _gives(None)},
+        "not as its scope says",
+        3001,
+        "enter.572 everything.575 remove.916",
     ),
-    "key from content": (
+    "key from content": Mutant(
         4,
-        {"syncengine.adapters.sql.operations.Operations.add_operations": _content_key},
+        {f"{SQL}.operations.Operations.add_operations": _content_key},
+        "a create took effect twice in tm",
+        3019,
+        "enter.501 everything.706 remove.141",
     ),
-    "late reads count": (5, {f"{FLOWS}.rows.sight": _no_order}),
-    "lists that lag are true": (5, {f"{FLOWS}.rows.sight": _lists_are_true}),
-    "a broken listing concludes": (
+    "lists that lag are true": Mutant(
+        5,
+        {f"{FLOWS}.rows.sight": _lists_are_true},
+        "nobody entered this in lms",
+        3021,
+        "enter.435 everything.813 leave.342 everything.563 scan.12",
+    ),
+    "a broken listing concludes": Mutant(
         6,
         {
             f"{FLOWS}.capture._note_fault": _broken_is_whole,
             f"{FLOWS}.capture.nominate": _scan_concludes,
         },
+        "nobody entered this in lms",
+        3011,
+        "enter.185 everything.753 rehire.58 reply.287",
     ),
-    "no read before a write": (7, {f"{FLOWS}.dispatch.moved_since": _gives(False)}),
-    "an expired claim is sent again": (9, {f"{FLOWS}.settle.Settle.unknown_all": _sent_again}),
-    "not applied at the first look": (10, {f"{FLOWS}.settle.Settle.wait": _no_horizon}),
-    "unknown does not block": (10, {f"{FLOWS}.settle.Settle.unknown": _not_done}),
-    "no look before a create": (11, {f"{FLOWS}.dispatch._Round._looked": _blind}),
-    "nobody is woken": (11, {"syncengine.adapters.sql.links.Links.dirty_waiting": _gives(None)}),
-    "an adopted row has no faces": (
-        13,
-        {
-            f"{PLANNING}.identity.inherited": _gives(Base()),
-            f"{FLOWS}.settle.inherited": _gives(Base()),
-        },
-    ),
-    "a delete beats an unseen change": (14, {f"{PLANNING}.plan._leave": _deletes_anyway}),
-    "newest is merged last": (15, {f"{PLANNING}.fields.merge_field": _merge_order}),
-    "derived anew after a delete": (
-        16,
-        {f"{FLOWS}.commit.spread": _forgotten, f"{FLOWS}.decisions.spread": _forgotten},
-    ),
-    "the loser is forgotten": (8, {f"{PLANNING}.fields.merge_field": _no_loser}),
 }
+"""Without one of its rules the engine breaks a promise, and this run shows it."""

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from syncengine.adapters.sql.links import Links
 from syncengine.cli.app import app
-from syncengine.planning import fields
-from syncengine.planning.merge import Decision
+from tests.machine.mutants import MUTANTS
 
 
 def simulated(*arguments: str) -> tuple[int, str]:
@@ -37,23 +37,16 @@ def test_runs_follow_from_their_seed() -> None:
 def test_what_breaks_is_shown_as_a_short_run_that_can_be_played_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Where the engine forgets what lost, the run that shows it is told in few steps, and the command fails."""
-    right = fields.merge_field
-
-    def forgetful(side: Any) -> Decision:
-        decided = right(side)
-        return Decision(decided.verdict, decided.value, decided.policy, seen=decided.seen)
-
-    monkeypatch.setattr(fields, "merge_field", forgetful)
-    code, printed = simulated("--runs", "40", "--seed", "3000")
+    """Where the engine lacks a rule, the run that shows it is told in fewer steps, and the command fails."""
+    mutant = MUTANTS["siblings are not told"]
+    run = ("--seed", str(mutant.seed), "--steps")
+    steps = f"wait.1 {mutant.steps} wait.2"
+    assert simulated(*run, steps)[0] == 0
+    monkeypatch.setattr(Links, "dirty_records", lambda *_, **__: None)
+    code, printed = simulated(*run, steps)
     assert code == 1
-    assert "breaks a promise: lost in silence" in printed
-    (again,) = [line for line in printed.splitlines() if line.startswith("Again: ")]
-    seed, steps = again.split("--seed ")[1].split(" ")[0], again.split("'")[1]
-    assert len(steps.split()) < 15
-    assert simulated("--seed", seed, "--steps", steps)[0] == 1
-    monkeypatch.setattr(fields, "merge_field", right)
-    assert simulated("--seed", seed, "--steps", steps)[0] == 0
+    assert f"Seed {mutant.seed} breaks a promise: {mutant.breaks}" in printed
+    assert f"Again: syncengine simulate --seed {mutant.seed} --steps '{mutant.steps}'" in printed
 
 
 def test_a_step_that_is_none_is_refused() -> None:
