@@ -10,7 +10,7 @@ from syncengine.flows import capture
 from syncengine.flows.dispatch import Look
 from syncengine.mapping import Unresolved
 from syncengine.model.key import KeyKind
-from syncengine.model.operation import Action, OperationState
+from syncengine.model.operation import Action
 from syncengine.model.values import ABSENT
 from syncengine.planning.questions import digest
 from syncengine.planning.sight import sent_raw
@@ -98,13 +98,6 @@ def _lists_are_true(original: Any) -> Any:
     return sight
 
 
-def _no_order(original: Any) -> Any:
-    def sight(system: Any, link: Any, *given: Any) -> Any:
-        return original(system, replace(link, read_at=0.0), *given)
-
-    return sight
-
-
 def _broken_is_whole(_: Any) -> Any:
     def note_fault(listing: Any, error: Exception) -> Any:
         del error
@@ -148,22 +141,6 @@ def _zeroed(original: Any) -> Any:
 
 def _gives(value: Any) -> Wrap:
     return lambda _: lambda *_given, **_named: value
-
-
-def _sent_again(_: Any) -> Any:
-    def unknown_all(_self: Any, tx: Any, operations: Any) -> None:
-        pending = [replace(o, state=OperationState.PENDING, token=None) for o in operations]
-        tx.save_operations(pending)
-
-    return unknown_all
-
-
-def _no_horizon(_: Any) -> Any:
-    def wait(self: Any, tx: Any, operation: Any, horizon: float) -> None:
-        del horizon
-        self.stale(tx, tx.links([operation.link_id], lock=True)[operation.link_id], operation)
-
-    return wait
 
 
 def _not_done(_: Any) -> Any:
@@ -239,6 +216,13 @@ MUTANTS: dict[str, Mutant] = {
         3057,
         "enter.604",
     ),
+    "dirty is zeroed": Mutant(
+        3,
+        {f"{FLOWS}.commit._saved": _zeroed},
+        "waits for a row that is there",
+        8002,
+        "work.7 enter.0 scan.0 scan.3 work.3 work.3 work.3 work.1 both.365",
+    ),
     "siblings are not told": Mutant(
         3,
         {f"{SQL}.links.Links.dirty_records": _gives(None)},
@@ -266,9 +250,59 @@ MUTANTS: dict[str, Mutant] = {
             f"{FLOWS}.capture._note_fault": _broken_is_whole,
             f"{FLOWS}.capture.nominate": _scan_concludes,
         },
-        "nobody entered this in lms",
+        "a record has two rows of ours in tm people",
+        9006,
+        "enter.495 everything.687 bad_listing.456 scan.783",
+    ),
+    "unknown does not block": Mutant(
+        10,
+        {f"{FLOWS}.settle.Settle.unknown": _not_done},
+        "nobody entered this in tm",
+        9080,
+        "enter.315 everything.661 edit.339 edit.240 scan.429 bad_call.421 settle.444",
+    ),
+    "no look before a create": Mutant(
+        11,
+        {f"{FLOWS}.dispatch._Round._looked": _blind},
+        "a row in lms got a twin",
         3011,
         "enter.185 everything.753 rehire.58 reply.287",
+    ),
+    "nobody is woken": Mutant(
+        11,
+        {f"{SQL}.links.Links.dirty_waiting": _gives(None)},
+        "waits for a row that is there",
+        3008,
+        "enter.933",
+    ),
+    "a delete beats an unseen change": Mutant(
+        14,
+        {f"{PLANNING}.plan._leave": _deletes_anyway},
+        "lost in silence",
+        9034,
+        """enter.925 everything.896 leave.68 edit.953 edit.224 leave.88 edit.274 scan.957 scan.641
+        scan.521 settle.453 leave.106 scan.242 scan.326 scan.514""",
+    ),
+    "newest is merged last": Mutant(
+        15,
+        {f"{PLANNING}.fields.merge_field": _merge_order},
+        "an older value won",
+        9089,
+        "enter.0 everything.1 everything.1 edit.45 edit.13 scan.0 scan.1 settle.1",
+    ),
+    "derived anew after a delete": Mutant(
+        16,
+        {f"{FLOWS}.commit.spread": _forgotten, f"{FLOWS}.decisions.spread": _forgotten},
+        "a record was derived twice for one person",
+        9039,
+        "enter.254 everything.730 leave.894 course.519 leave.298 everything.78",
+    ),
+    "the loser is forgotten": Mutant(
+        8,
+        {f"{PLANNING}.fields.merge_field": _no_loser},
+        "lost in silence",
+        3006,
+        "enter.332 enter.543 both.205 meanwhile.285",
     ),
 }
 """Without one of its rules the engine breaks a promise, and this run shows it."""
