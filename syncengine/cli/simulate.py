@@ -100,6 +100,13 @@ def _broken(run: Run, what: str) -> dict[str, Any]:
     }
 
 
+def _in_words(fault: str) -> str:
+    from syncengine.simulation.acts import ACTS
+
+    told = ACTS[fault][1].__doc__ if fault in ACTS else "A vendor's {}: {}".format(*fault.split(" ", 1))
+    return (told or fault).partition("\n")[0].rstrip(".")
+
+
 def _show(document: dict[str, Any]) -> None:
     console, broken = ui.screen(), document["broken"]
     if broken:
@@ -116,7 +123,7 @@ def _show(document: dict[str, Any]) -> None:
         console.print(f"\nAgain: {again}\n", markup=False, soft_wrap=True)
     table = ui.table("what befell", "times", right=("times",))
     for name, count in document["faults"].items():
-        table.add_row(name, f"{count:,}")
+        table.add_row(_in_words(name), f"{count:,}")
     console.print(table)
     pace = document["steps"] / max(document["duration_s"], 0.001)
     told = f"{ui.counted(document['runs'], 'run')}, {ui.counted(document['steps'], 'step')}"
