@@ -103,7 +103,11 @@ def _broken(run: Run, what: str) -> dict[str, Any]:
 def _in_words(fault: str) -> str:
     from syncengine.simulation.acts import ACTS
 
-    told = ACTS[fault][1].__doc__ if fault in ACTS else "A vendor's {}: {}".format(*fault.split(" ", 1))
+    told = (
+        ACTS[fault][1].__doc__
+        if fault in ACTS
+        else "A vendor's {}: {}".format(*fault.split(" ", 1))
+    )
     return (told or fault).partition("\n")[0].rstrip(".")
 
 

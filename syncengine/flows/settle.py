@@ -291,10 +291,12 @@ class Settle:
             self._save_link(tx, link if holder is None else self._waits_for(link, holder))
             tx.dirty_waiting({f"op:{operation.id}"})
             return "stale"
-        base = self._faces_of(tx, system, link, item)
+        at = tx.links_at(link.entity, link.connection, link.resource, [item.external_id])
+        former = at.get(item.external_id, link)
         tied = replace(
             link, state=LinkState.LINKED, external_id=item.external_id, parent=item.parent,
-            base=base, dirty=link.dirty + 1, wait=None,
+            base=self._faces_of(tx, system, link, former, item), dirty=link.dirty + 1, wait=None,
+            read_at=max(link.read_at, former.read_at),
         )  # fmt: skip
         self._save_link(tx, self._make_room(tx, tied))
         self._show(tx, system, link, item, look)
@@ -352,19 +354,22 @@ class Settle:
             return tx.records([record_id])[record_id].deleted
         return holder.state is LinkState.GONE or (holder.record_id is None and holder.row is None)
 
-    def _faces_of(self, tx: Transaction, system: System, link: Link, item: Item) -> Base:
+    def _faces_of(
+        self, tx: Transaction, system: System, link: Link, former: Link, item: Item
+    ) -> Base:
         """What an adopted row held when one of us last wrote it: as a leaver's row, or at a create of ours."""
-        at = tx.links_at(link.entity, link.connection, link.resource, [item.external_id])
-        holder = at.get(item.external_id)
-        if holder is not None and holder.state in (LinkState.LEFT, LinkState.LINKED):
-            return holder.base
+        if former.state in (LinkState.LEFT, LinkState.LINKED):
+            return former.base
         made = tx.creates(link.connection, link.resource, [item.external_id])
         before = made.get(item.external_id)
         return link.base if before is None else inherited(system, before)
 
     def _show(self, tx: Transaction, system: System, link: Link, item: Item, look: Look) -> None:
+        """A row that a search found may lag as a list does."""
         read = Read(item.external_id, item.row, item.parent, look.started, look.received)
-        store(self.engine, tx, self.engine.project.entities[link.entity], system, "get", [read])
+        entity, resource = self.engine.project.entities[link.entity], system.resource
+        lags = resource.list_lag and not resource.chosen_id
+        store(self.engine, tx, entity, system, "list" if lags else "get", [read])
 
     # probes that concluded nothing
 

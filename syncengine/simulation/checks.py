@@ -313,6 +313,8 @@ class End:
             if rule is None:
                 continue
             raws = entered.get((change.connection, change.field), [])
+            if self.company.ruled and change.policy == "first value":
+                continue  # a row that we wrote may belong to another record by a person's word
             if not any(_same(self.meaning(rule, change, raw), change.new) for raw in raws):
                 raise Violation(f"nobody entered this in {change.connection}: {change}")
 
@@ -353,10 +355,11 @@ class End:
         found = []
         for edit in self.company.edits:
             rule = self.company.rule(edit.connection, edit.field, name)
-            if edit.field != change.field or rule is None or edit.shown is None:
+            seen = edit.shown is not None and edit.shown_at <= change.at
+            if edit.field != change.field or rule is None or not seen:
                 continue
             if _same(self.meaning(rule, change, edit.raw), value):
-                found.append(edit.shown)
+                found.append(edit.shown or 0)
         return found
 
     def edits(self) -> None:
@@ -425,6 +428,8 @@ class End:
     def emptied(self, edit: Edit, rule: Rule) -> bool:
         """Whether an emptied cell was filled again with a reason."""
         if not rule.field.clear or rule.field.owner is not None or not rule.reads:
+            return True
+        if not edit.agreed:  # an empty cell is filled where two sides meet for the first time
             return True
         told = any(c.field in (edit.field, "") and c.at >= edit.at for c in self.history)
         return told or rule.apply != "always" or self.is_empty_here(edit)

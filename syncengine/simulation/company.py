@@ -37,7 +37,8 @@ class Violation(AssertionError):
 @dataclass
 class Edit:
     """What a person entered at a vendor's screen: the raw value that stood there then. ``tick``: the step;
-    ``shown``: the step after which the engine had stored a row with it."""
+    ``shown``, ``shown_at``: the step after which the engine had stored a row with it, and when that was. ``agreed``:
+    the engine had compared this cell before."""
 
     connection: str
     resource: str
@@ -46,7 +47,9 @@ class Edit:
     raw: Json
     tick: int
     at: float
+    agreed: bool = False
     shown: int | None = None
+    shown_at: float = 0.0
 
     @property
     def cell(self) -> tuple[str, str, str, str]:
@@ -152,7 +155,11 @@ class Company:
     def _note(self, name: str, resource: str, row: str, column: str) -> None:
         raw = self.vendor(name).row(row, resource)[column]
         now = self.bench.clock.now()
-        self.edits.append(Edit(name, resource, row, column, raw, self.tick, now))
+        agreed = any(
+            link.resource == resource and link.external_id == row and column in link.base.vendor
+            for link in self.bench.links(name)
+        )
+        self.edits.append(Edit(name, resource, row, column, raw, self.tick, now, agreed))
 
     def look(self) -> None:
         """What the engine has stored by now."""
@@ -164,7 +171,7 @@ class Company:
         for edit in waiting:
             row = rows.get((edit.connection, edit.resource, edit.external_id)) or {}
             if edit.field in row and row[edit.field] == edit.raw:
-                edit.shown = self.tick
+                edit.shown, edit.shown_at = self.tick, self.bench.clock.now()
 
     # the service
 

@@ -32,6 +32,15 @@ ONCE_BROKEN: dict[str, tuple[int, str]] = {
         """enter.699 enter.536 everything.247 everything.829 hook.25 remove.153 scan.709 poll.722
         scan.812 scan.241 both.754 edit.870 relink.501 edit.19 relink.59""",
     ),
+    "a row that is taken over is not believed as it was read before our last write": (
+        36011, "enter.738 enter.403 rehire.961 rehire.415 reply.979 poll.855",
+    ),
+    "what a search shows is a hint where listings lag": (
+        36011,
+        """enter.738 hook.469 both.843 meanwhile.67 scan.348 work.506 bad_call.288 work.167
+        rehire.824 edit.759 reply.749 enter.832 rehire.961 reply.2 work.377 rehire.415 reply.979
+        poll.855""",
+    ),
 }  # fmt: skip
 """What broke -> seed and steps of the shortest run that did."""
 STEPS, PARTS = 2_000, 50
