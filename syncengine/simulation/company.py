@@ -71,6 +71,7 @@ def _compiled(seed: int) -> Project:
 @dataclass
 class Company:
     """``removed``: (connection, resource, external id) of rows that people deleted. ``told``: record ids ever seen.
+    ``compared``: cells that the engine has compared with a record.
     ``ruled``: people decided who is who, or whether a write took effect, so that rows may be twice by their will.
     ``paused``: connections. ``tick`` counts steps, ``serial`` the values that people thought of."""
 
@@ -79,6 +80,7 @@ class Company:
     edits: list[Edit] = field(default_factory=list)
     removed: set[tuple[str, str, str]] = field(default_factory=set)
     told: set[str] = field(default_factory=set)
+    compared: set[tuple[str, str, str, str]] = field(default_factory=set)
     ruled: bool = False
     paused: set[str] = field(default_factory=set)
     tick: int = 0
@@ -155,10 +157,7 @@ class Company:
     def _note(self, name: str, resource: str, row: str, column: str) -> None:
         raw = self.vendor(name).row(row, resource)[column]
         now = self.bench.clock.now()
-        agreed = any(
-            link.resource == resource and link.external_id == row and column in link.base.vendor
-            for link in self.bench.links(name)
-        )
+        agreed = (name, resource, row, column) in self.compared
         self.edits.append(Edit(name, resource, row, column, raw, self.tick, now, agreed))
 
     def look(self) -> None:
@@ -166,6 +165,9 @@ class Company:
         self.tick += 1
         links = self.bench.links()
         self.told |= {link.record_id for link in links if link.record_id}
+        self.compared |= {
+            (k.connection, k.resource, k.external_id or "", n) for k in links for n in k.base.vendor
+        }
         waiting = [edit for edit in self.edits if edit.shown is None]
         rows = {(k.connection, k.resource, k.external_id): k.row for k in links} if waiting else {}
         for edit in waiting:
