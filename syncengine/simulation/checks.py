@@ -345,21 +345,26 @@ class End:
             alike = told is None or told.type in ("boolean", "enum")
             if alike or change.policy != "newest" or is_empty(change.lost) or is_empty(change.new):
                 continue
-            won, lost = self.sightings(change, change.new), self.sightings(change, change.lost)
-            if len(won) == 1 and len(lost) == 1 and lost[0] > won[0]:
+            won, lost = self.entries(change, change.new), self.entries(change, change.lost)
+            if len(won) == 1 == len(lost) and self.later(lost[0], won[0], change):
                 raise Violation(f"an older value won: {change}")
 
-    def sightings(self, change: Change, value: Json) -> list[int]:
-        """The steps after which people's entries of this value were first stored."""
+    def later(self, edit: Edit, than: Edit, change: Change) -> bool:
+        """Whether one entry was stored after another, both before a change."""
+        if edit.shown is None or than.shown is None:
+            return False
+        return edit.shown > than.shown and max(edit.shown_at, than.shown_at) <= change.at
+
+    def entries(self, change: Change, value: Json) -> list[Edit]:
+        """What people entered that means this value."""
         name = self.records[change.record_id].entity
         found = []
         for edit in self.company.edits:
             rule = self.company.rule(edit.connection, edit.field, name)
-            seen = edit.shown is not None and edit.shown_at <= change.at
-            if edit.field != change.field or rule is None or not seen:
+            if edit.field != change.field or rule is None:
                 continue
             if _same(self.meaning(rule, change, edit.raw), value):
-                found.append(edit.shown or 0)
+                found.append(edit)
         return found
 
     def edits(self) -> None:
