@@ -7,8 +7,6 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header \
 	--no-emit-index-url --python-version 3.11
 
-# The tests that start whole services wait a good deal: one more at a time than there are cores.
-WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(4, (os.cpu_count() or 1) + 1))')
 # Arguments for pytest and what else takes some: make test ARGS="-k merge"
 ARGS ?=
 # Which of the long tests: make test-long MARK="long and ci"
@@ -38,7 +36,7 @@ install: .venv/.installed
 	@touch $@
 
 test: install
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m 'not long' $(ARGS)
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal -m 'not long' $(ARGS)
 
 # pytest ends with 5 where a choice of tests is empty.
 test-long: install
