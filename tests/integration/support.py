@@ -6,7 +6,6 @@ import io
 import os
 import re
 import socket
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -22,9 +21,10 @@ import redis
 from kombu import Connection, Exchange, Queue
 from ruamel.yaml import YAML
 
-from syncengine.bootstrap import open_ledger
+from syncengine.bootstrap import open_engine, open_ledger
+from syncengine.flows.engine import Engine
 from syncengine.model.operation import UNSETTLED
-from syncengine.ports import Ledger
+from syncengine.ports import Clock, Ledger
 from syncengine.process import free_port
 from syncengine.sandbox.process import Row, SandboxProcess
 from syncengine.service import Service
@@ -36,8 +36,36 @@ REDIS = os.environ.get("SYNCENGINE_TEST_REDIS_URL", "redis://127.0.0.1:6379/0")
 RABBITMQ = os.environ.get("SYNCENGINE_TEST_RABBITMQ_URL", "amqp://guest:guest@127.0.0.1:5672//")
 QUICK = {"SYNCENGINE_LEASE": "3", "SYNCENGINE_REQUEST_TIMEOUT": "1.5", "SYNCENGINE_SWEEP": "0.5"}
 """Timings under which a test does not wait long."""
-NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
-"""Where this is set, every start of a process compiles everything anew, for seconds."""
+
+
+class Quick:
+    """Real time, of which waiting takes a twentieth; ``ahead`` by so many seconds."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+
+    def now(self) -> float:
+        return time.time() + self.ahead
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds / 20)
+        self.ahead += seconds * 19 / 20
+
+
+@contextmanager
+def opened(
+    sandbox: SandboxProcess, folder: Path, clock: Clock | None = None, **other: str
+) -> Iterator[Engine]:
+    """An engine on the shipped project and an empty store, its environment with ``other`` values."""
+    place = {
+        "SYNCENGINE_PROJECT": str(MAPPINGS),
+        "SYNCENGINE_DATABASE_URL": f"sqlite:///{folder}/engine.db",
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {**sandbox.env, **place, **other}.items():
+            patch.setenv(name, value)
+        with open_engine(read_settings(), clock=clock) as engine:
+            yield engine
 
 
 class Output(io.StringIO):
@@ -130,10 +158,9 @@ def stack(
         prefix = f"test-{uuid4().hex}."
         sandbox = undo.enter_context(SandboxProcess(people=people, seed=seed))
         environment = {
-            **{name: value for name, value in os.environ.items() if name != NO_BYTECODE},
+            **os.environ,
             **sandbox.env,
             **QUICK,
-            "PYTHONPYCACHEPREFIX": str(Path(tempfile.gettempdir(), "syncengine-bytecode")),
             "SYNCENGINE_PROJECT": str(quick_project(folder / "mappings", spans)),
             "SYNCENGINE_DATABASE_URL": url,
             "SYNCENGINE_BROKER_URL": undo.enter_context(_broker(broker, prefix)),

@@ -3,41 +3,24 @@
 from __future__ import annotations
 
 import re
-import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from syncengine.bootstrap import open_engine
 from syncengine.flows.engine import Engine
 from syncengine.flows.status import status
 from syncengine.flows.sync import sync
 from syncengine.model.case import Case
 from syncengine.sandbox.heiaheia import REPORTS, ROOT
 from syncengine.sandbox.process import SandboxProcess
-from syncengine.settings import read_settings
-from tests.integration.support import MAPPINGS
+from tests.integration.support import Quick, opened
 
 VENDORS = ("heavenhr", "hakuna", "haekka", "heiaheia", "weekly10")
-
-
-class Quick:
-    """Real time, of which waiting takes a twentieth."""
-
-    def __init__(self) -> None:
-        self.ahead = 0.0
-
-    def now(self) -> float:
-        return time.time() + self.ahead
-
-    def sleep(self, seconds: float) -> None:
-        time.sleep(seconds / 20)
-        self.ahead += seconds * 19 / 20
 
 
 @pytest.fixture(scope="module")
@@ -46,24 +29,10 @@ def sandbox() -> Iterator[SandboxProcess]:
         yield running
 
 
-@contextmanager
-def opened(sandbox: SandboxProcess, folder: Path, **other: str) -> Iterator[Engine]:
-    """An engine on the shipped project and an empty store, its environment with ``other`` values."""
-    place = {
-        "SYNCENGINE_PROJECT": str(MAPPINGS),
-        "SYNCENGINE_DATABASE_URL": f"sqlite:///{folder}/engine.db",
-    }
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in {**sandbox.env, **place, **other}.items():
-            patch.setenv(name, value)
-        with open_engine(read_settings()) as engine:
-            yield replace(engine, clock=Quick())
-
-
 @pytest.fixture
 def engine(sandbox: SandboxProcess, tmp_path: Path) -> Iterator[Engine]:
     sandbox.reset()
-    with opened(sandbox, tmp_path) as running:
+    with opened(sandbox, tmp_path, Quick()) as running:
         yield running
 
 
@@ -279,7 +248,7 @@ def test_wrong_credentials_stop_their_connection_alone(
 ) -> None:
     """Status says so, a handful of calls is all that the vendor sees, and another connection works."""
     sandbox.reset()
-    with opened(sandbox, tmp_path, **{WRONG[vendor]: "wrong"}) as engine:
+    with opened(sandbox, tmp_path, Quick(), **{WRONG[vendor]: "wrong"}) as engine:
         assert sync(engine, connection=vendor)["faults"]
         assert "credentials" in failing(engine)[vendor]
         asked = calls(sandbox, vendor)

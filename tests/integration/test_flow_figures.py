@@ -2,39 +2,22 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from syncengine.bootstrap import open_engine
 from syncengine.flows.engine import Engine
 from syncengine.flows.sync import sync
 from syncengine.model.record import Record
 from syncengine.sandbox.heiaheia import REPORTS, ROOT
 from syncengine.sandbox.process import SandboxProcess
-from syncengine.settings import read_settings
+from tests.integration.support import Quick, opened
 
-MAPPINGS = Path(__file__).parents[2] / "mappings"
 LEVELS, DATA = f"GET {ROOT}/{{id}}/energy_levels", f"GET {REPORTS}/{{id}}/full_data"
-
-
-class Shifted:
-    """Real time, some days on."""
-
-    def __init__(self) -> None:
-        self.ahead = 0.0
-
-    def now(self) -> float:
-        return time.time() + self.ahead
-
-    def sleep(self, seconds: float) -> None:
-        time.sleep(seconds / 20)
 
 
 @pytest.fixture(scope="module")
@@ -44,18 +27,10 @@ def sandbox() -> Iterator[SandboxProcess]:
 
 
 @pytest.fixture
-def engine(
-    sandbox: SandboxProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Engine]:
+def engine(sandbox: SandboxProcess, tmp_path: Path) -> Iterator[Engine]:
     sandbox.reset()
-    place = {
-        "SYNCENGINE_PROJECT": str(MAPPINGS),
-        "SYNCENGINE_DATABASE_URL": f"sqlite:///{tmp_path}/e.db",
-    }
-    for name, value in {**sandbox.env, **place}.items():
-        monkeypatch.setenv(name, value)
-    with open_engine(read_settings()) as opened:
-        yield replace(opened, clock=Shifted())
+    with opened(sandbox, tmp_path, Quick()) as running:
+        yield running
 
 
 def records(engine: Engine, entity: str) -> list[Record]:
@@ -81,7 +56,7 @@ def test_figures_are_kept_day_by_day_and_months_are_read_once(
     levels = [r for e in ("energy_level", "business_energy_level") for r in records(engine, e)]
     assert (first[LEVELS], first[DATA]) == (len(levels), 6)
     sandbox.mutate("heiaheia", "organisations", "update", 123, {"app_use_count": 5000})
-    assert isinstance(engine.clock, Shifted)
+    assert isinstance(engine.clock, Quick)
     today = engine.today
     engine.clock.ahead = 86400.0
     assert pass_of(engine)["converged"]
@@ -121,7 +96,7 @@ def test_withdrawn_access_keeps_what_is_known(sandbox: SandboxProcess, engine: E
     entities = ("organisation", "business", "survey_report")
     known = [len(records(engine, entity)) for entity in entities]
     sandbox.mutate("heiaheia", "organisations", "update", 123, {"access": False})
-    assert isinstance(engine.clock, Shifted)
+    assert isinstance(engine.clock, Quick)
     for _ in range(2):
         document = pass_of(engine)
         engine.clock.ahead += 120

@@ -14,14 +14,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from syncengine.bootstrap import open_engine
 from syncengine.flows.engine import Engine
 from syncengine.flows.explain import explain
 from syncengine.flows.sync import sync
 from syncengine.sandbox.process import Row, SandboxProcess
-from syncengine.settings import read_settings
+from tests.integration.support import MAPPINGS, opened
 
-MAPPINGS = Path(__file__).parents[2] / "mappings"
 ZONE = ZoneInfo("Europe/Berlin")
 SHOWN = {
     "heavenhr": ("employees", "organizations", "time_trackings", "projects", "categories"),
@@ -212,15 +210,11 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def company(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
     """Eighteen people at the end of the days that are told below; HeiaHeia is off."""
-    calendar = Calendar()
-    database = tmp_path_factory.mktemp("database") / "sync.db"
-    with pytest.MonkeyPatch.context() as patch, SandboxProcess(people=18) as sandbox:
+    calendar, folder = Calendar(), tmp_path_factory.mktemp("database")
+    with SandboxProcess(people=18) as sandbox:
         off = {name: "" for name in sandbox.env if name.startswith("HEIAHEIA")}
-        place = {"PROJECT": str(project), "DATABASE_URL": f"sqlite:///{database}"}
-        own = {f"SYNCENGINE_{name}": value for name, value in place.items()}
-        for name, value in {**sandbox.env, **off, **own}.items():
-            patch.setenv(name, value)
-        with open_engine(read_settings(), clock=calendar) as engine:
+        place = {**off, "SYNCENGINE_PROJECT": str(project)}
+        with opened(sandbox, folder, calendar, **place) as engine:
             company = Company(sandbox, engine, calendar)
             for day in (first_day, second_day, third_day, fourth_day, quiet_day):
                 day(company)
