@@ -210,7 +210,7 @@ class Transaction(Protocol):
         """Insert."""
 
     def save_links(self, links: Sequence[Link]) -> None:
-        """Write all columns of locked links, except leases."""
+        """Write all columns of locked links, except leases, each as its next version."""
 
     def touch_links(self, ids: Collection[str], read_at: float) -> None:
         """An unchanged row was read: set ``read_at``, clear ``nominated_at``."""

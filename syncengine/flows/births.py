@@ -77,7 +77,7 @@ def _let_go(tx: Transaction, entity: Entity, made: Sequence[Record], world: Worl
             [
                 replace(
                     link, record_id=None, state=LinkState.SEEN, wait=None, ruling=None,
-                    dirty=link.dirty + 1, version=link.version + 1,
+                    dirty=link.dirty + 1,
                 )
                 for link in tx.links(kept, lock=True).values()
             ]

@@ -374,7 +374,7 @@ def nominate(
             )
         else:
             changed.append(replace(link, nominated_at=link.nominated_at or at))
-    tx.save_links([replace(link, version=link.version + 1) for link in changed])
+    tx.save_links(changed)
     return [link.id for link in changed if link.dirty]
 
 
@@ -406,9 +406,7 @@ def notice(engine: Engine, connection: str, resource: str, external_id: str, eve
                 link = first_sight(new_id(), entity.name, system, external_id, None)
                 tx.add_links([replace(link, need_get=True, dirty=1)])
             else:
-                tx.save_links(
-                    [replace(link, need_get=True, dirty=link.dirty + 1, version=link.version + 1)]
-                )
+                tx.save_links([replace(link, need_get=True, dirty=link.dirty + 1)])
             ids.append(link.id)
     engine.announce("refresh", ids)
     return True

@@ -260,10 +260,7 @@ class _Answer(Decision):
         # What a rejection has let be is looked at as it was before.
         before = {LinkState.LEFT: LinkState.LINKED, LinkState.GONE: LinkState.MISSING}
         state = before.get(link.state, link.state)
-        return replace(
-            link, ruling=ruling, state=state, wait=None, dirty=link.dirty + 1,
-            version=link.version + 1,
-        )  # fmt: skip
+        return replace(link, ruling=ruling, state=state, wait=None, dirty=link.dirty + 1)
 
     def unknown(self) -> str:
         operation_id = self.case.operation_id or ""

@@ -256,12 +256,12 @@ def _begins_to_wait(held: Link, decided: Link) -> bool:
 
 
 def _saved(held: Link, read: Link, decided: Link) -> Link:
-    """The link to write: dirty only lowered to what was read, one version on."""
+    """The link to write: dirty only lowered to what was read."""
     dirty = max(0, held.dirty - read.dirty) + decided.dirty + _begins_to_wait(held, decided)
     return replace(
         decided,
         dirty=dirty,
-        version=held.version + 1,
+        version=held.version,
         read_at=held.read_at,
         nominated_at=held.nominated_at,
         need_get=held.need_get,

@@ -52,7 +52,7 @@ class Decision:
 
     def save(self, link: Link) -> None:
         """Write a locked link."""
-        self.tx.save_links([replace(link, version=link.version + 1)])
+        self.tx.save_links([link])
 
     def note(
         self, record: Record, policy: str, name: str = "", old: Json = None, new: Json = None,

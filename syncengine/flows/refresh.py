@@ -58,7 +58,7 @@ def _list_soon(engine: Engine, links: Sequence[Link]) -> int:
         return 0
     with engine.ledger.write() as tx:
         held = tx.links([link.id for link in links], lock=True)
-        tx.save_links([replace(k, need_get=False, version=k.version + 1) for k in held.values()])
+        tx.save_links([replace(k, need_get=False) for k in held.values()])
         for connection, resource in {(k.connection, k.resource) for k in held.values()}:
             schedule = engine.project.connections[connection].resources.get(resource)
             state = tx.resource(connection, resource)
@@ -130,8 +130,7 @@ class _Reads:
         person says so. Returns the links that were."""
         engine, tries = self.engine, self.engine.limits.tries
         links = [
-            replace(k, failures=k.failures + 1, version=k.version + 1)
-            for k in tx.links(failures, lock=True).values()
+            replace(k, failures=k.failures + 1) for k in tx.links(failures, lock=True).values()
         ]
         asides = {
             k.id for k in links if k.failures >= tries or isinstance(failures[k.id], RowInvalid)

@@ -42,9 +42,8 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """``links``: external id -> the link after. ``dirty``, ``need_get``: ids of links that have work to do."""
+    """``dirty``, ``need_get``: ids of links that have work to do."""
 
-    links: dict[str, Link]
     moved: int
     dirty: list[str]
     need_get: list[str]
@@ -128,8 +127,7 @@ def _write(
     for (external_id, seen), stamp in zip(moved, stamps, strict=True):
         links[external_id] = stamped(seen.link, seen.moved, stamp or 0)
     new = [links[e] for e in changed if e not in known]
-    old = [replace(links[e], version=links[e].version + 1) for e in changed if e in known]
-    links |= {link.external_id or "": link for link in old}
+    old = [links[e] for e in changed if e in known]
     if new:
         tx.add_links(new)
     if old:
@@ -145,7 +143,6 @@ def _write(
     if free:
         tx.dirty_waiting(free)
     return Stored(
-        links,
         len(moved),
         [link.id for link in fresh if link.dirty and not link.need_get],
         [link.id for link in fresh if link.need_get],

@@ -64,7 +64,7 @@ class Settle:
         )  # fmt: skip
 
     def _save_link(self, tx: Transaction, link: Link) -> None:
-        tx.save_links([replace(link, version=link.version + 1)])
+        tx.save_links([link])
         self.dirty.append(link.id)
 
     # outcomes that came with the answer, each in a transaction of its own
@@ -153,7 +153,7 @@ class Settle:
                 tx.dissolve_cases({f"unknown:{operation.id}"}, self.engine.clock.now())
             self._save(tx, held, OperationState.STALE, UNSHOWN * sent)
             if link.noted:
-                tx.save_links([replace(link, noted={}, version=link.version + 1)])
+                tx.save_links([replace(link, noted={})])
             self._dirty(tx, link, operation)
 
     def cancel(self, tx: Transaction, operation: Operation, link: Link | None) -> None:
@@ -175,7 +175,7 @@ class Settle:
         with self.engine.ledger.write() as tx:
             link = tx.links([operation.link_id], lock=True).get(operation.link_id)
             if link is not None:
-                tx.save_links([replace(link, need_get=True, version=link.version + 1)])
+                tx.save_links([replace(link, need_get=True)])
                 self.stale(tx, link, operation)
         self.announce()
 
@@ -197,7 +197,7 @@ class Settle:
             tx.raise_cases([replace(case, id=new_id(), opened_at=self.engine.clock.now())])
             why = "refused this write" if sent else "lets this write not be sent"
             wait = Wait("", f"an answer: {link.connection} {why}")
-            tx.save_links([replace(link, wait=wait, version=link.version + 1)])
+            tx.save_links([replace(link, wait=wait)])
             tx.dirty_waiting({f"op:{operation.id}"})
 
     def _on_moving_ground(self, tx: Transaction, link: Link, operation: Operation) -> bool:

@@ -85,12 +85,7 @@ def _pass_on(tx: Transaction, rulings: Mapping[str, Ruling]) -> None:
     others = [k.id for k in tx.links_of(rulings) if k.state in (LinkState.LINKED, LinkState.LEFT)]
     if others:
         links = tx.links(others, lock=True).values()
-        tx.save_links(
-            [
-                replace(k, ruling=rulings[k.record_id or ""], version=k.version + 1)
-                for k in links
-            ]
-        )  # fmt: skip
+        tx.save_links([replace(k, ruling=rulings[k.record_id or ""]) for k in links])
 
 
 def review(engine: Engine, tx: Transaction, links: Iterable[Link]) -> None:
@@ -163,9 +158,7 @@ def _called_back(tx: Transaction, group: Group) -> dict[str, Ruling]:
             for k in taken
         ]
     )
-    tx.save_links(
-        [replace(k, wait=_wait(group), ruling=rulings[k.id], version=k.version + 1) for k in taken]
-    )
+    tx.save_links([replace(k, wait=_wait(group), ruling=rulings[k.id]) for k in taken])
     tx.dirty_waiting({key for k in taken for key in (f"op:{pending[k.id].id}", place_free(k))})
     return {k.id: rulings[k.id] for k in taken}
 

@@ -195,12 +195,9 @@ def _look_anew(engine: Engine, tx: Transaction, entity: Entity) -> None:
             if link.state is LinkState.SEEN or system.needs_get
         ]
         links = [
-            replace(
-                link, listed_hash="", dirty=link.dirty + (link.state is LinkState.SEEN),
-                version=link.version + 1,
-            )
+            replace(link, listed_hash="", dirty=link.dirty + (link.state is LinkState.SEEN))
             for link in tx.links(found, lock=True).values()
-        ]  # fmt: skip
+        ]
         tx.save_links(links)
         keep_row_keys(engine, tx, entity, system, links, found)
 

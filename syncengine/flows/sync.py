@@ -212,12 +212,7 @@ def _look_again(engine: Engine, record: str) -> None:
     with engine.ledger.write() as tx:
         links = [k for k in tx.links_of([record]) if k.external_id is not None]
         held = tx.links([k.id for k in links], lock=True)
-        tx.save_links(
-            [
-                replace(k, need_get=True, dirty=k.dirty + 1, version=k.version + 1)
-                for k in held.values()
-            ]
-        )
+        tx.save_links([replace(k, need_get=True, dirty=k.dirty + 1) for k in held.values()])
 
 
 def _tallies(engine: Engine) -> dict[str, tuple[int, int, int]]:

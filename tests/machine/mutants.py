@@ -117,7 +117,6 @@ def _scan_concludes(_: Any) -> Any:
                     row=None,
                     row_version=k.row_version + 1,
                     dirty=k.dirty + 1,
-                    version=k.version + 1,
                 )
                 for k in unseen
             ]

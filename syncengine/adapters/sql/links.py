@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cache
 from typing import Any
 
@@ -168,7 +168,7 @@ class Links(Session):
         )
 
     def save_links(self, links: Sequence[Link]) -> None:
-        self._save(LINKS, links)
+        self._save(LINKS, [replace(link, version=link.version + 1) for link in links])
 
     def touch_links(self, ids: Collection[str], read_at: float) -> None:
         self._change(t.links, {"read_at": read_at, "nominated_at": None}, id=ids)
