@@ -40,6 +40,13 @@ class NoQueue:
         """Nobody listens."""
 
 
+def starter() -> Path:
+    """The folder of the project that is shipped: part of the installed package, in a checkout beside it."""
+    package = Path(__file__).parent
+    packed = package / "starter"
+    return packed if packed.is_dir() else package.parent / "mappings"
+
+
 def load(settings: Settings) -> Project:
     """The project that the settings name. Raises ConfigInvalid with all faults."""
     return _load(settings)[0]

@@ -86,7 +86,7 @@ def root(
     Begin with `syncengine init`, `syncengine check`, `syncengine plan --fresh`. The environment says which
     project (`SYNCENGINE_PROJECT`, default `mappings`) and which database (`SYNCENGINE_DATABASE_URL`).
 
-    ui.Exit codes: 0 done, 1 error, 2 bad usage or invalid project, 3 `plan` has changes, 4 `sync` waits for a person.
+    Exit codes: 0 done, 1 error, 2 bad usage or invalid project, 3 `plan` has changes, 4 `sync` waits for a person.
     """
     if debug:
         sys.excepthook = sys.__excepthook__

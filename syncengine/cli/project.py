@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from importlib.resources import as_file, files
 from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +12,7 @@ import typer
 from rich.text import Text
 from sqlalchemy.exc import SQLAlchemyError
 
-from syncengine.bootstrap import has_ledger, load, open_engine
+from syncengine.bootstrap import has_ledger, load, open_engine, starter
 from syncengine.cli import ui
 from syncengine.errors import ConfigInvalid, SyncengineError
 from syncengine.flows.look import DOTS
@@ -34,16 +33,12 @@ def register(app: typer.Typer) -> None:
 
 
 def copy_starter(folder: Path) -> list[str]:
-    """Write the starter project into ``folder``; the names of its files. It is part of the installed package, and
-    in a checkout the shipped project itself."""
-    packed = files("syncengine") / "starter"
-    source = packed if packed.is_dir() else files("syncengine") / ".." / "mappings"
+    """Write the starter project into ``folder``; the names of its files."""
     folder.mkdir(parents=True, exist_ok=True)
-    with as_file(source) as path:
-        names = sorted(file.name for file in path.glob("*.yaml"))
-        for name in names:
-            shutil.copyfile(path / name, folder / name)
-    return names
+    shipped = sorted(starter().glob("*.yaml"))
+    for file in shipped:
+        shutil.copyfile(file, folder / file.name)
+    return [file.name for file in shipped]
 
 
 def init(

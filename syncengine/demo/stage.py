@@ -9,14 +9,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import httpx
 from cryptography.fernet import Fernet
 
-import syncengine
-from syncengine.bootstrap import open_engine
+from syncengine.bootstrap import open_engine, starter
 from syncengine.flows.engine import Engine
 from syncengine.flows.sweep import listed
 from syncengine.model.operation import UNSETTLED
@@ -49,13 +47,6 @@ class NotSo(Exception):
     def __init__(self, expected: str, found: object) -> None:
         super().__init__(f"expected {expected}; found {found}")
         self.expected, self.found = expected, found
-
-
-def project_folder() -> Path:
-    """The shipped project: in a checkout beside the package, in a wheel within it."""
-    package = Path(syncengine.__file__).parent
-    beside = package.parent / "mappings"
-    return beside if beside.is_dir() else package / "starter"
 
 
 class Stage:
@@ -94,12 +85,7 @@ class Stage:
             self._open = opening.pop_all()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._open.close()
 
     def _outside(self) -> dict[str, str]:
@@ -112,7 +98,7 @@ class Stage:
         return {
             **self.sandbox.env,
             **TIMINGS,
-            "SYNCENGINE_PROJECT": str(project_folder()),
+            "SYNCENGINE_PROJECT": str(starter()),
             "SYNCENGINE_DATABASE_URL": f"sqlite:///{self.folder / 'demo.db'}",
             "SYNCENGINE_ENCRYPTION_KEYS": self._key,
             "SYNCENGINE_BROKER_URL": self._broker_url,
