@@ -16,8 +16,6 @@ from syncengine.cli import ui
 
 PANEL = "Service"
 
-Port = Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")]
-
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""

@@ -151,7 +151,7 @@ def capture(
         if connector is None or not engine.may_call(tx, connection):
             return Captured(fault=f"{connection} is off or blocked")
         state = tx.resource(connection, resource)
-    with engine.slots(connection, engine.concurrency(connection)) as width:
+    with engine.slots(connection) as width:
         if not width:
             _let_go(engine, connection, resource)
             return Captured(fault=f"{connection} is busy")

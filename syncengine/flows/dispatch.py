@@ -52,7 +52,7 @@ def dispatch(engine: Engine, ids: Collection[str] | None = None) -> Counter[str]
             holds(engine, tx),
         ) if open_now else []  # fmt: skip
     for connection, operations in _by_connection(claimed).items():
-        with engine.slots(connection, engine.concurrency(connection)) as width:
+        with engine.slots(connection, writing=True) as width:
             for start in range(0, len(operations), CHUNK):
                 chunk = operations[start : start + CHUNK]
                 outcomes += _Round(engine, connection, chunk, width).send()
@@ -71,7 +71,7 @@ def probe(engine: Engine, ids: Collection[str] | None = None) -> Counter[str]:
             engine.clock.now(), engine.limits.lease, engine.limits.batch, open_now, ids
         ) if open_now else []  # fmt: skip
     for connection, operations in _by_connection(claimed).items():
-        with engine.slots(connection, engine.concurrency(connection)) as width:
+        with engine.slots(connection, writing=True) as width:
             outcomes += _Round(engine, connection, operations, width).prove()
     return outcomes
 

@@ -101,12 +101,15 @@ class Engine:
         return not writing or (not state.paused and self.project.connections[name].mode == "write")
 
     @contextmanager
-    def slots(self, connection: str, want: int) -> Iterator[int]:
-        """Hold up to ``want`` of the connection's slots; yields how many were free (0: none)."""
+    def slots(self, connection: str, writing: bool = False) -> Iterator[int]:
+        """Hold the slots of the connection that are free; yields how many (0: none). Reading leaves one to writing
+        and proving, where there is more than one: a listing may take hours."""
         holder, now = new_id(), self.clock.now()
         until = now + 1.5 * self.limits.lease
+        of = self.concurrency(connection)
+        of = of if writing else max(1, of - 1)
         with self.ledger.write() as tx:
-            free = tx.take_slots(connection, want, self.concurrency(connection), holder, now, until)
+            free = tx.take_slots(connection, of, of, holder, now, until)
         self.holders[holder] = now
         try:
             yield free

@@ -82,7 +82,7 @@ class _Reads:
         engine, connection = self.engine, self.connection
         reads: dict[tuple[str, str], list[Read]] = {}
         failures: dict[str, SyncengineError] = {}
-        with engine.slots(connection, engine.concurrency(connection)) as width:
+        with engine.slots(connection) as width:
             if not width:
                 return 0
             jobs = ((link, partial(self._read, link)) for link in self.links)

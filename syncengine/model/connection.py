@@ -21,8 +21,8 @@ class ConnectionState:
 @dataclass(frozen=True, slots=True)
 class ResourceState:
     """``cursor``: where the poll goes on. ``polled_at``, ``scanned_at``: start of the last one that was complete
-    (epoch seconds, 0: never). ``progress``: parent after which an unfinished scan goes on, ``scan_started``
-    its start. ``rows``: of the last complete scan. ``fault``: why the last one failed, else empty."""
+    (epoch seconds, 0: never). ``scan_started``: when the last one was announced. ``rows``: of the last complete
+    scan. ``fault``: why the last one failed, else empty."""
 
     connection: str
     resource: str
@@ -30,6 +30,5 @@ class ResourceState:
     polled_at: float = 0.0
     scanned_at: float = 0.0
     scan_started: float = 0.0
-    progress: str | None = None
     rows: int = 0
     fault: str = ""

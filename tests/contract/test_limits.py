@@ -66,8 +66,8 @@ def work(settings: Settings, calls: int) -> None:
             with ExitStack() as held:
                 jobs = []
                 for name, wanted in left.items():
-                    free = held.enter_context(engine.slots(name, min(wanted, 2)))
-                    jobs += [(name, engine.connectors[name].health)] * free
+                    free = held.enter_context(engine.slots(name, writing=wanted % 2 == 0))
+                    jobs += [(name, engine.connectors[name].health)] * min(free, wanted)
                 for name, result in engine.call_all(jobs, len(jobs)):
                     error = failed(result)
                     if error is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 from syncengine.adapters.sql import tables as t
@@ -42,14 +42,15 @@ class Connections(Session):
         self._put(t.connections, [row], "state", key=("name", "part"))
 
     def connection(self, name: str, lock: bool = False) -> ConnectionState:
-        return ConnectionState(name, **self._part(name, _STATE, lock))
+        return ConnectionState(name, **_known(ConnectionState, self._part(name, _STATE, lock)))
 
     def save_connection(self, state: ConnectionState) -> None:
         kept = asdict(state)
         self._save_part(kept.pop("name"), _STATE, kept)
 
     def resource(self, connection: str, resource: str) -> ResourceState:
-        return ResourceState(connection, resource, **self._part(connection, f"resource:{resource}"))
+        kept = self._part(connection, f"resource:{resource}")
+        return ResourceState(connection, resource, **_known(ResourceState, kept))
 
     def save_resource(self, state: ResourceState) -> None:
         kept = asdict(state)
@@ -111,6 +112,12 @@ class Connections(Session):
         if granted:
             self._change(t.connections, {"until": paid_until}, **budget)
         return granted, next_at
+
+
+def _known(kind: type[ConnectionState | ResourceState], state: dict[str, Any]) -> dict[str, Any]:
+    """Of a state that another version of us may have kept, what this one knows."""
+    names = {field.name for field in fields(kind)}
+    return {name: value for name, value in state.items() if name in names}
 
 
 def grant(

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pytest
 
 from syncengine.model.connection import ConnectionState, ResourceState
 from syncengine.ports import Ledger
-from tests.contract.ledger.samples import (
-    NOW,
-)
+from tests.contract.ledger.samples import NOW
+
+
+@dataclass(frozen=True)
+class NewerState(ConnectionState):
+    """What a later version of us may keep."""
+
+    mood: str = ""
 
 
 def test_states_are_fresh_until_saved(ledger: Ledger) -> None:
     """An unknown connection or resource starts from its defaults; the last save counts."""
     state = ConnectionState("hakuna", paused="moving house", blocked_until=NOW, failures=2)
-    cursor = ResourceState("hakuna", "users", cursor="c", polled_at=NOW, progress="p", fault="503")
+    cursor = ResourceState("hakuna", "users", cursor="c", polled_at=NOW, fault="503")
     with ledger.write() as tx:
         assert tx.connection("hakuna", lock=True) == ConnectionState("hakuna")
         assert tx.resource("hakuna", "users") == ResourceState("hakuna", "users")
@@ -25,6 +32,14 @@ def test_states_are_fresh_until_saved(ledger: Ledger) -> None:
         assert tx.connection("hakuna") == state
         assert tx.resource("hakuna", "users") == cursor
         assert tx.connection("haekka") == ConnectionState("haekka")
+
+
+def test_the_state_of_a_newer_version_is_read(ledger: Ledger) -> None:
+    """What another version keeps besides is left out; going back to an older version stops at nothing."""
+    with ledger.write() as tx:
+        tx.save_connection(NewerState("hakuna", failures=2, mood="sunny"))
+    with ledger.read() as tx:
+        assert tx.connection("hakuna") == ConnectionState("hakuna", failures=2)
 
 
 def test_slots_are_held_renewed_and_given_back(ledger: Ledger) -> None:

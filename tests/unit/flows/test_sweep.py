@@ -55,7 +55,7 @@ def test_a_listing_that_found_no_slot_comes_with_the_next_sweep() -> None:
     """A busy connection puts a listing off by one sweep, not by the time after which it counts as lost."""
     made = duo()
     announced(made)
-    with made.engine.slots("hr", 1) as width:
+    with made.engine.slots("hr") as width:
         assert width == 1
         assert not capture(made.engine, "hr", "people", "scan").complete
     assert announced(made) == [["hr", "people", "scan"]]
