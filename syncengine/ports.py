@@ -411,6 +411,9 @@ class Transaction(Protocol):
     def connection(self, name: str, lock: bool = False) -> ConnectionState:
         """Fresh if unknown."""
 
+    def connections(self, names: Collection[str]) -> list[ConnectionState]:
+        """Of each name in order, fresh ones where there is none."""
+
     def save_connection(self, state: ConnectionState) -> None:
         """Insert or write."""
 

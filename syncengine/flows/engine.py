@@ -21,6 +21,7 @@ import uuid_utils
 from syncengine.errors import Halt, LostRace, RateLimited, SyncengineError, Unauthorized
 from syncengine.flows.gate import CallGate, Permit
 from syncengine.mapping import Entity, Project, System
+from syncengine.model.connection import ConnectionState
 from syncengine.ports import Clock, Connector, Ledger, Queue, Transaction
 
 T = TypeVar("T")
@@ -91,14 +92,18 @@ class Engine:
 
     def open_connections(self, tx: Transaction, writing: bool = False) -> list[str]:
         """Connections that may be called now; ``writing``: that may be written to."""
-        return [name for name in self.connectors if self.may_call(tx, name, writing)]
+        states = tx.connections(self.connectors)
+        return [state.name for state in states if self._may_call(state, writing)]
 
     def may_call(self, tx: Transaction, name: str, writing: bool = False) -> bool:
         """Whether a connection is on, not blocked, and for writing neither paused nor only observed."""
-        state = tx.connection(name)
-        if name not in self.connectors or state.blocked_until > self.clock.now():
+        return name in self.connectors and self._may_call(tx.connection(name), writing)
+
+    def _may_call(self, state: ConnectionState, writing: bool) -> bool:
+        if state.blocked_until > self.clock.now():
             return False
-        return not writing or (not state.paused and self.project.connections[name].mode == "write")
+        mode = self.project.connections[state.name].mode
+        return not writing or (not state.paused and mode == "write")
 
     @contextmanager
     def slots(self, connection: str, writing: bool = False) -> Iterator[int]:

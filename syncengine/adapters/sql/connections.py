@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import asdict, fields
 from typing import Any
 
@@ -43,6 +44,11 @@ class Connections(Session):
 
     def connection(self, name: str, lock: bool = False) -> ConnectionState:
         return ConnectionState(name, **_known(ConnectionState, self._part(name, _STATE, lock)))
+
+    def connections(self, names: Collection[str]) -> list[ConnectionState]:
+        rows = self._rows(t.connections, (_c.name, _c.state), name=names, part=_STATE)
+        kept = {name: self._vault.open(state) or {} for name, state in rows}
+        return [ConnectionState(n, **_known(ConnectionState, kept.get(n, {}))) for n in names]
 
     def save_connection(self, state: ConnectionState) -> None:
         kept = asdict(state)

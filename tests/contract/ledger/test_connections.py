@@ -32,6 +32,7 @@ def test_states_are_fresh_until_saved(ledger: Ledger) -> None:
         assert tx.connection("hakuna") == state
         assert tx.resource("hakuna", "users") == cursor
         assert tx.connection("haekka") == ConnectionState("haekka")
+        assert tx.connections(["haekka", "hakuna"]) == [ConnectionState("haekka"), state]
 
 
 def test_the_state_of_a_newer_version_is_read(ledger: Ledger) -> None:
