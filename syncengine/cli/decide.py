@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -11,6 +12,7 @@ from syncengine.cli import look, ui
 from syncengine.cli.passes import find_one
 from syncengine.flows import links, status
 from syncengine.flows.engine import Engine
+from syncengine.flows.restored import restored as look_again
 from syncengine.flows.undo import undo as take_back
 
 PANEL = "Decide"
@@ -159,3 +161,27 @@ def upgrade() -> None:
     """
     with open_ledger(ui.settings()):
         ui.screen().print("The database is up to date.")
+
+
+@database.command()
+def restored(as_json: ui.Json = False) -> None:
+    """Say that an older backup was restored: nothing is written until you `resume`, and everything is read again.
+
+    Example: `syncengine db restored`, then `syncengine plan --fresh`, then `syncengine resume`
+    """
+    with ui.engine() as opened:
+        told = look_again(opened)
+    if as_json:
+        ui.emit(asdict(told))
+        return
+    ui.screen().print(f"Paused: {', '.join(told.paused)}.")
+    ui.screen().print(
+        f"Proved by reading, as they may have been sent: {ui.counted(told.unsure, 'write')}."
+    )
+    ui.screen().print(f"Read and compared again: {ui.counted(told.rows, 'row')}.")
+    ui.screen().print(
+        "\nNext: `syncengine plan --fresh`. Read it to the end, answer `syncengine cases list`, "
+        "`syncengine undo` what is wrong, then `syncengine resume`.",
+        markup=False,
+        soft_wrap=True,
+    )

@@ -134,6 +134,25 @@ def test_a_paused_connection_gets_no_writes_until_resumed(
     assert _calls(cli.json("sync", code=4))["weekly10"]["writes"] > 0
 
 
+def test_after_a_restore_nothing_is_written_before_resuming(
+    cli: Cli, sandbox: SandboxProcess
+) -> None:
+    """``db restored`` pauses all connections and has all rows compared again; a person lets it go on."""
+    cli("sync", code=4)
+    told = cli.json("db", "restored")
+    assert set(told["paused"]) == set(_asked(sandbox))
+    assert told["unsure"] == 0
+    assert told["rows"] > 100
+    person = sandbox.state("heavenhr", "employees")[0]
+    sandbox.mutate("heavenhr", "employees", "update", person["id"], {"lastName": "Neumann"})
+    calls = _calls(cli.json("sync", code=4))
+    assert sum(c["writes"] for c in calls.values()) == 0
+    assert "an older backup was restored" in cli("plan", code=3).stdout
+    cli("resume")
+    assert _calls(cli.json("sync", code=4))["weekly10"]["writes"] == 1
+    assert "cases list" in cli("db", "restored").stdout
+
+
 def test_one_record_is_synced_by_its_name(cli: Cli, sandbox: SandboxProcess) -> None:
     """``sync --record`` takes a readable name and reads that record's rows alone."""
     cli("sync", code=4)
