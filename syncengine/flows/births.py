@@ -13,6 +13,7 @@ from syncengine.model.key import Key, KeyKind
 from syncengine.model.link import Link, LinkState
 from syncengine.model.record import Record, World
 from syncengine.planning.identity import former_keys, record_keys, row_keys_of, uses
+from syncengine.planning.questions import one, sentence
 from syncengine.ports import Transaction
 
 
@@ -154,7 +155,7 @@ def _shared(engine: Engine, entity: Entity, key: Key) -> Case:
         id=new_id(),
         kind=CaseKind.IDENTITY,
         subject=f"shared:{key.owner}:{key.scope}",
-        question=f"A {entity.name} now bears an identity that another {entity.name} holds.",
+        question=f"{sentence(one(entity.name))} now bears an identity that another {entity.name} holds.",
         evidence={"shared": list(key.parts), "records": [key.owner]},
         answers={"ignore": "they are two; leave both"},
         entity=entity.name,

@@ -12,6 +12,7 @@ from syncengine.flows.scenes import as_list
 from syncengine.model.link import LIVE, Base, Link, LinkState
 from syncengine.model.record import Record
 from syncengine.model.values import Json, is_empty
+from syncengine.planning.questions import one
 
 PLANNED = (LinkState.CREATING, LinkState.WAITING)
 
@@ -103,7 +104,7 @@ def point(engine: Engine, link_id: str, record_id: str, author: str, reason: str
         if link.record_id == record.id:
             raise NotPossible("the row belongs to that record already")
         if link.entity != record.entity:
-            raise NotPossible(f"a row of a {link.entity} cannot be that of a {record.entity}")
+            raise NotPossible(f"a row of {one(link.entity)} cannot be that of {one(record.entity)}")
         hand.save(hand.untie(link, "point"))
         hand.tie(hand.link(link_id), record, "point")
         if link.record_id is not None:

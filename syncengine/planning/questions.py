@@ -34,6 +34,16 @@ def shown(value: Json) -> Json:
     return value if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
 
 
+def one(noun: str) -> str:
+    """``a person``, ``an absence``."""
+    return f"{'an' if noun.startswith(('a', 'e', 'i', 'o', 'up')) else 'a'} {noun}"
+
+
+def sentence(text: str) -> str:
+    """With a capital in front."""
+    return text[:1].upper() + text[1:]
+
+
 def subjects(scene: Scene, refused: bool) -> set[str]:
     """Subjects of the questions that a merge of this link asks, or asked before; that of a refused write only
     where there is nothing to write any more (not ``refused``)."""
@@ -71,7 +81,7 @@ def conflict(scene: Scene, values: Values) -> Case:
     return _case(
         scene,
         CaseKind.CONFLICT,
-        f"{', '.join(values)} of a {scene.entity.name} changed in {here} and elsewhere: which counts?",
+        f"{', '.join(values)} of {one(scene.entity.name)} changed in {here} and elsewhere: which counts?",
         {"fields": _sides(scene, values)},
         {here: f"the value of {here} counts", "record": ours},
     )
@@ -83,7 +93,7 @@ def drift(scene: Scene, values: Values) -> Case:
     return _case(
         scene,
         CaseKind.DRIFT,
-        f"{', '.join(values)} of a {scene.entity.name} was changed in {here}, which does not own it.",
+        f"{', '.join(values)} of {one(scene.entity.name)} was changed in {here}, which does not own it.",
         {"fields": _sides(scene, values)},
         {"revert": f"write our value to {here} again", "adopt": f"take the value of {here} over"},
     )
@@ -137,13 +147,13 @@ def unseen_change(scene: Scene, values: Values) -> Case:
 
 def refused(operation: Operation, answer: str, body: str, sent: bool = True) -> Case:
     """The vendor refused a write for good, or what it shows keeps the write from being ``sent``."""
-    what = f"{operation.action} of {operation.resource}"
-    refusal = f"{operation.connection} refused a {what}."
+    what = f"{one(operation.action)} of {operation.resource}"
+    refusal = f"{operation.connection} refused {what}."
     return Case(
         id="",
         kind=CaseKind.REJECTED,
         subject=f"rejected:{operation.link_id}",
-        question=refusal if sent else f"A {what} cannot be sent to {operation.connection}.",
+        question=refusal if sent else f"{sentence(what)} cannot be sent to {operation.connection}.",
         evidence={"answer": answer, "body": dict(operation.body), "digest": body},
         answers={
             "retry": "try the same write again",
