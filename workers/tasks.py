@@ -60,7 +60,7 @@ def capture(arguments: list[str]) -> None:
     """``[connection, resource, "poll" | "scan"]``."""
     connection, resource, how = arguments
     kind: Literal["poll", "scan"] = "poll" if how == "poll" else "scan"
-    _work(lambda engine: captures.capture(engine, connection, resource, kind))
+    _work(lambda engine: captures.capture(engine, connection, resource, kind, sliced=True))
 
 
 @app.task(name="refresh")

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import partial
+from math import inf
 from typing import Literal
 
-from syncengine.errors import Halt, RateLimited, SyncengineError, Unusable
-from syncengine.flows.engine import Engine, failed, new_id, stubborn
-from syncengine.flows.rows import Read, store
+from syncengine.errors import Halt, RateLimited, SyncengineError
+from syncengine.flows.engine import Begun, Engine, failed, new_id
+from syncengine.flows.listing import Listing
 from syncengine.mapping import System
-from syncengine.model.case import Case, CaseKind
 from syncengine.model.connection import ResourceState
 from syncengine.model.event import Event
 from syncengine.model.link import Link
-from syncengine.model.values import Json
-from syncengine.planning.questions import digest, emptied, emptied_subject, shown
-from syncengine.planning.sight import Source, first_sight
+from syncengine.planning.questions import emptied, emptied_subject
+from syncengine.planning.sight import first_sight
 from syncengine.ports import Connector, Item, Page, Transaction, Window
 
 PARENTS_A_ROUND = 50
-NEXT_PAGE = 300.0
-"""Seconds within which the next page of a listing comes, unless its worker has died."""
 
 LACKING = 600.0
 """Seconds after which a listing that lacks some parts is read again."""
@@ -31,7 +28,8 @@ LACKING = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Captured:
-    """What a listing brought. ``complete``: it ended without an error. ``fault``: why not, for people."""
+    """What a listing brought. ``complete``: it ended without an error. ``fault``: why not, for people; empty where a
+    slice was read, and the next one is announced."""
 
     rows: int = 0
     moved: int = 0
@@ -39,113 +37,13 @@ class Captured:
     fault: str = ""
 
 
-@dataclass(slots=True)
-class _Listing:
-    """A listing under way, and what it has found so far. ``asked``: subjects of the questions about rows that do not
-    fit; ``unfit``: their external ids, "" among them where a row has none. ``lacks``: parents below which nothing
-    could be read."""
-
-    engine: Engine
-    connection: str
-    resource: str
-    kind: Literal["poll", "scan"]
-    started: float
-    rows: int = 0
-    moved: int = 0
-    asked: set[str] = field(default_factory=set)
-    unfit: set[str] = field(default_factory=set)
-    lacks: list[tuple[str, SyncengineError]] = field(default_factory=list)
-    marked: float = 0.0
-
-    @stubborn
-    def begin(self) -> None:
-        """Tell the others that more is to come."""
-        with self.engine.ledger.write() as tx:
-            self._mark(tx)
-
-    def _mark(self, tx: Transaction) -> None:
-        now = self.engine.clock.now()
-        if now > self.marked + NEXT_PAGE / 4:
-            self.marked = now
-            tx.listing_until(self.connection, self.resource, now + NEXT_PAGE)
-
-    @stubborn
-    def keep(self, items: Sequence[Item], started: float, cursor: str | None = None) -> None:
-        """Store what one page (or some pages) showed, and where to go on."""
-        engine = self.engine
-        engine.hold_on()
-        received = engine.clock.now()
-        items = [_of_period(engine, self.connection, self.resource, item) for item in items]
-        reads = [
-            Read(i.external_id, i.row, i.parent, started, received) for i in items if not i.fault
-        ]
-        faults = {case.subject: case for case in (_unfit(self, i) for i in items if i.fault)}
-        dirty: list[str] = []
-        stale: list[str] = []
-        moved = 0
-        source: Source = "poll" if self.kind == "poll" else "list"
-        with engine.ledger.write() as tx:
-            self._mark(tx)
-            for entity, system in engine.project.systems_of(self.connection, self.resource):
-                kept = store(engine, tx, entity, system, source, reads)
-                moved += kept.moved
-                dirty += kept.dirty
-                stale += kept.need_get
-            if faults:
-                tx.raise_cases(list(faults.values()))
-            if cursor is not None:
-                state = tx.resource(self.connection, self.resource)
-                tx.save_resource(replace(state, cursor=cursor))
-        self.rows += len(reads)
-        self.moved += moved
-        self.asked |= faults.keys()
-        self.unfit |= {i.external_id for i in items if i.fault}
-        engine.announce("refresh", stale)
-        engine.announce("reconcile", dirty)
-
-
-def _of_period(engine: Engine, connection: str, resource: str, item: Item) -> Item:
-    """A live value without a past (``keep: day`` or ``month``) is one row for each period."""
-    schedule = engine.project.connections[connection].resources.get(resource)
-    if schedule is None or schedule.keep == "latest" or item.fault:
-        return item
-    period = engine.today if schedule.keep == "day" else engine.today[:7]
-    row = {**item.row, "_period": period}
-    return replace(item, external_id=f"{item.external_id}@{period}", row=row)
-
-
-def _unfit(listing: _Listing, item: Item) -> Case:
-    place = f"{listing.connection} {listing.resource}"
-    return _asked(
-        listing,
-        item.external_id or digest(dict(item.row)),
-        f"A row of {place} does not fit: {item.fault}",
-        {"external_id": item.external_id, "row": shown(dict(item.row))},
-    )
-
-
-def _asked(listing: _Listing, about: str, question: str, evidence: dict[str, Json]) -> Case:
-    """The question about a part of a listing; it ends with the next complete listing that has no such part."""
-    return Case(
-        id=new_id(),
-        kind=CaseKind.QUARANTINED,
-        subject=f"{_subjects(listing)}{about}",
-        question=question,
-        evidence=evidence,
-        answers={"retry": "go on; it is looked at again with the next listing"},
-        opened_at=listing.engine.clock.now(),
-    )
-
-
-def _subjects(listing: _Listing) -> str:
-    return f"quarantined:{listing.connection}/{listing.resource}/"
-
-
 def capture(
-    engine: Engine, connection: str, resource: str, kind: Literal["poll", "scan"]
-) -> Captured:
+    engine: Engine, connection: str, resource: str, kind: Literal["poll", "scan"],
+    sliced: bool = False,
+) -> Captured:  # fmt: skip
     """Read a change feed from its cursor, or a complete listing. Returns what came; never raises for a vendor's
-    failure, which is noted with the connection and the resource."""
+    failure, which is noted with the connection and the resource. ``sliced``: stop after a slice of time and announce
+    the rest, so that a slow vendor does not keep a worker from other work."""
     connector = engine.connectors.get(connection)
     with engine.ledger.read() as tx:
         if connector is None or not engine.may_call(tx, connection):
@@ -155,16 +53,24 @@ def capture(
         if not width:
             _let_go(engine, connection, resource)
             return Captured(fault=f"{connection} is busy")
-        listing = _Listing(engine, connection, resource, kind, engine.clock.now())
+        began = engine.clock.now()
+        listing = Listing(engine, connection, resource, kind, began)
+        if sliced and kind == "scan":
+            listing.resume(state)
         listing.begin()
+        over, until = True, began + engine.limits.slice if sliced else inf
         try:
             if kind == "poll":
                 _poll(listing, connector, state)
             else:
-                _scan(listing, connector, width)
+                over = _scan(listing, connector, width, until)
         except SyncengineError as error:
             return _note_fault(listing, error)
     engine.note_success(connection)
+    if not over:
+        listing.put_by()
+        engine.queue.announce("capture", [connection, resource, kind])
+        return Captured(listing.rows, listing.moved)
     if listing.lacks:
         return _note_lacks(listing)
     return _finish(listing, kind, state)
@@ -176,14 +82,15 @@ def _let_go(engine: Engine, connection: str, resource: str) -> None:
         tx.save_resource(replace(tx.resource(connection, resource), scan_started=0.0))
 
 
-def _poll(listing: _Listing, connector: Connector, state: ResourceState) -> None:
+def _poll(listing: Listing, connector: Connector, state: ResourceState) -> None:
     engine = listing.engine
     for page, started in _timed(engine, connector.poll(listing.resource, state.cursor)):
         engine.needs[listing.connection] += 1
         listing.keep(page.items, started, page.cursor)
 
 
-def _scan(listing: _Listing, connector: Connector, width: int) -> None:
+def _scan(listing: Listing, connector: Connector, width: int, until: float) -> bool:
+    """Whether all was read; what is listed below parents is read in part once ``until`` is over."""
     engine = listing.engine
     spec = connector.spec.resources[listing.resource]
     window = _window(engine, listing)
@@ -191,25 +98,32 @@ def _scan(listing: _Listing, connector: Connector, width: int) -> None:
         for page, started in _timed(engine, connector.scan(listing.resource, None, window)):
             listing.keep(page.items, started)
         engine.needs[listing.connection] += connector.pages(listing.resource, listing.rows, window)
-        return
+        return True
     with engine.ledger.read() as tx:
         parents = tx.row_ids(listing.connection, spec.parent)
-    for start in range(0, len(parents), PARENTS_A_ROUND):
-        some = parents[start : start + PARENTS_A_ROUND]
-        _scan_below(listing, connector, some, window, width)
+    parents = [parent for parent in parents if parent > listing.after]
+    while parents:
+        some = parents[:PARENTS_A_ROUND]
+        read = _scan_below(listing, connector, some, window, width, until)
+        listing.after, parents = parents[read - 1], parents[read:]
+        if parents and engine.clock.now() >= until:
+            return False
+    return True
 
 
 def _scan_below(
-    listing: _Listing, connector: Connector, parents: Sequence[str], window: Window | None,
-    width: int,
-) -> None:  # fmt: skip
-    """One round of parents. What came is kept; where nothing came below any, the listing ends."""
+    listing: Listing, connector: Connector, parents: Sequence[str], window: Window | None,
+    width: int, until: float,
+) -> int:  # fmt: skip
+    """One round of parents, as far as it begins in time; how many. What came is kept; where nothing came below any,
+    and the vendor does not answer its cheapest call either, the listing ends."""
     engine, began = listing.engine, listing.engine.clock.now()
     items: list[Item] = []
     errors: dict[str, SyncengineError] = {}
-    jobs = ((p, partial(_below, connector, listing.resource, p, window)) for p in parents)
+    jobs = [(p, partial(_below, connector, listing.resource, p, window)) for p in parents]
+    begun = Begun(engine.clock, jobs, until)
     with engine.gates[listing.connection].prepaid(len(parents)):
-        for parent, result in engine.call_all(jobs, width):
+        for parent, result in engine.call_all(begun, width):
             error = failed(result)
             if error is not None:
                 errors[parent] = error
@@ -217,11 +131,13 @@ def _scan_below(
             items += result
             pages = connector.pages(listing.resource, len(result), window)
             engine.needs[listing.connection] += pages
-    listing.keep(items, began)
-    listing.lacks += errors.items()
-    for error in errors.values():
-        if isinstance(error, (RateLimited, Halt)) or len(errors) == len(parents):
-            raise error
+    whole = [e for e in errors.values() if isinstance(e, (RateLimited, Halt))]
+    none = len(errors) == begun.count
+    if whole or (none and engine.blames(listing.connection, errors.values(), went_well=False)):
+        listing.keep(items, began)
+        raise next(iter(whole or errors.values()))
+    listing.keep(items, began, lost=errors.items())
+    return begun.count
 
 
 def _below(connector: Connector, resource: str, parent: str, window: Window | None) -> list[Item]:
@@ -236,7 +152,7 @@ def _timed(engine: Engine, pages: Iterable[Page]) -> Iterator[tuple[Page, float]
         started = engine.clock.now()
 
 
-def _window(engine: Engine, listing: _Listing) -> Window | None:
+def _window(engine: Engine, listing: Listing) -> Window | None:
     schedule = engine.project.connections[listing.connection].resources.get(listing.resource)
     if schedule is None or schedule.window is None:
         return None
@@ -247,7 +163,7 @@ def _window(engine: Engine, listing: _Listing) -> Window | None:
     )
 
 
-def _note_fault(listing: _Listing, error: SyncengineError) -> Captured:
+def _note_fault(listing: Listing, error: SyncengineError) -> Captured:
     """A listing that broke off concludes nothing. Within the connection's slots."""
     engine = listing.engine
     engine.blames(listing.connection, [error], went_well=False)
@@ -260,33 +176,19 @@ def _note_fault(listing: _Listing, error: SyncengineError) -> Captured:
     return Captured(listing.rows, listing.moved, fault=fault)
 
 
-def _note_lacks(listing: _Listing) -> Captured:
+def _note_lacks(listing: Listing) -> Captured:
     """Below some parents nothing could be read: the listing concludes nothing, and is read again after a while."""
     engine = listing.engine
-    error = listing.lacks[0][1]
-    fault = f"the listing lacks {len(listing.lacks)} parts: {error}"
+    fault = f"the listing lacks {listing.lacks} parts: {listing.why}"
     retry = engine.clock.now() + LACKING
     with engine.ledger.write() as tx:
         state = tx.resource(listing.connection, listing.resource)
         tx.listing_until(listing.connection, listing.resource, 0.0)
-        tx.save_resource(replace(state, fault=fault, scan_started=retry))
-        tx.raise_cases(
-            [_lost(listing, *lost) for lost in listing.lacks if isinstance(lost[1], Unusable)]
-        )
+        tx.save_resource(replace(state, fault=fault, scan_started=retry, progress={}))
     return Captured(listing.rows, listing.moved, fault=fault)
 
 
-def _lost(listing: _Listing, parent: str, error: SyncengineError) -> Case:
-    answer = error.answer if isinstance(error, Unusable) else ""
-    return _asked(
-        listing,
-        f"below {parent}",
-        f"The {listing.resource} of {listing.connection} below one row cannot be read: {error}",
-        {"parent": parent, "answer": answer},
-    )
-
-
-def _finish(listing: _Listing, kind: str, before: ResourceState) -> Captured:
+def _finish(listing: Listing, kind: str, before: ResourceState) -> Captured:
     """A listing that is complete: what it did not show is nominated, what waited for it goes on."""
     engine = listing.engine
     ids: list[str] = []
@@ -312,15 +214,17 @@ def _finish(listing: _Listing, kind: str, before: ResourceState) -> Captured:
             for system, links in unseen:
                 ids += nominate(tx, system, _surely(listing, system, links), listing.started)
         rows = before.rows if empty else listing.rows
-        tx.save_resource(replace(state, scanned_at=listing.started, rows=rows, fault=fault))
-        _dissolve(listing, tx)
+        tx.save_resource(
+            replace(state, scanned_at=listing.started, rows=rows, fault=fault, progress={})
+        )
+        listing.dissolve(tx)
         wake_sorted(engine, tx, listing.connection, listing.resource)
     engine.announce("refresh", ids)
     engine.announce("reconcile", ids)
     return Captured(listing.rows, listing.moved, complete=True)
 
 
-def _surely(listing: _Listing, system: System, unseen: Sequence[Link]) -> Sequence[Link]:
+def _surely(listing: Listing, system: System, unseen: Sequence[Link]) -> Sequence[Link]:
     """Those that may be gone: a row that does not fit is there, and one without an id may be any of them, unless a
     single read can tell."""
     if "" in listing.unfit and not system.resource.single_get:
@@ -328,17 +232,8 @@ def _surely(listing: _Listing, system: System, unseen: Sequence[Link]) -> Sequen
     return [link for link in unseen if link.external_id not in listing.unfit]
 
 
-def _dissolve(listing: _Listing, tx: Transaction) -> None:
-    """Questions about what this complete listing shows no more, or shows well again."""
-    place = _subjects(listing)
-    known = {case.subject for case in tx.cases(kind=CaseKind.QUARANTINED)}
-    over = {s for s in known - listing.asked if s.startswith(place)}
-    if over:
-        tx.dissolve_cases(over, listing.engine.clock.now())
-
-
 def _unseen(
-    engine: Engine, tx: Transaction, entity: str, system: System, listing: _Listing
+    engine: Engine, tx: Transaction, entity: str, system: System, listing: Listing
 ) -> list[Link]:
     """Links whose row a complete listing had to show and did not; what reaches out of its window is never missing."""
     schedule = engine.project.connections[listing.connection].resources.get(listing.resource)

@@ -53,11 +53,16 @@ def dispatch(engine: Engine, ids: Collection[str] | None = None) -> Counter[str]
         ) if open_now else []  # fmt: skip
     for connection, operations in _by_connection(claimed).items():
         with engine.slots(connection, writing=True) as width:
+            until = engine.clock.now() + engine.limits.slice
             for start in range(0, len(operations), CHUNK):
-                chunk = operations[start : start + CHUNK]
+                chunk, rest = operations[start : start + CHUNK], operations[start + CHUNK :]
                 outcomes += _Round(engine, connection, chunk, width).send()
+                if rest and engine.clock.now() >= until:
+                    Settle(engine).put_off(rest, engine.clock.now())
+                    engine.queue.announce("dispatch", [])
+                    break
                 with engine.ledger.write() as tx:
-                    extended(engine, tx, operations[start + CHUNK :])
+                    extended(engine, tx, rest)
     return outcomes
 
 
@@ -68,7 +73,7 @@ def probe(engine: Engine, ids: Collection[str] | None = None) -> Counter[str]:
     with engine.ledger.write() as tx:
         open_now = engine.open_connections(tx)
         claimed = tx.claim_probes(
-            engine.clock.now(), engine.limits.lease, engine.limits.batch, open_now, ids
+            engine.clock.now(), engine.limits.lease, min(CHUNK, engine.limits.batch), open_now, ids
         ) if open_now else []  # fmt: skip
     for connection, operations in _by_connection(claimed).items():
         with engine.slots(connection, writing=True) as width:

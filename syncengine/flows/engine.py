@@ -5,14 +5,14 @@ from __future__ import annotations
 import queue
 import uuid
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial, wraps
 from random import Random
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -38,13 +38,15 @@ RACES = 7
 class Limits:
     """``lease``: seconds of a worker's right on an operation or link. ``request_timeout``: of one vendor call.
     ``batch``: links or operations of one round. ``backoff``: first pause after a failed call, doubled each
-    time up to a minute. ``tries``: calls about one row that fail in a row before a person is asked."""
+    time up to a minute. ``tries``: calls about one row that fail in a row before a person is asked. ``slice``:
+    after which a task begins no more calls, and leaves the rest to another one."""
 
     lease: float = 20.0
     request_timeout: float = 10.0
     batch: int = 200
     backoff: float = 1.0
     tries: int = 6
+    slice: float = 3.0
 
     def pause(self, failures: int) -> float:
         """Seconds until the next try after so many failures in a row."""
@@ -224,6 +226,23 @@ class Engine:
         self.pool.shutdown(wait=True, cancel_futures=True)
         for connector in self.connectors.values():
             connector.close()
+
+
+@dataclass(slots=True)
+class Begun(Generic[T]):
+    """Jobs as they are taken to be run: at least one, and none once ``until`` is over. ``count``: so many were."""
+
+    clock: Clock
+    jobs: Sequence[tuple[T, Callable[[], Any]]]
+    until: float
+    count: int = 0
+
+    def __iter__(self) -> Iterator[tuple[T, Callable[[], Any]]]:
+        for job in self.jobs:
+            if self.count and self.clock.now() >= self.until:
+                return
+            self.count += 1
+            yield job
 
 
 def _report(inbox: queue.SimpleQueue[Any], key: Any, future: Future[Any]) -> None:

@@ -240,11 +240,12 @@ class Settle:
             later = max(now, error.until)
         if isinstance(error, Again):
             later = now
-        self.put_off([operation], later)
+        self.put_off([operation], later, tried=True)
 
     @stubborn
-    def put_off(self, operations: Sequence[Operation], until: float) -> None:
-        """Back to pending, not before ``until``; only what was surely not sent."""
+    def put_off(self, operations: Sequence[Operation], until: float, tried: bool = False) -> None:
+        """Back to pending, not before ``until``; only what was surely not sent. What was not even tried counts as no
+        attempt."""
         if not operations:
             return
         with self.engine.ledger.write() as tx:
@@ -252,11 +253,14 @@ class Settle:
             tokens = {o.id: o.token for o in operations}
             tx.save_operations(
                 [
-                    replace(o, state=OperationState.PENDING, token=None, next_at=until)
+                    replace(
+                        o, state=OperationState.PENDING, token=None, next_at=until,
+                        attempts=o.attempts - (not tried),
+                    )
                     for o in held.values()
                     if o.state is OperationState.CLAIMED and o.token == tokens[o.id]
                 ]
-            )
+            )  # fmt: skip
 
     # creates that find their row
 

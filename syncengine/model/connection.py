@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,8 @@ class ConnectionState:
 class ResourceState:
     """``cursor``: where the poll goes on. ``polled_at``, ``scanned_at``: start of the last one that was complete
     (epoch seconds, 0: never). ``scan_started``: when the last one was announced. ``rows``: of the last complete
-    scan. ``fault``: why the last one failed, else empty."""
+    scan. ``fault``: why the last one failed, else empty. ``progress``: how far a scan that is read in slices has come
+    (``flows.listing``)."""
 
     connection: str
     resource: str
@@ -32,3 +35,4 @@ class ResourceState:
     scan_started: float = 0.0
     rows: int = 0
     fault: str = ""
+    progress: Mapping[str, Any] = field(default_factory=dict)

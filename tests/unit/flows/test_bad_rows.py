@@ -419,9 +419,10 @@ def test_a_listing_that_lacks_something_is_read_again_after_a_while(
 def test_a_vendor_that_is_down_ends_the_listing_below_parents(
     below: tuple[Bench, list[str], dict[str, SyncengineError]],
 ) -> None:
-    """Where nothing can be read below any parent, the listing breaks off."""
+    """Where nothing can be read below any parent, and the vendor answers nothing else, the listing breaks off."""
     made, names, errors = below
     errors |= dict.fromkeys(names, VendorDown("HTTP 500"))
+    made.vendors["hr"].fault("health", "down", "down")
     document = made.sync()
     assert "broke off" in document["faults"][0]
     assert not texts(made)

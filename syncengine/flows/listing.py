@@ -1,0 +1,165 @@
+"""A listing under way: what its pages have shown so far, page by page in the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal, Self
+
+from syncengine.errors import SyncengineError, Unusable
+from syncengine.flows.engine import Engine, new_id, stubborn
+from syncengine.flows.rows import Read, store
+from syncengine.model.case import Case, CaseKind
+from syncengine.model.connection import ResourceState
+from syncengine.model.values import Json
+from syncengine.planning.questions import digest, shown
+from syncengine.planning.sight import Source
+from syncengine.ports import Item, Transaction
+
+NEXT_PAGE = 300.0
+"""Seconds within which the next page of a listing comes, unless its worker has died."""
+
+
+@dataclass(slots=True)
+class Listing:
+    """``started``: when the first page was asked for. ``after``: the parent below which was read last. ``asked``:
+    subjects of the questions about what does not fit; ``unfit``: external ids of such rows, "" among them where a
+    row has none. ``lacks``: below how many parents nothing could be read, and ``why`` not below the first."""
+
+    engine: Engine
+    connection: str
+    resource: str
+    kind: Literal["poll", "scan"]
+    started: float
+    after: str = ""
+    rows: int = 0
+    moved: int = 0
+    asked: set[str] = field(default_factory=set)
+    unfit: set[str] = field(default_factory=set)
+    lacks: int = 0
+    why: str = ""
+    marked: float = 0.0
+
+    def resume(self, state: ResourceState) -> Self:
+        """Go on where an earlier slice of this scan has stopped, if one has."""
+        kept = state.progress
+        if kept and kept["started"] > state.scanned_at:
+            self.started, self.after, self.rows = kept["started"], kept["after"], kept["rows"]
+            self.asked, self.unfit = set(kept["asked"]), set(kept["unfit"])
+            self.lacks, self.why = kept["lacks"], kept["why"]
+        return self
+
+    @stubborn
+    def put_by(self) -> None:
+        """Keep how far it has come, for the next slice."""
+        with self.engine.ledger.write() as tx:
+            state = tx.resource(self.connection, self.resource)
+            progress = {
+                "started": self.started, "after": self.after, "rows": self.rows,
+                "asked": sorted(self.asked), "unfit": sorted(self.unfit),
+                "lacks": self.lacks, "why": self.why,
+            }  # fmt: skip
+            now = self.engine.clock.now()
+            tx.save_resource(replace(state, progress=progress, scan_started=now))
+
+    @stubborn
+    def begin(self) -> None:
+        """Tell the others that more is to come."""
+        with self.engine.ledger.write() as tx:
+            self._mark(tx)
+
+    def _mark(self, tx: Transaction) -> None:
+        now = self.engine.clock.now()
+        if now > self.marked + NEXT_PAGE / 4:
+            self.marked = now
+            tx.listing_until(self.connection, self.resource, now + NEXT_PAGE)
+
+    @stubborn
+    def keep(
+        self, items: Sequence[Item], started: float, cursor: str | None = None,
+        lost: Collection[tuple[str, SyncengineError]] = (),
+    ) -> None:  # fmt: skip
+        """Store what one page (or some pages) showed, and where to go on. ``lost``: parents below which nothing could
+        be read."""
+        engine = self.engine
+        engine.hold_on()
+        received = engine.clock.now()
+        items = [_of_period(engine, self.connection, self.resource, item) for item in items]
+        reads = [
+            Read(i.external_id, i.row, i.parent, started, received) for i in items if not i.fault
+        ]
+        cases = [self._unfit(i) for i in items if i.fault]
+        cases += [self._lost(p, error) for p, error in lost if isinstance(error, Unusable)]
+        faults = {case.subject: case for case in cases}
+        dirty: list[str] = []
+        stale: list[str] = []
+        moved = 0
+        source: Source = "poll" if self.kind == "poll" else "list"
+        with engine.ledger.write() as tx:
+            self._mark(tx)
+            for entity, system in engine.project.systems_of(self.connection, self.resource):
+                kept = store(engine, tx, entity, system, source, reads)
+                moved += kept.moved
+                dirty += kept.dirty
+                stale += kept.need_get
+            tx.raise_cases(list(faults.values()))
+            if cursor is not None:
+                state = tx.resource(self.connection, self.resource)
+                tx.save_resource(replace(state, cursor=cursor))
+        self.rows += len(reads)
+        self.moved += moved
+        self.asked |= faults.keys()
+        self.unfit |= {i.external_id for i in items if i.fault}
+        self.why = self.why or next((str(error) for _, error in lost), "")
+        self.lacks += len(lost)
+        engine.announce("refresh", stale)
+        engine.announce("reconcile", dirty)
+
+    # what does not fit
+
+    @property
+    def _subjects(self) -> str:
+        return f"quarantined:{self.connection}/{self.resource}/"
+
+    def dissolve(self, tx: Transaction) -> None:
+        """Questions about what this complete listing shows no more, or shows well again."""
+        known = {case.subject for case in tx.cases(kind=CaseKind.QUARANTINED)}
+        over = {s for s in known - self.asked if s.startswith(self._subjects)}
+        if over:
+            tx.dissolve_cases(over, self.engine.clock.now())
+
+    def _unfit(self, item: Item) -> Case:
+        return self._asked(
+            item.external_id or digest(dict(item.row)),
+            f"A row of {self.connection} {self.resource} does not fit: {item.fault}",
+            {"external_id": item.external_id, "row": shown(dict(item.row))},
+        )
+
+    def _lost(self, parent: str, error: Unusable) -> Case:
+        return self._asked(
+            f"below {parent}",
+            f"The {self.resource} of {self.connection} below one row cannot be read: {error}",
+            {"parent": parent, "answer": error.answer},
+        )
+
+    def _asked(self, about: str, question: str, evidence: dict[str, Json]) -> Case:
+        """The question about a part of a listing; it ends with the next complete listing that has no such part."""
+        return Case(
+            id=new_id(),
+            kind=CaseKind.QUARANTINED,
+            subject=f"{self._subjects}{about}",
+            question=question,
+            evidence=evidence,
+            answers={"retry": "go on; it is looked at again with the next listing"},
+            opened_at=self.engine.clock.now(),
+        )
+
+
+def _of_period(engine: Engine, connection: str, resource: str, item: Item) -> Item:
+    """A live value without a past (``keep: day`` or ``month``) is one row for each period."""
+    schedule = engine.project.connections[connection].resources.get(resource)
+    if schedule is None or schedule.keep == "latest" or item.fault:
+        return item
+    period = engine.today if schedule.keep == "day" else engine.today[:7]
+    row = {**item.row, "_period": period}
+    return replace(item, external_id=f"{item.external_id}@{period}", row=row)

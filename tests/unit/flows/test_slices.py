@@ -1,0 +1,132 @@
+"""Long work is done in slices, so that it keeps nobody else waiting."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from syncengine.flows.capture import Captured, capture
+from syncengine.flows.dispatch import CHUNK, dispatch
+from syncengine.model.operation import OperationState
+from syncengine.simulation.bench import LIMITS
+from syncengine.simulation.clock import ManualClock
+from syncengine.simulation.traits import spec
+from syncengine.simulation.vendor import FakeVendor
+from tests.support.bench import Bench
+from tests.support.people import COLUMNS, HR, bench, duo, entity
+from tests.unit.flows.test_bad_rows import NOTES
+
+ONE = replace(LIMITS, slice=0.0)
+"""So short that one call is a slice."""
+PEOPLE = 4
+
+
+def noted() -> Bench:
+    """Some people, read and told apart, with a note each that is not read yet."""
+    clock = ManualClock()
+    people, notes = (
+        spec("hr", *COLUMNS),
+        spec("hr", "id", "text", resource="notes", parent="people"),
+    )
+    vendor = FakeVendor(replace(people, resources={**people.resources, **notes.resources}), clock)
+    made = bench(vendor, files=(entity(hr=HR), NOTES), limits=ONE)
+    for number in range(PEOPLE):
+        name = vendor.add(email=f"p{number}@x.de", name=f"P{number}", job="dev")
+        vendor.add("notes", _parent=name, text=f"of {name}")
+    made.scan("hr")
+    made.think()
+    made.clock.sleep(1)
+    return made
+
+
+def read(made: Bench) -> Captured:
+    """One slice."""
+    return capture(made.engine, "hr", "notes", "scan", sliced=True)
+
+
+def asked(made: Bench) -> int:
+    """How often notes were listed."""
+    return made.vendors["hr"].calls.count(("scan", "notes"))
+
+
+def test_a_long_listing_is_read_in_slices_and_concludes_as_one() -> None:
+    """Each part is read once, each slice announces the next one, and only the last one makes the listing complete."""
+    made = noted()
+    began = made.clock.now()
+    for number in range(1, PEOPLE):
+        made.queue.sent.clear()
+        assert read(made) == Captured(rows=number, moved=1)
+        assert ("capture", ["hr", "notes", "scan"]) in made.queue.sent
+        assert not made.read(lambda tx: tx.resource("hr", "notes")).scanned_at
+    assert read(made) == Captured(rows=PEOPLE, moved=1, complete=True)
+    assert asked(made) == PEOPLE
+    state = made.read(lambda tx: tx.resource("hr", "notes"))
+    assert (state.scanned_at, state.rows, state.progress) == (began, PEOPLE, {})
+    made.think()
+    assert len(made.records("note")) == PEOPLE
+
+
+def test_what_is_gone_is_concluded_after_the_last_slice() -> None:
+    """A row that no slice showed is nominated; rows of earlier slices are not, though they were read long before."""
+    made = noted()
+    made.sync()
+    hr = made.vendors["hr"]
+    hr.remove(next(iter(hr.rows("notes"))), "notes")
+    for _ in range(PEOPLE - 1):
+        made.clock.sleep(60)
+        read(made)
+        made.think()
+        assert len(made.records("note")) == PEOPLE
+    assert read(made).complete
+    made.settle()
+    assert len(made.records("note")) == PEOPLE - 1
+
+
+def test_a_part_that_cannot_be_read_is_remembered_to_the_end() -> None:
+    """A slice below which nothing could be read keeps the listing from being complete, whatever later ones bring."""
+    made = noted()
+    made.vendors["hr"].fault("scan", "fail", *[None] * PEOPLE)
+    ends = [read(made) for _ in range(PEOPLE)]
+    assert [end.fault for end in ends[:-1]] == [""] * (PEOPLE - 1)
+    assert "lacks 1 parts" in ends[-1].fault
+    state = made.read(lambda tx: tx.resource("hr", "notes"))
+    assert (state.scanned_at, state.progress) == (0.0, {})
+
+
+def test_a_vendor_that_fails_on_the_way_is_gone_on_with_where_it_failed() -> None:
+    """What was read before a vendor went down is not read again afterwards."""
+    made = noted()
+    read(made)
+    read(made)
+    made.vendors["hr"].fault("scan", "down")
+    made.vendors["hr"].fault("health", "down", "down")
+    assert "broke off" in read(made).fault
+    made.clock.sleep(60)
+    while not read(made).complete:
+        pass
+    assert asked(made) == PEOPLE + 1
+
+
+def test_a_whole_listing_begins_anew() -> None:
+    """A pass that reads everything does not build on slices of before, and leaves none of them."""
+    made = noted()
+    read(made)
+    assert made.scan("hr", "notes").complete
+    assert asked(made) == 1 + PEOPLE
+    assert not made.read(lambda tx: tx.resource("hr", "notes")).progress
+
+
+def test_a_batch_of_writes_makes_room_for_others() -> None:
+    """What a task does not get to send in its time is announced for another one, and counts as no attempt."""
+    made = duo(limits=replace(ONE, lease=200.0))
+    hr = made.vendors["hr"]
+    for number in range(CHUNK + 3):
+        hr.add(email=f"p{number}@x.de", name=f"P{number}", job="dev")
+    for name in ("hr", "lms"):
+        made.scan(name)
+    made.think()
+    made.queue.sent.clear()
+    assert dispatch(made.engine) == {"applied": CHUNK}
+    assert ("dispatch", []) in made.queue.sent
+    rest = made.read(lambda tx: tx.select_operations([OperationState.PENDING]))
+    assert [o.attempts for o in rest] == [0] * 3
+    assert dispatch(made.engine) == {"applied": 3}
