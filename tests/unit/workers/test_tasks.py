@@ -19,7 +19,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     called: list[tuple[Any, ...]] = []
 
     def flow(name: str) -> Callable[..., None]:
-        return lambda _engine, *arguments: called.append((name, *arguments))
+        return lambda _engine, *given, **more: called.append((name, *given, *more.items()))
 
     homes = {
         "capture": tasks.captures,
@@ -50,14 +50,14 @@ def test_ids_are_handed_on(calls: list[tuple[Any, ...]], name: str) -> None:
 
 
 def test_the_others_reach_their_flows_too(calls: list[tuple[Any, ...]]) -> None:
-    """Capture takes connection, resource and kind; derive and sweep look for themselves."""
+    """Capture takes connection, resource and kind, and reads a slice; derive and sweep look for themselves."""
     app.tasks["capture"](["hakuna", "users", "poll"])
     app.tasks["capture"](["hakuna", "users", "scan"])
     app.tasks["derive"]([])
     app.tasks["sweep"]([])
     assert calls == [
-        ("capture", "hakuna", "users", "poll"),
-        ("capture", "hakuna", "users", "scan"),
+        ("capture", "hakuna", "users", "poll", ("sliced", True)),
+        ("capture", "hakuna", "users", "scan", ("sliced", True)),
         ("derive",),
         ("sweep",),
     ]
