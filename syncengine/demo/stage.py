@@ -78,8 +78,10 @@ class Stage:
             self.app = make_app(settings)
             queue = CeleryQueue(self.app)
             self.engine = opening.enter_context(open_engine(settings, queue=queue))
+            # A worker that is stopped while it starts leaves its temporary folder: it goes with ours.
+            environment = {**os.environ, "TMPDIR": str(self.folder)}
             self.service = Service(
-                settings, os.environ, web_port=0, flower_port=0, output=self.output
+                settings, environment, web_port=0, flower_port=0, output=self.output
             )
             opening.enter_context(self.service)
             self._open = opening.pop_all()
