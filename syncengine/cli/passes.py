@@ -95,7 +95,9 @@ def find_one(opened: Engine, text: str, entity: str | None, gone: bool = False) 
         raise typer.BadParameter(f"no record is known by {text!r}")
     lines = "; ".join(f"{e} {ui.short(i)} {ui.plain(n)}" for e, i, n in found[:8])
     more = f" and {len(found) - 8} more" if len(found) > 8 else ""
-    raise typer.BadParameter(f"{text!r} may be {lines}{more}: name one by the end of its id")
+    raise typer.BadParameter(
+        f"{text!r} may be {lines}{more}: name one by the end of its id or by an address or number of its own"
+    )
 
 
 def verdict(document: Mapping[str, Any], held: int, unsettled: int) -> ui.Exit:

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.text import Text
 
 from syncengine.cli import ui
-from syncengine.flows import look
 from syncengine.flows.engine import Engine
+from syncengine.flows.names import Names
 from syncengine.flows.plan import Preview
 from syncengine.mapping import Entity
 
@@ -114,7 +114,7 @@ def _show_sums(console: Console, changes: Sequence[Change]) -> None:
 
 
 def _show_group(
-    console: Console, called: look.Names, entity: Entity, connection: str, changes: list[Change]
+    console: Console, called: Names, entity: Entity, connection: str, changes: list[Change]
 ) -> None:
     """All changes of one entity in one connection, with a heading that counts them."""
     place = connection or "our records"
@@ -165,7 +165,7 @@ def _label(item: Mapping[str, Any]) -> str:
     return item["field"] or "record"
 
 
-def _move(called: look.Names, entity: Entity, item: Mapping[str, Any]) -> str:
+def _move(called: Names, entity: Entity, item: Mapping[str, Any]) -> str:
     old, new = (
         ui.plain(
             item[side]

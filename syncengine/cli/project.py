@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from syncengine.bootstrap import has_ledger, load, open_engine, starter
 from syncengine.cli import ui
 from syncengine.errors import ConfigInvalid, SyncengineError
-from syncengine.flows.look import DOTS
+from syncengine.flows.names import DOTS
 from syncengine.flows.scenes import seen_rows
 from syncengine.mapping import Project
 from syncengine.mapping.checks import json_schema, sample_faults

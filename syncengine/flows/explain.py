@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from syncengine.flows.engine import Engine
-from syncengine.flows.look import DOTS, Names, link_document, names, spoken
+from syncengine.flows.look import link_document, spoken
+from syncengine.flows.names import DOTS, Names, names
 from syncengine.flows.scenes import as_list, load_world
 from syncengine.mapping import Entity
 from syncengine.model.change import Change

@@ -5,106 +5,31 @@ Records go by readable names (their required values that are not sensitive), sen
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 from syncengine.flows.cases import answers_now
 from syncengine.flows.engine import Engine
-from syncengine.flows.scenes import as_list
+from syncengine.flows.names import DOTS, Names, identity_texts, names
+from syncengine.flows.scenes import as_list, load_world
 from syncengine.mapping import Entity, Rule, System
 from syncengine.model.case import Case, CaseKind
 from syncengine.model.event import Event
 from syncengine.model.link import Link, LinkState
 from syncengine.model.operation import UNSETTLED, Operation, OperationState
 from syncengine.model.record import Record
+from syncengine.model.ref import Ref
 from syncengine.model.values import ABSENT, Json, is_empty
-from syncengine.ports import Transaction
+from syncengine.planning.sight import LABELS
 
-MOST_PARTS = 3
-"""Values that make up a name."""
-DOTS = "•••"
-"""What is shown of a sensitive value."""
 SHORTEST = 6
 """Characters that the end of an id must have to stand for it."""
-GONE = " (deleted)"
-"""Behind the name of a record that is there no more."""
 UNLINKED = (LinkState.SEEN, LinkState.UNLINKED)
 
 Document = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Names:
-    """The records that a screen shows, and what they are called."""
-
-    engine: Engine
-    records: Mapping[str, Record]
-
-    def of(self, record_id: str | None, deep: bool = True) -> str:
-        """``Anna Meier``; ``Anna Meier, GDPR basics`` for what refers to others; the end of the id, if need be."""
-        record = self.records.get(record_id or "")
-        entity = None if record is None else self.engine.project.entities.get(record.entity)
-        if record is None or entity is None:
-            return (record_id or "")[-8:]
-        parts: list[str] = []
-        for declared in entity.fields.values():
-            value = record.values.get(declared.name)
-            if not declared.required or declared.sensitive or is_empty(value):
-                continue
-            if not declared.is_ref:
-                parts.append(str(value))
-            elif deep:
-                parts += [self.of(target, deep=False) for target in as_list(value)]
-        glue = ", " if any(f.is_ref and f.required for f in entity.fields.values()) else " "
-        name = glue.join(parts[:MOST_PARTS]) or title(entity, record) or record.id[-8:]
-        return f"{name}{GONE}" if record.deleted else name
-
-    def value(self, entity: Entity | None, field: str, value: Json) -> Json:
-        """A value to be shown: refs by name, dots for what is sensitive."""
-        declared = entity.fields.get(field) if entity is not None else None
-        if declared is None or is_empty(value):
-            return None if is_empty(value) else value
-        if declared.sensitive:
-            return DOTS
-        if declared.is_ref:
-            names = [self.of(str(target)) for target in as_list(value)]
-            return names if isinstance(value, list) else names[0]
-        return value
-
-
-def title(entity: Entity, record: Record) -> str:
-    """How people recognise a record that requires nothing: its first texts that are not sensitive, at most two."""
-    texts = [
-        str(record.values[name])
-        for name, declared in entity.fields.items()
-        if declared.type in ("string", "text", "date") and not declared.sensitive
-        and record.values.get(name)
-    ]  # fmt: skip
-    return " ".join(texts[:2])
-
-
-def names(
-    engine: Engine, tx: Transaction, ids: Iterable[str | None],
-    unborn: Mapping[str, Record] = MappingProxyType({}),
-) -> Names:  # fmt: skip
-    """Names of these records, and of those that they refer to, two steps far. ``unborn``: records that are only
-    planned."""
-    known: dict[str, Record] = {}
-    due = {i for i in ids if i}
-    for _ in range(3):
-        asked = due - known.keys()
-        more = tx.records(asked) | {i: unborn[i] for i in asked & unborn.keys()}
-        known |= more
-        due = {target for record in more.values() for target in _targets(engine, record)}
-    return Names(engine, known)
-
-
-def _targets(engine: Engine, record: Record) -> set[str]:
-    entity = engine.project.entities.get(record.entity)
-    declared = entity.fields.values() if entity is not None else ()
-    return {t for f in declared if f.is_ref for t in as_list(record.values.get(f.name))}
+Tied = Mapping[tuple[str, Ref], str]
+"""Entity and row that a row refers to -> the record whose row that is."""
 
 
 Hit = tuple[str, str, str]
@@ -144,15 +69,9 @@ def _is_meant(called: Names, record: Record, wanted: str, external: bool) -> boo
         external
         or record.id == wanted
         or (len(wanted) >= SHORTEST and record.id.endswith(wanted))
-        or called.of(record.id).removesuffix(GONE).casefold() == wanted
-        or wanted in _identity_texts(entity, record)
+        or wanted in [called.of(record.id, alone=alone).casefold() for alone in (True, False)]
+        or wanted in [text.casefold() for text in identity_texts(entity, record)]
     )
-
-
-def _identity_texts(entity: Entity, record: Record) -> set[str]:
-    rules = [rule for rule in entity.identity if len(rule) == 1]
-    shown = [name for (name,) in rules if not entity.fields[name].sensitive]
-    return {str(record.values[name]).casefold() for name in shown if record.values.get(name)}
 
 
 def row_values(system: System, entity: Entity, row: Mapping[str, Json]) -> dict[str, Json]:
@@ -179,10 +98,20 @@ def _row_name(engine: Engine, link: Link) -> str:
     entity, system = engine.project.entities.get(link.entity), _system(engine, link)
     if entity is None or system is None or link.row is None:
         return ""
-    shown = row_values(system, entity, link.row)
+    shown, labelled = row_values(system, entity, link.row), _labels(system, entity, link.row)
     required = [n for n in shown if entity.fields[n].required and not entity.fields[n].is_ref]
-    chosen = required or [n for rule in entity.identity for n in rule if n in shown][:1]
-    return " ".join(str(shown[n]) for n in chosen if not is_empty(shown[n]))
+    bare = [n for n in labelled if n != "email"]
+    chosen = required or bare or [n for rule in entity.identity for n in rule if n in shown][:1]
+    found = labelled | shown
+    return " ".join(str(found[n]) for n in chosen if not is_empty(found[n]))
+
+
+def _labels(system: System, entity: Entity, row: Mapping[str, Json]) -> dict[str, Json]:
+    """What else of a row people recognise it by: names and addresses that the mapping does not read."""
+    read = {root for rule in system.rules.values() for root in rule.roots}
+    hidden = {name for name, declared in entity.fields.items() if declared.sensitive}
+    unread = (name for name in LABELS if name not in read | hidden)
+    return {name: row[name] for name in unread if not is_empty(row.get(name))}
 
 
 def select_links(
@@ -312,14 +241,17 @@ def case(engine: Engine, case_id: str) -> Document:
         evidence = found.evidence
         near = {*evidence.get("rows", ()), *evidence.get("links", ()), found.link_id or ""}
         links = tx.links(near)
+        shown = {i: replace(k, row=_row_shown(found, k)) for i, k in links.items()}
+        tied = load_world(engine, tx, shown.values(), {}).tied
         ids = {*evidence.get("records", ()), found.record_id, *_ref_values(engine, found)}
-        called = names(engine, tx, [*ids, *(link.record_id for link in links.values())])
+        ids |= {*tied.values(), *(link.record_id for link in links.values())}
+        called = names(engine, tx, ids)
         possible = answers_now(engine, tx, found)
     document = _case(called, links, found)
     document["answers"] = {
         given: _readable(called, given, does) for given, does in possible.items()
     }
-    document["sides"] = _sides(called, links, found)
+    document["sides"] = _sides(called, tied, shown, found)
     document["writes"] = [
         link_document(called, links[i]) for i in evidence.get("links", ()) if i in links
     ]
@@ -344,7 +276,13 @@ def _readable(called: Names, answer: str, does: str) -> str:
     return does.replace(record, called.of(record)) if record else does
 
 
-def _sides(called: Names, links: Mapping[str, Link], case: Case) -> list[Document]:
+def _row_shown(case: Case, link: Link) -> Mapping[str, Json] | None:
+    """The row as the case has it, if it is about this one; as it is now, of others."""
+    row: Mapping[str, Json] | None = case.evidence.get("row") if link.id == case.link_id else None
+    return row if row is not None else link.row
+
+
+def _sides(called: Names, tied: Tied, links: Mapping[str, Link], case: Case) -> list[Document]:
     evidence = case.evidence
     entity = called.engine.project.entities.get(case.entity)
     if entity is None:
@@ -354,10 +292,9 @@ def _sides(called: Names, links: Mapping[str, Link], case: Case) -> list[Documen
     link = links.get(case.link_id or "")
     system = _system(called.engine, link)
     sides = []
-    if link is not None and system is not None and "row" in evidence:
-        values = row_values(system, entity, evidence["row"])
-        sides.append(_side(f"this row: {link.connection} {link.external_id or ''}", values))
-    sides += [_row_side(called.engine, links[i]) for i in evidence.get("rows", ()) if i in links]
+    if link is not None and "row" in evidence:
+        sides.append(_row_side(called, tied, link, "this row: "))
+    sides += [_row_side(called, tied, links[i]) for i in evidence.get("rows", ()) if i in links]
     about = evidence.get("records") or ([case.record_id] if case.record_id else [])
     sides += [_record_side(called, entity, i, len(about)) for i in about if i in called.records]
     if "body" in evidence:
@@ -388,12 +325,19 @@ def _values_in_question(called: Names, entity: Entity, case: Case) -> list[Docum
     ]
 
 
-def _row_side(engine: Engine, link: Link) -> Document:
-    entity, system = engine.project.entities.get(link.entity), _system(engine, link)
+def _row_side(called: Names, tied: Tied, link: Link, title: str = "") -> Document:
+    """A vendor's row; what it refers to by name, where we know it."""
+    entity, system = called.engine.project.entities.get(link.entity), _system(called.engine, link)
     values: dict[str, Json] = {}
     if entity is not None and system is not None and link.row is not None:
         values = row_values(system, entity, link.row)
-    return _side(f"{link.connection} {link.external_id or ''}", values)
+        for name in [n for n in values if not entity.fields[n].sensitive]:
+            refs = system.rules[name].refs(system.rules[name].look(link.row))
+            records = [tied[ref] for ref in refs if ref in tied]
+            if records and len(records) == len(refs):
+                values[name] = ", ".join(called.of(record) for record in records)
+        values = _labels(system, entity, link.row) | values
+    return _side(f"{title}{link.connection} {link.external_id or ''}", values)
 
 
 def _record_side(called: Names, entity: Entity, record_id: str, of: int) -> Document:

@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass, field
 
 from syncengine.flows.engine import Engine
 from syncengine.flows.forecast import Forecast, forecast
-from syncengine.flows.look import DOTS, Document, Names, names, select_cases
+from syncengine.flows.look import Document, select_cases
+from syncengine.flows.names import DOTS, Names, names
 from syncengine.flows.scenes import as_list
 from syncengine.flows.staging import Group, approved
 from syncengine.flows.status import let_be

@@ -5,7 +5,7 @@ from __future__ import annotations
 from syncengine.errors import RowInvalid
 from syncengine.flows.decisions import Decision, NotPossible
 from syncengine.flows.engine import Engine
-from syncengine.flows.look import DOTS
+from syncengine.flows.names import DOTS
 from syncengine.flows.scenes import load_world
 from syncengine.mapping import Context, Entity, Unresolved
 from syncengine.model.change import Change

@@ -13,7 +13,7 @@ from syncengine.model.link import Link, LinkState
 from syncengine.model.operation import Action, Operation, OperationState
 from syncengine.model.values import ABSENT, Json, Row, is_empty
 
-LABELS = frozenset({"name", "first_name", "last_name", "firstName", "lastName", "email"})
+LABELS = ("name", "first_name", "last_name", "firstName", "lastName", "email")
 """Fields that tell a person who a row is, when it is asked to whom it belongs."""
 
 Source = Literal["list", "poll", "get", "write"]
@@ -57,7 +57,7 @@ def roots(system: System) -> frozenset[str]:
     names |= {paths.root(path) for path in (*system.set_create, *system.set_leave)}
     if system.where is not None:
         names |= {n.split(".")[1].split("[")[0] for n in system.where.names if "." in n}
-    return frozenset(names) | (LABELS & system.resource.fields.keys())
+    return frozenset(names) | (system.resource.fields.keys() & set(LABELS))
 
 
 def mapped(row: Row, names: frozenset[str]) -> dict[str, Json]:
