@@ -69,6 +69,11 @@ def load_project(
 
 
 def _read(folder: Path, environment: Mapping[str, str], secrets_dir: Path | None) -> _Files:
+    if not folder.is_dir():
+        text = (
+            "no such folder, name your project in SYNCENGINE_PROJECT or make one: syncengine init"
+        )
+        raise ConfigInvalid([f"{folder}: {text} {folder}"])
     paths = sorted(p for p in folder.glob("*") if p.suffix in {".yaml", ".yml"} and p.is_file())
     files = _Files()
     for path in paths:

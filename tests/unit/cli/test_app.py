@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -125,3 +127,26 @@ def test_names_outside_of_the_project_are_refused() -> None:
     ui.known("--entity", "a", ["a", "b"])
     with pytest.raises(Exception, match="knows a, b; found 'c'"):
         ui.known("--entity", "c", ["a", "b"])
+
+
+INTERRUPTED = """
+import subprocess
+import sys
+
+class Interrupt:
+    def find_spec(self, name, *_):
+        if name == "cel":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupt())
+from syncengine.cli import main
+main()
+"""
+
+
+def test_ctrl_c_while_the_program_loads_is_no_error() -> None:
+    """Whoever changes his mind in the first second sees nothing but his prompt."""
+    ended = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (130, "")

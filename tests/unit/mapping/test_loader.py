@@ -101,10 +101,19 @@ def test_faults_of_all_files_come_at_once(tmp_path: Path) -> None:
     assert all(re.match(r"[a-z]+\.yaml:\d+:\d+: [^:]+: .+, ", line) for line in told)
 
 
+def test_a_folder_that_is_not_there_is_told_with_the_way_to_one(tmp_path: Path) -> None:
+    """The first thing that goes wrong for newcomers says what to do."""
+    with pytest.raises(ConfigInvalid) as found:
+        load_project(tmp_path / "mine", CATALOG, {})
+    (told,) = found.value.faults
+    assert told.startswith(f"{tmp_path / 'mine'}: no such folder")
+    assert "syncengine init" in told
+
+
 def test_an_empty_folder_is_told(tmp_path: Path) -> None:
     """A folder without connections is refused with what to add."""
     with pytest.raises(ConfigInvalid, match=r"add connections\.yaml"):
-        load_project(tmp_path / "nowhere", CATALOG, {})
+        load_project(tmp_path, CATALOG, {})
 
 
 def test_digests_change_with_meaning_only(tmp_path: Path) -> None:
