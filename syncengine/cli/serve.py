@@ -36,7 +36,8 @@ def run(
 
     found = ui.settings()
     load(found)
-    with open_ledger(found):
+    # A store that refuses to be written, for other keys say, is told here and not by each task.
+    with open_ledger(found) as ledger, ledger.write():
         pass
     service = Service(
         found, os.environ, web_port=port, flower_port=flower_port, concurrency=concurrency

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 from typer.testing import CliRunner, Result
 
 from syncengine.cli.app import app
@@ -294,6 +295,18 @@ def test_status_counts_what_sync_did(synced: Cli) -> None:
 def test_unknown_names_are_bad_usage(synced: Cli, command: tuple[str, ...]) -> None:
     """A name that the project does not have ends with 2 and quotes the name."""
     assert "nope" in synced(*command, code=2).stderr
+
+
+@pytest.mark.parametrize("command", ["run", "sync"])
+def test_a_database_of_other_keys_is_refused_before_anything_starts(
+    synced: Cli, command: str
+) -> None:
+    """A key that was lost or mixed up is told by the command, not by each task of a service that seems to run."""
+    other = Fernet.generate_key().decode()
+    told = synced(command, code=2, SYNCENGINE_ENCRYPTION_KEYS=other).stderr
+    assert told.startswith(
+        "SYNCENGINE_ENCRYPTION_KEYS: the database was begun with another last key"
+    )
 
 
 def test_check_says_how_rules_come_back(synced: Cli) -> None:
