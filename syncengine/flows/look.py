@@ -5,7 +5,7 @@ Records go by readable names (their required values that are not sensitive), sen
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from syncengine.flows.names import DOTS, Names, identity_texts, names
 from syncengine.flows.scenes import as_list, load_world
 from syncengine.mapping import Entity, Rule, System
 from syncengine.model.case import Case, CaseKind
+from syncengine.model.change import Change
 from syncengine.model.event import Event
 from syncengine.model.link import Link, LinkState
 from syncengine.model.operation import UNSETTLED, Operation, OperationState
@@ -247,11 +248,12 @@ def case(engine: Engine, case_id: str) -> Document:
         ids |= {*tied.values(), *(link.record_id for link in links.values())}
         called = names(engine, tx, ids)
         possible = answers_now(engine, tx, found)
+        history = tx.history(found.record_id) if found.record_id and "fields" in evidence else []
     document = _case(called, links, found)
     document["answers"] = {
         given: _readable(called, given, does) for given, does in possible.items()
     }
-    document["sides"] = _sides(called, tied, shown, found)
+    document["sides"] = _sides(called, tied, shown, found, _origin(history, found))
     document["writes"] = [
         link_document(called, links[i]) for i in evidence.get("links", ()) if i in links
     ]
@@ -282,13 +284,24 @@ def _row_shown(case: Case, link: Link) -> Mapping[str, Json] | None:
     return row if row is not None else link.row
 
 
-def _sides(called: Names, tied: Tied, links: Mapping[str, Link], case: Case) -> list[Document]:
+def _origin(history: Sequence[Change], case: Case) -> str:
+    """``, from hr`` where all of our values that are in question came from one system."""
+    origins = {
+        next(iter(c.connection for c in reversed(history) if c.field in (name, "")), "")
+        for name in case.evidence.get("fields", ())
+    }
+    return f", from {origins.pop()}" if len(origins) == 1 and all(origins) else ""
+
+
+def _sides(
+    called: Names, tied: Tied, links: Mapping[str, Link], case: Case, origin: str
+) -> list[Document]:
     evidence = case.evidence
     entity = called.engine.project.entities.get(case.entity)
     if entity is None:
         return [_side("found", {k: v for k, v in evidence.items() if k != "row"})]
     if "fields" in evidence:
-        return _values_in_question(called, entity, case)
+        return _values_in_question(called, entity, case, origin)
     link = links.get(case.link_id or "")
     system = _system(called.engine, link)
     sides = []
@@ -312,13 +325,13 @@ def _side(title: str, values: Mapping[str, Json]) -> Document:
     return {"title": title.strip(), "values": dict(values)}
 
 
-def _values_in_question(called: Names, entity: Entity, case: Case) -> list[Document]:
+def _values_in_question(called: Names, entity: Entity, case: Case, origin: str) -> list[Document]:
     """Our value and the vendor's of each field, as the evidence has them."""
     fields: Mapping[str, Mapping[str, Json]] = case.evidence["fields"]
     sides = dict.fromkeys(side for values in fields.values() for side in values)
     return [
         _side(
-            "our record" if side == "record" else side,
+            f"our record{origin}" if side == "record" else side,
             {n: called.value(entity, n, values.get(side)) for n, values in fields.items()},
         )
         for side in sides
