@@ -320,6 +320,9 @@ class Transaction(Protocol):
         """Pending and due ones of these connections that no hold keeps: state claimed, a fresh token, a lease,
         attempts + 1. Whether a hold keeps them is seen in the moment of the claim."""
 
+    def renew_claims(self, token: str, until: float) -> None:
+        """Claims of this token that nothing became of yet last until then."""
+
     def pending_of(self, entity: str, connection: str, kind: str) -> list[Operation]:
         """Pending ones that count as ``kind``, locked."""
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 from syncengine.errors import Again, Exists, Rejected, SyncengineError, Unknown
-from syncengine.flows.engine import Engine, failed, stubborn
+from syncengine.flows.engine import Begun, Engine, failed, stubborn
 from syncengine.flows.rows import Read, store
 from syncengine.flows.scenes import lost_creates, rivals_of
 from syncengine.flows.settle import Settle
@@ -51,18 +52,27 @@ def dispatch(engine: Engine, ids: Collection[str] | None = None) -> Counter[str]
             engine.clock.now(), engine.limits.lease, engine.limits.batch, open_now, ids,
             holds(engine, tx),
         ) if open_now else []  # fmt: skip
-    for connection, operations in _by_connection(claimed).items():
-        with engine.slots(connection, writing=True) as width:
-            until = engine.clock.now() + engine.limits.slice
-            for start in range(0, len(operations), CHUNK):
-                chunk, rest = operations[start : start + CHUNK], operations[start + CHUNK :]
-                outcomes += _Round(engine, connection, chunk, width).send()
-                if rest and engine.clock.now() >= until:
-                    Settle(engine).put_off(rest, engine.clock.now())
-                    engine.queue.announce("dispatch", [])
-                    break
-                with engine.ledger.write() as tx:
-                    extended(engine, tx, rest)
+    with engine.holding(claimed[0].token or "") if claimed else nullcontext():
+        for connection, operations in _by_connection(claimed).items():
+            outcomes += _send(engine, connection, operations)
+    return outcomes
+
+
+def _send(engine: Engine, connection: str, operations: Sequence[Operation]) -> Counter[str]:
+    """What of a connection's operations can be sent within a slice of time; the rest is for another task."""
+    outcomes, settle, left = Counter[str](), Settle(engine), deque(operations)
+    with engine.slots(connection, writing=True) as width:
+        until = engine.clock.now() + engine.limits.slice
+        while left:
+            some = [left.popleft() for _ in range(min(CHUNK, len(left)))]
+            round_ = _Round(engine, connection, some, width, until)
+            outcomes += round_.send()
+            left.extendleft(reversed(round_.left))
+            if left and engine.clock.now() >= until:
+                break
+        if left:
+            settle.put_off(left, engine.clock.now())
+            engine.queue.announce("dispatch", [])
     return outcomes
 
 
@@ -77,7 +87,8 @@ def probe(engine: Engine, ids: Collection[str] | None = None) -> Counter[str]:
         ) if open_now else []  # fmt: skip
     for connection, operations in _by_connection(claimed).items():
         with engine.slots(connection, writing=True) as width:
-            outcomes += _Round(engine, connection, operations, width).prove()
+            until = engine.clock.now() + engine.limits.slice
+            outcomes += _Round(engine, connection, operations, width, until).prove()
     return outcomes
 
 
@@ -115,12 +126,14 @@ def _by_connection(operations: Sequence[Operation]) -> dict[str, list[Operation]
 
 @dataclass(slots=True)
 class _Round:
-    """A few operations of one connection on their way."""
+    """A few operations of one connection on their way. ``until``: when no further one is begun; those go ``left``."""
 
     engine: Engine
     connection: str
     operations: Sequence[Operation]
     width: int
+    until: float
+    left: Sequence[Operation] = ()
     lost: Mapping[str, Row] = field(default_factory=dict)
     """Link for which a create went out before that never showed -> what this is told to the vendor with."""
 
@@ -142,7 +155,7 @@ class _Round:
             unsent = deque(cleared)
             for operation, result in engine.call_all(self._sends(unsent, looks), self.width):
                 outcomes[self._outcome(settle, operation, result)] += 1
-            settle.put_off(unsent, engine.clock.now())
+        self.left = [*unsent, *self.left]
         return outcomes
 
     def _stopped(self) -> bool:
@@ -154,13 +167,15 @@ class _Round:
         """Read each row before it is written; look the key of a create up. What was seen, and what failed."""
         looks: dict[str, Look] = {}
         failures: list[tuple[Operation, SyncengineError]] = []
-        jobs = ((o, partial(self._looked, o)) for o in self.operations)
-        for operation, result in self.engine.call_all(jobs, self.width):
+        jobs = [(o, partial(self._looked, o)) for o in self.operations]
+        begun = Begun(self.engine.clock, jobs, self.until)
+        for operation, result in self.engine.call_all(begun, self.width):
             error = failed(result)
             if error is None:
                 looks[operation.id] = result
             else:
                 failures.append((operation, error))
+        self.operations, self.left = self.operations[: begun.count], self.operations[begun.count :]
         return looks, failures
 
     def _blames(
@@ -262,9 +277,12 @@ class _Round:
     def _sends(
         self, unsent: deque[Operation], looks: Mapping[str, Look]
     ) -> Iterator[tuple[Operation, Callable[[], Written | None]]]:
-        """The writes, each taken from ``unsent`` when its turn has come; none once the connection is stopped."""
-        while unsent and not self._stopped():
-            operation = unsent.popleft()
+        """The writes, each taken from ``unsent`` when its turn has come; none once the connection is stopped, or a
+        slice of time is over."""
+        now = self.engine.clock.now
+        until, first = now() + self.engine.limits.slice, True
+        while unsent and (first or now() < until) and not self._stopped():
+            operation, first = unsent.popleft(), False
             item = looks[operation.id].item
             yield operation, partial(self._sent, operation, {} if item is None else item.row)
 
@@ -336,6 +354,7 @@ class _Round:
         for operation in self.operations:
             if operation.id in looks:
                 outcomes[self._proved(settle, operation, looks[operation.id])] += 1
+        settle.unseen(self.left)
         return outcomes
 
     def _horizon(self, operation: Operation) -> float:

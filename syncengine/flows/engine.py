@@ -56,7 +56,8 @@ class Limits:
 @dataclass(slots=True)
 class Engine:
     """The parts that flows use. ``needs``: connection -> calls that the work done so far cannot do without,
-    the lower bound of what a vendor is asked. ``holders``: slots held now -> when they were last renewed."""
+    the lower bound of what a vendor is asked. ``holders``: holders of slots and tokens of claims -> when they were last
+    renewed."""
 
     project: Project
     ledger: Ledger
@@ -117,22 +118,30 @@ class Engine:
         of = of if writing else max(1, of - 1)
         with self.ledger.write() as tx:
             free = tx.take_slots(connection, of, of, holder, now, until)
-        self.holders[holder] = now
         try:
-            yield free
+            with self.holding(holder):
+                yield free
         finally:
-            del self.holders[holder]
             with self.ledger.write() as tx:
                 tx.free_slots(holder)
 
+    @contextmanager
+    def holding(self, holder: str) -> Iterator[None]:
+        """What is held under this name, slots or claims, is kept while the work goes on."""
+        self.holders[holder] = self.clock.now()
+        try:
+            yield
+        finally:
+            del self.holders[holder]
+
     def hold_on(self) -> None:
-        """Keep the slots that this process holds, while its work goes on."""
-        now = self.clock.now()
-        for holder, renewed in self.holders.items():
-            if now - renewed > self.limits.lease / 4:
-                self.holders[holder] = now
-                with self.ledger.write() as tx:
-                    tx.renew_slots(holder, now + 1.5 * self.limits.lease)
+        """Keep what this process holds."""
+        now, lease = self.clock.now(), self.limits.lease
+        for holder in [h for h, renewed in self.holders.items() if now - renewed > lease / 4]:
+            self.holders[holder] = now
+            with self.ledger.write() as tx:
+                tx.renew_slots(holder, now + 1.5 * lease)
+                tx.renew_claims(holder, now + lease)
 
     def call_all(
         self, jobs: Iterable[tuple[T, Callable[[], Any]]], width: int

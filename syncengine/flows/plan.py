@@ -142,10 +142,11 @@ class _Held:
             return
         since = self.engine.clock.now() - safety.window
         written = self.tx.written_since(group.entity, group.connection, since)[group.kind]
-        if written + count <= allowed:
+        is_asked = group.subject in self.open_cases
+        if not is_asked and written + count <= allowed:
             return
         self._kinds.add(group)
-        if group.subject not in self.open_cases:
+        if not is_asked:
             told = {"count": count, "allowed": allowed, "written": written}
             self.staged.append({**asdict(group), **told})
 

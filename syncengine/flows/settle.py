@@ -386,6 +386,18 @@ class Settle:
             self._save(tx, held, OperationState.UNKNOWN, held.detail, next_at=next_at)
 
     @stubborn
+    def unseen(self, operations: Sequence[Operation]) -> None:
+        """The probes that no time was left for come next."""
+        if not operations:
+            return
+        with self.engine.ledger.write() as tx:
+            held = tx.operations([o.id for o in operations], lock=True).values()
+            now = self.engine.clock.now()
+            waiting = [o for o in held if o.state is OperationState.UNKNOWN]
+            tx.save_operations([replace(o, next_at=now) for o in waiting])
+        self.engine.queue.announce("probe", [])
+
+    @stubborn
     def ask(self, operations: Sequence[Operation]) -> None:
         """Nothing can prove it: a person decides."""
         if not operations:

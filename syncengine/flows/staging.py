@@ -119,9 +119,8 @@ def _judge(
     engine: Engine, tx: Transaction, group: Group, asked: Mapping[str, Ruling],
     out: Collection[str],
 ) -> bool:  # fmt: skip
-    """Whether what is asked now, with what waits and what was written in the window, is too much. If so, all of it
-    becomes the case, with what is not sent yet; if not, those that wait go on. ``out``: links that wait no more. One
-    worker at a time."""
+    """Whether what is asked now, with what was written in the window, is too much, or somebody is asked already. If so,
+    all of it becomes the case, with what is not sent yet. ``out``: links that wait no more. One worker at a time."""
     tx.connection(group.connection, lock=True)
     now, entity = engine.clock.now(), engine.project.entities.get(group.entity)
     waiting = {
@@ -134,7 +133,7 @@ def _judge(
         allowed = allowance(entity.safety, group.kind, live)
         since = now - entity.safety.window
         written = tx.written_since(group.entity, group.connection, since)[group.kind]
-        if allowed is not None and written + len(asked) + len(waiting) > allowed:
+        if allowed is not None and (waiting or written + len(asked) > allowed):
             everything = {**waiting, **asked, **_called_back(tx, group)}
             gone = sum(ruling.digest == RECORD for ruling in everything.values())
             named = (group.entity, group.connection, group.kind)

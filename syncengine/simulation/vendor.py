@@ -41,6 +41,7 @@ class FakeVendor:
     shape: Shape = as_it_is
     unique: tuple[str, ...] = ()
     late: float = 3.0
+    latency: float = LATENCY
     gate: Gate = field(default_factory=Open)
     faults: dict[str, deque[Fault | None]] = field(default_factory=dict)
     calls: list[tuple[str, str]] = field(default_factory=list)
@@ -136,7 +137,7 @@ class FakeVendor:
             if ending == "short":
                 names = names[: len(names) // 2]
             page, shown = names[:PAGE], shown | set(names[:PAGE])
-            self._pass(LATENCY)
+            self._pass(self.latency)
             yield Page([self._item(resource, n, rows[n], listed=True) for n in page])
             number += 1
             if ending == "partial":
@@ -149,7 +150,7 @@ class FakeVendor:
         self._end(self._begin("poll", resource, False))
         before = self._at(resource, float(cursor)) if cursor else {}
         rows, at = self._listed(resource), self.clock.now() - self._spec(resource).list_lag
-        self._pass(LATENCY)
+        self._pass(self.latency)
         moved = [n for n in sorted(rows) if before.get(n) != rows[n]]
         yield Page([self._item(resource, n, rows[n], listed=True) for n in moved], repr(at))
 
@@ -159,7 +160,7 @@ class FakeVendor:
             raise Bug(f"{resource} has no single read")
         self._end(self._begin("get", external_id, False))
         rows = self._at(resource, self.clock.now() - self._spec(resource).read_lag)
-        self._pass(LATENCY)
+        self._pass(self.latency)
         found = rows.get(external_id)
         return None if found is None else self._item(resource, external_id, found)
 
@@ -167,7 +168,7 @@ class FakeVendor:
         """By chosen id, marker, or the first searchable field that the body gives."""
         spec = self._spec(resource)
         self._end(self._begin("find", resource, False))
-        self._pass(LATENCY)
+        self._pass(self.latency)
         if spec.chosen_id and spec.chosen_id in body:
             rows = self._at(resource, self.clock.now() - spec.read_lag)
             names = [str(body[spec.chosen_id])] if str(body[spec.chosen_id]) in rows else []
@@ -274,13 +275,13 @@ class FakeVendor:
         if surely is not None:
             raise surely
         if fault in ("lost", "late"):
-            self._pass(LATENCY)
+            self._pass(self.latency)
             raise Unknown("no answer")
         answer = once()
         if self.after is not None:
             meanwhile, self.after = self.after, None
             meanwhile()
-        self._pass(LATENCY)
+        self._pass(self.latency)
         if fault == "drop":
             raise Unknown("no answer")
         return answer
@@ -290,7 +291,7 @@ class FakeVendor:
         self.gate.enter(write)
         self._tally.writes += write
         self._tally.reads += not write
-        self._pass(LATENCY)
+        self._pass(self.latency)
         waiting = self.faults.get(verb)
         fault = waiting.popleft() if waiting else None
         if fault is not None:

@@ -111,6 +111,9 @@ class Operations(Session):
         self._change(t.operations, {**mine, "attempts": _NEXT_ATTEMPT}, id=[o.id for o in due])
         return [replace(o, attempts=o.attempts + 1, **mine) for o in due]
 
+    def renew_claims(self, token: str, until: float) -> None:
+        self._change(t.operations, {"lease_until": until}, t.is_claimed, token=token)
+
     def pending_of(self, entity: str, connection: str, kind: str) -> list[Operation]:
         return self._found(
             OPERATIONS, t.is_pending, _counts_as(kind), entity=entity, connection=connection,

@@ -48,6 +48,21 @@ def test_expired_claims_are_found(ledger: Ledger) -> None:
         assert [operation.id for operation in tx.expired_claims(NOW, 9)] == ["o1"]
 
 
+def test_claims_are_renewed_by_their_token(ledger: Ledger) -> None:
+    """Only what is claimed still, and by this token, lasts longer."""
+    mine: dict[str, Any] = {"token": "mine", "lease_until": NOW}
+    fill(
+        ledger,
+        an_operation("o1", state=OperationState.CLAIMED, **mine),
+        an_operation("o2", state=OperationState.UNKNOWN, **mine),
+        an_operation("o3", state=OperationState.CLAIMED, **{**mine, "token": "other"}),
+    )
+    with ledger.write() as tx:
+        tx.renew_claims("mine", NOW + 20)
+        found = tx.operations(["o1", "o2", "o3"])
+    assert {i: o.lease_until - NOW for i, o in found.items()} == {"o1": 20, "o2": 0, "o3": 0}
+
+
 def test_probes_are_claimed_when_due(ledger: Ledger) -> None:
     """A probe moves on and leaves the lease of the sending as it was."""
     unknown: dict[str, Any] = {"state": OperationState.UNKNOWN, "lease_until": NOW - 9}

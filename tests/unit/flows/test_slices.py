@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
+import pytest
+
 from syncengine.flows.capture import Captured, capture
-from syncengine.flows.dispatch import CHUNK, dispatch
+from syncengine.flows.dispatch import CHUNK, dispatch, expire
+from syncengine.flows.engine import Engine
 from syncengine.model.operation import OperationState
 from syncengine.simulation.bench import LIMITS
 from syncengine.simulation.clock import ManualClock
@@ -115,18 +119,53 @@ def test_a_whole_listing_begins_anew() -> None:
     assert not made.read(lambda tx: tx.resource("hr", "notes")).progress
 
 
-def test_a_batch_of_writes_makes_room_for_others() -> None:
-    """What a task does not get to send in its time is announced for another one, and counts as no attempt."""
-    made = duo(limits=replace(ONE, lease=200.0))
-    hr = made.vendors["hr"]
-    for number in range(CHUNK + 3):
-        hr.add(email=f"p{number}@x.de", name=f"P{number}", job="dev")
+def wanted(count: int, latency: float = 0.25, **limits: float) -> Bench:
+    """People that are to be made in ``lms``, each call of which takes that many seconds."""
+    made = duo(limits=replace(LIMITS, **limits))
+    for number in range(count):
+        made.vendors["hr"].add(email=f"p{number}@x.de", name=f"P{number}", job="dev")
     for name in ("hr", "lms"):
         made.scan(name)
     made.think()
+    made.vendors["lms"].latency = latency
     made.queue.sent.clear()
-    assert dispatch(made.engine) == {"applied": CHUNK}
+    return made
+
+
+def test_a_batch_of_writes_makes_room_for_others() -> None:
+    """What a task does not get to send in its time is announced for another one, and counts as no attempt."""
+    made = wanted(3, slice=0.0)
+    assert dispatch(made.engine) == {"applied": 1}
     assert ("dispatch", []) in made.queue.sent
     rest = made.read(lambda tx: tx.select_operations([OperationState.PENDING]))
-    assert [o.attempts for o in rest] == [0] * 3
-    assert dispatch(made.engine) == {"applied": 3}
+    assert [o.attempts for o in rest] == [0] * 2
+    assert dispatch(made.engine) == {"applied": 1}
+
+
+def test_a_vendor_that_is_slow_gets_on_call_by_call() -> None:
+    """Where a call takes longer than a slice, each task sends what it has read, and all arrives with a try each."""
+    made = wanted(8, latency=4.0)
+    outcomes = Counter[str]()
+    for _ in range(8):
+        outcomes += dispatch(made.engine)
+    assert outcomes == {"applied": 8}
+    applied = made.read(lambda tx: tx.select_operations([OperationState.APPLIED]))
+    assert [o.attempts for o in applied] == [1] * 8
+
+
+def test_claims_last_while_their_task_is_at_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch whose reads take longer than a lease is not taken for lost: nothing of it becomes unknown."""
+    made = wanted(CHUNK, latency=2.0, slice=1000.0)
+    real, expired = made.engine.hold_on, Counter[int]()
+
+    def hold_on(_: Engine) -> None:
+        real()
+        expired[expire(made.engine)] += 1
+
+    monkeypatch.setattr(Engine, "hold_on", hold_on)
+    began = made.clock.now()
+    outcomes = dispatch(made.engine)
+    assert made.clock.now() - began > 3 * made.engine.limits.lease
+    assert expired.keys() == {0}
+    assert outcomes["applied"] > 0
+    assert outcomes.keys() <= {"applied", "not_sent"}

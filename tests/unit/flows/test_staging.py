@@ -384,12 +384,16 @@ def test_who_comes_back_leaves_the_case() -> None:
     assert deletes(made) == 8
 
 
-def test_a_case_that_is_within_the_limit_again_is_released() -> None:
-    """So many come back that the rest is no accident any more: the rest is sent."""
+def test_what_was_asked_once_is_not_sent_without_an_answer() -> None:
+    """Though so many come back that the rest is within the limit: half of an accident that was mended is still one."""
     made = staged()
     edit(made, people(made)[:5], job="dev")
     made.sync()
-    assert not made.cases()
+    assert len(made.case().evidence["links"]) == 5
+    assert not deletes(made)
+    assert {c["held"] for c in plan(made.engine)["changes"]} == {"waits for approval"}
+    made.answer("approve")
+    made.sync()
     assert deletes(made) == 5
 
 

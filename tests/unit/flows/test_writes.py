@@ -239,7 +239,7 @@ def test_what_our_write_did_not_run_over_is_no_loss() -> None:
 
 def test_a_write_that_could_outlive_its_lease_is_not_sent() -> None:
     """Rule 9: what waited behind a slow write until its lease ran short goes out with the next claim, same key."""
-    made = duo(limits=Limits(lease=12.0, request_timeout=10.0))
+    made = duo(limits=Limits(lease=12.0, request_timeout=10.0, slice=60.0))
     lms = made.vendors["lms"]
     for number in range(2):
         made.vendors["hr"].add(email=f"p{number}@x.de", name=f"P{number}", job="dev")
