@@ -68,17 +68,26 @@ def reachable(settings: Settings, timeout: float = 1.0) -> bool:
 def round_trip(port: int) -> float | None:
     """Median seconds of a few pings; None if nobody listens. Raises BrokerUnusable if what listens is no
     broker."""
+    attempts = 3
+    while True:
+        attempts -= 1
+        try:
+            return _median_trip(port)
+        except redis.RedisError as error:
+            if isinstance(error.__cause__ or error.__context__, ConnectionRefusedError):
+                return None
+            # A broker that dies in the middle of an answer hangs up as something that is no broker would.
+            if not attempts or not isinstance(error, redis.ConnectionError):
+                raise _taken(port) from error
+            time.sleep(0.05)
+
+
+def _median_trip(port: int) -> float:
     once = Retry(NoBackoff(), 0)
     client = redis.Redis(HOST, port, socket_timeout=2, socket_connect_timeout=2, retry=once)
     try:
         client.ping()
         return statistics.median(_timed(client) for _ in range(5))
-    except redis.ConnectionError as error:
-        if isinstance(error.__cause__ or error.__context__, ConnectionRefusedError):
-            return None
-        raise _taken(port) from error
-    except redis.RedisError as error:
-        raise _taken(port) from error
     finally:
         client.close()
 

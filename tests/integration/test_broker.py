@@ -120,6 +120,23 @@ def test_a_port_taken_by_something_else_is_told() -> None:
             serve(port, None, threading.Event())
 
 
+def test_a_broker_that_dies_while_it_is_asked_is_gone_and_not_something_else() -> None:
+    """Who asks a broker at the moment of its death learns that nobody is there, and may take its place."""
+    server = socket.create_server(("127.0.0.1", 0))
+    port = server.getsockname()[1]
+
+    def die_when_asked() -> None:
+        connection, _ = server.accept()
+        server.close()
+        connection.recv(100)
+        connection.close()
+
+    thread = threading.Thread(target=die_when_asked, daemon=True)
+    thread.start()
+    assert round_trip(port) is None
+    thread.join()
+
+
 def _answer_nonsense(server: socket.socket) -> None:
     while True:
         try:
