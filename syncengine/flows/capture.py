@@ -93,7 +93,7 @@ def _scan(listing: Listing, connector: Connector, width: int, until: float) -> b
     """Whether all was read; what is listed below parents is read in part once ``until`` is over."""
     engine = listing.engine
     spec = connector.spec.resources[listing.resource]
-    window = _window(engine, listing)
+    window = _window(engine, listing.connection, listing.resource)
     if spec.parent is None:
         for page, started in _timed(engine, connector.scan(listing.resource, None, window)):
             listing.keep(page.items, started)
@@ -152,8 +152,8 @@ def _timed(engine: Engine, pages: Iterable[Page]) -> Iterator[tuple[Page, float]
         started = engine.clock.now()
 
 
-def _window(engine: Engine, listing: Listing) -> Window | None:
-    schedule = engine.project.connections[listing.connection].resources.get(listing.resource)
+def _window(engine: Engine, connection: str, resource: str) -> Window | None:
+    schedule = engine.project.connections[connection].resources.get(resource)
     if schedule is None or schedule.window is None:
         return None
     back, ahead = schedule.window
@@ -199,7 +199,7 @@ def _finish(listing: Listing, kind: str, before: ResourceState) -> Captured:
             tx.save_resource(replace(state, polled_at=listing.started, fault=""))
             return Captured(listing.rows, listing.moved, complete=True)
         unseen = [
-            (system, _unseen(engine, tx, entity.name, system, listing))
+            (system, unseen_rows(engine, tx, entity.name, system, listing.started))
             for entity, system in engine.project.systems_of(listing.connection, listing.resource)
         ]
         empty = not (listing.rows or listing.unfit) and any(len(links) > 1 for _, links in unseen)
@@ -232,15 +232,17 @@ def _surely(listing: Listing, system: System, unseen: Sequence[Link]) -> Sequenc
     return [link for link in unseen if link.external_id not in listing.unfit]
 
 
-def _unseen(
-    engine: Engine, tx: Transaction, entity: str, system: System, listing: Listing
+def unseen_rows(
+    engine: Engine, tx: Transaction, entity: str, system: System, started: float
 ) -> list[Link]:
-    """Links whose row a complete listing had to show and did not; what reaches out of its window is never missing."""
-    schedule = engine.project.connections[listing.connection].resources.get(listing.resource)
+    """Links whose row a complete listing, begun at ``started``, had to show and did not; what reaches out of its
+    window is never missing."""
+    connection, resource = system.connection, system.resource.name
+    schedule = engine.project.connections[connection].resources.get(resource)
     if system.resource.archive or (schedule is not None and schedule.keep != "latest"):
         return []
-    links = tx.unseen_since(entity, listing.connection, listing.resource, listing.started)
-    window = _window(engine, listing)
+    links = tx.unseen_since(entity, connection, resource, started)
+    window = _window(engine, connection, resource)
     if window is None or not system.resource.dated:
         return links
     dated = [n for n, f in system.resource.fields.items() if f.type == "date"]

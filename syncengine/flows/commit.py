@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from syncengine.flows.adopt import mark_modes
 from syncengine.flows.births import bear, new_record, renamed, spread
 from syncengine.flows.capture import wake_sorted
 from syncengine.flows.engine import Engine, new_id, new_key
@@ -161,7 +162,7 @@ class Commit:
                 if i in held and i not in unsettled and _unmoved(held[i], read[i])
                 and _same_record(locked, records, read[i].record_id)
             }  # fmt: skip
-            good = stage(engine, tx, read, self._ready(read, good))
+            good = stage(engine, tx, read, self._ready(tx, read, good))
             self._write(tx, held, read, good)
             operations = [p.operation for p in good.values() if p.operation is not None]
             waiting = [i for i, p in good.items() if _begins_to_wait(held[i], p.link)]
@@ -201,10 +202,12 @@ class Commit:
     def _opened(self, case: Case) -> Case:
         return replace(case, id=new_id(), opened_at=self.engine.clock.now())
 
-    def _ready(self, read: Mapping[str, Link], good: Mapping[str, Plan]) -> dict[str, Plan]:
+    def _ready(
+        self, tx: Transaction, read: Mapping[str, Link], good: Mapping[str, Plan]
+    ) -> dict[str, Plan]:
         """Operations get their identity. Those of connections that are only observed are dropped; what is held there
         stays held."""
-        ready, now = dict(good), self.engine.clock.now()
+        ready, now, dropped = dict(good), self.engine.clock.now(), set[str]()
         for link_id, plan in good.items():
             operation = plan.operation
             if operation is None:
@@ -212,6 +215,7 @@ class Commit:
             if self.engine.project.connections[operation.connection].mode != "write":
                 held = read[link_id].wait if group_of(read[link_id]) else plan.link.wait
                 ready[link_id] = without_write(plan, replace(plan.link, wait=held))
+                dropped.add(operation.entity)
                 continue
             system = self.engine.project.entities[operation.entity].systems[operation.connection]
             fresh = replace(
@@ -219,6 +223,8 @@ class Commit:
                 kind=kind_of(system, operation),
             )  # fmt: skip
             ready[link_id] = replace(plan, operation=fresh)
+        if dropped:
+            mark_modes(self.engine, tx, dropped)
         return ready
 
 

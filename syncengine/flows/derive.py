@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from syncengine.errors import LostRace
 from syncengine.flows.births import bear, new_record, spread
 from syncengine.flows.engine import Engine
 from syncengine.flows.scenes import NOTHING, Ahead, load_world
@@ -44,15 +45,15 @@ def load_due(engine: Engine, tx: Transaction, ids: Collection[str], ahead: Ahead
 def derive(engine: Engine) -> int:
     """Look at the derivations of one batch of records that moved. Returns how many were due."""
     with engine.ledger.read() as tx:
-        counters = tx.derivations_due(engine.limits.batch)
-        due = load_due(engine, tx, counters)
+        marks = tx.derivations_due(engine.limits.batch)
+        due = load_due(engine, tx, marks)
     for rule in due.rules:
         _ensure(engine, rule, due)
     with engine.ledger.write() as tx:
-        tx.derivations_done(counters)
+        tx.derivations_done(marks)
     if due.rules:
         engine.queue.announce("reconcile", [])
-    return len(counters)
+    return len(marks)
 
 
 def _ensure(engine: Engine, rule: Derivation, due: Due) -> None:
@@ -79,9 +80,9 @@ def _make(engine: Engine, rule: Derivation, wanted: Mapping[Ids, Inputs], world:
         lost = bear(engine, tx, entity, list(fresh.values()), world, {}, position, policy)
         losers = {key.owner for key in lost}
         keys = [derived_key(rule.name, ids, r.id) for ids, r in fresh.items() if r.id not in losers]
-        tx.take_keys(
-            [*keys, *(derived_key(rule.name, ids, owner) for ids, owner in owners.items())]
-        )
+        keys += [derived_key(rule.name, ids, owner) for ids, owner in owners.items()]
+        if tx.take_keys(keys):
+            raise LostRace(f"another worker made what {rule.name} wants; look again")
         if lost:
             tx.derive_due([r.id for ids, r in fresh.items() for r in wanted[ids].values()][:1])
 

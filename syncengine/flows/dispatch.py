@@ -368,15 +368,14 @@ class _Round:
     def _proved(self, settle: Settle, operation: Operation, look: Look) -> str:
         engine = self.engine
         system = engine.system(operation.entity, operation.connection)
-        if system is None:
-            return "unknown"
         horizon = self._horizon(operation)
         over = look.started > horizon
         row = look.item.row if look.item is not None else None
         with engine.ledger.write() as tx:
             link = tx.links([operation.link_id], lock=True).get(operation.link_id)
-            if link is None:
-                return "unknown"
+            if link is None or system is None:
+                settle.cancel(tx, operation, link)
+                return "stale"
             outcome = "unknown"
             if operation.action is Action.CREATE and look.items:
                 outcome = settle.prove_create(tx, system, link, operation, look.items, look)

@@ -165,9 +165,10 @@ class Engine:
 
         running += start()
         while running:
+            self.hold_on()
             waiting = [permit for permit in waiting if not permit.grant()]
             try:
-                message = inbox.get(timeout=0.05 if waiting else 30)
+                message = inbox.get(timeout=0.05 if waiting else self.limits.lease / 4)
             except queue.Empty:
                 continue
             if isinstance(message, Permit):
@@ -177,7 +178,6 @@ class Engine:
             if isinstance(message[1], (RateLimited, Halt)):
                 refusal = message[1]
             running += 0 if refusal else start()
-            self.hold_on()
             yield message
         yield from ((key, refusal) for key, _ in todo)
 

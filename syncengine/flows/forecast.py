@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from syncengine.flows.adopt import due_anew, remapped, ruled_anew
 from syncengine.flows.births import stubs
 from syncengine.flows.derive import (
     by_identity,
@@ -20,7 +21,6 @@ from syncengine.flows.derive import (
 from syncengine.flows.engine import Engine, utc_text
 from syncengine.flows.reconcile import decide_all
 from syncengine.flows.scenes import Ahead, Batch, as_list, surround
-from syncengine.flows.sweep import due_anew, remapped, ruled_anew
 from syncengine.mapping import Derivation, Entity, System
 from syncengine.model.case import Case
 from syncengine.model.change import Change

@@ -16,6 +16,9 @@ from syncengine.ports import Clock, Ledger
 LONGEST_WAIT = 20.0
 """Seconds that a call waits for its budget before it is put off instead."""
 
+ANSWERED = 60.0
+"""Seconds after which whoever grants calls must have ended before its calls did."""
+
 TRAVEL = 0.05
 """Part of a window by which it is taken to be longer: a vendor counts calls when they arrive, not when they leave,
 and one that was slow on its way falls into a later window."""
@@ -102,7 +105,8 @@ class CallGate:
             return
         permit = Permit(self)
         inbox.put(permit)
-        permit.answered.wait()
+        if not permit.answered.wait(ANSWERED):
+            raise LostRace("not sent: nobody grants calls any more")
         if permit.error is not None:
             raise permit.error
 

@@ -48,7 +48,8 @@ def _doubt(engine: Engine, tx: Transaction) -> int:
 def _look_anew(engine: Engine, tx: Transaction) -> int:
     """No row is made before everything is listed again, and each row that a listing shows counts as new."""
     for place in listed(engine):
-        tx.save_resource(replace(tx.resource(*place), scanned_at=0.0, scan_started=0.0))
+        state = tx.resource(*place)
+        tx.save_resource(replace(state, scanned_at=0.0, scan_started=0.0, progress={}))
     rows, after = 0, ""
     while some := tx.select_links(after=after or None, limit=CHUNK):
         held = tx.links([link.id for link in some], lock=True).values()

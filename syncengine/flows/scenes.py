@@ -251,9 +251,11 @@ def rivals_of(engine: Engine, tx: Transaction, operations: Sequence[Operation]) 
     asked: dict[tuple[str, str, tuple[Json, ...]], str] = {}
     keys: list[Key] = []
     for operation in creates:
-        entity = engine.project.entities[operation.entity]
+        entity = engine.project.entities.get(operation.entity)
         record = records.get(operation.record_id)
-        for key in row_keys_of(entity, record_keys(entity, record, world)) if record else ():
+        if entity is None or record is None:
+            continue
+        for key in row_keys_of(entity, record_keys(entity, record, world)):
             if key.scope.startswith(f"{operation.connection}/{operation.resource}/"):
                 asked[(key.kind, key.scope, key.parts)] = operation.id
                 keys.append(key)

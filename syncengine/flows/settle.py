@@ -91,7 +91,8 @@ class Settle:
         external_id = operation.external_id if answer is None else answer.external_id
         row: Row | None = None if answer is None else answer.row
         settled = settle_applied(system, link, operation, external_id, row, received)
-        link = replace(settled.link, need_get=answer is not None and answer.unread)
+        unread = link.need_get or (answer is not None and answer.unread)
+        link = replace(settled.link, need_get=unread and operation.action is not Action.DELETE)
         link = self._make_room(tx, link)
         now = self.engine.clock.now()
         event = Event(
@@ -404,8 +405,10 @@ class Settle:
             return
         now = self.engine.clock.now()
         with self.engine.ledger.write() as tx:
-            tx.save_operations([replace(o, next_at=now + 3600) for o in operations])
-            tx.raise_cases([replace(unprovable(o), id=new_id(), opened_at=now) for o in operations])
+            held = tx.operations([o.id for o in operations], lock=True).values()
+            unsure = [o for o in held if o.state is OperationState.UNKNOWN]
+            tx.save_operations([replace(o, next_at=now + 3600) for o in unsure])
+            tx.raise_cases([replace(unprovable(o), id=new_id(), opened_at=now) for o in unsure])
 
 
 def _waits_among(link: Link, item: Item) -> Link:

@@ -6,14 +6,10 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
-from syncengine.flows.births import spread, stubs
+from syncengine.flows.adopt import adopt_project
 from syncengine.flows.dispatch import expire
 from syncengine.flows.engine import Engine
-from syncengine.flows.rows import keep_row_keys
-from syncengine.flows.scenes import load_world
-from syncengine.mapping import Derivation, Entity
 from syncengine.model.connection import ResourceState
-from syncengine.model.link import LinkState
 from syncengine.model.operation import UNSETTLED
 from syncengine.ports import Transaction
 
@@ -110,102 +106,3 @@ def listed(engine: Engine) -> list[tuple[str, str]]:
             places.append((system.connection, system.resource.parent))
         places.append((system.connection, system.resource.name))
     return list(dict.fromkeys(places))
-
-
-def adopt_project(engine: Engine) -> None:
-    """Notice that the mapping, a mode or the day has changed: what it concerns is looked at again."""
-    today = engine.today
-    with engine.ledger.read() as tx:
-        marks = {
-            name: tx.connection(name).digest
-            for name in ("project", "day")
-        }  # fmt: skip
-    if marks == {"project": _project_mark(engine), "day": today}:
-        return
-    with engine.ledger.write() as tx:
-        for entity in engine.project.entities.values():
-            anew = remapped(tx, entity)
-            due = due_anew(engine, tx, entity)
-            _mark(tx, f"entity:{entity.name}", _entity_mark(engine, entity))
-            if anew:
-                _add_stubs(tx, entity)
-                _look_anew(engine, tx, entity)
-            if due:
-                tx.dirty_entity(entity.name)
-        for rule in ruled_anew(engine, tx):
-            _mark(tx, f"derive:{rule.name}", rule.digest)
-            for name in rule.sources:
-                tx.derive_due([record.id for record in tx.records_of(name)])
-        _mark(tx, "project", _project_mark(engine))
-        _mark(tx, "day", today)
-
-
-def _project_mark(engine: Engine) -> str:
-    modes = ",".join(f"{c.name}={c.mode}" for c in engine.project.connections.values())
-    return f"{engine.project.digest}:{modes}"
-
-
-def _entity_mark(engine: Engine, entity: Entity) -> str:
-    """The mapping of an entity, and what else its links are planned by."""
-    used = [engine.project.connections[name] for name in sorted(entity.systems)]
-    return f"{entity.digest}:" + ",".join(f"{c.name}={c.mode}/{c.timezone}" for c in used)
-
-
-def due_anew(engine: Engine, tx: Transaction, entity: Entity) -> bool:
-    """Whether all links of an entity are to be looked at: its mapping, a mode or the day is another."""
-    made_by = tx.connection(f"entity:{entity.name}").digest
-    another_day = tx.connection("day").digest != engine.today
-    return made_by != _entity_mark(engine, entity) or (entity.uses_today and another_day)
-
-
-def ruled_anew(engine: Engine, tx: Transaction) -> list[Derivation]:
-    """The derivations that changed since they were last looked at, and those that a new day changes."""
-    another_day = tx.connection("day").digest != engine.today
-    return [
-        rule
-        for rule in engine.project.derivations
-        if tx.connection(f"derive:{rule.name}").digest != rule.digest
-        or (rule.uses_today and another_day)
-    ]
-
-
-def remapped(tx: Transaction, entity: Entity) -> bool:
-    """Whether the mapping of an entity is another than the one that its links were made by."""
-    return tx.connection(f"entity:{entity.name}").digest.partition(":")[0] != entity.digest
-
-
-def _mark(tx: Transaction, name: str, digest: str) -> bool:
-    state = tx.connection(name, lock=True)
-    if state.digest == digest:
-        return False
-    tx.save_connection(replace(state, digest=digest))
-    return True
-
-
-def _look_anew(engine: Engine, tx: Transaction, entity: Entity) -> None:
-    """A changed mapping may tell who is who in another way, and look where a listing does not show: identities are
-    taken anew, untied rows are looked at again, and rows that are listed in part are read at the next listing."""
-    records = tx.records_of(entity.name)
-    world = load_world(engine, tx, (), {record.id: record for record in records})
-    spread(engine, tx, records, world, ())
-    for system in entity.systems.values():
-        found = [
-            link.id
-            for link in tx.select_links(entity=entity.name, connection=system.connection)
-            if link.state is LinkState.SEEN or system.needs_get
-        ]
-        links = [
-            replace(link, listed_hash="", dirty=link.dirty + (link.state is LinkState.SEEN))
-            for link in tx.links(found, lock=True).values()
-        ]
-        tx.save_links(links)
-        keep_row_keys(engine, tx, entity, system, links, found)
-
-
-def _add_stubs(tx: Transaction, entity: Entity) -> None:
-    """A system that is new in the mapping gets links to be created for the records that are there."""
-    records = [record.id for record in tx.records_of(entity.name)]
-    if not records:
-        return
-    there = {(link.record_id, link.connection) for link in tx.links_of(records)}
-    tx.add_links([s for r in records for s in stubs(entity, r) if (r, s.connection) not in there])

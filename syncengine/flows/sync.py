@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from syncengine.errors import Again, Stale
+from syncengine.flows.adopt import adopt_project
 from syncengine.flows.capture import capture
 from syncengine.flows.derive import derive
 from syncengine.flows.dispatch import dispatch, probe
@@ -15,7 +16,7 @@ from syncengine.flows.engine import Engine
 from syncengine.flows.forecast import Forecast, forecast
 from syncengine.flows.reconcile import reconcile
 from syncengine.flows.refresh import refresh
-from syncengine.flows.sweep import adopt_project, listed
+from syncengine.flows.sweep import listed
 from syncengine.model.operation import UNSETTLED, Operation, OperationState
 from syncengine.ports import Transaction
 
@@ -155,9 +156,11 @@ class _Pass:
             )
 
     def _opens_soon(self, tx: Transaction, connection: str, horizon: float) -> bool:
+        if connection not in self.engine.connectors:
+            return False
         state = tx.connection(connection)
         writes = self.engine.project.connections[connection].mode == "write"
-        if connection not in self.engine.connectors or state.paused or state.halted or not writes:
+        if state.paused or state.halted or not writes:
             return False
         return self.engine.clock.now() < state.blocked_until < horizon
 

@@ -265,7 +265,7 @@ def both(company: Company, chance: Random) -> str:
         return _scan(engine, name)
 
     flow = _chosen(chance, reconcile, dispatch, derive, probe, listing)
-    second = _chosen(chance, refresh, reconcile, dispatch, probe, listing)
+    second = _chosen(chance, refresh, reconcile, dispatch, derive, probe, listing)
 
     limits, engine.limits = engine.limits, _hand(engine.limits, chance)
 

@@ -11,9 +11,10 @@ from sqlalchemy import Engine as Database
 
 from syncengine.errors import RowInvalid
 from syncengine.flows import status
+from syncengine.flows.adopt import adopt_project
 from syncengine.flows.capture import capture
 from syncengine.flows.engine import IDS, Limits
-from syncengine.flows.sweep import adopt_project, sweep
+from syncengine.flows.sweep import sweep
 from syncengine.mapping import Context, Project, Rule
 from syncengine.model.record import World
 from syncengine.model.values import Json

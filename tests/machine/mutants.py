@@ -220,7 +220,7 @@ MUTANTS: dict[str, Mutant] = {
         {f"{FLOWS}.commit._saved": _zeroed},
         "waits for a row that is there",
         8002,
-        "work.7 enter.0 scan.0 scan.3 work.3 work.3 work.3 work.1 both.365",
+        "work.7 enter.0 scan.0 scan.3 work.3 work.3 work.3 work.1 both.23",
     ),
     "siblings are not told": Mutant(
         3,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from secrets import randbelow
 from typing import Any
 
 from sqlalchemy import bindparam, update
@@ -18,11 +19,10 @@ RECORDS = Stored(t.records, Record)
 _DUE = t.records.c.derive_due
 _PLACE = (t.keys.c.kind, t.keys.c.scope, t.keys.c.hash, t.keys.c.owner)
 _IDS = (t.records.c.entity, t.records.c.id)
-_ONE_MORE_DUE = _DUE + 1
-_FEWER_DUE = (
+_NOT_DUE_SINCE = (
     update(t.records)
-    .where(t.records.c.id == bindparam("of"))
-    .values(derive_due=_DUE - bindparam("by"))
+    .where(t.records.c.id == bindparam("of"), bindparam("mark") == _DUE)
+    .values(derive_due=0)
 )
 
 
@@ -86,13 +86,13 @@ class Records(Session):
         }
 
     def derive_due(self, record_ids: Collection[str]) -> None:
-        self._change(t.records, {"derive_due": _ONE_MORE_DUE}, id=record_ids)
+        self._change(t.records, {"derive_due": 1 + randbelow(2**31 - 1)}, id=record_ids)
 
     def derivations_due(self, limit: int) -> dict[str, int]:
-        counter = (t.records.c.id, _DUE)
-        due = self._rows(t.records, counter, t.is_derive_due, order=counter[:1], limit=limit)
+        marks = (t.records.c.id, _DUE)
+        due = self._rows(t.records, marks, t.is_derive_due, order=marks[:1], limit=limit)
         return {row[0]: row[1] for row in due}
 
-    def derivations_done(self, counters: Mapping[str, int]) -> None:
-        if counters:
-            self._run(_FEWER_DUE, [{"of": id_, "by": counters[id_]} for id_ in sorted(counters)])
+    def derivations_done(self, marks: Mapping[str, int]) -> None:
+        if marks:
+            self._run(_NOT_DUE_SINCE, [{"of": id_, "mark": marks[id_]} for id_ in sorted(marks)])

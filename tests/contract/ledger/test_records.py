@@ -50,11 +50,27 @@ def test_derivations_are_due_until_done(ledger: Ledger) -> None:
     fill(ledger, Record("r1", "person", {}), Record("r2", "person", {}))
     with ledger.write() as tx:
         tx.derive_due(["r1", "r2"])
-        tx.derive_due(["r2"])
         due = tx.derivations_due(9)
-        assert due == {"r1": 1, "r2": 2}
-        assert tx.derivations_due(1) == {"r1": 1}
+        assert due.keys() == {"r1", "r2"}
+        assert tx.derivations_due(1) == {"r1": due["r1"]}
         tx.derive_due(["r2"])
         tx.save_records([Record("r2", "person", {"a": 1})])
         tx.derivations_done(due)
-        assert tx.derivations_due(9) == {"r2": 1}
+        assert tx.derivations_due(9).keys() == {"r2"}
+
+
+def test_a_move_is_due_however_many_looked_before_it(ledger: Ledger) -> None:
+    """Two that looked at one move together leave none of a later one undone, in whatever order they end."""
+    fill(ledger, Record("r1", "person", {}))
+    with ledger.write() as tx:
+        tx.derive_due(["r1"])
+        first = tx.derivations_due(9)
+        tx.derivations_done(first)
+        tx.derive_due(["r1"])
+        tx.derivations_done(first)
+        assert tx.derivations_due(9).keys() == {"r1"}
+        tx.derivations_done(tx.derivations_due(9))
+        tx.derivations_done(first)
+        assert not tx.derivations_due(9)
+        tx.derive_due(["r1"])
+        assert tx.derivations_due(9).keys() == {"r1"}

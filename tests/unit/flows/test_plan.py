@@ -9,6 +9,8 @@ import pytest
 
 from syncengine.errors import Stale
 from syncengine.flows.plan import plan
+from syncengine.flows.sweep import sweep
+from syncengine.flows.sync import observe
 from syncengine.simulation.bench import project
 from tests.support.bench import Bench
 from tests.support.people import FIELDS, HR, LMS, anna, duo, entity, remap
@@ -290,6 +292,20 @@ def test_what_is_only_observed_is_planned_again_and_again() -> None:
     for _ in range(2):
         made.sync()
         assert writes(plan(made.engine)) == [("person", "lms", "create")]
+
+
+@pytest.mark.parametrize("at", range(1, 25))
+def test_reading_for_a_plan_takes_no_write_from_a_service_beside_it(at: int) -> None:
+    """A sweep of the service in the middle of ``plan --fresh``: what was not written is still planned, and sent."""
+    made = duo()
+    made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
+    with made.between(at, lambda: sweep(made.engine)):
+        observe(made.engine)
+    assert not made.vendors["lms"].rows()
+    assert writes(plan(made.engine)) == [("person", "lms", "create")]
+    sweep(made.engine)
+    made.settle()
+    assert len(made.vendors["lms"].rows()) == 1
 
 
 def test_a_plan_that_the_vendors_have_overtaken_is_refused() -> None:

@@ -67,7 +67,7 @@ def test_a_worker_first_looks_at_what_changed(
     monkeypatch: pytest.MonkeyPatch, calls: list[tuple[Any, ...]]
 ) -> None:
     """A worker that starts notices another mapping or mode before its first task, however soon it is stopped again."""
-    monkeypatch.setattr(tasks.sweeping, "adopt_project", lambda _: calls.append(("adopted",)))
+    monkeypatch.setattr(tasks, "adopt_project", lambda _: calls.append(("adopted",)))
     signals.worker_process_init.send(sender=None)
     assert calls == [("adopted",)]
 
