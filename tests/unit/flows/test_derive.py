@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from syncengine.errors import LostRace
+from syncengine.flows import derive as deriving
 from syncengine.flows.derive import derive
+from syncengine.model.record import Record, World
+from syncengine.planning.derivations import derived
 from syncengine.simulation.clock import ManualClock
 from syncengine.simulation.traits import spec
 from syncengine.simulation.vendor import FakeVendor
@@ -150,3 +156,26 @@ def test_a_row_that_names_one_that_is_gone_waits_for_nothing() -> None:
     assert result["waiting"] == 0
     assert result["converged"]
     assert made.records("course")[0].values["name"] == "other"
+
+
+def test_two_that_make_the_same_record_make_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who finds that another worker was quicker makes nothing, and looks again."""
+    made = school(record=RECORD.replace("identity: [[person]]\n", ""))
+    made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
+    made.sync()
+    person, before = made.record().id, made.records("course")
+    assert len(before) == 1
+    with made.engine.ledger.write() as tx:
+        tx.derive_due([person])
+
+    def late(
+        _tx: Any, rule: Any, entity: Any, wanted: Any, world: World
+    ) -> dict[Any, Record | None]:
+        return {ids: derived(rule, entity, inputs, world) for ids, inputs in wanted.items()}
+
+    monkeypatch.setattr(deriving, "candidates", late)
+    monkeypatch.setattr(deriving, "by_identity", lambda *_: {})
+    with pytest.raises(LostRace):
+        derive(made.engine)
+    assert made.records("course") == before
+    assert made.read(lambda tx: tx.derivations_due(1))

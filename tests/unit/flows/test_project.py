@@ -192,3 +192,20 @@ def test_status_names_nobody() -> None:
     assert "Anna" not in repr(document)
     assert {(e["connection"], e["count"]) for e in document["links"]} == {("hr", 1), ("lms", 1)}
     assert document["connections"]["hr"]["resources"]["people"]["rows"] == 1
+
+
+@pytest.mark.parametrize("fault", ["", "late"])
+def test_a_system_that_leaves_the_project_leaves_no_write_behind(fault: str) -> None:
+    """Writes to a system that the mapping names no more are called off, unsent and unproved ones; all comes to rest."""
+    made = duo()
+    mine, _ = anna(made)
+    made.vendors["hr"].edit(mine, job="lead")
+    made.scan("hr")
+    made.think()
+    if fault:
+        made.vendors["lms"].fault("update", fault)
+        made.send()
+    assert made.unsettled()
+    remap(made, entity(hr=HR))
+    assert made.sync()["converged"]
+    assert not made.unsettled()

@@ -11,6 +11,7 @@ from syncengine.flows.capture import notice
 from syncengine.flows.refresh import refresh
 from syncengine.flows.rows import Read, store
 from syncengine.flows.sync import sync
+from syncengine.model.case import CaseKind
 from syncengine.model.link import LinkState
 from tests.support.bench import Bench
 from tests.support.people import COLUMNS, FIELDS, HR, MAPPED, anna, duo
@@ -422,3 +423,45 @@ def test_a_poll_nominates_nobody() -> None:
     made.settle()
     assert made.link("hr").nominated_at is None
     assert made.records()
+
+
+def test_what_reaches_out_of_the_window_is_not_missing_by_a_word_either() -> None:
+    """Told that an emptied listing is right, the engine still takes only that for gone which it had to show."""
+    days = {"day": "date", "until": "date"}
+    abilities = {**NO_GET, "types": days, "columns": (*COLUMNS, *days), "dated": True}
+    made = duo(
+        hr=abilities, fields=f"{FIELDS}  day: {{type: date}}\n  until: {{type: date}}\n",
+        hr_system=IN.replace("job: job", "job: job, day: day, until: until"),
+    )  # fmt: skip
+    hr, today = made.vendors["hr"], date.fromisoformat(made.engine.today)
+    for name, ahead in (("anna", 0), ("ben", 0), ("eva", 40)):
+        until = str(today + timedelta(days=ahead))
+        hr.add(email=f"{name}@x.de", name=name, day=str(today), until=until)
+    made.sync()
+    for row_id in hr.rows():
+        hr.remove(row_id)
+    made.scan("hr")
+    assert made.case().kind is CaseKind.MISSING
+    made.answer("gone")
+    made.settle()
+    assert [r.values["name"] for r in made.records()] == ["eva"]
+
+
+@pytest.mark.parametrize("at", range(1, 7))
+def test_a_notice_during_our_own_write_is_not_forgotten(at: int) -> None:
+    """A row that moves at its vendor while we write it is read afresh, not at the next listing."""
+    made = duo()
+    mine, theirs = anna(made)
+    made.vendors["hr"].edit(mine, job="lead")
+    made.scan("hr")
+    made.think()
+
+    def move() -> None:
+        made.vendors["lms"].edit(theirs, name="Anne")
+        notice(made.engine, "lms", "people", theirs, "w1")
+
+    with made.between(at, move):
+        made.send()
+    made.settle()
+    moved = made.vendors["lms"].row(theirs)["name"]
+    assert made.record().values["name"] == moved

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from typing import cast
 
 from syncengine.flows.plan import plan
@@ -107,3 +108,13 @@ def test_a_write_under_way_is_proved_not_sent_again() -> None:
     resume(made.engine, None)
     made.sync()
     assert len(made.vendors["lms"].wrote()) == 2
+
+
+def test_a_listing_that_was_under_way_begins_anew() -> None:
+    """What was listed in part before the backup was taken is no part of a listing after it."""
+    made = duo()
+    anna(made)
+    with made.engine.ledger.write() as tx:
+        tx.save_resource(replace(tx.resource("hr", "people"), progress={"after": "x"}))
+    restored(made.engine)
+    assert not made.read(lambda tx: tx.resource("hr", "people")).progress

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import ExitStack
 from dataclasses import replace
+from queue import SimpleQueue
 
 import pytest
 
+from syncengine.errors import LostRace
 from syncengine.flows.capture import capture
+from syncengine.flows.gate import CallGate, Permit
+from syncengine.mapping import Budget
 from syncengine.simulation.clock import ManualClock
 from syncengine.simulation.traits import spec
 from syncengine.simulation.vendor import FakeVendor
@@ -37,3 +42,36 @@ def test_listings_leave_a_slot_to_writes(concurrency: int, sent: int) -> None:
         assert capture(made.engine, "lms", "people", "scan").fault == "lms is busy"
         made.send()
         assert len(made.vendors["lms"].rows()) == sent
+
+
+def test_what_is_held_is_kept_while_one_call_takes_its_time() -> None:
+    """A call that lasts longer than a lease costs no claim and no slot: they are renewed while it is under way."""
+    made = made_with(1)
+    made.engine.limits = replace(made.engine.limits, lease=0.2)
+    renewed: list[float] = []
+
+    def slow() -> None:
+        made.clock.sleep(1.0)
+        time.sleep(0.3)
+        renewed.append(made.engine.holders["me"])
+
+    with made.engine.holding("me"):
+        before = made.engine.holders["me"]
+        assert [result for _, result in made.engine.call_all([("one", slow)], 1)] == [None]
+    assert renewed == [before + 1.0]
+
+
+def test_a_call_is_not_made_once_nobody_grants_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call that waits for its budget ends by itself where whoever grants it is gone."""
+    monkeypatch.setattr("syncengine.flows.gate.ANSWERED", 0.05)
+    made = made_with(1)
+    connection = replace(
+        made.engine.project.connections["hr"], budget=Budget(calls=1, per=60.0, concurrency=None)
+    )
+    gate = CallGate(connection, made.engine.ledger, made.clock, 10.0)
+    Permit.inbox.set(SimpleQueue())
+    try:
+        with pytest.raises(LostRace):
+            gate.enter(False)
+    finally:
+        Permit.inbox.set(None)

@@ -10,6 +10,7 @@ from syncengine.errors import RowInvalid
 from syncengine.flows.dispatch import expire
 from syncengine.flows.engine import Limits
 from syncengine.flows.refresh import refresh
+from syncengine.flows.settle import Settle
 from syncengine.flows.status import pause, resume
 from syncengine.model.case import CaseKind
 from syncengine.model.operation import Action, OperationState
@@ -550,3 +551,16 @@ def test_a_create_of_a_record_that_was_deleted_meanwhile_is_not_sent(
     monkeypatch.setattr(made.vendors["lms"], "create", unsent)
     made.sync()
     assert [o.state for o in made.operations()] == [OperationState.CANCELLED]
+
+
+def test_no_question_about_a_write_that_was_proved_meanwhile() -> None:
+    """A worker that comes late to ask about a write leaves alone what another has settled."""
+    made = duo()
+    lead(made)
+    made.vendors["lms"].fault("update", "late")
+    made.send()
+    (doubted,) = made.unsettled()
+    assert made.sync()["converged"]
+    Settle(made.engine).ask([doubted])
+    assert not made.unsettled()
+    assert not made.cases()
