@@ -79,15 +79,24 @@ MISFITS: Final = (
 
 @contextmanager
 def fitting(what: str) -> Iterator[None]:
-    """Whatever the block trips over in an answer makes that answer Unusable. ``what``: method and route."""
+    """Whatever the block trips over in an answer makes that answer Unusable, in words that show no value of it, since
+    they are logged. ``what``: method and route."""
     try:
         yield
     except MISFITS as error:
-        raise Unusable(f"{what}: the answer has another shape: {misfit(error)}") from error
+        why = (
+            misfit(error)
+            if isinstance(error, _VALUELESS)
+            else f"a value does not fit ({type(error).__name__})"
+        )
+        raise Unusable(f"{what}: the answer has another shape: {why}") from error
+
+
+_VALUELESS: Final = (KeyError, TypeError, AttributeError)
 
 
 def misfit(error: Exception) -> str:
-    """What was tripped over, for people."""
+    """What was tripped over, for people who may see the row: it may quote a value of it."""
     if isinstance(error, KeyError):
         return f"{error} is missing"
     if isinstance(error, (TypeError, AttributeError)):

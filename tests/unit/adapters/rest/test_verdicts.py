@@ -1,18 +1,22 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
 from email.utils import formatdate
 
 import httpx
 import pytest
 
 from syncengine.adapters.rest import verdicts
-from syncengine.adapters.rest.verdicts import Kind
+from syncengine.adapters.rest.verdicts import Kind, fitting
 from syncengine.errors import (
     Exists,
     RateLimited,
     Rejected,
     Unauthorized,
     Unknown,
+    Unusable,
     VendorDown,
 )
 
@@ -103,3 +107,13 @@ def test_a_refusal_keeps_the_answer_out_of_its_message() -> None:
     assert verdict.status == 422
     assert "Anna" in verdict.answer
     assert "Anna" not in str(verdict)
+
+
+@pytest.mark.parametrize(
+    "trip", [lambda: date.fromisoformat("Anna"), lambda: float("Anna"), lambda: Decimal("Anna")]
+)
+def test_an_answer_that_does_not_fit_is_told_without_its_values(trip: Callable[[], object]) -> None:
+    """What goes to the log and into ``status`` names the route and the kind of misfit, never a name."""
+    with pytest.raises(Unusable, match=r"GET /x: .*does not fit") as caught, fitting("GET /x"):
+        trip()
+    assert "Anna" not in str(caught.value)
