@@ -295,10 +295,10 @@ class Transaction(Protocol):
         """These records moved: derivations over them are to be looked at."""
 
     def derivations_due(self, limit: int) -> dict[str, int]:
-        """Record id -> mark of its last move, as far as due."""
+        """Record id -> a number drawn at its last move, as far as due."""
 
-    def derivations_done(self, marks: Mapping[str, int]) -> None:
-        """Those that still bear the mark were looked at; what has moved since stays due, whoever else looked."""
+    def derivations_done(self, moves: Mapping[str, int]) -> None:
+        """These moves were looked at; what has moved since stays due, whoever else looked."""
 
     # operations
     def operations(self, ids: Collection[str], lock: bool = False) -> dict[str, Operation]:

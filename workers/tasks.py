@@ -19,8 +19,8 @@ from syncengine.flows import dispatch as outbox
 from syncengine.flows import reconcile as reconciling
 from syncengine.flows import refresh as refreshing
 from syncengine.flows import sweep as sweeping
-from syncengine.flows.adopt import adopt_project
 from syncengine.flows.engine import Engine
+from syncengine.flows.follow import follow_project
 from syncengine.logs import Scrubbed
 from workers.celery import app, settings
 from workers.queue import CeleryQueue
@@ -39,7 +39,7 @@ def engine() -> Engine:
 def _begin(**_: object) -> None:
     with Scrubbed():
         engine()
-    _work(adopt_project)
+    _work(follow_project)
 
 
 @signals.worker_process_shutdown.connect

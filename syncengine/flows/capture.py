@@ -199,7 +199,7 @@ def _finish(listing: Listing, kind: str, before: ResourceState) -> Captured:
             tx.save_resource(replace(state, polled_at=listing.started, fault=""))
             return Captured(listing.rows, listing.moved, complete=True)
         unseen = [
-            (system, unseen_rows(engine, tx, entity.name, system, listing.started))
+            (system, unseen_links(engine, tx, entity.name, system, listing.started))
             for entity, system in engine.project.systems_of(listing.connection, listing.resource)
         ]
         empty = not (listing.rows or listing.unfit) and any(len(links) > 1 for _, links in unseen)
@@ -232,7 +232,7 @@ def _surely(listing: Listing, system: System, unseen: Sequence[Link]) -> Sequenc
     return [link for link in unseen if link.external_id not in listing.unfit]
 
 
-def unseen_rows(
+def unseen_links(
     engine: Engine, tx: Transaction, entity: str, system: System, started: float
 ) -> list[Link]:
     """Links whose row a complete listing, begun at ``started``, had to show and did not; what reaches out of its

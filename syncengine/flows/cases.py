@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from syncengine.errors import RowInvalid
-from syncengine.flows.capture import nominate, unseen_rows
+from syncengine.flows.capture import nominate, unseen_links
 from syncengine.flows.decisions import Decision, NotPossible, record_of
 from syncengine.flows.engine import Engine
 from syncengine.flows.links import Hand
@@ -212,7 +212,7 @@ class _Answer(Decision):
         now, count = self.engine.clock.now(), 0
         listed = self.tx.resource(connection, resource).scanned_at
         for entity, system in self.engine.project.systems_of(connection, resource):
-            links = unseen_rows(self.engine, self.tx, entity.name, system, listed)
+            links = unseen_links(self.engine, self.tx, entity.name, system, listed)
             count += len(nominate(self.tx, system, links, now, sure=True))
         return f"{count} rows are taken for gone where a read shows nothing else"
 

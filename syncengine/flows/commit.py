@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from syncengine.flows.adopt import mark_modes
 from syncengine.flows.births import bear, new_record, renamed, spread
 from syncengine.flows.capture import wake_sorted
 from syncengine.flows.engine import Engine, new_id, new_key
+from syncengine.flows.follow import mark_modes
 from syncengine.flows.rows import keep_row_keys
 from syncengine.flows.scenes import links_by_record
 from syncengine.flows.staging import group_of, review, stage

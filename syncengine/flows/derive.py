@@ -45,15 +45,15 @@ def load_due(engine: Engine, tx: Transaction, ids: Collection[str], ahead: Ahead
 def derive(engine: Engine) -> int:
     """Look at the derivations of one batch of records that moved. Returns how many were due."""
     with engine.ledger.read() as tx:
-        marks = tx.derivations_due(engine.limits.batch)
-        due = load_due(engine, tx, marks)
+        moves = tx.derivations_due(engine.limits.batch)
+        due = load_due(engine, tx, moves)
     for rule in due.rules:
         _ensure(engine, rule, due)
     with engine.ledger.write() as tx:
-        tx.derivations_done(marks)
+        tx.derivations_done(moves)
     if due.rules:
         engine.queue.announce("reconcile", [])
-    return len(marks)
+    return len(moves)
 
 
 def _ensure(engine: Engine, rule: Derivation, due: Due) -> None:

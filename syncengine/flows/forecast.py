@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from syncengine.flows.adopt import due_anew, remapped, ruled_anew
 from syncengine.flows.births import stubs
 from syncengine.flows.derive import (
     by_identity,
@@ -19,6 +18,7 @@ from syncengine.flows.derive import (
     load_due,
 )
 from syncengine.flows.engine import Engine, utc_text
+from syncengine.flows.follow import due_anew, remapped, ruled_anew
 from syncengine.flows.reconcile import decide_all
 from syncengine.flows.scenes import Ahead, Batch, as_list, surround
 from syncengine.mapping import Derivation, Entity, System

@@ -17,7 +17,7 @@ LONGEST_WAIT = 20.0
 """Seconds that a call waits for its budget before it is put off instead."""
 
 ANSWERED = 60.0
-"""Seconds after which whoever grants calls must have ended before its calls did."""
+"""Seconds without an answer after which a call takes it that nobody grants calls any more."""
 
 TRAVEL = 0.05
 """Part of a window by which it is taken to be longer: a vendor counts calls when they arrive, not when they leave,

@@ -91,9 +91,8 @@ class Settle:
         external_id = operation.external_id if answer is None else answer.external_id
         row: Row | None = None if answer is None else answer.row
         settled = settle_applied(system, link, operation, external_id, row, received)
-        unread = link.need_get or (answer is not None and answer.unread)
-        link = replace(settled.link, need_get=unread and operation.action is not Action.DELETE)
-        link = self._make_room(tx, link)
+        unread = settled.link.need_get or (answer is not None and answer.unread)
+        link = self._make_room(tx, replace(settled.link, need_get=unread))
         now = self.engine.clock.now()
         event = Event(
             link.connection, link.resource, link.external_id or "", f"write:{operation.id}",

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
-from syncengine.flows.adopt import adopt_project
 from syncengine.flows.dispatch import expire
 from syncengine.flows.engine import Engine
+from syncengine.flows.follow import follow_project
 from syncengine.model.connection import ResourceState
 from syncengine.model.operation import UNSETTLED
 from syncengine.ports import Transaction
@@ -22,7 +22,7 @@ MESSAGES = 4
 
 def sweep(engine: Engine) -> Counter[str]:
     """Announce due listings, reads, reconciling, writes, probes and derivations. Returns task -> messages."""
-    adopt_project(engine)
+    follow_project(engine)
     expire(engine)
     sent: Counter[str] = Counter()
     with engine.ledger.write() as tx:

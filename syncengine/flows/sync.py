@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from syncengine.errors import Again, Stale
-from syncengine.flows.adopt import adopt_project
 from syncengine.flows.capture import capture
 from syncengine.flows.derive import derive
 from syncengine.flows.dispatch import dispatch, probe
 from syncengine.flows.engine import Engine
+from syncengine.flows.follow import follow_project
 from syncengine.flows.forecast import Forecast, forecast
 from syncengine.flows.reconcile import reconcile
 from syncengine.flows.refresh import refresh
@@ -179,7 +179,7 @@ def sync(
         events = tx.count_events()
     if digest is not None:
         _agreed(engine, digest, "")
-    adopt_project(engine)
+    follow_project(engine)
     work = _Pass(engine, progress or (lambda *_: None))
     if record is not None:
         _look_again(engine, record)

@@ -62,7 +62,6 @@ def settle_applied(
         row_version=link.row_version + 1,
         listed_hash=still_listed(link, listed_part(system, row)),
         read_at=received,
-        need_get=False,
         nominated_at=None,
         base=_faces(system, link.base, operation, shown),
         noted={},

@@ -11,9 +11,9 @@ from sqlalchemy import Engine as Database
 
 from syncengine.errors import RowInvalid
 from syncengine.flows import status
-from syncengine.flows.adopt import adopt_project
 from syncengine.flows.capture import capture
 from syncengine.flows.engine import IDS, Limits
+from syncengine.flows.follow import follow_project
 from syncengine.flows.sweep import sweep
 from syncengine.mapping import Context, Project, Rule
 from syncengine.model.record import World
@@ -196,7 +196,7 @@ class Company:
             for n, c in project.connections.items()
         }
         self.bench.engine.project = replace(project, connections=made)
-        adopt_project(self.bench.engine)
+        follow_project(self.bench.engine)
 
     def sent(self) -> Counter[str]:
         """Connection -> writes so far."""

@@ -90,3 +90,12 @@ def anna(made: Bench, **values: Any) -> tuple[str, str]:
     made.sync()
     (theirs,) = lms.rows()
     return mine, theirs
+
+
+def lead(made: Bench, job: str = "lead") -> tuple[str, str]:
+    """Anna became lead in ``hr``, and the write to ``lms`` is planned."""
+    mine, theirs = anna(made)
+    made.vendors["hr"].edit(mine, job=job)
+    made.scan("hr")
+    made.think()
+    return mine, theirs

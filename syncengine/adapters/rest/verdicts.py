@@ -76,6 +76,9 @@ MISFITS: Final = (
 )  # fmt: skip
 """What our own code raises over a value that it did not expect from a vendor."""
 
+_VALUELESS: Final = (KeyError, TypeError, AttributeError)
+"""Those of them whose ``misfit`` quotes no value."""
+
 
 @contextmanager
 def fitting(what: str) -> Iterator[None]:
@@ -90,9 +93,6 @@ def fitting(what: str) -> Iterator[None]:
             else f"a value does not fit ({type(error).__name__})"
         )
         raise Unusable(f"{what}: the answer has another shape: {why}") from error
-
-
-_VALUELESS: Final = (KeyError, TypeError, AttributeError)
 
 
 def misfit(error: Exception) -> str:

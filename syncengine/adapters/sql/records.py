@@ -21,7 +21,7 @@ _PLACE = (t.keys.c.kind, t.keys.c.scope, t.keys.c.hash, t.keys.c.owner)
 _IDS = (t.records.c.entity, t.records.c.id)
 _NOT_DUE_SINCE = (
     update(t.records)
-    .where(t.records.c.id == bindparam("of"), bindparam("mark") == _DUE)
+    .where(t.records.c.id == bindparam("of"), bindparam("move") == _DUE)
     .values(derive_due=0)
 )
 
@@ -89,10 +89,10 @@ class Records(Session):
         self._change(t.records, {"derive_due": 1 + randbelow(2**31 - 1)}, id=record_ids)
 
     def derivations_due(self, limit: int) -> dict[str, int]:
-        marks = (t.records.c.id, _DUE)
-        due = self._rows(t.records, marks, t.is_derive_due, order=marks[:1], limit=limit)
+        move = (t.records.c.id, _DUE)
+        due = self._rows(t.records, move, t.is_derive_due, order=move[:1], limit=limit)
         return {row[0]: row[1] for row in due}
 
-    def derivations_done(self, marks: Mapping[str, int]) -> None:
-        if marks:
-            self._run(_NOT_DUE_SINCE, [{"of": id_, "mark": marks[id_]} for id_ in sorted(marks)])
+    def derivations_done(self, moves: Mapping[str, int]) -> None:
+        if moves:
+            self._run(_NOT_DUE_SINCE, [{"of": id_, "move": moves[id_]} for id_ in sorted(moves)])

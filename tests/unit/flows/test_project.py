@@ -10,7 +10,7 @@ from syncengine.flows.status import status
 from syncengine.flows.sweep import sweep
 from syncengine.flows.sync import sync
 from syncengine.model.link import LinkState
-from tests.support.people import COLUMNS, FIELDS, HR, LMS, anna, duo, entity, remap
+from tests.support.people import COLUMNS, FIELDS, HR, LMS, anna, duo, entity, lead, remap
 
 TODAY = FIELDS + "  until: {type: date}\n"
 DATED = "{email: email, name: name, job: job, until: until}"
@@ -198,10 +198,7 @@ def test_status_names_nobody() -> None:
 def test_a_system_that_leaves_the_project_leaves_no_write_behind(fault: str) -> None:
     """Writes to a system that the mapping names no more are called off, unsent and unproved ones; all comes to rest."""
     made = duo()
-    mine, _ = anna(made)
-    made.vendors["hr"].edit(mine, job="lead")
-    made.scan("hr")
-    made.think()
+    lead(made)
     if fault:
         made.vendors["lms"].fault("update", fault)
         made.send()

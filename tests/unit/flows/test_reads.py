@@ -14,7 +14,7 @@ from syncengine.flows.sync import sync
 from syncengine.model.case import CaseKind
 from syncengine.model.link import LinkState
 from tests.support.bench import Bench
-from tests.support.people import COLUMNS, FIELDS, HR, MAPPED, anna, duo
+from tests.support.people import COLUMNS, FIELDS, HR, MAPPED, anna, duo, lead
 
 DELETES = HR.replace("flow: both", "flow: both, on_missing: delete")
 
@@ -451,10 +451,7 @@ def test_what_reaches_out_of_the_window_is_not_missing_by_a_word_either() -> Non
 def test_a_notice_during_our_own_write_is_not_forgotten(at: int) -> None:
     """A row that moves at its vendor while we write it is read afresh, not at the next listing."""
     made = duo()
-    mine, theirs = anna(made)
-    made.vendors["hr"].edit(mine, job="lead")
-    made.scan("hr")
-    made.think()
+    _, theirs = lead(made)
 
     def move() -> None:
         made.vendors["lms"].edit(theirs, name="Anne")

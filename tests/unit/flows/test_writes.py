@@ -17,7 +17,7 @@ from syncengine.model.operation import Action, OperationState
 from syncengine.ports import Item
 from syncengine.simulation.traits import Fault
 from tests.support.bench import Bench
-from tests.support.people import LMS, MAPPED, anna, duo
+from tests.support.people import LMS, MAPPED, anna, duo, lead
 from tests.unit.flows.test_reads import put, row
 
 CHECK = 3
@@ -28,15 +28,6 @@ DELETES = (
 )
 OWNERLESS = "\n  email: {type: email}\n  name: {type: string}\n  job: {type: string}\n"
 KEYED = f"{{resource: people, flow: both, create: out, key: email, fields: {MAPPED}}}"
-
-
-def lead(made: Bench, job: str = "lead") -> tuple[str, str]:
-    """Anna became lead in ``hr``, and the write to ``lms`` is planned."""
-    mine, theirs = anna(made)
-    made.vendors["hr"].edit(mine, job=job)
-    made.scan("hr")
-    made.think()
-    return mine, theirs
 
 
 def test_a_write_that_was_not_sent_keeps_its_key() -> None:

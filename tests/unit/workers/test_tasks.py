@@ -67,9 +67,9 @@ def test_a_worker_first_looks_at_what_changed(
     monkeypatch: pytest.MonkeyPatch, calls: list[tuple[Any, ...]]
 ) -> None:
     """A worker that starts notices another mapping or mode before its first task, however soon it is stopped again."""
-    monkeypatch.setattr(tasks, "adopt_project", lambda _: calls.append(("adopted",)))
+    monkeypatch.setattr(tasks, "follow_project", lambda _: calls.append(("followed",)))
     signals.worker_process_init.send(sender=None)
-    assert calls == [("adopted",)]
+    assert calls == [("followed",)]
 
 
 @pytest.mark.parametrize("error", [VendorDown("down"), LostRace("moved")])

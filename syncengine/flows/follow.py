@@ -1,4 +1,4 @@
-"""Adopting the project: marks in the ledger say by which mapping, modes and day links were last looked at; where
+"""Following the project: marks in the ledger say by which mapping, modes and day links were last looked at; where
 they are others, what that concerns is looked at again."""
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from syncengine.model.operation import OperationState
 from syncengine.ports import Transaction
 
 
-def adopt_project(engine: Engine) -> None:
+def follow_project(engine: Engine) -> None:
     """Notice that the mapping, a mode or the day has changed: what it concerns is looked at again."""
     today = engine.today
     with engine.ledger.read() as tx:
@@ -66,8 +66,7 @@ def mark_modes(engine: Engine, tx: Transaction, entities: Collection[str]) -> No
         for name in sorted(entities)
     }
     for name, digest in {**marks, "project": _project_mark(engine)}.items():
-        if tx.connection(name).digest != digest:
-            _mark(tx, name, digest)
+        _mark(tx, name, digest)
 
 
 def _project_mark(engine: Engine) -> str:
@@ -104,12 +103,9 @@ def remapped(tx: Transaction, entity: Entity) -> bool:
     return tx.connection(f"entity:{entity.name}").digest.partition(":")[0] != entity.digest
 
 
-def _mark(tx: Transaction, name: str, digest: str) -> bool:
-    state = tx.connection(name, lock=True)
-    if state.digest == digest:
-        return False
-    tx.save_connection(replace(state, digest=digest))
-    return True
+def _mark(tx: Transaction, name: str, digest: str) -> None:
+    if tx.connection(name).digest != digest:
+        tx.save_connection(replace(tx.connection(name, lock=True), digest=digest))
 
 
 def _look_anew(engine: Engine, tx: Transaction, entity: Entity) -> None:
