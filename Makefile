@@ -13,7 +13,7 @@ ARGS ?=
 MARK ?= long
 
 .DEFAULT_GOAL := help
-.PHONY: help install test test-long check format demo bench lock clean
+.PHONY: help install test test-long check format demo bench lock licences clean
 
 help:
 	@echo 'make test        the tests that belong to every change (under 5 minutes)'
@@ -23,7 +23,11 @@ help:
 	@echo 'make bench       the benchmarks'
 	@echo 'make format      put the source into shape'
 	@echo 'make lock        pin the dependencies anew (make lock ARGS=--upgrade: the newest ones)'
+	@echo 'make licences    list the licences of what is locked (after make lock)'
 	@echo 'make clean       remove what the other targets made'
+
+# One more than there are processors, since many tests wait for a server; four at most.
+WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN); test $$n -ge 3 && echo 4 || echo $$((n + 1)))
 
 install: .venv/.installed
 
@@ -36,11 +40,11 @@ install: .venv/.installed
 	@touch $@
 
 test: install
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal -m 'not long' $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m 'not long' $(ARGS)
 
 # pytest ends with 5 where a choice of tests is empty.
 test-long: install
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal -m '$(MARK)' --timeout 900 $(ARGS) \
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m '$(MARK)' --timeout 900 $(ARGS) \
 		|| test $$? -eq 5
 
 check: install
@@ -67,6 +71,9 @@ lock: install
 		--output-file requirements-build.txt
 	$(UV_COMPILE) $(ARGS) pyproject.toml --extra dev requirements-build.in \
 		--constraint requirements.txt --constraint requirements-build.txt --output-file $(LOCK)
+
+licences: install
+	$(BIN)/python .ci/licences.py
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .build dist

@@ -5,16 +5,20 @@
     SyncengineError
     ├── Retry                  the same thing is tried again later, by itself
     │   ├── RateLimited        the vendor or our own budget says: not now (``until``)
+    │   ├── DatabaseDown       the database cannot be used now: locked, full, stopped, not reached
     │   └── VendorDown         the vendor surely did not do it: refused, timeout before sending, 5xx on a read
-    │       └── Unusable       a read was answered, with what is no JSON, too large, or of another shape
+    │       ├── Unusable       a read was answered, with what is no JSON, too large, or of another shape
+    │       └── Astray         something before the vendor answered: a redirect, a web page; says nothing of a row
     ├── Again                  decided on a picture that has moved: read and decide anew, at once
     │   ├── Stale              the vendor's row is not what the plan saw
     │   └── LostRace           a compare-and-set found another generation or version
     ├── Unknown                the write was sent and nobody knows whether it took effect: probe
+    │   └── Unnamed            a create was accepted, and the answer names no row
     ├── SetAside               this one thing becomes a case, the rest goes on
     │   ├── Rejected           the vendor refused it for good (validation, permission, closed month)
     │   ├── Exists             the vendor says that the id or key of a create is taken: look, then adopt
-    │   └── RowInvalid         a vendor's row does not fit what the mapping declares
+    │   ├── RowInvalid         a vendor's row does not fit what the mapping declares
+    │   └── Unreadable         a value in our own database does not open: changed from outside, or of another key
     ├── Halt                   nothing of this kind can work before a person has acted
     │   ├── Unauthorized       the credentials of a connection are refused
     │   ├── ConfigInvalid      the project is invalid; carries every fault with its position
@@ -44,6 +48,15 @@ class RateLimited(Retry):
         self.until = until
 
 
+class DatabaseDown(Retry):
+    """The database cannot be used now: ``why``, and what to ``do``. It says nothing about any vendor. Work goes on by
+    itself once it can be used again."""
+
+    def __init__(self, why: str, do: str) -> None:
+        super().__init__(f"the database cannot be used now: {why}; {do}")
+        self.why = why
+
+
 class VendorDown(Retry):
     """The vendor surely did not do what was asked; it may the next time. ``passes``: at once, perhaps."""
 
@@ -62,6 +75,13 @@ class Unusable(VendorDown):
         self.passes = passes
 
 
+class Astray(VendorDown):
+    """Something before the vendor answered, with a redirect or a web page: that passes, and is no fault of a row. A
+    repeat may bring the vendor itself."""
+
+    passes = True
+
+
 class Again(SyncengineError):
     """The picture has moved: read and decide anew."""
 
@@ -76,6 +96,10 @@ class LostRace(Again):
 
 class Unknown(SyncengineError):
     """A write was sent, and whether it took effect is not known."""
+
+
+class Unnamed(Unknown):
+    """A create was accepted, and the answer names no row: a read proves whether there is one."""
 
 
 class SetAside(SyncengineError):
@@ -108,6 +132,15 @@ class RowInvalid(SetAside):
     def __init__(self, message: str, evidence: Any = None) -> None:
         super().__init__(message)
         self.evidence = evidence
+
+
+class Unreadable(SetAside):
+    """A value in our own database does not open. ``place``: table, column and row; ``why``: what is wrong with it."""
+
+    def __init__(self, place: str, why: str) -> None:
+        super().__init__(f"{place} cannot be read: {why}")
+        self.place = place
+        self.why = why
 
 
 class Halt(SyncengineError):

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from syncengine.model.case import Case
 from syncengine.model.change import Change
 from syncengine.model.connection import ConnectionState, ResourceState
+from syncengine.model.erasure import Erasure
 from syncengine.model.event import Event
 from syncengine.model.key import Key
 from syncengine.model.link import Link
 from syncengine.model.operation import Operation, Written
+from syncengine.model.process import Process
 from syncengine.model.record import Record
 from syncengine.model.ref import Ref
 from syncengine.model.resource import ConnectorSpec
@@ -44,10 +46,12 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One answer of a listing. ``cursor``: where a poll goes on once these items are stored."""
+    """One answer of a listing. ``cursor``: where a poll goes on once these items are stored. ``calls``: how many it
+    took, repeated ones aside; a vendor may serve fewer rows a page than it was asked for."""
 
     items: Sequence[Item]
     cursor: str | None = None
+    calls: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,18 @@ class Window:
 
     start: str
     end: str
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What a link waits for, and no more of it. ``key``, ``what``: as in ``Wait``."""
+
+    link_id: str
+    entity: str
+    connection: str
+    record_id: str | None
+    key: str
+    what: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +86,18 @@ class Hold:
     places: frozenset[tuple[str, str]]
     readable: frozenset[str]
     since: float
+
+
+@dataclass(frozen=True, slots=True)
+class Booking:
+    """Calls of a budget that were taken for the first ``count`` of some things, all calls of each. Times are epoch
+    seconds. ``first``: when they may begin; ``last``: when all of the calls are free; ``free``: when those of the next
+    thing would be (infinity: never)."""
+
+    count: int
+    first: float
+    last: float
+    free: float
 
 
 class Gate(Protocol):
@@ -193,6 +221,10 @@ class Transaction(Protocol):
     def count_links(self) -> dict[tuple[str, str, str], int]:
         """(entity, connection, state) -> how many."""
 
+    def nobodys(self) -> dict[tuple[str, str], int]:
+        """(entity, connection) -> how many rows belong to no record, though nothing keeps them waiting and nobody is
+        asked or has said that it is so."""
+
     def unsorted_links(self, entity: str, connection: str, resource: str) -> int:
         """``seen`` links with a row that are dirty or need a read: not yet told who they are."""
 
@@ -201,6 +233,9 @@ class Transaction(Protocol):
     ) -> list[Link]:
         """Links that wait for something, or for this, or because of what a person said, oldest first; those with ids
         beyond ``after``."""
+
+    def waits(self) -> list[Waiting]:
+        """All links that wait for something."""
 
     def dirty_count(self, connections: Collection[str] | None = None) -> int:
         """Links without an unsettled operation that are dirty or need a read; those that need a read only in
@@ -216,7 +251,7 @@ class Transaction(Protocol):
         """An unchanged row was read: set ``read_at``, clear ``nominated_at``."""
 
     def remove_links(self, ids: Collection[str]) -> None:
-        """Delete links whose row went over to another link."""
+        """Delete links whose row went over to another link, and the keys that they bore."""
 
     def unseen_since(
         self,
@@ -234,11 +269,19 @@ class Transaction(Protocol):
     def dirty_records(self, record_ids: Collection[str], but: Collection[str] = ()) -> None:
         """Raise ``dirty`` of all links of these records, except links ``but``."""
 
+    def dirty_siblings(self, record_ids: Collection[str], but: Collection[str] = ()) -> None:
+        """Raise ``dirty`` of the links of these records that have no row, except links ``but``: what becomes of them
+        rests on which rows their record has elsewhere."""
+
     def dirty_users(self, record_ids: Collection[str]) -> None:
         """Raise ``dirty`` of all links of the records that refer to these (keys of kind ``uses``)."""
 
     def dirty_waiting(self, keys: Collection[str]) -> None:
         """Raise ``dirty`` of links whose ``wait.key`` is among these."""
+
+    def dirty_sharers(self, owners: Collection[str]) -> None:
+        """Raise ``dirty`` of the links, except these, whose untied row shows an identity, or asks about one, that
+        one of these, records or links, bears."""
 
     def dirty_entity(self, entity: str, connection: str | None = None) -> int:
         """Raise ``dirty`` of all tied links of an entity (in one connection); how many."""
@@ -251,6 +294,13 @@ class Transaction(Protocol):
         """Lease links that are due: ``refresh`` = need_get, external id known; ``reconcile`` = dirty and not
         need_get. Never one with an unsettled operation or a lease that runs. At most one link per record.
         ``ids``: only among these; ``connections``: only of these. Ordered by id."""
+
+    def due_place(
+        self, work: str, now: float, connections: Collection[str] | None = None,
+        ids: Collection[str] | None = None,
+    ) -> str | None:  # fmt: skip
+        """The connection of something that is due for this work (refresh, reconcile, dispatch, probe), among these
+        connections and ids if given; None if nothing is. A hold may still keep it."""
 
     def release_links(self, ids: Collection[str], until: float = 0.0) -> None:
         """End leases; with ``until`` (epoch seconds) the links are not due before."""
@@ -285,8 +335,15 @@ class Transaction(Protocol):
     def take_keys(self, keys: Sequence[Key]) -> set[Key]:
         """Insert; returns the keys of a unique kind that another owner holds (they are not inserted)."""
 
+    def swap_keys(self, kind: str, owners: Collection[str], keys: Sequence[Key]) -> dict[str, bool]:
+        """These are all keys of a kind, not a unique one, that these owners bear from now on. Returns who bears, or
+        bore, what came or went: True for these owners, False for others."""
+
     def drop_keys(self, kind: str, owners: Collection[str]) -> None:
         """Delete all keys of a kind that these owners bear."""
+
+    def heirs(self, owners: Collection[str]) -> set[str]:
+        """Other records that bear as ``shared`` what one of these holds as ``record``."""
 
     def bearers(self, keys: Collection[Key]) -> dict[tuple[str, str, tuple[Json, ...]], list[str]]:
         """(kind, scope, parts) -> owners; ``owner`` of the asked keys does not matter."""
@@ -326,6 +383,9 @@ class Transaction(Protocol):
     def pending_of(self, entity: str, connection: str, kind: str) -> list[Operation]:
         """Pending ones that count as ``kind``, locked."""
 
+    def pending_places(self) -> list[tuple[str, str]]:
+        """Connection and record id of each pending one."""
+
     def expired_claims(self, now: float, limit: int) -> list[Operation]:
         """Claimed ones whose lease is over, locked."""
 
@@ -354,6 +414,9 @@ class Transaction(Protocol):
     ) -> dict[str, Operation]:
         """External id -> the newest create operation that was for it, settled or not."""
 
+    def unnamed_creates(self, connection: str, resource: str) -> list[Operation]:
+        """Creates that took effect, as a person has said, without anybody telling the id of the row."""
+
     def stale_creates(self, link_ids: Collection[str]) -> list[Operation]:
         """Creates for these links that were planned anew."""
 
@@ -377,8 +440,11 @@ class Transaction(Protocol):
     def events(self, ids: Collection[int], refs: Collection[Ref] = ()) -> list[Event]:
         """By id, and all of these rows, oldest first."""
 
-    def count_events(self) -> int:
-        """How many there are."""
+    def heights(self) -> tuple[int, int]:
+        """The ids of the newest event and of the newest line of history; 0 where there is none."""
+
+    def count_events(self, after: int = 0) -> int:
+        """How many there are with ids beyond ``after``."""
 
     def raise_cases(self, cases: Sequence[Case]) -> None:
         """Open them; one whose subject is open already gets the newer question, evidence and answers."""
@@ -388,7 +454,7 @@ class Transaction(Protocol):
 
     def cases(
         self, ids: Collection[str] | None = None, kind: str | None = None,
-        subjects: Collection[str] | None = None, open_only: bool = True,
+        subjects: Collection[str] | None = None, open_only: bool = True, lock: bool = False,
     ) -> list[Case]:  # fmt: skip
         """As asked, oldest first."""
 
@@ -410,6 +476,76 @@ class Transaction(Protocol):
     def select_history(self, lost: bool = False, limit: int = 0) -> list[Change]:
         """Of all records, or those that put a value aside, newest first, at most ``limit`` (0: all)."""
 
+    # forgetting
+    def histories(self, record_ids: Collection[str]) -> list[Change]:
+        """Of all of these records, oldest first."""
+
+    def changes_of(self, fields: Collection[str]) -> list[Change]:
+        """Changes of fields of these names, of any record, oldest first."""
+
+    def joined(self, record_ids: Collection[str]) -> set[str]:
+        """Records that went into one of these."""
+
+    def save_changes(self, changes: Sequence[Change]) -> None:
+        """Write lines of history anew."""
+
+    def operations_of(
+        self, record_ids: Collection[str], link_ids: Collection[str] = ()
+    ) -> list[Operation]:
+        """All of these records, and all of these links."""
+
+    def operations_after(self, entity: str, after: str, limit: int) -> list[Operation]:
+        """Of an entity, with ids beyond ``after``, ordered by id, at most ``limit``."""
+
+    def events_about(
+        self, refs: Collection[Ref], links: Collection[str], operations: Collection[str]
+    ) -> list[Event]:
+        """Of these rows, of what these links once were, and of these writes, oldest first."""
+
+    def erase(
+        self, records: Collection[str], links: Collection[str], operations: Collection[str],
+        cases: Collection[str], events: Collection[int],
+    ) -> dict[str, int]:  # fmt: skip
+        """Delete these rows, all history of these records, and every key that one of these records or links bears.
+        Returns table -> how many rows went."""
+
+    def add_erasure(self, erasure: Erasure) -> None:
+        """Append to the erasure log."""
+
+    def save_erasures(self, erasures: Sequence[Erasure]) -> None:
+        """Write locked lines again."""
+
+    def erasures(self, ids: Collection[str] | None = None, lock: bool = False) -> list[Erasure]:
+        """The erasure log, oldest first."""
+
+    # times
+    def last_seen(self) -> float:
+        """When the newest event was seen (epoch seconds, 0: never)."""
+
+    def read_after(self, at: float) -> Sequence[Link]:
+        """Links whose last read is later than that, locked."""
+
+    def set_back(self, now: float, ahead: float, lease: float) -> None:
+        """All times but those of reads that are more than ``ahead`` seconds in the future become now, the ends of
+        claims and slots a lease from now on."""
+
+    # retention: ``events``, ``operations``, ``cases`` (closed ones), ``history``, ``left`` (deleted records), ``rows``
+    # (links of nobody whose row is gone)
+    def aged(self, what: str, after: str | int | None, limit: int) -> list[tuple[Any, float]]:
+        """Ids in their order, beyond one, and since when each is over (epoch seconds), at most ``limit``."""
+
+    def forget(self, what: str, ids: Collection[str | int]) -> int:
+        """Delete those of these that nothing needs any more, as docs/operations.md says; how many. Not for ``left``."""
+
+    def derived_by(self, owners: Collection[str]) -> list[tuple[str, str]]:
+        """Of each key of kind ``derived`` that these records bear, the record's id and the scope."""
+
+    def remove_records(
+        self, ids: Collection[str], links: Collection[str], subjects: Collection[str]
+    ) -> None:
+        """Delete deleted records with their keys, history and settled operations, these links of theirs, and closed
+        cases of these subjects."""
+
     # connections
     def connection(self, name: str, lock: bool = False) -> ConnectionState:
         """Fresh if unknown."""
@@ -429,10 +565,31 @@ class Transaction(Protocol):
     def listing_until(self, connection: str, resource: str, until: float) -> None:
         """A listing is under way, at the longest until then; 0: it ended."""
 
+    def save_process(self, process: Process, kept: float = 900.0) -> None:
+        """Insert or write; processes that have said nothing for so many seconds as they gave are forgotten."""
+
+    def forget_process(self, id: str) -> None:
+        """It ends."""
+
+    def processes(self) -> list[Process]:
+        """Those that have said something lately, by kind, host and number."""
+
+    def identity(self) -> str:
+        """A word by which this database is told from others; drawn when it is first asked for, and kept."""
+
+    def remember(
+        self, what: str, about: Sequence[Json], now: float, until: float, whose: str = ""
+    ) -> str:
+        """Remember something until then, unless it is remembered already; whose it is."""
+
+    def remembered(self, what: str, about: Sequence[Json], now: float) -> float:
+        """Until when it is remembered; 0 if it is not."""
+
     def take_slots(
         self, connection: str, want: int, of: int, holder: str, now: float, until: float
     ) -> int:
-        """Hold up to ``want`` of the connection's ``of`` slots; how many were free."""
+        """Hold up to ``want`` of the connection's ``of`` slots; how many were free. Of two transactions that ask, one
+        waits for the end of the other."""
 
     def renew_slots(self, holder: str, until: float) -> None:
         """Hold on."""
@@ -446,6 +603,18 @@ class Transaction(Protocol):
         """Up to ``want`` calls of a budget of ``calls`` per ``per`` seconds, never more in any window of that
         length; how many, and when the next would be free."""
 
+    def book_calls(
+        self,
+        connection: str,
+        costs: Sequence[int],
+        calls: int,
+        per: float,
+        now: float,
+        ahead: float,
+    ) -> Booking:
+        """The calls of the first of these things, at most ``ahead`` seconds in advance; of one that cannot be had as a
+        whole none is taken."""
+
 
 class Ledger(Protocol):
     """The store. Used by the main thread of a process only."""
@@ -455,3 +624,6 @@ class Ledger(Protocol):
 
     def write(self) -> AbstractContextManager[Transaction]:
         """A short write transaction; commits at the end, rolls back on an exception."""
+
+    def compact(self) -> bool:
+        """Leave nothing of what was deleted in the files; False where somebody else is using them."""

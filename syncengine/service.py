@@ -20,9 +20,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Self
 
-from syncengine.broker import HOST, broker_url, embedded_port, wait_for_broker
+from syncengine.bootstrap import own_queue
+from syncengine.broker import (
+    HOST,
+    BrokerUnusable,
+    broker_url,
+    embedded_number,
+    round_trip,
+    wait_for_broker,
+)
 from syncengine.errors import Halt
-from syncengine.process import die_with_parent, free_port
+from syncengine.process import PortTaken, die_with_parent, free_port, lean, require_port
 from syncengine.settings import Settings
 
 PARTS = ("broker", "worker", "beat", "web", "flower")
@@ -43,6 +51,7 @@ class Child:
     process: subprocess.Popen[str]
     started: float
     restarts: int = 0
+    hindered: bool = False
 
 
 class Service:
@@ -50,9 +59,9 @@ class Service:
     is left. Enter it from a thread that outlives it.
 
     ``parts``: which to run; the broker only where the settings say ``embedded``. A port of 0 means a free one.
-    Flower listens on loopback, cannot change anything, and asks for user and password if the environment has
-    ``FLOWER_BASIC_AUTH`` (``user:password``). ``output`` gets what the parts print, each line with the part's
-    name; stderr if not given.
+    Flower listens on loopback, cannot change anything, and asks for the user and password of ``FLOWER_BASIC_AUTH``
+    (``user:password``) in the environment, or else for ``flower_login``, drawn here. ``output`` gets what the parts
+    print, each line with the part's name; stderr if not given.
     """
 
     def __init__(
@@ -67,11 +76,28 @@ class Service:
     ) -> None:
         self.web_port = web_port or free_port()
         self.flower_port = flower_port or free_port()
-        self._broker_port = embedded_port(settings.broker_url)
+        self._broker_number = embedded_number(settings.broker_url)
         # Children never start a broker of their own: they are told where it is.
-        self._environment = {**environment, "SYNCENGINE_BROKER_URL": broker_url(settings)}
+        told = {
+            "SYNCENGINE_BROKER_URL": broker_url(settings),
+            "SYNCENGINE_BROKER_PREFIX": own_queue(settings).broker_prefix,
+            "SYNCENGINE_LOG_FORMAT": settings.log_format,
+            "SYNCENGINE_SWEEP": str(settings.sweep),
+        }
+        self.flower_login = _flower_login(environment)
+        watched = {"SYNCENGINE_HOSTS": ",".join(settings.hosts)}
+        if self.flower_login:
+            watched["FLOWER_BASIC_AUTH"] = ":".join(self.flower_login)
+        # Who works with vendors and database gets all; the others what any program needs, and where messages go.
+        self._environments = {
+            "broker": lean(environment) | {"SYNCENGINE_LOG_FORMAT": settings.log_format},
+            "beat": lean(environment) | told,
+            "flower": lean(environment, "FLOWER_") | told | watched,
+            "worker": {**environment, **told},
+            "web": {**environment, **told},
+        }
         self._parts = [name for name in PARTS if name in parts]
-        if self._broker_port is None and "broker" in self._parts:
+        if self._broker_number is None and "broker" in self._parts:
             self._parts.remove("broker")
         self._concurrency = concurrency
         self._output = output or sys.stderr
@@ -104,12 +130,14 @@ class Service:
         return f"http://{HOST}:{self.flower_port}"
 
     def __enter__(self) -> Self:
-        """Start all parts; the broker answers before the others start. Raises BrokerUnusable."""
+        """Start all parts; the broker answers before the others start. Raises BrokerUnusable and PortTaken."""
+        for name in self._parts:
+            self._require_port(name)
         try:
             for name in self._parts:
                 self._children[name] = self._start(name)
-                if name == "broker" and self._broker_port is not None:
-                    wait_for_broker(self._broker_port)
+                if name == "broker" and self._broker_number is not None:
+                    wait_for_broker(self._broker_number)
         except (Halt, OSError):
             self.close()
             raise
@@ -136,26 +164,40 @@ class Service:
             _end([child.process for child in group])
         self._stopped.set()
 
+    def _require_port(self, name: str) -> None:
+        """Raises BrokerUnusable or PortTaken if what a part listens on is somebody else's; a broker is shared."""
+        if name == "broker" and self._broker_number is not None:
+            round_trip(self._broker_number)
+        if name == "web":
+            require_port(
+                self.web_port, HOST, "the web side", "stop that, or name another port: --port"
+            )
+        if name == "flower":
+            require_port(
+                self.flower_port, HOST, "Flower", "stop that, or name another port: --flower-port"
+            )
+
     def _command(self, name: str) -> list[str]:
-        celery = [sys.executable, "-m", "celery", "--quiet", "-A", "workers"]
+        # Isolated (-P, and as ``workers.__main__`` says): nothing is run from the folder that we are started in.
+        celery = [sys.executable, "-P", "-m", "workers", "--quiet"]
         return {
-            "broker": [sys.executable, "-m", "syncengine.broker", str(self._broker_port)],
+            "broker": [sys.executable, "-P", "-m", "syncengine.broker", str(self._broker_number)],
             "worker": [
                 *celery, "worker", "--concurrency", str(self._concurrency),
                 "--without-gossip", "--without-mingle", "--hostname", f"{secrets.token_hex(3)}@%h",
             ],
             "beat": [*celery, "beat"],
-            "web": [sys.executable, "-m", "syncengine.web", HOST, str(self.web_port)],
+            "web": [sys.executable, "-P", "-m", "syncengine.web", HOST, str(self.web_port)],
             "flower": [
                 *celery, "flower", f"--address={HOST}", f"--port={self.flower_port}", "--read-only",
-                "--logging=warning",
+                "--logging=warning", f"--conf={os.devnull}",
             ],
         }[name]  # fmt: skip
 
     def _start(self, name: str, restarts: int = 0) -> Child:
         process = subprocess.Popen(
             self._command(name),
-            env=self._environment,
+            env=self._environments[name],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -181,12 +223,32 @@ class Service:
                 if child.process.poll() is None or time.monotonic() - child.started < QUICK:
                     continue
                 _end([child.process])
+                if not self._may_start(child):
+                    continue
                 code = child.process.returncode
                 self._output.write(f"{child.name:>6} | ended with {code}; starting it again\n")
                 with self._lock:
                     if not self._stop.is_set():
                         self._children[child.name] = self._start(child.name, child.restarts + 1)
         self._stopped.wait()
+
+    def _may_start(self, child: Child) -> bool:
+        """Not while somebody else has its port, which is said once."""
+        try:
+            self._require_port(child.name)
+        except (BrokerUnusable, PortTaken) as taken:
+            if not child.hindered:
+                self._output.write(f"{child.name:>6} | {taken}. It starts once the port is free.\n")
+            child.hindered = True
+            return False
+        return True
+
+
+def _flower_login(environment: Mapping[str, str]) -> tuple[str, str] | None:
+    """User and a random password; None where the environment says how people log in."""
+    if environment.get("FLOWER_BASIC_AUTH") or environment.get("FLOWER_AUTH"):
+        return None
+    return "syncengine", secrets.token_urlsafe(15)
 
 
 def _end(processes: Sequence[subprocess.Popen[str]]) -> None:

@@ -9,6 +9,9 @@ found in SQL by the sweep, so that redelivery, visibility timeouts and results h
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -16,14 +19,17 @@ import structlog
 from celery import Celery, signals
 
 from syncengine.broker import broker_url, ensure_broker
+from syncengine.current import Editions, wait_for_queue
 from syncengine.errors import ConfigInvalid
 from syncengine.logs import configure_logs
-from syncengine.process import die_with_parent
+from syncengine.process import die_with_parent, keep_private
 from syncengine.settings import Settings, read_settings
 from workers.schedule import SWEEP, beat_schedule
 
 VISIBILITY = 3600
 """Seconds after which Redis hands out again what a dead worker had fetched and not begun."""
+LOOK = 1.0
+"""Seconds between two looks at the project's files."""
 CHILD_MEMORY = 600_000
 """Kilobytes after which a pool process is replaced when its task is done."""
 
@@ -47,35 +53,58 @@ def _transport(settings: Settings, url: str) -> dict[str, Any]:
     }
 
 
-def make_app(settings: Settings) -> Celery:
-    """An application for these settings. Connects to nothing yet."""
+def make_app(settings: Settings, own: Callable[[Settings], Settings] | None = None) -> Celery:
+    """An application for these settings. Connects to nothing yet: ``own`` completes them with the prefix of the
+    database's queue once they are needed."""
     url = broker_url(settings)
     made = Celery("syncengine", broker=url, set_as_current=False)
-    made.conf.update(
-        task_default_queue=f"{settings.broker_prefix}syncengine",
-        task_ignore_result=True,
-        task_acks_late=False,
-        task_serializer="json",
-        accept_content=["json"],
-        worker_prefetch_multiplier=1,
-        worker_send_task_events=True,
-        worker_max_memory_per_child=CHILD_MEMORY,
-        worker_proc_alive_timeout=60,
-        worker_redirect_stdouts=False,
-        broker_connection_timeout=2,
-        broker_connection_retry_on_startup=True,
-        broker_connection_max_retries=None,
-        beat_schedule=beat_schedule(settings.sweep),
-        # Kept in memory: the one entry needs no file in whatever folder beat is started in.
-        beat_scheduler="celery.beat:Scheduler",
-        **_transport(settings, url),
-    )
+    made.add_defaults(lambda: _configuration(own(settings) if own else settings, url))
     return made
 
 
+def _configuration(settings: Settings, url: str) -> dict[str, Any]:
+    prefix = settings.broker_prefix
+    return {
+        "task_default_queue": f"{prefix}syncengine",
+        "event_exchange": f"{prefix}celeryev",
+        "control_exchange": f"{prefix}celery",
+        "task_ignore_result": True,
+        "task_acks_late": False,
+        "task_serializer": "json",
+        "accept_content": ["json"],
+        "worker_prefetch_multiplier": 1,
+        "worker_send_task_events": True,
+        "worker_max_memory_per_child": CHILD_MEMORY,
+        "worker_proc_alive_timeout": 60,
+        "worker_redirect_stdouts": False,
+        "broker_connection_timeout": 2,
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,
+        "beat_schedule": beat_schedule(settings.sweep),
+        # Kept in memory: the one entry needs no file in whatever folder beat is started in.
+        "beat_scheduler": "celery.beat:Scheduler",
+        **_transport(settings, url),
+    }
+
+
+def _own(given: Settings) -> Settings:
+    """Workers make the database if need be; beat, Flower and whoever asks workers something wait for it."""
+    configure_logs(given.log_format)
+    return wait_for_queue(given, make="worker" in sys.argv)
+
+
 settings = read_settings()
-app = make_app(settings)
+if "flower" in sys.argv:
+    import_module("workers.guard").stand_before_flower(settings)
+app = make_app(settings, _own)
 app.set_default()
+
+
+@cache
+def editions() -> Editions:
+    """The editions of the project. A worker's main process follows the files as its pool does, so that a new process of
+    the pool begins with the newest valid edition. Raises ConfigInvalid."""
+    return Editions(settings)
 
 
 @signals.setup_logging.connect
@@ -89,7 +118,7 @@ def _tasks(**_: object) -> None:
     ends, instead of failing at each task."""
     import_module("workers.tasks")
     try:
-        import_module("syncengine.bootstrap").load(settings)
+        editions()
     except ConfigInvalid as invalid:
         log.error("the project is invalid", faults=str(invalid))
         raise SystemExit(2) from None
@@ -98,6 +127,7 @@ def _tasks(**_: object) -> None:
 @signals.worker_init.connect
 @signals.beat_init.connect
 def _broker(**_: object) -> None:
+    keep_private()
     ensure_broker(settings)
 
 
@@ -107,7 +137,8 @@ def _fork(**_: object) -> None:
 
 
 @signals.worker_ready.connect
-def _ready(**_: object) -> None:
+def _ready(sender: Any, **_: object) -> None:
     """The first poll does not wait for beat."""
     log.info("worker ready")
     app.send_task(SWEEP, args=([],))
+    sender.timer.call_repeatedly(LOOK, editions().look)

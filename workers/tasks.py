@@ -3,16 +3,15 @@ sweep announces it again."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Collection
 from functools import cache
 from typing import Literal
 
 import structlog
 from celery import signals
 
-from syncengine.bootstrap import open_engine
-from syncengine.errors import Again, Retry
+from syncengine.current import Current
+from syncengine.errors import Again, DatabaseDown, Retry
 from syncengine.flows import capture as captures
 from syncengine.flows import derive as derivations
 from syncengine.flows import dispatch as outbox
@@ -21,39 +20,49 @@ from syncengine.flows import refresh as refreshing
 from syncengine.flows import sweep as sweeping
 from syncengine.flows.engine import Engine
 from syncengine.flows.follow import follow_project
+from syncengine.flows.turn import Flow, turn
 from syncengine.logs import Scrubbed
-from workers.celery import app, settings
+from workers.celery import app, editions, settings
 from workers.queue import CeleryQueue
 
 log = structlog.get_logger(__name__)
-_open = ExitStack()
 
 
 @cache
-def engine() -> Engine:
+def current() -> Current:
     """The engine of this process: made after the fork, since neither connections nor threads survive one."""
-    return _open.enter_context(open_engine(settings, queue=CeleryQueue(app)))
+    return Current(
+        settings,
+        "worker",
+        lambda _: CeleryQueue(app),
+        editions=editions().follower(),
+        begin=follow_project,
+    )
 
 
 @signals.worker_process_init.connect
 def _begin(**_: object) -> None:
-    with Scrubbed():
-        engine()
     _work(follow_project)
 
 
 @signals.worker_process_shutdown.connect
 def _end(**_: object) -> None:
-    _open.close()
+    current().close()
 
 
 def _work(flow: Callable[[Engine], object]) -> None:
     """Run a flow. Errors of strangers are shown by class and place only, for Celery puts them into events."""
     try:
-        with Scrubbed():
-            flow(engine())
+        with Scrubbed(), current().work() as engine:
+            flow(engine)
+    except DatabaseDown:
+        return  # which was said when it began
     except (Retry, Again) as reason:
         log.info("put off", reason=type(reason).__name__)
+
+
+def _turn(flow: Flow, ids: Collection[str] = ()) -> None:
+    _work(lambda engine: turn(engine, flow, ids))
 
 
 @app.task(name="capture")
@@ -61,37 +70,41 @@ def capture(arguments: list[str]) -> None:
     """``[connection, resource, "poll" | "scan"]``."""
     connection, resource, how = arguments
     kind: Literal["poll", "scan"] = "poll" if how == "poll" else "scan"
-    _work(lambda engine: captures.capture(engine, connection, resource, kind, sliced=True))
+
+    def listing(engine: Engine, _: object) -> None:
+        captures.capture(engine, connection, resource, kind, sliced=True)
+
+    _turn(listing)
 
 
 @app.task(name="refresh")
 def refresh(ids: list[str]) -> None:
     """Read links anew."""
-    _work(lambda engine: refreshing.refresh(engine, ids or None))
+    _turn(refreshing.refresh, ids)
 
 
 @app.task(name="reconcile")
 def reconcile(ids: list[str]) -> None:
     """Decide what links need."""
-    _work(lambda engine: reconciling.reconcile(engine, ids or None))
+    _turn(reconciling.reconcile, ids)
 
 
 @app.task(name="dispatch")
 def dispatch(ids: list[str]) -> None:
     """Send operations."""
-    _work(lambda engine: outbox.dispatch(engine, ids or None))
+    _turn(outbox.dispatch, ids)
 
 
 @app.task(name="probe")
 def probe(ids: list[str]) -> None:
     """Find out what became of operations."""
-    _work(lambda engine: outbox.probe(engine, ids or None))
+    _turn(outbox.probe, ids)
 
 
 @app.task(name="derive")
 def derive(_: list[str]) -> None:
     """Look at the derivations over records that moved."""
-    _work(derivations.derive)
+    _turn(lambda engine, _: derivations.derive(engine))
 
 
 @app.task(name="sweep")

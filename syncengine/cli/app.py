@@ -8,13 +8,26 @@ from types import TracebackType
 from typing import Annotated, Any
 
 import typer
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from syncengine.cli import cases, decide, explain, look, passes, project, serve, simulate, ui
+from syncengine.cli import (
+    cases,
+    decide,
+    explain,
+    keys,
+    look,
+    passes,
+    privacy,
+    project,
+    serve,
+    simulate,
+    subject,
+    ui,
+)
 from syncengine.errors import Bug, ConfigInvalid, SyncengineError
-from syncengine.logs import place
+from syncengine.logs import hide_values, place, show_values
+from syncengine.process import keep_private
 
 
 class Commands(TyperGroup):
@@ -24,7 +37,7 @@ class Commands(TyperGroup):
         """Run the command that was asked for."""
         try:
             return super().invoke(ctx)
-        except (SyncengineError, SQLAlchemyError, OSError) as error:
+        except (SyncengineError, OSError) as error:
             if ctx.params.get("debug"):
                 raise
             for line in _advice(error):
@@ -33,25 +46,26 @@ class Commands(TyperGroup):
             raise typer.Exit(code) from None
 
 
-def _advice(error: SyncengineError | SQLAlchemyError | OSError) -> list[str]:
+def _advice(error: SyncengineError | OSError) -> list[str]:
     if isinstance(error, ConfigInvalid):
         return list(error.faults)
-    if isinstance(error, SQLAlchemyError):
-        cause = error.orig if isinstance(error, DBAPIError) else error
-        return [
-            f"error: the database cannot be used: {ui.plain(cause, 300)}",
-            "Look at SYNCENGINE_DATABASE_URL, and whether the database runs.",
-        ]
     hint = "; run it again with --debug to see where, and please report it"
-    return [
-        f"error: {ui.plain(str(error) or type(error).__name__, 600)}"
-        + hint * isinstance(error, Bug)
-    ]
+    return [f"error: {ui.plain(_said(error), 600)}" + hint * isinstance(error, Bug)]
+
+
+def _said(error: SyncengineError | OSError) -> str:
+    """What an error says, if it is ours or the system's: the text of another one may quote a row."""
+    if isinstance(error, SyncengineError):
+        return str(error) or type(error).__name__
+    if error.strerror is None or error.errno is None:
+        return place(error)
+    file = f": {error.filename}" if error.filename else ""
+    return f"{error.strerror}{file}"
 
 
 def unexpected(_: type[BaseException], error: BaseException, __: TracebackType | None) -> None:
     """The last resort: one line, since a message of a stranger may quote a row."""
-    hint = "run it again with --debug to see all of it, and please report it"
+    hint = "run it again with --debug to see all of it, and please report it, without what it quotes of people"
     ui.aside().print(f"error: unexpected {place(error)}; {hint}", markup=False, soft_wrap=True)
 
 
@@ -62,7 +76,19 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (project, passes, look, explain, cases, decide, serve, simulate):
+for group in (
+    project,
+    passes,
+    look,
+    explain,
+    privacy,
+    cases,
+    decide,
+    subject,
+    keys,
+    serve,
+    simulate,
+):
     group.register(app)
 
 
@@ -75,7 +101,8 @@ def _version(asked: bool) -> None:
 @app.callback()
 def root(
     debug: Annotated[
-        bool, typer.Option("--debug", help="Show the whole traceback of an error.")
+        bool,
+        typer.Option("--debug", help="Show the whole traceback of an error; it may quote rows."),
     ] = False,
     _: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
@@ -89,10 +116,12 @@ def root(
     Exit codes: 0 done, 1 error, 2 bad usage or invalid project, 3 `plan` has changes, 4 `sync` waits for a person.
     """
     if debug:
-        sys.excepthook = sys.__excepthook__
+        show_values()
 
 
 def main() -> None:
     """The entry point ``syncengine``."""
+    hide_values()
     sys.excepthook = unexpected
+    keep_private()
     get_command(app)(prog_name="syncengine")

@@ -27,13 +27,14 @@ def register(app: typer.Typer) -> None:
 def list_cases(
     kind: Annotated[CaseKind | None, typer.Option(help="Only of this kind.")] = None,
     closed: Annotated[bool, typer.Option("--closed", help="Closed ones, too.")] = False,
+    sensitive: ui.Sensitive = False,
     as_json: ui.Json = False,
 ) -> None:
     """List open questions, the oldest first.
 
     Example: `syncengine cases list --kind conflict`
     """
-    with ui.engine() as opened:
+    with ui.engine(sensitive) as opened:
         found = look.select_cases(opened, kind, closed)
     if as_json:
         ui.emit({"cases": found})
@@ -53,12 +54,12 @@ def list_cases(
 
 
 @cases.command()
-def show(case_id: Id, as_json: ui.Json = False) -> None:
+def show(case_id: Id, sensitive: ui.Sensitive = False, as_json: ui.Json = False) -> None:
     """Show a question with its evidence, side by side, and what each answer will do.
 
     Example: `syncengine cases show 3f9a12cd`
     """
-    with ui.engine() as opened:
+    with ui.engine(sensitive) as opened:
         case = look.case(opened, _the_one(opened, case_id))
     if as_json:
         ui.emit(case)

@@ -114,13 +114,14 @@ def join(
 def undo(
     change: Annotated[int, typer.Argument(metavar="CHANGE", help="Its number: `explain`.")],
     reason: Reason = "",
+    sensitive: ui.Sensitive = False,
     as_json: ui.Json = False,
 ) -> None:
     """Give a field back what a change replaced, or what a merge decided against. It is a change like any other.
 
     Example: `syncengine undo 4711 --reason "entered for the wrong Anna"`
     """
-    with ui.engine() as opened:
+    with ui.engine(sensitive) as opened:
         undone, value = take_back(opened, change, ui.author(), reason)
         _done(f"{undone.field} is {ui.plain(value)} again", as_json)
 
@@ -161,6 +162,19 @@ def upgrade() -> None:
     """
     with open_ledger(ui.settings()):
         ui.screen().print("The database is up to date.")
+
+
+@database.command()
+def compact() -> None:
+    """Leave nothing of what was deleted in the database's files. `erase` does it, too, unless they are in use.
+
+    Example: `syncengine db compact`
+    """
+    with open_ledger(ui.settings()) as ledger:
+        if not ledger.compact():
+            ui.aside().print("The database's file is in use: stop the service, and try again.")
+            ui.leave(ui.Exit.ERROR)
+        ui.screen().print("Nothing is left in its files of what was deleted.")
 
 
 @database.command()

@@ -30,13 +30,14 @@ def explain(
     entity: Annotated[str, typer.Argument(help="Of which entity, as in `person`.")],
     key: Annotated[str, typer.Argument(help="A record: id, name, address, number.")],
     field: Annotated[str | None, typer.Argument(help="One field, with all its changes.")] = None,
+    sensitive: ui.Sensitive = False,
     as_json: ui.Json = False,
 ) -> None:
     """Say of each field of a record which system, change and rule made it so, and what it replaced.
 
     Examples: `syncengine explain person "Anna Meier"`, `syncengine explain person 1002 work_email`
     """
-    with ui.engine() as opened:
+    with ui.engine(sensitive) as opened:
         ui.known("ENTITY", entity, list(opened.project.entities))
         ui.known("FIELD", field, list(opened.project.entities[entity].fields))
         document = find_out(opened, find_one(opened, key, entity, gone=True), field)
@@ -49,12 +50,15 @@ def explain(
     if field is None:
         _show_fields(document["fields"])
         _show_links(document["links"])
-        _show_record(document["changes"])
+        _show_record(document)
         return
     (told,) = document["fields"]
     owner = f"It belongs to {told['owner']}." if told["owner"] != "anyone" else ""
     told_now = f"{field} is {ui.plain(told['value'])}."
-    ui.screen().print(ui.cell(f"{told_now} {owner or 'Anyone may change it.'}"), soft_wrap=True)
+    if told["formula"] is not None:
+        _show_formula(told_now, told["formula"])
+    else:
+        ui.screen().print(ui.cell(f"{told_now} {owner or 'Anyone may change it.'}"), soft_wrap=True)
     _show_story(told)
     _show_systems(told["systems"])
 
@@ -64,13 +68,14 @@ def history(
         bool, typer.Option("--lost", help="Only those that put a value aside.")
     ] = False,
     limit: ui.Limit = 50,
+    sensitive: ui.Sensitive = False,
     as_json: ui.Json = False,
 ) -> None:
     """List changes of all records, the newest first; with `--lost` the values that a merge decided against.
 
     Example: `syncengine history --lost`, then `syncengine undo CHANGE` brings a value back.
     """
-    with ui.engine() as opened:
+    with ui.engine(sensitive) as opened:
         document = select_history(opened, lost, limit)
     if as_json:
         ui.emit({"history": document})
@@ -111,6 +116,10 @@ def _show_past(document: dict[str, Any]) -> None:
     kind = document["entity"]
     if document["deleted"] is not None:
         ui.screen().print(ui.cell(f"It was deleted on {_left(document['deleted'])}."))
+    if document["forgotten_before"] is not None:
+        since = ui.clock(document["forgotten_before"])[:10]
+        text = f"Of changes before {since} only the last one of each field is on record (retention: history)."
+        ui.screen().print(ui.cell(text, "dim"), soft_wrap=True)
     for past in document["earlier"]:
         command = f"syncengine explain {kind} {ui.short(past['record'])}"
         text = f"An earlier {kind} with the same identity left on {_left(past)}: `{command}`."
@@ -150,26 +159,56 @@ def _show_links(links: list[dict[str, Any]]) -> None:
     ui.screen().print(rows)
 
 
-def _show_record(changes: list[dict[str, Any]]) -> None:
+def _show_formula(told_now: str, formula: dict[str, Any]) -> None:
+    """How the field is computed, from what, and since when it is so."""
+    so = f" It is so since {ui.clock(formula['since'])[:16]}." if formula["since"] else ""
+    console = ui.screen()
+    console.print(ui.cell(f"{told_now} It is computed.{so}"), soft_wrap=True)
+    console.print(ui.cell(f"  {formula['source']}  ({formula['rule']})"), soft_wrap=True)
+    for given in formula["inputs"]:
+        how = f" (computed: {given['formula']})" if given["formula"] else ""
+        console.print(
+            ui.cell(f"  {given['name']} is {ui.plain(given['value'])}{how}"), soft_wrap=True
+        )
+
+
+def _show_record(document: dict[str, Any]) -> None:
     """What happened to the record as a whole, in order."""
     ui.screen().print("\nWhat happened to the record:")
-    for change in changes:
-        by = f"{change['author']}: " if change["author"] else ""
-        of = f" ({change['from']})" if change["from"] else ""
-        why = ", ".join(w for w in (change["policy"], change["rule"], change["reason"]) if w)
-        line = f"  {ui.clock(change['at'])}  {by}{_what(change)}{of}; {why}"
-        ui.screen().print(ui.cell(line), soft_wrap=True)
+    for at, line in of_record([*document["changes"], *document["left"]]):
+        ui.screen().print(ui.cell(f"  {ui.clock(at)}  {line}"), soft_wrap=True)
+
+
+def of_record(steps: list[dict[str, Any]]) -> list[tuple[float, str]]:
+    """When what happened to a record as a whole, in order; of its changes and the writes by which it left systems."""
+    told = [line for step in steps for line in (_write if "to" in step else _of_record)(step)]
+    return sorted(told, key=lambda line: line[0])
+
+
+def _of_record(change: dict[str, Any]) -> Iterator[tuple[float, str]]:
+    by = f"{change['author']}: " if change["author"] else ""
+    of = f" ({change['from']})" if change["from"] else ""
+    why = ", ".join(w for w in (change["policy"], change["rule"], change["reason"]) if w)
+    yield change["at"], f"{by}{_what(change)}{of}; {why}"
 
 
 def _show_story(field: dict[str, Any]) -> None:
     """What happened to the field, in order: who showed what, what was decided, what we wrote where, the answer."""
-    steps = [step for change in field["changes"] for step in _change(change)]
-    steps += [step for write in field["writes"] for step in _write(write)]
-    ui.screen().print("\nWhat happened:" if steps else "\nNothing happened to it yet.")
-    for at, line in sorted(steps, key=lambda step: step[0]):
+    steps = story_of(field)
+    computed = field["formula"] is not None
+    if steps or not computed:
+        ui.screen().print("\nWhat happened:" if steps else "\nNothing happened to it yet.")
+    for at, line in steps:
         ui.screen().print(ui.cell(f"  {ui.clock(at)}  {line}"), soft_wrap=True)
     if any(change["change"] for change in field["changes"]):
         ui.screen().print("  #: the change's number, for `syncengine undo`", style="dim")
+
+
+def story_of(field: dict[str, Any]) -> list[tuple[float, str]]:
+    """When what happened to a field, in order, as sentences."""
+    steps = [step for change in field["changes"] for step in _change(change)]
+    steps += [step for write in field["writes"] for step in _write(write)]
+    return sorted(steps, key=lambda step: step[0])
 
 
 def _change(change: dict[str, Any]) -> Iterator[tuple[float, str]]:
@@ -190,11 +229,31 @@ def _change(change: dict[str, Any]) -> Iterator[tuple[float, str]]:
 def _write(write: dict[str, Any]) -> Iterator[tuple[float, str]]:
     rule = f" ({write['rule']})" if write["rule"] else ""
     done, answer = write["answered_at"], write["answer"]
-    verb = "make a row in" if write["action"] == "create" else "write to"
-    told = f"we {verb} {write['to']}: {ui.plain(write['value'])}{rule}"
+    told = f"{_sent(write)}{rule}"
     yield write["at"], told if done else f"{told}; {write['state']}" + f": {answer}" * bool(answer)
     if done:
         yield done, f"{write['to']} answered: {answer or write['state']}"
+
+
+def _sent(write: dict[str, Any]) -> str:
+    """What we wrote, as a sentence."""
+    there, value = write["to"], ui.plain(write.get("value"))
+    match write["action"]:
+        case "leave":
+            given = write.get("sets")
+            what = (
+                ", ".join(f"{p} to {ui.plain(v)}" for p, v in given.items())
+                if given
+                else f"it to {value}"
+            )
+            return f"the record leaves {there}, so we set {what} there"
+        case "delete":
+            return f"the record leaves {there}, so we delete its row there"
+        case "create":
+            return f"we make a row in {there}: {value}"
+        case _ if write["refills"]:
+            return f"{there} showed it empty, which does not empty ours (clear: false), so we put it back: {value}"
+    return f"we write to {there}: {value}"
 
 
 def _show_systems(systems: list[dict[str, Any]]) -> None:

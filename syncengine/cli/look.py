@@ -18,6 +18,9 @@ from syncengine.model.operation import OperationState
 
 PANEL = "Look"
 
+OUTSIDE = "out of scope"
+"""What is said of links that are to get no row yet, or not any more."""
+
 links = typer.Typer(help="Which row of a vendor belongs to which record.", no_args_is_help=True)
 
 
@@ -40,6 +43,12 @@ def status(as_json: ui.Json = False) -> None:
         ui.emit(document)
         return
     console = ui.screen()
+    if back := document["clock"]:
+        line = (
+            f"The clock went back by {back['went_back_s']:,} s, as was noticed {_ago(back['noticed_at'])}: "
+            "what was stored ahead of it counts as of then."
+        )
+        console.print(line, style="yellow", markup=False, soft_wrap=True)
     rows = ui.table("connection", "state", "listing", "rows", "read", right=("rows",))
     for name, connection in document["connections"].items():
         first: tuple[Any, Any] = (name, _state(connection))
@@ -55,8 +64,10 @@ def status(as_json: ui.Json = False) -> None:
             rows.add_row(*first)
     console.print(rows)
     console.print()
-    _show_links(document["links"])
+    _show_links(document["links"], document["out_of_scope"])
     _show_rest(document)
+    _show_retention(document["retention"])
+    _show_processes(document["project"])
 
 
 def _state(connection: dict[str, Any]) -> Text:
@@ -81,14 +92,18 @@ def _ago(at: float | None) -> str:
     return f"{seconds} s ago"
 
 
-def _show_links(links: list[dict[str, Any]]) -> None:
+def _show_links(links: list[dict[str, Any]], outside: list[dict[str, Any]]) -> None:
     states = [str(s) for s in LinkState if any(line["state"] == s for line in links)]
+    states += [OUTSIDE] * bool(outside)
     if not states:
         ui.screen().print("Nothing has been read yet: run `syncengine sync`.", markup=False)
         return
     counts = Counter[tuple[str, str, str]]()
     for line in links:
         counts[line["entity"], line["connection"], line["state"]] += line["count"]
+    for line in outside:
+        counts[line["entity"], line["connection"], LinkState.CREATING] -= line["count"]
+        counts[line["entity"], line["connection"], OUTSIDE] += line["count"]
     rows = ui.table("entity", "connection", *states, right=states)
     for entity, connection in dict.fromkeys((line["entity"], line["connection"]) for line in links):
         numbers = (counts[entity, connection, state] for state in states)
@@ -106,14 +121,51 @@ def _show_rest(document: dict[str, Any]) -> None:
     console.print(f"Writes: {told}. Events: {document['events']:,}.")
     if document["dirty"]:
         console.print(f"{ui.counted(document['dirty'], 'link')} to be looked at.")
+    if document["unsent"]:
+        console.print(ui.unsent(document["unsent"]))
+    if document["first"]:
+        console.print(ui.first_writes(document["first"]))
     for line in document["waiting"]:
         what = f"{ui.counted(line['count'], line['entity'])} in {line['connection']}"
         console.print(ui.cell(f"Waiting: {what} for {line['waits_for']}."))
+    for line in document["out_of_scope"]:
+        what = f"{ui.counted(line['count'], line['entity'])} in {line['connection']}"
+        console.print(ui.cell(f"Out of scope: {what} waits: {line['waits_for']}."))
+    if document["unlinked"]:
+        console.print(ui.unlinked(sum(line["count"] for line in document["unlinked"])))
+    if document["kept_out"]:
+        count = document["kept_out"]
+        console.print(
+            f"Erased, shown again, and kept out: {count:,}: `syncengine erasures`.", markup=False
+        )
     for line in document["let_be"]:
         console.print(ui.not_written(line))
     for kind, count in document["cases"].items():
         text = f"Waiting for a person: {count:,} {kind}: `syncengine cases list`."
         console.print(ui.cell(text, "yellow"))
+
+
+def _show_retention(lines: list[dict[str, Any]]) -> None:
+    """What is kept how long, what goes next, and what stays since something rests on it."""
+    names = {line["kind"]: _KEPT.get(line["kind"], line["kind"]) for line in lines}
+    told = ", ".join(f"{names[line['kind']]} {ui.span(line['kept_s'])}" for line in lines)
+    said = f"Kept: {told}."
+    coming = min(
+        (x for x in lines if x["next_at"]), key=lambda x: float(x["next_at"]), default=None
+    )
+    if coming is not None:
+        said += f" Next to go: {names[coming['kind']]}, on {ui.clock(coming['next_at'])[:10]}."
+    needed = [f"{x['needed']:,} {names[x['kind']]}" for x in lines if x["needed"]]
+    if needed:
+        said += f" Older, and still needed: {', '.join(needed)}."
+    ui.screen().print(ui.cell(said), soft_wrap=True)
+
+
+_KEPT = {
+    "operations": "writes", "cases": "answered questions", "left": "deleted records",
+    "rows": "rows of nobody", "runs": "silent processes",
+}  # fmt: skip
+"""What people call a kind of ``flows.retention``, where it is called otherwise there."""
 
 
 @links.command("list")
@@ -124,6 +176,7 @@ def list_links(
     entity: ui.Entity = None,
     connection: ui.Connection = None,
     limit: ui.Limit = 100,
+    sensitive: ui.Sensitive = False,
     as_json: ui.Json = False,
 ) -> None:
     """List rows of vendors and the records they belong to.
@@ -131,7 +184,7 @@ def list_links(
     Example: `syncengine links list --unlinked --connection haekka`
     """
     states = look.UNLINKED if unlinked else ()
-    with ui.engine() as opened:
+    with ui.engine(sensitive) as opened:
         ui.known("--entity", entity, list(opened.project.entities))
         ui.known("--connection", connection, list(opened.project.connections))
         document = look.select_links(opened, entity, connection, states, limit)
@@ -156,13 +209,14 @@ def operations(
     ] = None,
     connection: ui.Connection = None,
     limit: ui.Limit = 50,
+    sensitive: ui.Sensitive = False,
     as_json: ui.Json = False,
 ) -> None:
     """List writes, the newest first.
 
     Example: `syncengine operations --state unknown`
     """
-    with ui.engine() as opened:
+    with ui.engine(sensitive) as opened:
         ui.known("--connection", connection, list(opened.project.connections))
         document = look.select_operations(opened, connection, (state,) if state else (), limit)
     if as_json:
@@ -184,17 +238,47 @@ def operations(
     ui.listed(rows, len(document), limit, "write")
 
 
+def _show_processes(project: dict[str, Any]) -> None:
+    """Which processes of a service work by the project as its files stand, and which by another edition, and why."""
+    console = ui.screen()
+    same = [p for p in project["processes"] if p["same"]]
+    if same:
+        kinds = Counter(p["kind"] for p in same)
+        told = ", ".join(ui.counted(n, kind, kind) for kind, n in sorted(kinds.items()))
+        console.print(f"Service: {told} on the project as it stands ({project['digest']}).")
+    for process in project["processes"]:
+        if process["same"]:
+            continue
+        who = f"{process['kind']} {process['pid']} on {process['host']}"
+        since = f"{process['digest']}, since {ui.clock(process['since'])}"
+        why = (
+            "its files are refused"
+            if process["refused"]
+            else "it takes what you see here with its next task, if it sees the same"
+        )
+        seen = _ago(process["seen_at"])
+        text = (
+            f"Service: {who} works by another edition of the project ({since}; {why}; seen {seen})."
+        )
+        console.print(ui.cell(text, "yellow"))
+        for fault in process["refused"]:
+            console.print(ui.cell(f"  {fault}", "red"))
+
+
 _COLOURS = {"applied": "green", "cancelled": "dim", "stale": "dim", "rejected": "red"}
 
 
 def events(
-    connection: ui.Connection = None, limit: ui.Limit = 50, as_json: ui.Json = False
+    connection: ui.Connection = None,
+    limit: ui.Limit = 50,
+    sensitive: ui.Sensitive = False,
+    as_json: ui.Json = False,
 ) -> None:
     """List what vendors showed, the newest first: which row moved, and how we learned of it.
 
     Example: `syncengine events --connection heavenhr --limit 20`
     """
-    with ui.engine() as opened:
+    with ui.engine(sensitive) as opened:
         ui.known("--connection", connection, list(opened.project.connections))
         found = look.select_events(opened, connection, limit)
     if as_json:

@@ -14,6 +14,7 @@ from syncengine.cli import ui
 from syncengine.cli.planned import show_plan
 from syncengine.flows import look
 from syncengine.flows.engine import Engine
+from syncengine.flows.patience import Tell
 from syncengine.flows.plan import preview
 from syncengine.flows.status import let_be
 from syncengine.flows.sync import Progress as Report
@@ -32,6 +33,7 @@ def plan(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Read all vendors first; nothing is written to them.")
     ] = False,
+    sensitive: ui.Sensitive = False,
     as_json: ui.Json = False,
 ) -> None:
     """Show what a sync would write, field by field, and write nothing.
@@ -39,9 +41,9 @@ def plan(
     Examples: `syncengine plan --fresh`, then `syncengine sync --plan DIGEST` writes if the plan is still that one.
     Exits 3 where changes are pending.
     """
-    with ui.engine() as opened:
-        with _progress() as report:
-            found = preview(opened, fresh, report)
+    with ui.engine(sensitive) as opened:
+        with _progress() as (report, tell):
+            found = preview(opened, fresh, report, tell)
         document = found.document
         if as_json:
             ui.emit(document)
@@ -74,8 +76,12 @@ def sync(
         ui.known("--connection", connection, list(opened.project.connections))
         ui.known("--entity", entity, list(opened.project.entities))
         chosen = None if record is None else find_one(opened, record, entity)
-        with _progress() as report:
-            document = run_sync(opened, connection, entity, chosen, digest, report)
+        console = ui.aside() if as_json else ui.screen()
+        with _progress() as (report, tell):
+            document = run_sync(
+                opened, connection, entity, chosen, digest, report,
+                lambda writes: console.print(ui.first_writes(writes)), tell,
+            )  # fmt: skip
         held, unsettled = look.held_back(opened)
         document["let_be"] = let_be(opened)
         code = verdict(document, held, unsettled)
@@ -112,11 +118,15 @@ def verdict(document: Mapping[str, Any], held: int, unsettled: int) -> ui.Exit:
 
 
 @contextmanager
-def _progress() -> Iterator[Report | None]:
-    """A bar on standard error, if that is a terminal."""
+def _progress() -> Iterator[tuple[Report | None, Tell]]:
+    """A bar on standard error, if that is a terminal; and lines there of what a pass waits for."""
     console = ui.aside()
+
+    def tell(line: str) -> None:
+        console.print(ui.plain(line), markup=False, soft_wrap=True)
+
     if not console.is_terminal:
-        yield None
+        yield None, tell
         return
     columns = (
         SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(20),
@@ -131,7 +141,7 @@ def _progress() -> Iterator[Report | None]:
             else:
                 bar.update(task, description=f"{what}, {done} written")
 
-        yield report
+        yield report, tell
 
 
 def _show_sync(document: Mapping[str, Any], held: int, code: ui.Exit) -> None:
@@ -149,10 +159,14 @@ def _show_sync(document: Mapping[str, Any], held: int, code: ui.Exit) -> None:
     outcomes = {k: n for k, n in document["operations"].items() if n}
     told = ", ".join(f"{n:,} {k.replace('_', ' ')}" for k, n in outcomes.items())
     console.print(f"Writes: {told or 'none'}.")
+    if document["unsent"]:
+        console.print(ui.unsent(document["unsent"]))
     waiting = document["waiting"] - sum(line["count"] for line in document["let_be"])
     if waiting:
         links = ui.counted(waiting, "link")
         console.print(f"Waiting for something else: {links}: `syncengine status`.")
+    if document["unlinked"]:
+        console.print(ui.unlinked(document["unlinked"]))
     for line in document["let_be"]:
         console.print(ui.not_written(line))
     if document["left"]:
@@ -171,7 +185,7 @@ def _show_sync(document: Mapping[str, Any], held: int, code: ui.Exit) -> None:
     after = f"after {document['duration_s']:.1f} s"
     headline = {
         ui.Exit.DONE: (
-            f"Everything {'else ' * bool(document['let_be'])}agrees, {after}.",
+            f"Everything {'else ' * bool(document['let_be'] or document['unsent'])}agrees, {after}.",
             "bold green",
         ),
         ui.Exit.PERSON: (f"Everything else agrees, {after}.", "bold yellow"),

@@ -51,8 +51,10 @@ def show_plan(opened: Engine, found: Preview) -> None:
         console.print(hint if empty else "Nothing to write.", markup=False)
         return
     console.print(f"{ui.counted(len(changes), 'change')}: {_counts(changes)}.", style="bold")
-    if any(change["observed_only"] for change in changes):
-        console.print("Connections marked so are only observed: set SYNCENGINE_MODE=write first.")
+    if document["unsent"]:
+        console.print(ui.unsent(document["unsent"]))
+    if document["first"]:
+        console.print(ui.first_writes(document["first"]))
     if any(change["action"] != "learn" for change in changes):
         console.print(
             f"Write exactly this: syncengine sync --plan {document['digest']}", markup=False

@@ -10,12 +10,19 @@ from typing import Annotated, Any
 
 import typer
 from rich.text import Text
-from sqlalchemy.exc import SQLAlchemyError
 
-from syncengine.bootstrap import has_ledger, load, open_engine, starter
+from syncengine.bootstrap import (
+    exposed_files,
+    has_ledger,
+    load,
+    new_encryption_key,
+    open_engine,
+    starter,
+)
 from syncengine.cli import ui
+from syncengine.cli.keys import key_warnings
 from syncengine.errors import ConfigInvalid, SyncengineError
-from syncengine.flows.names import DOTS
+from syncengine.flows.masking import DOTS
 from syncengine.flows.scenes import seen_rows
 from syncengine.mapping import Project
 from syncengine.mapping.checks import json_schema, sample_faults
@@ -60,6 +67,14 @@ def init(
         "\nthen `syncengine check --online` and `syncengine plan --fresh`. Nothing is written to a vendor"
         "\nbefore you set SYNCENGINE_MODE=write.",
         markup=False,
+        soft_wrap=True,
+    )
+    console.print(
+        "\nA new key, with which the database encrypts what is personal. It is kept nowhere else: put it where you keep"
+        "\npasswords, never beside the database, and set it before anything is read:"
+        f"\n\n  export SYNCENGINE_ENCRYPTION_KEYS={new_encryption_key()}",
+        markup=False,
+        highlight=False,
         soft_wrap=True,
     )
 
@@ -111,9 +126,8 @@ def _mirror(found: Settings) -> tuple[Mirror, list[str]]:
     try:
         with open_engine(found) as engine:
             return seen_rows(engine), []
-    except (SyncengineError, SQLAlchemyError) as error:
-        why = type(error).__name__ if isinstance(error, SQLAlchemyError) else str(error)
-        return {}, [f"rules were tried on samples only, the database cannot be read: {why}"]
+    except SyncengineError as error:
+        return {}, [f"rules were tried on samples only: {error}"]
 
 
 def _warnings(project: Project, found: Settings) -> list[str]:
@@ -121,8 +135,22 @@ def _warnings(project: Project, found: Settings) -> list[str]:
     lines += [
         f"{c.position}: {c.name} is off: {c.off}" for c in project.connections.values() if c.off
     ]
-    if not found.encryption_keys:
-        lines.append("SYNCENGINE_ENCRYPTION_KEYS is not set: personal data is stored in the clear")
+    return lines + key_warnings(found) + _notices(project, found) + exposed_files(found)
+
+
+def _notices(project: Project, found: Settings) -> list[str]:
+    """What is to be said of the secrets of notices."""
+    lines = [
+        f"{c.position}: {c.name} takes no notice: the variables that its webhook names are not set"
+        for c in project.connections.values()
+        if c.webhook == () and not c.off
+    ]
+    sharers = [c.name for c in project.connections.values() if c.webhook is None]
+    if found.webhook_secret and len(sharers) > 1:
+        lines.append(
+            f"SYNCENGINE_WEBHOOK_SECRET signs for all of {', '.join(sharers)}: give each that sends notices a secret "
+            "of its own, `webhook:` in connections.yaml, or begin its webhook-ids with its name and a colon"
+        )
     return lines
 
 

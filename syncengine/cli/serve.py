@@ -11,8 +11,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from syncengine.bootstrap import load, open_ledger
+from syncengine.bootstrap import exposed_files, load, open_ledger, own_queue
 from syncengine.cli import ui
+from syncengine.process import require_port
 
 PANEL = "Service"
 
@@ -40,11 +41,19 @@ def run(
     with open_ledger(found) as ledger, ledger.write():
         pass
     service = Service(
-        found, os.environ, web_port=port, flower_port=flower_port, concurrency=concurrency
+        own_queue(found),
+        os.environ,
+        web_port=port,
+        flower_port=flower_port,
+        concurrency=concurrency,
     )
     with service:
+        for warning in exposed_files(found):
+            ui.aside().print(f"warning: {warning}", markup=False, soft_wrap=True)
         ui.aside().print(f"web     {service.web_url}/healthz  {service.web_url}/metrics")
-        ui.aside().print(f"Flower  {service.flower_url}")
+        login = service.flower_login
+        who = f"  user {login[0]}, password {login[1]}" if login else ""
+        ui.aside().print(f"Flower  {service.flower_url}{who}", markup=False, soft_wrap=True)
         ui.aside().print("Ctrl-C stops it.", style="dim")
         service.wait()
 
@@ -60,6 +69,7 @@ def web(
     from syncengine.web.__main__ import main
 
     load(ui.settings())
+    require_port(port, host, "the web side", "stop that, or name another port: --port")
     try:
         main(host, str(port))
     except SystemExit as stop:

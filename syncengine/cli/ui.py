@@ -35,6 +35,12 @@ class Exit(IntEnum):
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document, for machines.")]
+Sensitive = Annotated[
+    bool,
+    typer.Option(
+        "--show-sensitive", help="Show what the mapping calls sensitive, which is dots otherwise."
+    ),
+]
 Connection = Annotated[str | None, typer.Option(help="Only this connection.", metavar="NAME")]
 Entity = Annotated[str | None, typer.Option(help="Only this entity.", metavar="NAME")]
 Limit = Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")]
@@ -86,9 +92,14 @@ def author() -> str:
 
 
 @contextmanager
-def engine() -> Iterator[Engine]:
-    """The engine of this environment. Raises ConfigInvalid."""
-    with open_engine(settings()) as opened:
+def engine(show_sensitive: bool = False) -> Iterator[Engine]:
+    """The engine of this environment. ``show_sensitive``: sensitive values are shown, and that is said; a variable may
+    say so, too. Raises ConfigInvalid."""
+    found = settings()
+    with open_engine(found) as opened:
+        opened.shows_sensitive = show_sensitive or found.show_sensitive
+        if opened.shows_sensitive:
+            aside().print("Sensitive values are shown.", style="yellow")
         yield opened
 
 
@@ -151,8 +162,18 @@ def counted(count: int, one: str, many: str = "") -> str:
 
 def link_state(link: Mapping[str, Any]) -> str:
     """How a link stands, what it waits for, or what a person let be."""
+    if link["out_of_scope"] and not link["let_be"]:
+        return f"waits: {link['waits_for']}"
     more = link["let_be"] or (f"waits for {link['waits_for']}" if link["waits_for"] else "")
     return f"{link['state']}{', ' * bool(more)}{more}"
+
+
+def unlinked(count: int) -> str:
+    """Rows that are nobody's, in one line."""
+    belong = "belongs" if count == 1 else "belong"
+    return (
+        f"{counted(count, 'row')} {belong} to nobody we know: `syncengine links list --unlinked`."
+    )
 
 
 def not_written(line: Mapping[str, Any]) -> Text:
@@ -162,6 +183,30 @@ def not_written(line: Mapping[str, Any]) -> Text:
     return cell(
         f"Not written: {writes} of {line['entity']} in {line['connection']}, {line['told']}{why}."
     )
+
+
+def unsent(writes: Mapping[str, int]) -> Text:
+    """The writes that would go out if their connections were not only observed. ``writes``: by connection."""
+    several = len(writes) > 1
+    which = "these connections are" if several else "this connection is"
+    each = ", ".join(f"{name} ({count:,})" if several else name for name, count in writes.items())
+    count = counted(sum(writes.values()), "write")
+    text = f"{count} not sent: {which} only observed: {each}. To send them: mode: write, or SYNCENGINE_MODE=write."
+    return cell(text, "yellow")
+
+
+def first_writes(writes: Mapping[str, int]) -> Text:
+    """What is written to connections to which nothing ever was. ``writes``: by connection."""
+    each = ", ".join(f"{name} ({counted(count, 'write')})" for name, count in writes.items())
+    return cell(f"Never written to before: {each}.", "yellow")
+
+
+def span(seconds: float) -> str:
+    """Seconds as ``connections.yaml`` writes them, in the largest unit that fits: ``90d``."""
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds >= size and seconds % size == 0:
+            return f"{seconds / size:.0f}{unit}"
+    return f"{seconds:g}s"
 
 
 def clock(at: float | None) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from syncengine.demo.screen import Screen
 from syncengine.demo.stage import NotSo, Stage
 from syncengine.model.change import Change
-from syncengine.model.link import Link, LinkState
+from syncengine.model.link import SCOPE, Link, LinkState
 from syncengine.sandbox.process import Row
 
 DOMAIN = "alpenblick.example"
@@ -97,6 +97,24 @@ def sure_people(story: Story) -> tuple[set[Account], set[str]]:
     return sure, shared
 
 
+def alike(story: Story) -> set[tuple[str, str]]:
+    """By the vendors' own rows: the accounts (vendor, id) with nobody's work address that have the whole name of an
+    employee without one."""
+    state = story.stage.sandbox.state
+    here = [row for row in state("heavenhr", "employees") if row["jobStatus"] != "LEFT"]
+    known = {str(row["professionalEmail"]).casefold() for row in here}
+    names = {
+        f"{r['firstName']} {r['lastName']}" for r in here if r["professionalEmail"] is None
+    }  # fmt: skip
+    return {
+        (vendor, str(row["id"]))
+        for vendor, resource in (("hakuna", "users"), ("haekka", "employees"))
+        for row in state(vendor, resource)
+        if str(row["email"]).casefold() not in known
+        and (row.get("name") or f"{row.get('first_name')} {row.get('last_name')}") in names
+    }
+
+
 def somebody(story: Story) -> Row:
     """A colleague whose address is in all systems. Raises NotSo."""
     sure, _ = sure_people(story)
@@ -128,7 +146,8 @@ def waits_of(story: Story, employee: Row) -> list[Link]:
     with story.stage.engine.ledger.read() as tx:
         found = tx.links_at("person", "heavenhr", "employees", [employee["id"]])
         person = next((link.record_id for link in found.values()), None)
-        waiting = [k for k in tx.waiting_links() if k.entity == "time_entry" and k.wait is not None]
+        entries = [k for k in tx.waiting_links() if k.entity == "time_entry"]
+        waiting = [k for k in entries if k.wait is not None and k.wait.key != SCOPE]
         records = tx.records([k.record_id for k in waiting if k.record_id is not None])
     return [k for k in waiting if records[k.record_id or ""].values.get("person") == person]
 

@@ -14,7 +14,7 @@ from typing import Any, Self, TypeVar
 import httpx
 from cryptography.fernet import Fernet
 
-from syncengine.bootstrap import open_engine, starter
+from syncengine.bootstrap import open_engine, own_queue, starter
 from syncengine.flows.engine import Engine
 from syncengine.flows.sweep import listed
 from syncengine.model.operation import UNSETTLED
@@ -72,7 +72,7 @@ class Stage:
         with ExitStack() as opening:
             self.sandbox = opening.enter_context(SandboxProcess(people=self.people))
             opening.enter_context(_environment_of(self._outside() | self.inside()))
-            settings = read_settings(os.environ)
+            settings = own_queue(read_settings(os.environ))
             self.output = opening.enter_context(self.log.open("a", encoding="utf-8"))
             # The schema is made before the parts that share the database start.
             self.app = make_app(settings)
@@ -92,7 +92,10 @@ class Stage:
 
     def _outside(self) -> dict[str, str]:
         """What is set outside, but for what concerns the engine or a vendor."""
-        ours = {name.split("_")[0] for name in (*self.sandbox.env, *self.inside())} | {"CELERY"}
+        ours = {name.split("_")[0] for name in (*self.sandbox.env, *self.inside())} | {
+            "CELERY",
+            "FLOWER",
+        }
         return {name: v for name, v in os.environ.items() if name.split("_")[0] not in ours}
 
     def inside(self) -> dict[str, str]:
@@ -104,7 +107,6 @@ class Stage:
             "SYNCENGINE_DATABASE_URL": f"sqlite:///{self.folder / 'demo.db'}",
             "SYNCENGINE_ENCRYPTION_KEYS": self._key,
             "SYNCENGINE_BROKER_URL": self._broker_url,
-            "FLOWER_UNAUTHENTICATED_API": "true",
         }
 
     # asking the service
@@ -196,7 +198,8 @@ class Stage:
 
     def flower(self, path: str) -> Any:
         """What Flower's HTTP API says. Raises httpx.HTTPError."""
-        answer = httpx.get(f"{self.service.flower_url}/api/{path}", timeout=10)
+        url, login = f"{self.service.flower_url}/api/{path}", self.service.flower_login
+        answer = httpx.get(url, auth=login, timeout=10)
         answer.raise_for_status()
         return answer.json()
 

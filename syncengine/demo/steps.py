@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from syncengine.demo.cast import (
     DOMAIN,
     MANDATORY,
     Story,
+    alike,
     entries_of,
     linked_people,
     lost_answers,
@@ -25,7 +26,8 @@ from syncengine.demo.cast import (
     waits_of,
 )
 from syncengine.demo.stage import NotSo, Place, Stage
-from syncengine.model.case import CaseKind
+from syncengine.model.case import Case, CaseKind
+from syncengine.model.link import Link
 
 EMPLOYEES: Place = ("heavenhr", "employees", "poll")
 TRACKINGS: Place = ("heavenhr", "time_trackings", "scan")
@@ -67,16 +69,28 @@ def first_sync(story: Story) -> None:
         guessed = [pair for pair in found if pair[0] in shared]
         with stage.engine.ledger.read() as tx:
             cases = tx.cases(kind=CaseKind.IDENTITY)
-        if guessed or len(cases) != len(shared):
-            raise NotSo(f"{len(shared)} questions", f"{len(cases)}, and {len(guessed)} guesses")
-        check.note = f"{len(cases)} questions"
-    ask(story)
+        of_one = [case for case in cases if "alike" not in case.evidence]
+        if guessed or len(of_one) != len(shared):
+            raise NotSo(f"{len(shared)} questions", f"{len(of_one)}, and {len(guessed)} guesses")
+        check.note = f"{len(of_one)} questions"
+    with screen.check("accounts without an address, but of one's name, are asked about") as check:
+        likely = {(k.connection, k.external_id or "") for k in links_of(story, cases)}
+        if likely != alike(story):
+            raise NotSo(f"{len(alike(story))} questions", f"{len(likely)}")
+        check.note = f"{len(likely)} questions"
+    ask(story, of_one[0])
 
 
-def ask(story: Story) -> None:
+def links_of(story: Story, cases: Sequence[Case]) -> list[Link]:
+    """The rows that are only like somebody."""
+    with story.stage.engine.ledger.read() as tx:
+        asked = [case.link_id for case in cases if "alike" in case.evidence and case.link_id]
+        return list(tx.links(asked).values())
+
+
+def ask(story: Story, case: Case) -> None:
     """Show one of the open questions, with those it could be side by side."""
     with story.stage.engine.ledger.read() as tx:
-        case = tx.cases(kind=CaseKind.IDENTITY)[0]
         rivals = tx.links([str(key) for key in case.evidence["rows"]])
     rows = [dict(case.evidence["row"]), *(dict(link.row or {}) for link in rivals.values())]
     names = ("firstName", "lastName", "professionalEmail", "employeeNumber", "jobTitle")

@@ -71,11 +71,12 @@ def tell(stage: Stage, screen: Screen) -> int:
 
 def _stay(stage: Stage, screen: Screen) -> None:
     """Leave everything running until Ctrl-C."""
+    login = ", ".join(stage.service.flower_login or ())
     screen.say("Everything is still running:")
     screen.table(
         ["", ""],
         [
-            ["Flower", stage.service.flower_url],
+            ["Flower", f"{stage.service.flower_url} (user, password: {login})"],
             ["metrics", f"{stage.service.web_url}/metrics"],
             ["vendors", f"{stage.sandbox.env['SYNCENGINE_SANDBOX_URL']}/requests"],
             ["log", str(stage.log)],

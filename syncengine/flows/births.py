@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
+from syncengine.errors import LostRace
 from syncengine.flows.engine import Engine, new_id, utc_text
+from syncengine.flows.scenes import load_world
 from syncengine.mapping import Entity
 from syncengine.model.case import Case, CaseKind
 from syncengine.model.change import Change
 from syncengine.model.key import Key, KeyKind
 from syncengine.model.link import Link, LinkState
 from syncengine.model.record import Record, World
-from syncengine.planning.identity import former_keys, record_keys, row_keys_of, uses
+from syncengine.planning.identity import former_keys, record_keys, scopes, uses
+from syncengine.planning.likeness import record_likes
 from syncengine.planning.questions import one, sentence
 from syncengine.ports import Transaction
 
@@ -26,6 +29,7 @@ def bear(
     other records hold; the records that would bear them were not made."""
     if not records:
         return set()
+    _refuse_erased(tx, entity, records)
     lost = _take(entity, tx, records, world, shared)
     losers = {key.owner for key in lost}
     made = [record for record in records if record.id not in losers]
@@ -34,11 +38,19 @@ def bear(
     tx.add_records(made)
     tx.add_links([stub for r in made for stub in stubs(entity, r.id, origin.get(r.id, ""))])
     tx.add_history([_made(engine, record, origin, rule, policy) for record in made])
-    tx.take_keys([key for record in made for key in uses(entity, record)])
+    tx.take_keys([k for r in made for k in (*uses(entity, r), *record_likes(entity, r))])
     tx.derive_due([record.id for record in made])
-    _wake_rows(tx, entity, made, world)
+    tx.dirty_sharers([record.id for record in made])
     _let_go(tx, entity, made, world)
     return lost
+
+
+def _refuse_erased(tx: Transaction, entity: Entity, records: Sequence[Record]) -> None:
+    """Raises LostRace where a record would belong to one that was erased since that was decided."""
+    bound = [n for n, f in entity.fields.items() if f.required and f.type == "ref"]
+    named = {value for r in records for n in bound if (value := r.values.get(n)) is not None}
+    if named and named - tx.records(named).keys():
+        raise LostRace("what a new record belongs to was erased meanwhile; look again")
 
 
 def _take(
@@ -85,17 +97,6 @@ def _let_go(tx: Transaction, entity: Entity, made: Sequence[Record], world: Worl
         )  # fmt: skip
 
 
-def _wake_rows(tx: Transaction, entity: Entity, records: Sequence[Record], world: World) -> None:
-    """Untied rows that show a key which a record now bears are looked at again."""
-    asked = [
-        key for record in records for key in row_keys_of(entity, record_keys(entity, record, world))
-    ]
-    if asked:
-        links = {owner for owners in tx.bearers(asked).values() for owner in owners}
-        if links:
-            tx.dirty_links(links)
-
-
 def new_record(engine: Engine, record: Record) -> Record:
     """The record with an id and its time of making."""
     return replace(record, id=new_id(), created_at=utc_text(engine.clock.now()))
@@ -116,16 +117,14 @@ def stubs(entity: Entity, record_id: str, but: str = "") -> list[Link]:
 def spread(
     engine: Engine, tx: Transaction, records: Sequence[Record], world: World, but: Collection[str]
 ) -> None:
-    """Changed records: identities anew, and everyone who has to know becomes dirty. ``but``: links that know."""
+    """Changed records: identities anew, and everyone who has to know becomes dirty; rows that show what they bore or
+    bear are among them. ``but``: links that know."""
     if not records:
         return
     ids = [record.id for record in records]
-    for kind in (KeyKind.RECORD, KeyKind.SHARED, KeyKind.USES):
-        tx.drop_keys(kind, ids)
-    for entity in engine.project.entities.values():
-        mine = [record for record in records if record.entity == entity.name]
-        if mine:
-            _identify(engine, tx, entity, mine, world)
+    tx.dirty_sharers(ids)
+    _identify(engine, tx, records, world)
+    tx.dirty_sharers(ids)
     tx.dirty_records(ids, but)
     tx.dirty_users(ids)
     tx.derive_due(ids)
@@ -139,26 +138,52 @@ def renamed(engine: Engine, tx: Transaction, link: Link) -> None:
             tx.dirty_entity(entity.name, link.connection)
 
 
-def _identify(
-    engine: Engine, tx: Transaction, entity: Entity, records: Sequence[Record], world: World
-) -> None:
-    lost = tx.take_keys([key for record in records for key in record_keys(entity, record, world)])
-    tx.take_keys([replace(key, kind=KeyKind.SHARED) for key in lost])
-    tx.take_keys([key for r in records if r.deleted for key in former_keys(entity, r, world)])
-    tx.take_keys([key for record in records for key in uses(entity, record)])
-    tx.raise_cases([_shared(engine, entity, key) for key in lost])
-    _wake_rows(tx, entity, records, world)
+def _identify(engine: Engine, tx: Transaction, moved: Sequence[Record], world: World) -> None:
+    """Take the identities of these records anew, and of those that shared what one of these held. That one is borne
+    twice is asked once, and no longer than it is so."""
+    heirs = tx.records(sorted(tx.heirs([record.id for record in moved])))
+    if heirs:
+        world = load_world(engine, tx, (), {**world.records, **heirs})
+    entities = engine.project.entities
+    known = [(entities[r.entity], r) for r in (*moved, *heirs.values()) if r.entity in entities]
+    keys = [key for entity, record in known for key in record_keys(entity, record, world)]
+    before = tx.bearers([replace(key, kind=KeyKind.SHARED) for key in keys])
+    for kind in (KeyKind.RECORD, KeyKind.SHARED, KeyKind.USES, KeyKind.LIKE):
+        tx.drop_keys(kind, [record.id for _, record in known])
+    lost = tx.take_keys(keys)
+    more = [replace(key, kind=KeyKind.SHARED) for key in lost]
+    for entity, record in known:
+        more += former_keys(entity, record, world) if record.deleted else []
+        more += [*uses(entity, record), *record_likes(entity, record)]
+    tx.take_keys(more)
+    subjects = {shared_subject(record.id, s) for entity, record in known for s in scopes(entity)}
+    tx.dissolve_cases(
+        subjects - {shared_subject(k.owner, k.scope) for k in lost}, engine.clock.now()
+    )
+    names = {record.id: record.entity for _, record in known}
+    tx.raise_cases(
+        [
+            _shared(engine, names[key.owner], key)
+            for key in lost
+            if key.owner not in before.get((KeyKind.SHARED, key.scope, key.parts), ())
+        ]
+    )
 
 
-def _shared(engine: Engine, entity: Entity, key: Key) -> Case:
+def shared_subject(record_id: str, scope: str) -> str:
+    """What makes the question about an identity that a record shares one question."""
+    return f"shared:{record_id}:{scope}"
+
+
+def _shared(engine: Engine, entity: str, key: Key) -> Case:
     return Case(
         id=new_id(),
         kind=CaseKind.IDENTITY,
-        subject=f"shared:{key.owner}:{key.scope}",
-        question=f"{sentence(one(entity.name))} now bears an identity that another {entity.name} holds.",
+        subject=shared_subject(key.owner, key.scope),
+        question=f"{sentence(one(entity))} now bears an identity that another {entity} holds.",
         evidence={"shared": list(key.parts), "records": [key.owner]},
         answers={"ignore": "they are two; leave both"},
-        entity=entity.name,
+        entity=entity,
         record_id=key.owner,
         opened_at=engine.clock.now(),
     )

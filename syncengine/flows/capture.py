@@ -6,18 +6,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import partial
+from itertools import takewhile
 from math import inf
 from typing import Literal
 
-from syncengine.errors import Halt, RateLimited, SyncengineError
+from syncengine.errors import DatabaseDown, Halt, RateLimited, SyncengineError
 from syncengine.flows.engine import Begun, Engine, failed, new_id
 from syncengine.flows.listing import Listing
 from syncengine.mapping import System
 from syncengine.model.connection import ResourceState
-from syncengine.model.event import Event
 from syncengine.model.link import Link
 from syncengine.planning.questions import emptied, emptied_subject
-from syncengine.planning.sight import first_sight
 from syncengine.ports import Connector, Item, Page, Transaction, Window
 
 PARENTS_A_ROUND = 50
@@ -29,45 +28,43 @@ LACKING = 600.0
 @dataclass(frozen=True, slots=True)
 class Captured:
     """What a listing brought. ``complete``: it ended without an error. ``fault``: why not, for people; empty where a
-    slice was read, and the next one is announced."""
+    slice was read, and the next one is announced. ``got_on``: it came further below its parents than before."""
 
     rows: int = 0
     moved: int = 0
     complete: bool = False
     fault: str = ""
+    got_on: bool = False
 
 
 def capture(
     engine: Engine, connection: str, resource: str, kind: Literal["poll", "scan"],
-    sliced: bool = False,
+    sliced: bool = False, since: float = inf,
 ) -> Captured:  # fmt: skip
     """Read a change feed from its cursor, or a complete listing. Returns what came; never raises for a vendor's
     failure, which is noted with the connection and the resource. ``sliced``: stop after a slice of time and announce
-    the rest, so that a slow vendor does not keep a worker from other work."""
+    the rest, so that a slow vendor does not keep a worker from other work. What is read below parents goes on where an
+    earlier slice has stopped; else where it stopped, if it was begun at ``since`` or later, or a limit stopped it."""
     connector = engine.connectors.get(connection)
     with engine.ledger.read() as tx:
         if connector is None or not engine.may_call(tx, connection):
             return Captured(fault=f"{connection} is off or blocked")
         state = tx.resource(connection, resource)
-    with engine.slots(connection) as width:
-        if not width:
-            _let_go(engine, connection, resource)
-            return Captured(fault=f"{connection} is busy")
-        began = engine.clock.now()
-        listing = Listing(engine, connection, resource, kind, began)
-        if sliced and kind == "scan":
-            listing.resume(state)
-        listing.begin()
-        over, until = True, began + engine.limits.slice if sliced else inf
-        try:
-            if kind == "poll":
-                _poll(listing, connector, state)
-            else:
-                over = _scan(listing, connector, width, until)
-        except SyncengineError as error:
-            return _note_fault(listing, error)
+    listing, end = Listing(engine, connection, resource, kind, 0.0), None
+    for last in (False, True):
+        with engine.slots(connection) as width:
+            if width:
+                end = _read(listing, connector, state, width, 0.0 if sliced else since)
+        if end is not None or last:
+            break
+        # Whoever holds the slots looks for this listing once they are free; by now they may be.
+        _let_go(engine, connection, resource)
+    if end is None:
+        return Captured(fault=f"{connection} is busy")
+    if isinstance(end, Captured):
+        return end
     engine.note_success(connection)
-    if not over:
+    if not end:
         listing.put_by()
         engine.queue.announce("capture", [connection, resource, kind])
         return Captured(listing.rows, listing.moved)
@@ -76,8 +73,28 @@ def capture(
     return _finish(listing, kind, state)
 
 
+def _read(
+    listing: Listing, connector: Connector, state: ResourceState, width: int, since: float
+) -> bool | Captured:
+    """Within slots of the connection: whether all was read, or why not."""
+    now = listing.started = listing.engine.clock.now()
+    if listing.kind == "scan":
+        listing.resume(state, since)
+    listing.begin()
+    try:
+        if listing.kind == "scan":
+            until = inf if since else now + listing.engine.limits.slice
+            return _scan(listing, connector, width, until)
+        _poll(listing, connector, state)
+    except DatabaseDown:
+        raise
+    except SyncengineError as error:
+        return _note_fault(listing, error)
+    return True
+
+
 def _let_go(engine: Engine, connection: str, resource: str) -> None:
-    """The next sweep announces the listing again, and does not wait for one that never began."""
+    """The listing is announced again, and nobody waits for one that never began."""
     with engine.ledger.write() as tx:
         tx.save_resource(replace(tx.resource(connection, resource), scan_started=0.0))
 
@@ -85,7 +102,7 @@ def _let_go(engine: Engine, connection: str, resource: str) -> None:
 def _poll(listing: Listing, connector: Connector, state: ResourceState) -> None:
     engine = listing.engine
     for page, started in _timed(engine, connector.poll(listing.resource, state.cursor)):
-        engine.needs[listing.connection] += 1
+        engine.needs[listing.connection] += page.calls
         listing.keep(page.items, started, page.cursor)
 
 
@@ -95,9 +112,11 @@ def _scan(listing: Listing, connector: Connector, width: int, until: float) -> b
     spec = connector.spec.resources[listing.resource]
     window = _window(engine, listing.connection, listing.resource)
     if spec.parent is None:
+        calls = 0
         for page, started in _timed(engine, connector.scan(listing.resource, None, window)):
+            calls += page.calls
             listing.keep(page.items, started)
-        engine.needs[listing.connection] += connector.pages(listing.resource, listing.rows, window)
+        engine.needs[listing.connection] += calls
         return True
     with engine.ledger.read() as tx:
         parents = tx.row_ids(listing.connection, spec.parent)
@@ -118,30 +137,43 @@ def _scan_below(
     """One round of parents, as far as it begins in time; how many. What came is kept; where nothing came below any,
     and the vendor does not answer its cheapest call either, the listing ends."""
     engine, began = listing.engine, listing.engine.clock.now()
-    items: list[Item] = []
+    items: dict[str, list[Item]] = {}
     errors: dict[str, SyncengineError] = {}
     jobs = [(p, partial(_below, connector, listing.resource, p, window)) for p in parents]
-    begun = Begun(engine.clock, jobs, until)
+    begun, last = Begun(engine.clock, jobs, until), None
     with engine.gates[listing.connection].prepaid(len(parents)):
         for parent, result in engine.call_all(begun, width):
-            error = failed(result)
-            if error is not None:
-                errors[parent] = error
+            last = failed(result)
+            if last is not None:
+                errors[parent] = last
                 continue
-            items += result
-            pages = connector.pages(listing.resource, len(result), window)
-            engine.needs[listing.connection] += pages
+            items[parent], calls = result
+            engine.needs[listing.connection] += calls
     whole = [e for e in errors.values() if isinstance(e, (RateLimited, Halt))]
-    none = len(errors) == begun.count
-    if whole or (none and engine.blames(listing.connection, errors.values(), went_well=False)):
-        listing.keep(items, began)
+    if whole or engine.blames(listing.connection, errors.values(), went_well=last is None):
+        _keep_first(listing, parents, items, began)
         raise next(iter(whole or errors.values()))
-    listing.keep(items, began, lost=errors.items())
+    listing.keep([i for below in items.values() for i in below], began, lost=errors.items())
     return begun.count
 
 
-def _below(connector: Connector, resource: str, parent: str, window: Window | None) -> list[Item]:
-    return [item for page in connector.scan(resource, parent, window) for item in page.items]
+def _keep_first(
+    listing: Listing, parents: Sequence[str], items: dict[str, list[Item]], began: float
+) -> None:
+    """All that came before the listing was stopped is stored; it goes on after the first parents below which it did."""
+    first = list(takewhile(items.__contains__, parents))
+    rows = listing.rows + sum(not item.fault for parent in first for item in items[parent])
+    listing.keep([i for below in items.values() for i in below], began)
+    listing.rows = rows
+    listing.after = first[-1] if first else listing.after
+
+
+def _below(
+    connector: Connector, resource: str, parent: str, window: Window | None
+) -> tuple[list[Item], int]:
+    """The rows below a parent, and how many calls they took."""
+    pages = list(connector.scan(resource, parent, window))
+    return [item for page in pages for item in page.items], sum(page.calls for page in pages)
 
 
 def _timed(engine: Engine, pages: Iterable[Page]) -> Iterator[tuple[Page, float]]:
@@ -172,8 +204,11 @@ def _note_fault(listing: Listing, error: SyncengineError) -> Captured:
         state = tx.resource(listing.connection, listing.resource)
         tx.listing_until(listing.connection, listing.resource, 0.0)
         tx.save_resource(replace(state, fault=str(error)))
+    if listing.after:
+        listing.put_by(limited=isinstance(error, RateLimited))
     fault = str(error) if whole else f"the listing broke off: {error}"
-    return Captured(listing.rows, listing.moved, fault=fault)
+    got_on = listing.after > listing.resumed
+    return Captured(listing.rows, listing.moved, fault=fault, got_on=got_on)
 
 
 def _note_lacks(listing: Listing) -> Captured:
@@ -284,26 +319,12 @@ def wake_sorted(engine: Engine, tx: Transaction, connection: str, resource: str)
         tx.dirty_waiting({f"scan:{connection}/{resource}"})
 
 
-def notice(engine: Engine, connection: str, resource: str, external_id: str, event_id: str) -> bool:
-    """A webhook says that a row moved: a durable event, and the row is read afresh. Returns False for a repeated
-    event id. Raises KeyError for a connection or resource that no mapping uses."""
-    systems = engine.project.systems_of(connection, resource)
-    if not systems:
-        raise KeyError(f"{connection}/{resource}")
-    ids = []
-    with engine.ledger.write() as tx:
-        now = engine.clock.now()
-        event = Event(connection, resource, external_id, event_id, "webhook", now)
-        if tx.add_events([event]) == [None]:
-            return False
-        for entity, system in systems:
-            known = tx.links_at(entity.name, connection, resource, [external_id], lock=True)
-            link = known.get(external_id)
-            if link is None:
-                link = first_sight(new_id(), entity.name, system, external_id, None)
-                tx.add_links([replace(link, need_get=True, dirty=1)])
-            else:
-                tx.save_links([replace(link, need_get=True, dirty=link.dirty + 1)])
-            ids.append(link.id)
-    engine.announce("refresh", ids)
-    return True
+def list_soon(
+    engine: Engine, tx: Transaction, connection: str, resource: str, at: float = 0.0
+) -> None:
+    """Where a vendor has no single read, the next listing is the fresh one: it is due now, or ``at`` a later time."""
+    schedule = engine.project.connections[connection].resources.get(resource)
+    state = tx.resource(connection, resource)
+    if schedule is not None and schedule.scan and state.scanned_at:
+        due = min(state.scanned_at, max(at, engine.clock.now()) - schedule.scan)
+        tx.save_resource(replace(state, scanned_at=max(due, 1.0), scan_started=0.0))

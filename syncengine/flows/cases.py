@@ -8,23 +8,32 @@ from dataclasses import dataclass, field, replace
 
 from syncengine.errors import RowInvalid
 from syncengine.flows.capture import nominate, unseen_links
-from syncengine.flows.decisions import Decision, NotPossible, record_of
-from syncengine.flows.engine import Engine
+from syncengine.flows.decisions import Decision, NotPossible
+from syncengine.flows.engine import Engine, stubborn, utc_text
 from syncengine.flows.links import Hand
-from syncengine.flows.scenes import links_by_record, load_untied, load_world
+from syncengine.flows.notices import seek
+from syncengine.flows.offers import offered, outdated
+from syncengine.flows.returns import settle_return
+from syncengine.flows.scenes import load_world
 from syncengine.mapping import Context, Rule, Unresolved
 from syncengine.model.case import Case, CaseKind
 from syncengine.model.change import Change
+from syncengine.model.erasure import ERASED, KEEP_OUT, TAKE_IN
 from syncengine.model.link import Base, Link, LinkState, Ruling
 from syncengine.model.operation import Action, OperationState
 from syncengine.model.record import Record
 from syncengine.model.values import ABSENT, is_empty
-from syncengine.planning.identity import AT_VENDOR, answers_of
+from syncengine.planning.doubts import without
+from syncengine.planning.identity import AT_VENDOR, place_free, to_make
 from syncengine.planning.plan import TAKES_PLACE
-from syncengine.planning.questions import STAGED
+from syncengine.planning.questions import STAGED, undone_subject
 from syncengine.ports import Transaction
 
-REVISED = {(CaseKind.STAGED, "reject"): "approve", (CaseKind.REJECTED, "drop"): "retry"}
+REVISED = {
+    (CaseKind.STAGED, "reject"): "approve",
+    (CaseKind.REJECTED, "drop"): "retry",
+    (CaseKind.IDENTITY, KEEP_OUT): TAKE_IN,
+}
 """Kind and answer of a closed case -> the answer that may still be given instead."""
 
 
@@ -32,40 +41,56 @@ def answer(
     engine: Engine, case_id: str, given: str, reason: str = "", author: str = "admin"
 ) -> str:
     """Carry an answer out, in one transaction. Returns what was done. Raises NotPossible."""
-    with engine.ledger.write() as tx:
-        found = tx.cases(ids=[case_id], open_only=False)
-        if not found:
-            raise NotPossible(f"there is no case {case_id}: see `syncengine cases list`")
-        case = found[0]
-        possible = answers_now(engine, tx, case)
-        if given not in possible and case.closed_at is not None:
-            raise NotPossible(f"the case is closed already: {case.answer}")
-        if given not in possible:
-            raise NotPossible(f"expected one of {', '.join(possible)}; found {given!r}")
-        act = _Answer(engine, tx, author, reason, case=case, given=given)
-        done = act.carry_out()
-        closed = replace(
-            act.case, answer=given, author=author, reason=reason, closed_at=engine.clock.now()
-        )
-        tx.save_cases([closed])
+    done = _Answers(engine).give(case_id, given, reason, author)
     engine.queue.announce("refresh", [])
     engine.queue.announce("reconcile", [])
     return done
+
+
+@dataclass(slots=True)
+class _Answers:
+    engine: Engine
+
+    @stubborn
+    def give(self, case_id: str, given: str, reason: str, author: str) -> str:
+        """One answer; who comes second waits for the first one and is told what that was."""
+        engine = self.engine
+        with engine.ledger.write() as tx:
+            found = tx.cases(ids=[case_id], open_only=False, lock=True)
+            if not found:
+                raise NotPossible(f"there is no case {case_id}: see `syncengine cases list`")
+            case = found[0]
+            possible = answers_now(engine, tx, case)
+            if given not in possible:
+                raise NotPossible(_refusal(engine, tx, case, given, possible))
+            act = _Answer(engine, tx, author, reason, case=case, given=given)
+            done = act.carry_out()
+            closed = replace(
+                act.case, answer=given, author=author, reason=reason, closed_at=engine.clock.now()
+            )
+            tx.save_cases([closed])
+        return done
+
+
+def _refusal(
+    engine: Engine, tx: Transaction, case: Case, given: str, possible: Mapping[str, str]
+) -> str:
+    """Why an answer is not taken: what has changed since it was offered, or who was first."""
+    if case.closed_at is not None:
+        at = utc_text(case.closed_at)
+        if not case.author:
+            return f"the case is closed already: what it asked about is no longer so, since {at}"
+        return f"the case is closed already: {case.author} answered {case.answer!r} at {at}"
+    expected = f"expected one of {', '.join(possible)}; found {given!r}"
+    changed = outdated(engine, tx, case, given)
+    return f"{expected}, which fits no longer: {changed}" if changed else expected
 
 
 def answers_now(engine: Engine, tx: Transaction, case: Case) -> dict[str, str]:
     """The answers that a case takes now: while it is open all of them, and those about whose a row is as records and
     links are by now; afterwards the opposite one, where what an answer keeps back can still be sent."""
     if case.kind is CaseKind.IDENTITY and case.closed_at is None and case.link_id is not None:
-        link = tx.links([case.link_id]).get(case.link_id)
-        if link is not None and link.record_id is None and link.entity in engine.project.entities:
-            live = tx.records(case.evidence.get("records", ()))
-            records = [i for i, record in live.items() if not record.deleted]
-            entity = engine.project.entities[link.entity]
-            world = load_untied(engine, tx, entity, [link]).world
-            makes = record_of(engine, link, world).record is not None
-            return answers_of(link, records, links_by_record(tx, records), makes)
-        return {"ignore": "the row is told already; close the question"}
+        return offered(engine, tx, case)
     if case.closed_at is None:
         return case.answers
     other = REVISED.get((case.kind, case.answer or ""))
@@ -106,12 +131,27 @@ class _Answer(Decision):
 
     # kinds
 
+    def _returned(self) -> str:
+        """Somebody who was erased is shown again."""
+        settle_return(self.tx, self.case.subject.removeprefix(ERASED), self.given)
+        if self.given == KEEP_OUT:
+            return "nothing of it is kept"
+        for name, connection, _, external_id in self.case.evidence["places"]:
+            system = self.engine.system(name, connection)
+            if system is not None:
+                entity = self.engine.project.entities[name]
+                seek(self.engine, self.tx, entity, system, external_id)
+        return "it is read as if it had never been here"
+
     def identity(self) -> str:
+        if self.case.subject.startswith(ERASED):
+            return self._returned()
         verb, _, record_id = self.given.partition(" ")
         if verb == "ignore":
             for link in self.tx.links([self.case.link_id or ""], lock=True).values():
                 if link.record_id is None:
-                    self.save(replace(link, state=LinkState.UNLINKED, dirty=0))
+                    self.forget_row(link)
+                    self.save(replace(link, state=LinkState.UNLINKED, dirty=0, wait=None))
             return "it stays as it is"
         link = self.asked()
         if verb == "new":
@@ -148,8 +188,7 @@ class _Answer(Decision):
             return "it stays there"
         shown = {n: rule.look(link.row or {}) for n, rule in self._rules(link).items()}
         seen = {n: raw for n, raw in shown.items() if raw is not ABSENT}
-        base = replace(link.base, vendor={**link.base.vendor, **seen}, expected=frozenset())
-        self.save(replace(link, base=base, dirty=link.dirty + 1))
+        self.save(replace(link, base=replace(link.base, released=seen), dirty=link.dirty + 1))
         return "it is deleted there"
 
     def drift(self) -> str:
@@ -177,6 +216,9 @@ class _Answer(Decision):
             by = "" if is_empty(theirs) else link.connection
             self.note(record, self.policy, name, ours, ours, lost=theirs, lost_by=by)
         base = replace(link.base, canonical=canonical, vendor=vendor)
+        entity = self.engine.project.entities[link.entity]
+        compared = [name for name in fields if name in entity.compared]
+        base = self.noted(replace(link, base=base), record, compared)
         self.save(replace(link, base=base, dirty=link.dirty + 1))
 
     def _adopt(self, link: Link) -> None:
@@ -184,8 +226,8 @@ class _Answer(Decision):
         record, fields = self.record(link.record_id or ""), self.case.evidence.get("fields", {})
         values = {name: sides[link.connection] for name, sides in fields.items()}
         self.change(record, values, self.policy, [link.id])
-        vendor = {n: v for n, v in link.base.vendor.items() if n not in fields}
-        base = replace(link.base, canonical={**link.base.canonical, **values}, vendor=vendor)
+        canonical = {**link.base.canonical, **values}
+        base = replace(link.base.forget(fields), canonical=canonical)
         self.save(replace(link, base=base, dirty=link.dirty + 1))
 
     def _rules(self, link: Link) -> Mapping[str, Rule]:
@@ -195,9 +237,11 @@ class _Answer(Decision):
         if self.case.link_id is None:
             return self._emptied()
         link = self.asked()
+        self.tx.dirty_waiting({place_free(link)})
         if self.given == "recreate":
-            fresh = replace(link, state=LinkState.CREATING, external_id=None, base=Base(), row=None)
-            self.save(replace(fresh, dirty=link.dirty + 1))
+            fresh = replace(to_make(link), base=Base())
+            ruling = self._ruling(Action.CREATE.value, "")
+            self.save(replace(fresh, ruling=ruling, dirty=link.dirty + 1))
             return f"the row is made again in {link.connection}"
         self.save(replace(link, state=LinkState.GONE, dirty=0))
         if self.given == "delete":
@@ -285,14 +329,16 @@ class _Answer(Decision):
         if self.case.closed_at is not None and not self._keeps_back(link):
             raise NotPossible("that write is not wanted any more")
         ruling = self._dropped() if self.given == "drop" else None
-        self.save(replace(link, ruling=ruling, wait=None, dirty=link.dirty + 1))
+        base = link.base
+        if self.case.subject == undone_subject(link.id) and not ruling:
+            base = without(base, [n for n, d in base.doubts.items() if d.stage == "undone"])
+        self.save(replace(link, base=base, ruling=ruling, wait=None, dirty=link.dirty + 1))
         return "it is left" if ruling else "it is tried again"
 
     def _dropped(self) -> Ruling:
-        operation_id = self.case.operation_id or ""
-        operation = self.tx.operations([operation_id])[operation_id]
-        digest = str(self.case.evidence.get("digest", ""))
-        return self._ruling(operation.kind, digest)
+        operation_id, evidence = self.case.operation_id or "", self.case.evidence
+        kind = evidence.get("kind") or self.tx.operations([operation_id])[operation_id].kind
+        return self._ruling(str(kind), str(evidence.get("digest", "")))
 
     def _ruling(self, kind: str, digest: str) -> Ruling:
         return Ruling(kind, digest, self.given, self.case.id, self.author, self.reason)

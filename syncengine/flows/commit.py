@@ -12,14 +12,22 @@ from syncengine.flows.follow import mark_modes
 from syncengine.flows.rows import keep_row_keys
 from syncengine.flows.scenes import links_by_record
 from syncengine.flows.staging import group_of, review, stage
+from syncengine.flows.unsent import OBSERVED, only_observed
 from syncengine.mapping import Entity, System
-from syncengine.model.case import Case, CaseKind
+from syncengine.model.case import Case
 from syncengine.model.key import Key, KeyKind
-from syncengine.model.link import Link, LinkState
+from syncengine.model.link import SCOPE, Link, LinkState
 from syncengine.model.operation import Operation, OperationState
 from syncengine.model.record import Record, World
-from syncengine.planning.identity import Correlation, ask, identity_subject
-from syncengine.planning.questions import STAGED
+from syncengine.planning.identity import (
+    AT_VENDOR,
+    Correlation,
+    ask,
+    identity_subject,
+    known_by,
+    place_free,
+)
+from syncengine.planning.questions import STAGED, about
 from syncengine.planning.safety import kind_of
 from syncengine.planning.scene import Plan, without_write
 from syncengine.ports import Transaction
@@ -51,7 +59,7 @@ class Commit:
                 i: d for i, d in decided.items()
                 if i in held and _unmoved(held[i], read[i])
                 and _may_absorb(d, held, operations)
-                and (d.link.record_id is None or not records[d.link.record_id].deleted)
+                and (d.link.record_id is None or _is_live(records.get(d.link.record_id)))
             }  # fmt: skip
             good = self._one_each(good)
             self._absorb(tx, good)
@@ -75,6 +83,7 @@ class Commit:
             tx.dissolve_cases(sure, engine.clock.now())
             asks = [self._opened(d.ask) for d in good.values() if d.ask is not None]
             tx.raise_cases(asks)
+            tx.swap_keys(KeyKind.ASKS, list(good), [k for d in good.values() for k in d.about])
             wake_sorted(engine, tx, system.connection, system.resource.name)
         engine.queue.announce("reconcile", [])
         engine.queue.announce("derive", [])
@@ -97,7 +106,7 @@ class Commit:
         if cancelled:
             tx.save_operations(cancelled)
         if absorbed:
-            asked = {f"{kind}:{link_id}" for kind in CaseKind for link_id in absorbed}
+            asked = {subject for link_id in absorbed for subject in about(link_id)}
             tx.dissolve_cases(asked, self.engine.clock.now())
             tx.remove_links(absorbed)
 
@@ -124,25 +133,23 @@ class Commit:
                 calm = replace(good[link_id].link, state=LinkState.SEEN, dirty=0)
                 holders = [o for of in tx.bearers([key]).values() for o in of]
                 case = ask(entity, calm, key.parts, holders, (), links_by_record(tx, holders), True)
-                good[link_id] = Correlation(calm, ask=case)
+                about = (replace(key, kind=KeyKind.ASKS, owner=link_id),)
+                good[link_id] = Correlation(calm, ask=case, about=about)
         return {link_id: record.id for link_id, record in born.items()}
 
     def _after_tying(
         self, tx: Transaction, entity: Entity, system: System, links: Sequence[Link]
     ) -> None:
         tied = [link for link in links if link.record_id is not None]
-        if any(entity.fields[name].is_ref for names in entity.identity for name in names):
-            untied = [link for link in links if link.record_id is None]
-            stored = [link.id for link in untied]
-            keep_row_keys(self.engine, tx, entity, system, untied, stored, self.world)
+        untied = [link for link in links if link.record_id is None]
+        stored = [link.id for link in untied]
+        keep_row_keys(self.engine, tx, entity, system, untied, stored, self.world)
         if not tied:
             return
-        place = f"{system.connection}/{system.resource.name}"
+        tx.dirty_sharers([i for link in tied for i in (link.id, link.record_id) if i])
+        tx.dirty_siblings({k.record_id or "" for k in tied}, [k.id for k in tied])
         tx.drop_keys(KeyKind.ROW, [link.id for link in tied])
-        tx.dirty_waiting(
-            {f"{what}:{place}/{link.external_id}" for link in tied for what in ("ref", "free")}
-            | {f"rec:{link.record_id}@{system.connection}" for link in tied}
-        )
+        tx.dirty_waiting({key for k in tied for key in (place_free(k), *known_by(k))})
 
     # tied rows
 
@@ -165,7 +172,7 @@ class Commit:
             good = stage(engine, tx, read, self._ready(tx, read, good))
             self._write(tx, held, read, good)
             operations = [p.operation for p in good.values() if p.operation is not None]
-            waiting = [i for i, p in good.items() if _begins_to_wait(held[i], p.link)]
+            waiting = [i for i, p in good.items() if _begins_to_wait(held[i], p.link, p.operation)]
         engine.announce("reconcile", waiting)
         if any(p.record is not None for p in good.values()):
             engine.queue.announce("reconcile", [])
@@ -187,15 +194,21 @@ class Commit:
             spread(self.engine, tx, changed, world, knowing)
         tx.save_links(
             [
-                _saved(held[i], read[i], replace(p.link, dirty=p.link.dirty + p.again))
+                _saved(held[i], read[i], replace(p.link, dirty=p.link.dirty + p.again), p.operation)
                 for i, p in good.items()
             ]
         )
+        tx.dirty_sharers({r for i, p in good.items() if (r := _moved(read[i], p.link)) is not None})
+        turned = {i for i, p in good.items() if p.link.state is not read[i].state}
+        tx.dirty_siblings({read[i].record_id or "" for i in turned}, turned)
         tx.add_operations([p.operation for p in good.values() if p.operation is not None])
         tx.raise_cases([self._opened(case) for p in good.values() for case in p.cases])
         tx.dissolve_cases({s for p in good.values() for s in p.dissolves}, now)
         tx.add_history([replace(c, at=now) for p in good.values() for c in p.changes])
         wakes = {key for p in good.values() for key in p.wakes}
+        for link_id, plan in good.items():
+            if plan.link.state in AT_VENDOR and _moved(read[link_id], plan.link) is not None:
+                wakes |= known_by(plan.link)
         if wakes:
             tx.dirty_waiting(wakes)
 
@@ -205,15 +218,15 @@ class Commit:
     def _ready(
         self, tx: Transaction, read: Mapping[str, Link], good: Mapping[str, Plan]
     ) -> dict[str, Plan]:
-        """Operations get their identity. Those of connections that are only observed are dropped; what is held there
-        stays held."""
+        """Operations get their identity. Those of connections that are only observed are dropped, and their links say
+        so; what is held there stays held."""
         ready, now, dropped = dict(good), self.engine.clock.now(), set[str]()
         for link_id, plan in good.items():
             operation = plan.operation
             if operation is None:
                 continue
             if self.engine.project.connections[operation.connection].mode != "write":
-                held = read[link_id].wait if group_of(read[link_id]) else plan.link.wait
+                held = read[link_id].wait if group_of(read[link_id]) else only_observed(plan.link)
                 ready[link_id] = without_write(plan, replace(plan.link, wait=held))
                 dropped.add(operation.entity)
                 continue
@@ -234,8 +247,19 @@ def _shows(entity: Entity, system: System, key: Key) -> bool:
     return key.scope in rules and set(rules[key.scope]) <= system.rules.keys()
 
 
+def _is_live(record: Record | None) -> bool:
+    """Whether a record is neither deleted nor erased."""
+    return record is not None and not record.deleted
+
+
 def _unmoved(held: Link, read: Link) -> bool:
     return held.version == read.version and held.row_version == read.row_version
+
+
+def _moved(read: Link, decided: Link) -> str | None:
+    """The record that came to a row or lost it; rows that show the same identity may be it, or not any more."""
+    same = (read.state in AT_VENDOR) == (decided.state in AT_VENDOR)
+    return None if same else read.record_id
 
 
 def _same_record(
@@ -254,16 +278,19 @@ def _may_absorb(
     return unsent and all(i in held and held[i].state in places for i in decision.absorbed)
 
 
-def _begins_to_wait(held: Link, decided: Link) -> bool:
+def _begins_to_wait(held: Link, decided: Link, operation: Operation | None = None) -> bool:
     """Whether a link is to be looked at once more: what it waits for may have come since it was looked at, and
-    then nobody wakes it. An answer comes by the link itself."""
+    then nobody wakes it. An answer comes by the link itself, and what is written is looked at afterwards."""
+    if operation is not None:
+        return False
     key = "" if decided.wait is None else decided.wait.key
-    return bool(key) and not key.startswith(STAGED) and decided.wait != held.wait
+    return bool(key) and not key.startswith((STAGED, OBSERVED, SCOPE)) and decided.wait != held.wait
 
 
-def _saved(held: Link, read: Link, decided: Link) -> Link:
+def _saved(held: Link, read: Link, decided: Link, operation: Operation | None = None) -> Link:
     """The link to write: dirty only lowered to what was read."""
-    dirty = max(0, held.dirty - read.dirty) + decided.dirty + _begins_to_wait(held, decided)
+    begins = _begins_to_wait(held, decided, operation)
+    dirty = max(0, held.dirty - read.dirty) + decided.dirty + begins
     return replace(
         decided,
         dirty=dirty,

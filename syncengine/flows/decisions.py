@@ -11,15 +11,15 @@ from syncengine.flows.engine import Engine, new_id, utc_text
 from syncengine.flows.scenes import load_untied, load_world
 from syncengine.flows.staging import review
 from syncengine.mapping import Context
-from syncengine.model.case import CaseKind
 from syncengine.model.change import Change
 from syncengine.model.event import Event
 from syncengine.model.key import KeyKind
 from syncengine.model.link import Base, Link, LinkState
 from syncengine.model.operation import OperationState
 from syncengine.model.record import Record, World
-from syncengine.model.values import Json
-from syncengine.planning.identity import AT_VENDOR, Correlation, inherited, make_record
+from syncengine.model.values import ABSENT, Json
+from syncengine.planning.identity import AT_VENDOR, Correlation, inherited, known_by, make_record
+from syncengine.planning.questions import about
 from syncengine.ports import Transaction
 
 
@@ -47,12 +47,19 @@ class Decision:
         """A live record, locked."""
         found = self.tx.records([record_id], lock=True).get(record_id)
         if found is None or found.deleted:
-            raise NotPossible("the record is gone")
+            raise NotPossible(f"the record is gone{self.said_of(record_id)}")
         return found
 
+    def said_of(self, record_id: str, name: str = "") -> str:
+        """Who decided last about a record, or a field of it, and when: ``; kim at 2026-11-22T10:00:00Z: join``."""
+        told = [c for c in self.tx.history(record_id) if c.field == name]
+        last = told[-1] if told and told[-1].author else None
+        return f"; {last.author} at {utc_text(last.at)}: {last.policy}" if last else ""
+
     def save(self, link: Link) -> None:
-        """Write a locked link."""
+        """Write a locked link, and tell its siblings."""
         self.tx.save_links([link])
+        self.tx.dirty_siblings([link.record_id] if link.record_id else [], [link.id])
 
     def note(
         self, record: Record, policy: str, name: str = "", old: Json = None, new: Json = None,
@@ -81,9 +88,33 @@ class Decision:
         tx.save_records([new])
         for name, value in values.items():
             self.note(new, policy, name, record.values.get(name), value, stamp=stamp)
+        self._take_note(new, values, but)
         world = load_world(engine, tx, (), {new.id: new})
         spread(engine, tx, [new], world, list(but))
         return new
+
+    def _take_note(self, record: Record, values: Iterable[str], but: Iterable[str]) -> None:
+        """What is only compared, and differs after a person's word, is not asked again: it was decided."""
+        entity = self.engine.project.entities[record.entity]
+        names = [name for name in values if name in entity.compared]
+        near = [k.id for k in self.tx.links_of([record.id]) if k.row is not None] if names else []
+        for link in self.tx.links([i for i in near if i not in but], lock=True).values():
+            system = entity.systems.get(link.connection)
+            seen = [n for n in names if system is not None and n in system.rules]
+            if seen:
+                self.save(replace(link, base=self.noted(link, record, seen)))
+
+    def noted(self, link: Link, record: Record, names: Iterable[str]) -> Base:
+        """Faces by which these fields differ and nobody has moved since."""
+        rules = self.engine.project.entities[link.entity].systems[link.connection].rules
+        shown = {name: rules[name].look(link.row or {}) for name in names}
+        there = {name: raw for name, raw in shown.items() if raw is not ABSENT}
+        return replace(
+            link.base,
+            canonical={**link.base.canonical, **{n: record.values.get(n) for n in there}},
+            vendor={**link.base.vendor, **there},
+            rules={**link.base.rules, **{n: rules[n].fingerprint for n in there}},
+        )
 
     def delete(self, record: Record, policy: str) -> None:
         """A tombstone; whoever has to know is told."""
@@ -106,12 +137,18 @@ class Decision:
 
     def join(self, link: Link, record_id: str) -> None:
         """Write a link as tied, and wake who waited for that."""
-        place = f"{link.connection}/{link.resource}/{link.external_id}"
-        self.tx.drop_keys(KeyKind.ROW, [link.id])
+        self.forget_row(link, record_id)
         tied = replace(link, record_id=record_id, state=LinkState.LINKED, wait=None, ruling=None)
         self.save(replace(tied, dirty=link.dirty + 1))
-        self.tx.dirty_waiting({f"ref:{place}", f"rec:{record_id}@{link.connection}"})
+        self.tx.dirty_waiting(known_by(tied))
         renamed(self.engine, self.tx, link)
+
+    def forget_row(self, link: Link, *records: str) -> None:
+        """The row takes no part any more in telling who is who: who shared its identity, or that of these records, is
+        looked at again."""
+        self.tx.dirty_sharers([link.id, *records])
+        for kind in (KeyKind.ROW, KeyKind.ASKS):
+            self.tx.drop_keys(kind, [link.id])
 
     def own_record(self, link: Link, policy: str) -> str:
         """A new record for an untied row, even if another bears the same identity; its id. Raises NotPossible where
@@ -128,6 +165,7 @@ class Decision:
         origin = {record.id: link.connection}
         bear(engine, tx, entity, [record], world, origin, str(system.position), policy, shared=True)
         self.join(link, record.id)
+        self.note(record, policy, "", None, f"linked in {link.connection}")
         return record.id
 
     def calm(self, link: Link) -> None:
@@ -141,8 +179,7 @@ class Decision:
 
     def close_questions(self, link: Link) -> None:
         """Whatever was asked about a link as it stood is asked no more."""
-        subjects = {f"{kind}:{link.id}" for kind in CaseKind}
-        self.tx.dissolve_cases(subjects, self.engine.clock.now())
+        self.tx.dissolve_cases(about(link.id), self.engine.clock.now())
         review(self.engine, self.tx, [link])
 
     def _give_way(self, rival: Link) -> None:

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from syncengine.errors import Again, Exists, Rejected, SyncengineError, Unknown
+from syncengine.errors import Again, Astray, Exists, Rejected, SyncengineError, Unknown, Unnamed
 from syncengine.flows.engine import Begun, Engine, failed, stubborn
+from syncengine.flows.purchase import pay, wait
 from syncengine.flows.rows import Read, store
 from syncengine.flows.scenes import lost_creates, rivals_of
 from syncengine.flows.settle import Settle
+from syncengine.flows.shift import shift
 from syncengine.flows.staging import holds
 from syncengine.mapping import System
 from syncengine.model.link import Link, LinkState
-from syncengine.model.operation import Action, Operation, OperationState, Written
+from syncengine.model.operation import UNNAMED, Action, Operation, OperationState, Written
 from syncengine.model.values import Row
-from syncengine.planning.settle import moved_since, shows
+from syncengine.planning.settle import moved_since, outdated, shows
 from syncengine.ports import Item, Transaction
 
 LATE = 60.0
@@ -44,52 +45,57 @@ class Look:
 
 
 def dispatch(engine: Engine, ids: Collection[str] | None = None) -> Counter[str]:
-    """Send due operations, one batch. Returns outcome -> how many."""
-    outcomes: Counter[str] = Counter()
-    with engine.ledger.write() as tx:
-        open_now = engine.open_connections(tx, writing=True)
-        claimed = tx.claim_operations(
-            engine.clock.now(), engine.limits.lease, engine.limits.batch, open_now, ids,
-            holds(engine, tx),
-        ) if open_now else []  # fmt: skip
-    with engine.holding(claimed[0].token or "") if claimed else nullcontext():
-        for connection, operations in _by_connection(claimed).items():
-            outcomes += _send(engine, connection, operations)
-    return outcomes
+    """Send due operations, of each connection as many as a slice of time allows. Returns outcome -> how many."""
 
+    def claim(connection: str, tx: Transaction) -> Sequence[Operation]:
+        if not engine.may_call(tx, connection, writing=True):
+            return ()
+        now, lease, many = engine.clock.now(), engine.limits.lease, engine.limits.batch
+        return tx.claim_operations(
+            now, lease, min(CHUNK, many), [connection], ids, holds(engine, tx)
+        )
 
-def _send(engine: Engine, connection: str, operations: Sequence[Operation]) -> Counter[str]:
-    """What of a connection's operations can be sent within a slice of time; the rest is for another task."""
-    outcomes, settle, left = Counter[str](), Settle(engine), deque(operations)
-    with engine.slots(connection, writing=True) as width:
-        until = engine.clock.now() + engine.limits.slice
-        while left:
-            some = [left.popleft() for _ in range(min(CHUNK, len(left)))]
-            round_ = _Round(engine, connection, some, width, until)
-            outcomes += round_.send()
-            left.extendleft(reversed(round_.left))
-            if left and engine.clock.now() >= until:
-                break
-        if left:
-            settle.put_off(left, engine.clock.now())
-            engine.queue.announce("dispatch", [])
-    return outcomes
+    def send(round_: _Round) -> Counter[str]:
+        with engine.holding(round_.operations[0].token or ""):
+            return round_.send()
+
+    return _work(engine, "dispatch", ids, claim, send)
 
 
 def probe(engine: Engine, ids: Collection[str] | None = None) -> Counter[str]:
-    """Prove by reading whether unknown writes took effect, one batch. Returns outcome -> how many."""
-    outcomes: Counter[str] = Counter()
+    """Prove by reading whether unknown writes took effect, of each connection as many as a slice of time allows.
+    Returns outcome -> how many."""
+
+    def claim(connection: str, tx: Transaction) -> Sequence[Operation]:
+        if not engine.may_call(tx, connection):
+            return ()
+        now, lease, many = engine.clock.now(), engine.limits.lease, engine.limits.batch
+        return tx.claim_probes(now, lease, min(CHUNK, many), [connection], ids)
+
     expire(engine)
-    with engine.ledger.write() as tx:
-        open_now = engine.open_connections(tx)
-        claimed = tx.claim_probes(
-            engine.clock.now(), engine.limits.lease, min(CHUNK, engine.limits.batch), open_now, ids
-        ) if open_now else []  # fmt: skip
-    for connection, operations in _by_connection(claimed).items():
-        with engine.slots(connection, writing=True) as width:
-            until = engine.clock.now() + engine.limits.slice
-            outcomes += _Round(engine, connection, operations, width, until).prove()
-    return outcomes
+    return _work(engine, "probe", ids, claim, _Round.prove)
+
+
+def _work(
+    engine: Engine, kind: str, ids: Collection[str] | None,
+    claim: Callable[[str, Transaction], Sequence[Operation]],
+    work: Callable[[_Round], Counter[str]],
+) -> Counter[str]:  # fmt: skip
+    """Rounds of each connection where something is due."""
+    outcomes, left = Counter[str](), set(engine.connectors)
+    while True:
+        with engine.ledger.read() as tx:
+            open_now = left.intersection(engine.open_connections(tx, writing=kind == "dispatch"))
+            place = tx.due_place(kind, engine.clock.now(), sorted(open_now), ids)
+        if place is None:
+            return outcomes
+        left.remove(place)
+        until = engine.clock.now() + engine.limits.slice
+        with shift(engine, place, writing=True) as held:
+            while operations := held.claim(partial(claim, place)):
+                outcomes += work(_Round(engine, place, operations, held.width, until))
+                if engine.clock.now() >= until:
+                    break
 
 
 def expire(engine: Engine) -> int:
@@ -117,16 +123,9 @@ def extended(engine: Engine, tx: Transaction, operations: Sequence[Operation]) -
     return ours
 
 
-def _by_connection(operations: Sequence[Operation]) -> dict[str, list[Operation]]:
-    groups: dict[str, list[Operation]] = {}
-    for operation in operations:
-        groups.setdefault(operation.connection, []).append(operation)
-    return groups
-
-
 @dataclass(slots=True)
 class _Round:
-    """A few operations of one connection on their way. ``until``: when no further one is begun; those go ``left``."""
+    """A few operations of one connection on their way. ``until``: when no further one is begun; those are ``left``."""
 
     engine: Engine
     connection: str
@@ -139,24 +138,48 @@ class _Round:
 
     def send(self) -> Counter[str]:
         engine, settle, outcomes = self.engine, Settle(self.engine), Counter[str]()
-        if not self.width or self._stopped():
+        if self._stopped():
             settle.put_off(self.operations, engine.clock.now() + engine.limits.backoff)
             return outcomes
-        with engine.gates[self.connection].prepaid(len(self.operations)):
+        if called_off := self._call_off(settle):
+            outcomes["cancelled"] += called_off
+        gate, unsent = engine.gates[self.connection], deque[Operation]()
+        paid = pay(engine, self.connection, self.operations)
+        settle.put_off(self.operations[paid.count :], paid.free, why=paid.why)
+        self.operations = self.operations[: paid.count]
+        wait(engine, self.connection, paid.first)
+        with gate.spending(paid.looks):
             looks, failures = self._look()
         blamed = self._blames(failures, went_well=bool(looks))
         for operation, error in failures:
             outcomes[self._unlooked(settle, operation, error, blamed)] += 1
         ready = [o for o in self.operations if o.id in looks]
-        with engine.gates[self.connection].prepaid(len(ready)) as granted:
-            settle.put_off(ready[granted:], engine.clock.now() + engine.limits.backoff)
-            cleared, settled = self._check(settle, ready[:granted], looks)
+        if ready:
+            wait(engine, self.connection, paid.last)
+        with gate.spending(paid.of(ready)):
+            cleared, settled = self._check(settle, ready, looks)
             outcomes += settled
-            unsent = deque(cleared)
+            unsent.extend(cleared)
             for operation, result in engine.call_all(self._sends(unsent, looks), self.width):
                 outcomes[self._outcome(settle, operation, result)] += 1
-        self.left = [*unsent, *self.left]
+        settle.put_off([*unsent, *self.left], engine.clock.now())
+        settle.announce()
         return outcomes
+
+    @stubborn
+    def _call_off(self, settle: Settle) -> int:
+        """What would be planned in another way by now is, before its vendor is asked anything; how many."""
+        with self.engine.ledger.read() as tx:
+            late = _late(tx, self.operations)
+        if not late:
+            return 0
+        with self.engine.ledger.write() as tx:
+            late = _late(tx, self.operations, lock=True)
+            for operation, link in late:
+                settle.cancel(tx, operation, link)
+        called_off = {operation.id for operation, _ in late}
+        self.operations = [o for o in self.operations if o.id not in called_off]
+        return len(late)
 
     def _stopped(self) -> bool:
         """Whether the connection may not be written to any more: a pause counts at once."""
@@ -190,7 +213,7 @@ class _Round:
         started = now()
         items: Sequence[Item] = ()
         if operation.action is Action.CREATE:
-            if spec.provable:
+            if spec.proves(operation.body):
                 self.engine.needs[self.connection] += 1
                 items = connector.find(operation.resource, operation.body, operation.key)
         else:
@@ -212,7 +235,7 @@ class _Round:
         self, settle: Settle, operation: Operation, error: SyncengineError, blamed: bool
     ) -> str:
         """Again later; but what fails by itself, again and again, asks a person."""
-        again = blamed or isinstance(error, Again)
+        again = blamed or isinstance(error, (Again, Astray))
         if again or operation.attempts < self.engine.limits.tries:
             settle.not_sent(operation, error)
             return "not_sent"
@@ -245,9 +268,7 @@ class _Round:
                     outcomes[settle.adopt(tx, system, link, operation, look.items, look)] += 1
                 elif operation.action is Action.CREATE and record.deleted:
                     settle.cancel(tx, operation, link)
-                elif (
-                    operation.action is Action.CREATE and record.generation != operation.generation
-                ):
+                elif outdated(link, record, operation):
                     settle.stale(tx, link, operation)
                     outcomes["stale"] += 1
                 elif operation.action is Action.DELETE and look.item is None:
@@ -263,7 +284,6 @@ class _Round:
                     outcomes["stale"] += 1
                 else:
                     cleared.append(operation)
-        settle.announce()
         return cleared, outcomes
 
     def _moved(self, system: System, link: Link, operation: Operation, look: Look) -> bool:
@@ -314,13 +334,13 @@ class _Round:
             settle.written(operation, result, received)
             return "applied"
         if isinstance(error, Rejected):
-            if error.status == 404 and operation.action is not Action.CREATE:
+            if error.status in (404, 410) and operation.action is not Action.CREATE:
                 settle.vanished(operation)
                 return "stale"
             settle.rejected(operation, error)
             return "rejected"
         if isinstance(error, Unknown):
-            settle.unknown(operation, str(error))
+            settle.unknown(operation, UNNAMED if isinstance(error, Unnamed) else str(error))
             return "unknown"
         return self._not_sent(settle, operation, error, self._blames([(operation, error)], False))
 
@@ -339,8 +359,6 @@ class _Round:
 
     def prove(self) -> Counter[str]:
         settle, outcomes = Settle(self.engine), Counter[str]()
-        if not self.width:
-            return outcomes
         spec = self.engine.connectors[self.connection].spec
         unprovable = [o for o in self.operations if not _provable(spec.resources[o.resource], o)]
         settle.ask(unprovable)
@@ -355,6 +373,7 @@ class _Round:
             if operation.id in looks:
                 outcomes[self._proved(settle, operation, looks[operation.id])] += 1
         settle.unseen(self.left)
+        settle.announce()
         return outcomes
 
     def _horizon(self, operation: Operation) -> float:
@@ -382,14 +401,31 @@ class _Round:
             elif _shown(system, operation, row):
                 settle.applied(tx, system, link, operation, None, look.started)
                 outcome = "applied"
+            elif over and operation.detail == UNNAMED:
+                settle.unmade(tx, link, operation)
+                outcome = "rejected"
             elif over:
                 settle.stale(tx, link, operation)
                 outcome = "stale"
             else:
                 settle.wait(tx, operation, horizon)
             capture_looks(engine, tx, [operation], {operation.id: look})
-        settle.announce()
         return outcome
+
+
+def _late(
+    tx: Transaction, operations: Sequence[Operation], lock: bool = False
+) -> list[tuple[Operation, Link]]:
+    """Those that are outdated, each with its link."""
+    records = tx.records([o.record_id for o in operations], lock=lock)
+    links = tx.links([o.link_id for o in operations], lock=lock)
+    return [
+        (o, links[o.link_id])
+        for o in operations
+        if o.link_id in links
+        and o.record_id in records
+        and outdated(links[o.link_id], records[o.record_id], o)
+    ]
 
 
 def _shown(system: System, operation: Operation, row: Row | None) -> bool:
@@ -400,7 +436,11 @@ def _shown(system: System, operation: Operation, row: Row | None) -> bool:
 
 
 def _provable(spec: Any, operation: Operation) -> bool:
-    return bool(spec.provable) if operation.action is Action.CREATE else bool(spec.single_get)
+    return (
+        bool(spec.proves(operation.body))
+        if operation.action is Action.CREATE
+        else bool(spec.single_get)
+    )
 
 
 def capture_looks(

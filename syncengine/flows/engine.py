@@ -18,8 +18,15 @@ from zoneinfo import ZoneInfo
 import structlog
 import uuid_utils
 
-from syncengine.errors import Halt, LostRace, RateLimited, SyncengineError, Unauthorized
-from syncengine.flows.gate import CallGate, Permit
+from syncengine.errors import (
+    DatabaseDown,
+    Halt,
+    LostRace,
+    RateLimited,
+    SyncengineError,
+    Unauthorized,
+)
+from syncengine.flows.gate import USED_UP, CallGate, Permit
 from syncengine.mapping import Entity, Project, System
 from syncengine.model.connection import ConnectionState
 from syncengine.ports import Clock, Connector, Ledger, Queue, Transaction
@@ -55,9 +62,11 @@ class Limits:
 
 @dataclass(slots=True)
 class Engine:
-    """The parts that flows use. ``needs``: connection -> calls that the work done so far cannot do without,
-    the lower bound of what a vendor is asked. ``holders``: holders of slots and tokens of claims -> when they were last
-    renewed."""
+    """The parts that flows use. ``edition``: by which the files of the project are told from others. ``needs``:
+    connection -> calls that the work done so far cannot do without, the lower bound of what a vendor is asked.
+    ``holders``: holders of slots and tokens of claims -> when they were last renewed. ``used``: connections whose slots
+    this task has held. ``tell``: told (connection, why, until when) of calls that are waited for.
+    ``shows_sensitive``: whoever looks may see what the mapping calls sensitive."""
 
     project: Project
     ledger: Ledger
@@ -66,15 +75,35 @@ class Engine:
     queue: Queue
     clock: Clock
     limits: Limits = Limits()
+    edition: str = ""
+    shows_sensitive: bool = False
     needs: Counter[str] = field(default_factory=Counter)
     holders: dict[str, float] = field(default_factory=dict)
+    used: set[str] = field(default_factory=set)
+    tell: Callable[[str, str, float], None] = lambda *_: None
     pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(32, "call"))
+
+    def __post_init__(self) -> None:
+        for name, gate in self.gates.items():
+            gate.waits = partial(self._waits, name)
+
+    def _waits(self, connection: str, until: float) -> None:
+        self.hold_on()
+        self.tell(connection, USED_UP, until)
 
     @property
     def today(self) -> str:
         """The date in the project's time zone, ``2026-11-22``."""
+        return self.day_of(self.clock.now())
+
+    def day_of(self, at: float) -> str:
+        """The date of a time there."""
+        return datetime.fromtimestamp(at, ZoneInfo(self.project.timezone)).date().isoformat()
+
+    def begins(self, day: str) -> float:
+        """When a date begins there."""
         zone = ZoneInfo(self.project.timezone)
-        return datetime.fromtimestamp(self.clock.now(), zone).date().isoformat()
+        return datetime.fromisoformat(day).replace(tzinfo=zone).timestamp()
 
     def places(self) -> Iterator[tuple[Entity, System]]:
         """Every system of every entity, in the order in which entities refer to each other."""
@@ -87,11 +116,13 @@ class Engine:
         known = self.project.entities.get(entity)
         return None if known is None else known.systems.get(connection)
 
-    def concurrency(self, connection: str) -> int:
-        """How many calls the connection may have under way."""
+    def concurrency(self, connection: str, writing: bool = True) -> int:
+        """How many calls the connection may have under way. Reading leaves one to writing and proving, where there is
+        more than one: a listing may take hours."""
         declared = self.project.connections[connection]
         most = declared.spec.concurrency
-        return min(most, declared.budget.concurrency or most)
+        most = min(most, declared.budget.concurrency or most)
+        return most if writing else max(1, most - 1)
 
     def open_connections(self, tx: Transaction, writing: bool = False) -> list[str]:
         """Connections that may be called now; ``writing``: that may be written to."""
@@ -110,14 +141,14 @@ class Engine:
 
     @contextmanager
     def slots(self, connection: str, writing: bool = False) -> Iterator[int]:
-        """Hold the slots of the connection that are free; yields how many (0: none). Reading leaves one to writing
-        and proving, where there is more than one: a listing may take hours."""
+        """Hold the slots of the connection that are free; yields how many (0: none)."""
         holder, now = new_id(), self.clock.now()
         until = now + 1.5 * self.limits.lease
-        of = self.concurrency(connection)
-        of = of if writing else max(1, of - 1)
+        of = self.concurrency(connection, writing)
         with self.ledger.write() as tx:
             free = tx.take_slots(connection, of, of, holder, now, until)
+        if free:
+            self.used.add(connection)
         try:
             with self.holding(holder):
                 yield free
@@ -137,11 +168,17 @@ class Engine:
     def hold_on(self) -> None:
         """Keep what this process holds."""
         now, lease = self.clock.now(), self.limits.lease
-        for holder in [h for h, renewed in self.holders.items() if now - renewed > lease / 4]:
+        for holder in [h for h, renewed in self.holders.items() if abs(now - renewed) > lease / 4]:
             self.holders[holder] = now
             with self.ledger.write() as tx:
                 tx.renew_slots(holder, now + 1.5 * lease)
                 tx.renew_claims(holder, now + lease)
+
+    def wait(self, until: float) -> None:
+        """Until then, and keep what this process holds."""
+        while (ahead := until - self.clock.now()) > 0:
+            self.hold_on()
+            self.clock.sleep(min(ahead, self.limits.lease / 4))
 
     def call_all(
         self, jobs: Iterable[tuple[T, Callable[[], Any]]], width: int
@@ -167,6 +204,9 @@ class Engine:
         while running:
             self.hold_on()
             waiting = [permit for permit in waiting if not permit.grant()]
+            if waiting and len(waiting) == running and inbox.empty():
+                self.clock.sleep(0.05)
+                continue
             try:
                 message = inbox.get(timeout=0.05 if waiting else self.limits.lease / 4)
             except queue.Empty:
@@ -211,7 +251,15 @@ class Engine:
             if isinstance(error, Unauthorized):
                 until = max(until, now + LOCKED_OUT * 2 ** min(failures - 1, 4))
             tx.save_connection(
-                replace(state, failures=failures, blocked_until=until, halted=halted)
+                replace(
+                    state,
+                    failures=failures,
+                    blocked_until=until,
+                    halted=halted,
+                    why=str(error),
+                    asked=isinstance(error, RateLimited),
+                    since=now,
+                )
             )
         kind = type(error).__name__
         log.warning("could not be called", connection=connection, error=kind, why=str(error))
@@ -264,8 +312,9 @@ def _call(job: Callable[[], Any], inbox: queue.SimpleQueue[Any]) -> Any:
 
 
 def failed(result: Any) -> SyncengineError | None:
-    """The error of a call that may be answered; anything else that was raised is raised here."""
-    if isinstance(result, SyncengineError):
+    """The error of a call that may be answered; anything else that was raised is raised here, and so is that our own
+    database was away, for which no vendor is to blame."""
+    if isinstance(result, SyncengineError) and not isinstance(result, DatabaseDown):
         return result
     if isinstance(result, BaseException):
         raise result

@@ -7,18 +7,23 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from syncengine.flows.engine import Engine
-from syncengine.flows.look import link_document, spoken
-from syncengine.flows.names import DOTS, Names, names
+from syncengine.flows.formulas import inputs, since
+from syncengine.flows.look import link_document
+from syncengine.flows.masking import Mask, mask, shown_id, without
+from syncengine.flows.names import Names, names
+from syncengine.flows.retention import spans
 from syncengine.flows.scenes import as_list, load_world
+from syncengine.flows.sides import spoken
 from syncengine.mapping import Entity
 from syncengine.model.change import Change
 from syncengine.model.event import Event
 from syncengine.model.link import Link
-from syncengine.model.operation import Operation
+from syncengine.model.operation import Action, Operation
 from syncengine.model.record import Record, World
 from syncengine.model.ref import Ref
 from syncengine.model.values import ABSENT, Json, is_empty
 from syncengine.planning.identity import former_keys
+from syncengine.planning.sight import body_row
 from syncengine.ports import Transaction
 
 Document = dict[str, Any]
@@ -26,8 +31,9 @@ Document = dict[str, Any]
 
 def explain(engine: Engine, record_id: str, field: str | None = None) -> Document:
     """The document of ``explain --json``: each field (or the one) with its value, the change that made it so, all its
-    changes, our writes of it, and how it stands in each system; of the record itself its changes, when it was deleted,
-    and who bore its identity earlier. Sensitive values are dotted. Raises KeyError for an unknown record."""
+    changes, our writes of it, and how it stands in each system; of the record itself its changes, how it left systems,
+    when it was deleted, and who bore its identity earlier. Sensitive values are dotted. Raises KeyError for an unknown
+    record."""
     with engine.ledger.read() as tx:
         story = _load(engine, tx, record_id)
     asked = [field] if field else list(story.entity.fields)
@@ -37,12 +43,14 @@ def explain(engine: Engine, record_id: str, field: str | None = None) -> Documen
         "name": story.called.of(record_id),
         "generation": story.record.generation,
         "deleted": story.deleted,
+        "forgotten_before": story.forgotten or None,
         "earlier": story.earlier,
         "changes": [
             _change(story.called, story.entity, c, story.known)
             for c in story.history
             if not c.field
         ],
+        "left": story.leaving(),
         "links": [link_document(story.called, link) for link in story.links],
         "fields": [story.field(name) for name in asked],
     }
@@ -76,7 +84,8 @@ def _named(
     refs = {n for entity in entities for n, f in entity.fields.items() if f.is_ref}
     seen = [v for c in changes if c.field in refs for v in (c.old, c.new, c.lost)]
     seen += [v for o in writes for n, v in o.carried.items() if n in refs]
-    return names(engine, tx, {*ids, *(t for v in seen for t in as_list(v) if isinstance(t, str))})
+    near = {*ids, *(t for v in seen for t in as_list(v) if isinstance(t, str))}
+    return names(engine, tx, near)
 
 
 def _load(engine: Engine, tx: Transaction, record_id: str) -> _Story:
@@ -133,6 +142,13 @@ class _Story:
     earlier: list[Document] = field(default_factory=list)
 
     @property
+    def forgotten(self) -> float:
+        """Up to when changes are on record in part only, of a record that is older than these are kept."""
+        before = self.engine.clock.now() - spans(self.engine)["history"]
+        made = min((change.at for change in self.history), default=before)
+        return before if made < before else 0.0
+
+    @property
     def deleted(self) -> Document | None:
         """When and why the record went, if it did."""
         return _deleted(self.history) if self.record.deleted else None
@@ -146,7 +162,8 @@ class _Story:
                 announced[ref] = event
                 continue
             notice = announced.pop(ref, None)
-            self.known[event.id] = _event(event) | {"notice": notice and _event(notice)}
+            told = notice and _event(self.engine, notice)
+            self.known[event.id] = _event(self.engine, event) | {"notice": told}
             if event.source == "write":
                 self.settled[event.event_id.removeprefix("write:")] = event.at
 
@@ -164,18 +181,71 @@ class _Story:
             "field": name,
             "value": self.called.value(self.entity, name, self.values.get(name)),
             "owner": declared.owned_by(self.record, self.world) or "anyone",
+            "formula": self.formula(name),
             "because": because,
             "changes": told,
-            "writes": [self.write(name, o) for o in self.writes if name in o.carried],
+            "writes": [self.write(name, o) for o in self.writes if self.writes_to(name, o)],
             "systems": [system for link in self.links for system in self.system(name, link)],
         }
+
+    def formula(self, name: str) -> Document | None:
+        """How a field is computed, from what, and since when it is so."""
+        formula = self.entity.fields[name].formula
+        if formula is None:
+            return None
+        world, today = self.world, self.engine.today
+        return {
+            "source": formula.source,
+            "rule": str(formula.position),
+            "inputs": inputs(self.called, self.entity, name, self.values, today),
+            "since": since(
+                self.engine, self.entity, name, self.record, self.history, world, self.forgotten
+            ),
+        }
+
+    @property
+    def mask(self) -> Mask:
+        """What whoever asks may see."""
+        return mask(self.engine, self.entity)
+
+    def secrets(self, operation: Operation) -> list[Json]:
+        """What the vendor's words about a write may repeat, former values among it."""
+        system = self.engine.system(operation.entity, operation.connection)
+        found = self.mask.secrets(system, self.record, operation=operation)
+        for link in self.links:
+            found += self.mask.secrets(self.engine.system(link.entity, link.connection), link=link)
+        past = [c for c in self.history if c.field and self.mask.hides(c.field)]
+        return found + [value for c in past for value in (c.old, c.new, c.lost)]
+
+    def writes_to(self, name: str, operation: Operation) -> bool:
+        """Whether a write carried a field, or set what the field reads there when the record left."""
+        return name in operation.carried or self.set_to(name, operation) is not ABSENT
+
+    def set_to(self, name: str, operation: Operation) -> Json:
+        """The constant that ``set.leave`` puts where a field is read, in the vendor's words."""
+        system = self.engine.system(operation.entity, operation.connection)
+        rule = system.rules.get(name) if system is not None and operation.leave else None
+        return ABSENT if rule is None else rule.look(body_row(operation.body))
+
+    def leaving(self) -> list[Document]:
+        """The writes by which the record left systems: rows that were deleted, and what ``set.leave`` set."""
+        found = []
+        for operation in self.writes:
+            if not operation.leave and operation.action is not Action.DELETE:
+                continue
+            system = self.engine.system(operation.entity, operation.connection)
+            sets = {p: self.mask.at(system, p, value) for p, value in operation.body.items()}
+            found.append({**self.sent(operation), "sets": sets})
+        return found
 
     def first(self, name: str, changes: Sequence[Change]) -> list[Change]:
         """The value that the record was made with, as a change of the field, with the field's own rule."""
         made = next((c for c in self.history if not c.field and c.new == "made"), None)
         moved = [c for c in changes if c.old != c.new]
         value = moved[0].old if moved else self.record.values.get(name)
-        if made is None or is_empty(value) or self.entity.fields[name].formula is not None:
+        if made is None or (changes and self.forgotten):
+            return []
+        if is_empty(value) or self.entity.fields[name].formula is not None:
             return []
         stamp = made.stamp if moved else self.record.stamps.get(name, made.stamp)
         rule, policy = self.origin(name, made)
@@ -192,15 +262,37 @@ class _Story:
         return str(self.entity.fields[name].position), "default"
 
     def write(self, name: str, operation: Operation) -> Document:
-        """One write that carried the field, and what the vendor answered, when."""
+        """One write that carried the field, and what the vendor answered, when. ``refills``: the vendor showed the
+        field empty, which does not empty ours."""
+        shown = operation.expected.get(name, ABSENT)
+        value = operation.carried.get(name)
+        if name not in operation.carried:
+            value = self.set_to(name, operation)
+        updates = operation.action is Action.UPDATE and not operation.leave
+        return {
+            **self.sent(operation),
+            "value": self.called.value(self.entity, name, value),
+            "refills": updates and shown is not ABSENT and is_empty(shown) and not is_empty(value),
+            "rule": operation.causes.get(name, "") or self.cause(operation),
+        }
+
+    def cause(self, operation: Operation) -> str:
+        """Where it is said that a record which leaves is written to, or its row deleted."""
+        system = self.engine.system(operation.entity, operation.connection)
+        if system is None or not (operation.leave or operation.action is Action.DELETE):
+            return ""
+        keys = [f"set.leave.{path}" for path in operation.body] if operation.leave else ["on_leave"]
+        return system.cause(keys[0])
+
+    def sent(self, operation: Operation) -> Document:
+        """A write, whatever it carried."""
         return {
             "at": operation.created_at,
             "to": operation.connection,
             "action": "leave" if operation.leave else str(operation.action),
-            "value": self.called.value(self.entity, name, operation.carried[name]),
-            "rule": operation.causes.get(name, ""),
+            "rule": self.cause(operation),
             "state": str(operation.state),
-            "answer": operation.detail,
+            "answer": without(operation.detail, self.secrets(operation)),
             "answered_at": self.settled.get(operation.id),
         }
 
@@ -211,12 +303,13 @@ class _Story:
         if rule is None:
             return []
         raw = spoken(rule, link.row) if link.row is not None else ABSENT
-        hidden = self.entity.fields[name].sensitive and not is_empty(raw)
         return [
             {
                 "connection": link.connection,
-                "external_id": link.external_id,
-                "value": DOTS if hidden else None if raw is ABSENT else raw,
+                "external_id": shown_id(
+                    self.engine, link.connection, link.resource, link.external_id
+                ),
+                "value": None if raw is ABSENT else self.mask.raw(rule, raw),
                 "flow": rule.flow,
                 "rule": str(rule.position),
                 "state": str(link.state),
@@ -225,26 +318,26 @@ class _Story:
         ]
 
 
-def _event(event: Event) -> Document:
+def _event(engine: Engine, event: Event) -> Document:
     return {
         "event": event.id,
         "source": event.source,
         "at": event.at,
         "connection": event.connection,
-        "external_id": event.external_id,
+        "external_id": shown_id(engine, event.connection, event.resource, event.external_id),
     }
 
 
 def _change(
     called: Names, entity: Entity | None, change: Change, events: Mapping[int, Document]
 ) -> Document:
-    shown = {k: called.value(entity, change.field, getattr(change, k)) for k in ("old", "new")}
     return {
         "change": change.id or None,
         "at": change.at,
         "field": change.field,
         "from": change.connection,
-        **shown,
+        "old": called.value(entity, change.field, change.old),
+        "new": called.value(entity, change.field, change.new),
         "lost": called.value(entity, change.field, change.lost),
         "lost_by": change.lost_by,
         "policy": change.policy,

@@ -11,9 +11,15 @@ from syncengine.flows.engine import Engine
 from syncengine.flows.rows import keep_row_keys
 from syncengine.flows.scenes import load_world
 from syncengine.mapping import Derivation, Entity
+from syncengine.model.key import KeyKind
 from syncengine.model.link import LinkState
 from syncengine.model.operation import OperationState
+from syncengine.planning.identity import former_keys
+from syncengine.planning.likeness import record_likes
 from syncengine.ports import Transaction
+
+LIKES = "1"
+"""How likeness is told; with another mark that of all things is told anew."""
 
 
 def follow_project(engine: Engine) -> None:
@@ -42,6 +48,7 @@ def follow_project(engine: Engine) -> None:
                 tx.derive_due([record.id for record in tx.records_of(name)])
         if marks["project"] != _project_mark(engine):
             _call_off(engine, tx)
+        _keep_likes(engine, tx)
         _mark(tx, "project", _project_mark(engine))
         _mark(tx, "day", today)
 
@@ -69,9 +76,27 @@ def mark_modes(engine: Engine, tx: Transaction, entities: Collection[str]) -> No
         _mark(tx, name, digest)
 
 
+def _keep_likes(engine: Engine, tx: Transaction) -> None:
+    """A database that knows nothing of likeness yet learns it, once, of all that is there."""
+    if tx.connection("likes").digest == LIKES:
+        return
+    for entity in engine.project.entities.values():
+        records = tx.records_of(entity.name)
+        tx.swap_keys(
+            KeyKind.LIKE,
+            [r.id for r in records],
+            [k for r in records for k in record_likes(entity, r)],
+        )
+        for system in entity.systems.values():
+            seen = tx.select_links(entity.name, system.connection, [LinkState.SEEN])
+            keep_row_keys(engine, tx, entity, system, seen, [k.id for k in seen])
+            tx.dirty_links([link.id for link in seen])
+    _mark(tx, "likes", LIKES)
+
+
 def _project_mark(engine: Engine) -> str:
     modes = ",".join(f"{c.name}={c.mode}" for c in engine.project.connections.values())
-    return f"{engine.project.digest}:{modes}"
+    return f"{engine.project.digest}:{modes}:{LIKES}"
 
 
 def _entity_mark(engine: Engine, entity: Entity) -> str:
@@ -109,11 +134,14 @@ def _mark(tx: Transaction, name: str, digest: str) -> None:
 
 
 def _look_anew(engine: Engine, tx: Transaction, entity: Entity) -> None:
-    """A changed mapping may tell who is who in another way, and look where a listing does not show: identities are
-    taken anew, untied rows are looked at again, and rows that are listed in part are read at the next listing."""
+    """A changed mapping, or another version of what counts as one text, may tell who is who in another way, and look
+    where a listing does not show: identities are taken anew, untied rows are looked at again, and rows that are listed
+    in part are read at the next listing."""
     records = tx.records_of(entity.name)
     world = load_world(engine, tx, (), {record.id: record for record in records})
     spread(engine, tx, records, world, ())
+    gone = tx.records_of(entity.name, deleted=True)
+    tx.take_keys([key for record in gone for key in former_keys(entity, record, world)])
     for system in entity.systems.values():
         found = [
             link.id

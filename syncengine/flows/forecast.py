@@ -21,18 +21,19 @@ from syncengine.flows.engine import Engine, utc_text
 from syncengine.flows.follow import due_anew, remapped, ruled_anew
 from syncengine.flows.reconcile import decide_all
 from syncengine.flows.scenes import Ahead, Batch, as_list, surround
+from syncengine.flows.staging import group_of
 from syncengine.mapping import Derivation, Entity, System
 from syncengine.model.case import Case
 from syncengine.model.change import Change
 from syncengine.model.key import Key, KeyKind
-from syncengine.model.link import Link, Ruling
+from syncengine.model.link import SCOPE, Link, Ruling
 from syncengine.model.operation import Action, Operation
 from syncengine.model.record import Record, World
 from syncengine.model.ref import Ref
 from syncengine.model.values import Json
 from syncengine.planning.derivations import Ids, combinations
 from syncengine.planning.identity import record_keys
-from syncengine.planning.questions import STAGED, digest
+from syncengine.planning.questions import digest
 from syncengine.planning.scene import Plan
 from syncengine.planning.settle import settle_applied
 from syncengine.planning.writes import Creates, Write, tell
@@ -55,7 +56,7 @@ class Forecast:
     made, and ``tied``: whose rows they and others are. ``links``: those that move, as they will be.
     ``writes``: by link id. ``learned``: (record, field) -> what our record learns. ``cases``: by subject. ``waits``:
     link id -> link that waits. ``unread``: links that want a fresh read first. ``staged``: links whose write waits
-    for approval, and ``rulings``: what was said of writes."""
+    for approval, as they are, and ``rulings``: what was said of writes."""
 
     engine: Engine
     records: dict[str, Record] = field(default_factory=dict)
@@ -68,7 +69,7 @@ class Forecast:
     cases: dict[str, Case] = field(default_factory=dict)
     waits: dict[str, Link] = field(default_factory=dict)
     unread: set[str] = field(default_factory=set)
-    staged: set[str] = field(default_factory=set)
+    staged: dict[str, Link] = field(default_factory=dict)
     rulings: dict[str, Ruling] = field(default_factory=dict)
     _stubs: dict[str, list[Link]] = field(default_factory=dict)
     _remapped: set[str] = field(default_factory=set)
@@ -141,7 +142,7 @@ class Forecast:
                 if remapped(tx, entity):
                     self._remapped.add(entity.name)
                     self._moved |= set(mine)
-                if due_anew(engine, tx, entity) or _withheld(engine, entity):
+                if due_anew(engine, tx, entity):
                     stirred |= set(mine)
             self._due |= tx.derivations_due(10**9).keys()
             for rule in ruled_anew(engine, tx):
@@ -173,7 +174,7 @@ class Forecast:
             self.tied.setdefault(row, record_id)
         batch.world = replace(batch.world, tied=self.tied)
         self.unread |= {link.id for link in links if link.need_get}
-        self.staged |= {k.id for k in links if k.wait and k.wait.key.startswith(STAGED)}
+        self.staged |= {k.id: k for k in links if group_of(k) is not None}
         self.rulings |= {k.id: k.ruling for k in links if k.ruling is not None}
         due = set(batch.links)
         for link_id, operation in busy.items():
@@ -241,7 +242,7 @@ class Forecast:
             self.cases.pop(subject, None)
         self.cases |= {case.subject: case for case in plan.cases}
         self.waits.pop(link.id, None)
-        if plan.link.wait is not None:
+        if plan.link.wait is not None and plan.link.wait.key != SCOPE:
             self.waits[link.id] = plan.link
 
     def _learn(self, link: Link, plan: Plan) -> None:
@@ -262,8 +263,11 @@ class Forecast:
             return link
         record = batch.records.get(operation.record_id)
         told = tell(system, link, operation, record, batch.world, self._after(operation))
-        before = self.writes.get(link.id)
-        self.writes[link.id] = told if before is None else before.then(told)
+        before = self.writes.pop(link.id, None)
+        both = told if before is None else before.then(told)
+        # A row that is not made yet and is not wanted any more is not made.
+        if "create" not in both.actions or both.action in ("create", "update"):
+            self.writes[link.id] = both
         external = link.external_id or operation.external_id or f"new:{operation.record_id}"
         if operation.action is Action.CREATE:
             self.rows.setdefault(operation.record_id, {})[operation.connection] = external
@@ -373,14 +377,6 @@ class Forecast:
         self.records[born], self.births[born] = made, (rule, ids)
         self._derive_from(entity.name, born)
         return {born}
-
-
-def _withheld(engine: Engine, entity: Entity) -> bool:
-    """Whether writes of an entity are dropped where it is only observed, so that its links rest and want them still."""
-    connections = engine.project.connections
-    return any(
-        s.writes and connections[s.connection].mode != "write" for s in entity.systems.values()
-    )
 
 
 def _row(operation: Operation) -> tuple[str, str, str]:

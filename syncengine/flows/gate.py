@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, ClassVar
 
 from syncengine.errors import LostRace, RateLimited, SyncengineError
 from syncengine.mapping import Connection
-from syncengine.ports import Clock, Ledger
+from syncengine.ports import Booking, Clock, Ledger
 
 LONGEST_WAIT = 20.0
-"""Seconds that a call waits for its budget before it is put off instead."""
+"""Seconds that a call waits for its budget before it is put off instead; where the budget is slower, a bit longer than
+one call takes, or a listing of two pages would never end."""
 
-ANSWERED = 60.0
+SLOWEST = 120.0
+"""Seconds that a call waits at most."""
+
+USED_UP = "its budget is used up"
+"""Why calls of a connection are waited for."""
+
+ANSWERED = SLOWEST + 30.0
 """Seconds without an answer after which a call takes it that nobody grants calls any more."""
 
 TRAVEL = 0.05
@@ -46,7 +53,8 @@ class Permit:
 
 
 class CallGate:
-    """Keeps one connection within its budget; shared by the threads of a process, and through SQL by all."""
+    """Keeps one connection within its budget; shared by the threads of a process, and through SQL by all. ``waits``:
+    called, in the main thread, while a call waits until some time."""
 
     def __init__(
         self, connection: Connection, ledger: Ledger, clock: Clock, request_timeout: float
@@ -56,6 +64,8 @@ class CallGate:
         self.clock = clock
         self.request_timeout = request_timeout
         self._prepaid = 0
+        self._free_at = 0.0
+        self.waits: Callable[[float], None] = lambda _: None
         self._lock = threading.Lock()
         self._deadline: ContextVar[float] = ContextVar("deadline", default=float("inf"))
 
@@ -70,17 +80,31 @@ class CallGate:
 
     @contextmanager
     def prepaid(self, want: int) -> Iterator[int]:
-        """Take calls at once, for a batch, or before a check so that nothing waits between the check and the
-        sending; yields how many were free. What is not used is lost. Main thread."""
+        """Take calls at once, for a batch; yields how many were free. What is not used is lost. Main thread."""
         calls = self.connection.budget.calls
         granted = self._take(want, calls)[0] if calls and want else want
-        with self._lock:
-            self._prepaid = granted
-        try:
+        with self.spending(granted):
             yield granted
+
+    @contextmanager
+    def spending(self, paid: int) -> Iterator[None]:
+        """Calls in this block are paid for already, so many of them."""
+        with self._lock:
+            self._prepaid = paid
+        try:
+            yield
         finally:
             with self._lock:
                 self._prepaid = 0
+
+    def book(self, costs: Sequence[int]) -> Booking:
+        """Pay for things that are of use as a whole only: a read and the write after it. What cannot be had so within
+        a while waits, and costs nothing. Main thread."""
+        calls, now = self.connection.budget.calls, self.clock.now()
+        if not calls:
+            return Booking(len(costs), now, now, now)
+        with self.ledger.write() as tx:
+            return tx.book_calls(self.connection.name, costs, calls, self._per, now, LONGEST_WAIT)
 
     def enter(self, write: bool) -> None:
         """See ``ports.Gate``. A write that could outlive its lease is not sent: LostRace, for it is not the
@@ -112,16 +136,24 @@ class CallGate:
 
     def take(self) -> bool:
         """One call of the budget, if one is free. Raises RateLimited where that is far away."""
-        calls = self.connection.budget.calls
+        calls, now = self.connection.budget.calls, self.clock.now()
         if not calls:
             return True
-        granted, free_at = self._take(1, calls)
-        if not granted and free_at - self.clock.now() > LONGEST_WAIT:
-            raise RateLimited(f"the budget of {self.connection.name} is used up", free_at)
+        longest = min(max(LONGEST_WAIT, 2 * self._per / calls), SLOWEST)
+        granted = 0
+        if not now < self._free_at <= now + longest:
+            granted, self._free_at = self._take(1, calls)
+        if not granted and self._free_at > now + longest:
+            raise RateLimited(USED_UP, self._free_at)
+        if not granted:
+            self.waits(self._free_at)
         return bool(granted)
 
     def _take(self, want: int, calls: int) -> tuple[int, float]:
-        budget = self.connection.budget
-        per = budget.per + min(self.request_timeout, TRAVEL * budget.per)
         with self.ledger.write() as tx:
-            return tx.take_calls(self.connection.name, want, calls, per, self.clock.now())
+            return tx.take_calls(self.connection.name, want, calls, self._per, self.clock.now())
+
+    @property
+    def _per(self) -> float:
+        per = self.connection.budget.per
+        return per + min(self.request_timeout, TRAVEL * per)

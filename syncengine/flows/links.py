@@ -9,6 +9,7 @@ from syncengine.flows.births import stubs
 from syncengine.flows.decisions import Decision, NotPossible
 from syncengine.flows.engine import Engine
 from syncengine.flows.scenes import as_list
+from syncengine.model.change import JOINED
 from syncengine.model.link import LIVE, Base, Link, LinkState
 from syncengine.model.record import Record
 from syncengine.model.values import Json, is_empty
@@ -34,9 +35,11 @@ class Hand(Decision):
         self.close_questions(link)
         if link.record_id is not None:
             record = self.tx.records([link.record_id], lock=True)[link.record_id]
+            self.tx.dirty_sharers([record.id])
             self.forget_faces(link, record)
             if not record.deleted:
                 self.note(record, policy, "", None, f"no longer linked in {link.connection}")
+            self.tx.dirty_siblings([link.record_id])
         alone = replace(link, record_id=None, state=LinkState.SEEN, base=Base())
         return replace(alone, wait=None, ruling=None)
 
@@ -45,8 +48,9 @@ class Hand(Decision):
         entity = self.engine.project.entities[link.entity]
         record = self.tx.records([record_id])[record_id]
         if not record.deleted:
-            made = stubs(entity, record_id)
-            self.tx.add_links([stub for stub in made if stub.connection == link.connection])
+            made = [k for k in stubs(entity, record_id) if k.connection == link.connection]
+            # It had a row there: whoever names that one is told of the next.
+            self.tx.add_links([replace(stub, row_version=1) for stub in made])
 
     def forget_faces(self, link: Link, record: Record) -> None:
         """Rows of the same connection that name this row are compared anew: it is not whom they meant."""
@@ -56,11 +60,10 @@ class Hand(Decision):
                 system = self.engine.system(other.entity, other.connection)
                 if other.connection != link.connection or system is None or other.row is None:
                     continue
-                rules = {n: r for n, r in system.rules.items() if n in names and r.reads}
+                rules = {n: r for n, r in system.rules.items() if n in names}
                 shown = {n for n, r in rules.items() if str(r.look(other.row)) == link.external_id}
-                vendor = {n: v for n, v in other.base.vendor.items() if n not in shown}
                 if shown:
-                    base = replace(other.base, vendor=vendor)
+                    base = other.base.forget(shown)
                     changed.append(replace(other, base=base, dirty=other.dirty + 1))
             for other in changed:
                 self.save(other)
@@ -83,6 +86,9 @@ def split(engine: Engine, link_id: str, own: bool, author: str, reason: str = ""
         link = hand.row(link_id)
         if link.record_id is None:
             raise NotPossible("the row belongs to no record")
+        if own and _is_alone(hand, link):
+            said = hand.said_of(link.record_id)
+            raise NotPossible(f"it is the only row of its record already{said}")
         alone = hand.untie(link, "split")
         if own:
             hand.save(alone)
@@ -96,13 +102,21 @@ def split(engine: Engine, link_id: str, own: bool, author: str, reason: str = ""
     return done
 
 
+def _is_alone(hand: Hand, link: Link) -> bool:
+    """Whether a record has no other row, so that splitting would leave nothing behind."""
+    return not any(
+        other.id != link.id and other.state in LIVE
+        for other in hand.tx.links_of([link.record_id or ""])
+    )
+
+
 def point(engine: Engine, link_id: str, record_id: str, author: str, reason: str = "") -> str:
     """Make a row the row of this record, whomever it belonged to. Returns what was done. Raises NotPossible."""
     with engine.ledger.write() as tx:
         hand = Hand(engine, tx, author, reason)
         link, record = hand.row(link_id), hand.record(record_id)
         if link.record_id == record.id:
-            raise NotPossible("the row belongs to that record already")
+            raise NotPossible(f"the row belongs to that record already{hand.said_of(record.id)}")
         if link.entity != record.entity:
             raise NotPossible(f"a row of {one(link.entity)} cannot be that of {one(record.entity)}")
         hand.save(hand.untie(link, "point"))
@@ -123,7 +137,7 @@ def join(engine: Engine, kept_id: str, gone_id: str, author: str, reason: str = 
             raise NotPossible("two different records of one entity can be joined")
         _take_rows(hand, kept, gone)
         users = list(hand.users(gone))
-        hand.delete(gone, f"joined with {kept.id}")
+        hand.delete(gone, f"{JOINED}{kept.id}")
         _take_values(hand, kept, gone)
         for user, names in users:
             new = {n: _instead(user.values[n], gone.id, kept.id) for n in names}

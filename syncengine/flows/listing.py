@@ -20,11 +20,16 @@ NEXT_PAGE = 300.0
 """Seconds within which the next page of a listing comes, unless its worker has died."""
 
 
+LIMITED = 3600.0
+"""Seconds within which a pass goes on with what a limit has stopped in the pass before."""
+
+
 @dataclass(slots=True)
 class Listing:
-    """``started``: when the first page was asked for. ``after``: the parent below which was read last. ``asked``:
-    subjects of the questions about what does not fit; ``unfit``: external ids of such rows, "" among them where a
-    row has none. ``lacks``: below how many parents nothing could be read, and ``why`` not below the first."""
+    """``started``: when the first page was asked for. ``after``: the parent below which was read last; ``resumed``:
+    that of the slice before. ``asked``: subjects of the questions about what does not fit; ``unfit``: external ids of
+    such rows, "" among them where a row has none. ``lacks``: below how many parents nothing could be read, and ``why``
+    not below the first."""
 
     engine: Engine
     connection: str
@@ -32,6 +37,7 @@ class Listing:
     kind: Literal["poll", "scan"]
     started: float
     after: str = ""
+    resumed: str = ""
     rows: int = 0
     moved: int = 0
     asked: set[str] = field(default_factory=set)
@@ -40,27 +46,34 @@ class Listing:
     why: str = ""
     marked: float = 0.0
 
-    def resume(self, state: ResourceState) -> Self:
-        """Go on where an earlier slice of this scan has stopped, if one has."""
+    def resume(self, state: ResourceState, since: float) -> Self:
+        """Go on where this scan has stopped, if it was begun at ``since`` or later, or was stopped not long ago by a
+        limit, without which it might never end."""
         kept = state.progress
-        if kept and kept["started"] > state.scanned_at:
+        if not kept or kept["started"] <= state.scanned_at:
+            return self
+        recent = kept.get("limited", 0.0) > self.started - LIMITED
+        if kept["started"] >= since or recent:
             self.started, self.after, self.rows = kept["started"], kept["after"], kept["rows"]
+            self.resumed = self.after
             self.asked, self.unfit = set(kept["asked"]), set(kept["unfit"])
             self.lacks, self.why = kept["lacks"], kept["why"]
         return self
 
     @stubborn
-    def put_by(self) -> None:
-        """Keep how far it has come, for the next slice."""
+    def put_by(self, limited: bool = False) -> None:
+        """Keep how far it has come, for the next slice. ``limited``: a limit has stopped it, and it is due again when
+        that is over."""
+        now = self.engine.clock.now()
         with self.engine.ledger.write() as tx:
             state = tx.resource(self.connection, self.resource)
             progress = {
                 "started": self.started, "after": self.after, "rows": self.rows,
                 "asked": sorted(self.asked), "unfit": sorted(self.unfit),
-                "lacks": self.lacks, "why": self.why,
+                "lacks": self.lacks, "why": self.why, "limited": now if limited else 0.0,
             }  # fmt: skip
-            now = self.engine.clock.now()
-            tx.save_resource(replace(state, progress=progress, scan_started=now))
+            started = 0.0 if limited else now
+            tx.save_resource(replace(state, progress=progress, scan_started=started))
 
     @stubborn
     def begin(self) -> None:
@@ -103,6 +116,9 @@ class Listing:
                 dirty += kept.dirty
                 stale += kept.need_get
             tx.raise_cases(list(faults.values()))
+            if self.kind == "poll":
+                well = {f"{self._subjects}{read.external_id}" for read in reads} - faults.keys()
+                self._close(tx, self._open(tx) & well)
             if cursor is not None:
                 state = tx.resource(self.connection, self.resource)
                 tx.save_resource(replace(state, cursor=cursor))
@@ -123,8 +139,14 @@ class Listing:
 
     def dissolve(self, tx: Transaction) -> None:
         """Questions about what this complete listing shows no more, or shows well again."""
+        self._close(tx, self._open(tx) - self.asked)
+
+    def _open(self, tx: Transaction) -> set[str]:
+        """Subjects of the open questions about rows of this resource."""
         known = {case.subject for case in tx.cases(kind=CaseKind.QUARANTINED)}
-        over = {s for s in known - self.asked if s.startswith(self._subjects)}
+        return {subject for subject in known if subject.startswith(self._subjects)}
+
+    def _close(self, tx: Transaction, over: Collection[str]) -> None:
         if over:
             tx.dissolve_cases(over, self.engine.clock.now())
 

@@ -11,18 +11,21 @@ from typing import Any
 
 from syncengine.flows.cases import answers_now
 from syncengine.flows.engine import Engine
-from syncengine.flows.names import DOTS, Names, identity_texts, names
+from syncengine.flows.evidence import Shown, rivals_in
+from syncengine.flows.masking import mask, shown_id, without
+from syncengine.flows.names import Names, identity_texts, names
 from syncengine.flows.scenes import as_list, load_world
-from syncengine.mapping import Entity, Rule, System
+from syncengine.flows.sides import labels, row_name, row_values
+from syncengine.flows.unsent import is_observed
+from syncengine.mapping import Entity, System
 from syncengine.model.case import Case, CaseKind
 from syncengine.model.change import Change
 from syncengine.model.event import Event
-from syncengine.model.link import Link, LinkState
+from syncengine.model.link import SCOPE, Link, LinkState
 from syncengine.model.operation import UNSETTLED, Operation, OperationState
 from syncengine.model.record import Record
 from syncengine.model.ref import Ref
-from syncengine.model.values import ABSENT, Json, is_empty
-from syncengine.planning.sight import LABELS
+from syncengine.model.values import Json
 
 SHORTEST = 6
 """Characters that the end of an id must have to stand for it."""
@@ -75,46 +78,6 @@ def _is_meant(called: Names, record: Record, wanted: str, external: bool) -> boo
     )
 
 
-def row_values(system: System, entity: Entity, row: Mapping[str, Json]) -> dict[str, Json]:
-    """What a vendor's row shows of our fields, in the vendor's words; sensitive values dotted."""
-    seen = {name: spoken(rule, row) for name, rule in system.rules.items()}
-    return {
-        name: DOTS if entity.fields[name].sensitive and not is_empty(raw) else raw
-        for name, raw in seen.items()
-        if raw is not ABSENT
-    }
-
-
-def spoken(rule: Rule, row: Mapping[str, Json]) -> Json:
-    """A vendor's own value of a field; of a rule with expressions, what they read."""
-    raw = rule.look(row)
-    if not (rule.read and rule.written and isinstance(raw, dict)):
-        return raw
-    found = [value for value in raw.values() if not is_empty(value)]
-    return found if len(found) > 1 else next(iter(found), None)
-
-
-def _row_name(engine: Engine, link: Link) -> str:
-    """What an untied row is called, after the same fields as a record, or its first identity."""
-    entity, system = engine.project.entities.get(link.entity), _system(engine, link)
-    if entity is None or system is None or link.row is None:
-        return ""
-    shown, labelled = row_values(system, entity, link.row), _labels(system, entity, link.row)
-    required = [n for n in shown if entity.fields[n].required and not entity.fields[n].is_ref]
-    bare = [n for n in labelled if n != "email"]
-    chosen = required or bare or [n for rule in entity.identity for n in rule if n in shown][:1]
-    found = labelled | shown
-    return " ".join(str(found[n]) for n in chosen if not is_empty(found[n]))
-
-
-def _labels(system: System, entity: Entity, row: Mapping[str, Json]) -> dict[str, Json]:
-    """What else of a row people recognise it by: names and addresses that the mapping does not read."""
-    read = {root for rule in system.rules.values() for root in rule.roots}
-    hidden = {name for name, declared in entity.fields.items() if declared.sensitive}
-    unread = (name for name in LABELS if name not in read | hidden)
-    return {name: row[name] for name in unread if not is_empty(row.get(name))}
-
-
 def select_links(
     engine: Engine, entity: str | None, connection: str | None, states: Collection[str], limit: int
 ) -> list[Document]:
@@ -133,11 +96,12 @@ def link_document(called: Names, link: Link) -> Document:
         "entity": link.entity,
         "connection": link.connection,
         "resource": link.resource,
-        "external_id": link.external_id,
+        "external_id": shown_id(called.engine, link.connection, link.resource, link.external_id),
         "record": link.record_id,
-        "name": called.of(link.record_id) if tied else _row_name(called.engine, link),
+        "name": called.of(link.record_id) if tied else row_name(called.engine, link),
         "state": str(link.state),
         "waits_for": link.wait.what if link.wait and said is None else None,
+        "out_of_scope": link.wait is not None and link.wait.key == SCOPE,
         "let_be": f"{said.kind} {said.told}{': ' * bool(said.reason)}{said.reason}"
         if said
         else None,
@@ -152,16 +116,24 @@ def select_operations(
     with engine.ledger.read() as tx:
         operations = tx.select_operations(states, connection, limit=limit)
         called = names(engine, tx, [o.record_id for o in operations])
-    return [_operation(called, operation) for operation in operations]
+        links = tx.links({o.link_id for o in operations if o.detail})
+    return [_operation(called, links, operation) for operation in operations]
 
 
-def _operation(called: Names, operation: Operation) -> Document:
+def _operation(called: Names, links: Mapping[str, Link], operation: Operation) -> Document:
+    engine, applied = called.engine, operation.state is OperationState.APPLIED
+    secrets = mask(engine, operation.entity).secrets(
+        engine.system(operation.entity, operation.connection),
+        called.records.get(operation.record_id), links.get(operation.link_id), operation,
+    )  # fmt: skip
     return {
         "id": operation.id,
         "entity": operation.entity,
         "connection": operation.connection,
         "resource": operation.resource,
-        "external_id": operation.external_id,
+        "external_id": shown_id(
+            engine, operation.connection, operation.resource, operation.external_id
+        ),
         "record": operation.record_id,
         "name": called.of(operation.record_id),
         "action": "leave" if operation.leave else str(operation.action),
@@ -170,21 +142,28 @@ def _operation(called: Names, operation: Operation) -> Document:
         "fields": sorted(operation.carried),
         "created_at": operation.created_at,
         "next_at": operation.next_at or None,
-        "detail": "" if operation.state is OperationState.APPLIED else operation.detail,
+        "detail": "" if applied else without(operation.detail, secrets),
     }
 
 
 def select_events(engine: Engine, connection: str | None, limit: int) -> list[Event]:
     """The newest events first."""
     with engine.ledger.read() as tx:
-        return tx.select_events(connection, limit)
+        found = tx.select_events(connection, limit)
+    return [
+        replace(e, external_id=shown_id(engine, e.connection, e.resource, e.external_id) or "")
+        for e in found
+    ]
 
 
 def held_back(engine: Engine) -> tuple[int, int]:
     """(operations that only a person can move, all unsettled ones): the connection is paused, or a question about
-    the operation is open."""
+    the operation is open. What waits where writes are only observed is neither."""
     with engine.ledger.read() as tx:
-        waiting = tx.select_operations(UNSETTLED)
+        waiting = [
+            o for o in tx.select_operations(UNSETTLED)
+            if not (o.state is OperationState.PENDING and is_observed(engine, o.connection))
+        ]  # fmt: skip
         asked = {case.operation_id for case in tx.cases(kind=CaseKind.UNKNOWN)}
         paused = {n for n in engine.project.connections if tx.connection(n).paused}
     held = [o for o in waiting if o.id in asked or o.connection in paused]
@@ -197,7 +176,8 @@ def select_cases(engine: Engine, kind: str | None = None, closed: bool = False) 
         found = tx.cases(kind=kind, open_only=not closed)
         links = tx.links({case.link_id for case in found if case.link_id})
         called = names(engine, tx, [c.record_id or _record(links, c) for c in found])
-    return [_case(called, links, case) for case in found]
+        rivals = rivals_in(tx, found)
+    return [_case(called, links, case, rivals) for case in found]
 
 
 def _record(links: Mapping[str, Link], case: Case) -> str | None:
@@ -205,24 +185,25 @@ def _record(links: Mapping[str, Link], case: Case) -> str | None:
     return link.record_id if link is not None else None
 
 
-def _case(called: Names, links: Mapping[str, Link], case: Case) -> Document:
+def _case(called: Names, links: Mapping[str, Link], case: Case, rivals: Sequence[Link]) -> Document:
     link = links.get(case.link_id or "")
     record = case.record_id or _record(links, case)
-    about = called.of(record) if record else _row_name(called.engine, link) if link else ""
+    about = called.of(record) if record else row_name(called.engine, link) if link else ""
+    at = Shown(called, case, link, rivals)
     return {
         "id": case.id,
         "kind": str(case.kind),
         "entity": case.entity,
         "about": about,
         "connection": link.connection if link else None,
-        "external_id": link.external_id if link else case.evidence.get("external_id"),
-        "question": case.question,
-        "answers": case.answers,
+        "external_id": at.external_id,
+        "question": at.text(case.question),
+        "answers": {given: at.text(does) for given, does in case.answers.items()},
         "opened_at": case.opened_at,
         "closed_at": case.closed_at,
         "answer": case.answer,
         "author": case.author,
-        "reason": case.reason,
+        "reason": at.text(case.reason),
     }
 
 
@@ -248,16 +229,18 @@ def case(engine: Engine, case_id: str) -> Document:
         ids |= {*tied.values(), *(link.record_id for link in links.values())}
         called = names(engine, tx, ids)
         possible = answers_now(engine, tx, found)
+        rivals = rivals_in(tx, [replace(found, answers=possible)])
         history = tx.history(found.record_id) if found.record_id and "fields" in evidence else []
-    document = _case(called, links, found)
+    document = _case(called, links, found, rivals)
+    at = Shown(called, found, links.get(found.link_id or ""), rivals)
     document["answers"] = {
-        given: _readable(called, given, does) for given, does in possible.items()
+        given: _readable(called, given, at.text(does)) for given, does in possible.items()
     }
     document["sides"] = _sides(called, tied, shown, found, _origin(history, found))
     document["writes"] = [
         link_document(called, links[i]) for i in evidence.get("links", ()) if i in links
     ]
-    document["vendor_says"] = evidence.get("answer")
+    document["vendor_says"] = at.vendor_says
     return document
 
 
@@ -298,23 +281,35 @@ def _sides(
 ) -> list[Document]:
     evidence = case.evidence
     entity = called.engine.project.entities.get(case.entity)
+    link = links.get(case.link_id or "")
+    at = Shown(called, case, link)
     if entity is None:
-        return [_side("found", {k: v for k, v in evidence.items() if k != "row"})]
+        return [_side("found", at.loose())]
     if "fields" in evidence:
         return _values_in_question(called, entity, case, origin)
-    link = links.get(case.link_id or "")
-    system = _system(called.engine, link)
     sides = []
     if link is not None and "row" in evidence:
         sides.append(_row_side(called, tied, link, "this row: "))
     sides += [_row_side(called, tied, links[i]) for i in evidence.get("rows", ()) if i in links]
+    for name, place in _places(called.engine, evidence).items():
+        sides.append(_side(name, place))
     about = evidence.get("records") or ([case.record_id] if case.record_id else [])
     sides += [_record_side(called, entity, i, len(about)) for i in about if i in called.records]
     if "body" in evidence:
-        sides.append(_side("we sent", _body(system, evidence["body"])))
+        sides.append(_side("we sent", at.body(evidence["body"])))
     if "found" in evidence:
-        sides.append(_side("the row has", _misfit(entity, evidence)))
+        sides.append(_side("the row has", at.misfit()))
     return sides
+
+
+def _places(engine: Engine, evidence: Mapping[str, Json]) -> dict[str, dict[str, Json]]:
+    """Connection -> resource -> the rows that are shown again of somebody who was erased."""
+    found: dict[str, dict[str, Json]] = {}
+    for _, connection, resource, external_id in evidence.get("places", ()):
+        rows = found.setdefault(connection, {})
+        told = shown_id(engine, connection, resource, external_id) or "some of it"
+        rows[resource] = ", ".join([*([rows[resource]] if resource in rows else []), told])
+    return found
 
 
 def _system(engine: Engine, link: Link | None) -> System | None:
@@ -343,36 +338,19 @@ def _row_side(called: Names, tied: Tied, link: Link, title: str = "") -> Documen
     entity, system = called.engine.project.entities.get(link.entity), _system(called.engine, link)
     values: dict[str, Json] = {}
     if entity is not None and system is not None and link.row is not None:
-        values = row_values(system, entity, link.row)
-        for name in [n for n in values if not entity.fields[n].sensitive]:
+        at = mask(called.engine, entity)
+        values = row_values(at, system, link.row)
+        for name in [n for n in values if not at.hides(n)]:
             refs = system.rules[name].refs(system.rules[name].look(link.row))
             records = [tied[ref] for ref in refs if ref in tied]
             if records and len(records) == len(refs):
                 values[name] = ", ".join(called.of(record) for record in records)
-        values = _labels(system, entity, link.row) | values
-    return _side(f"{title}{link.connection} {link.external_id or ''}", values)
+        values = labels(system, entity, link.row) | values
+    row = shown_id(called.engine, link.connection, link.resource, link.external_id)
+    return _side(f"{title}{link.connection} {row or ''}", values)
 
 
 def _record_side(called: Names, entity: Entity, record_id: str, of: int) -> Document:
     record = called.records[record_id]
     values = {n: called.value(entity, n, v) for n, v in record.values.items()}
     return _side("our record" if of == 1 else f"record {record_id[-8:]}", values)
-
-
-def _body(system: System | None, body: Mapping[str, Json]) -> dict[str, Json]:
-    """A body in the vendor's words, by our fields, or by vendor path where no field stands behind it."""
-    rules = system.rules.values() if system is not None else ()
-    fields = {path: rule.field for rule in rules for path in rule.paths if rule.writes}
-    return {
-        fields[path].name if path in fields else path:
-        DOTS if path in fields and fields[path].sensitive else raw
-        for path, raw in body.items()
-    }  # fmt: skip
-
-
-def _misfit(entity: Entity, evidence: Mapping[str, Json]) -> dict[str, Json]:
-    name = str(evidence.get("field", ""))
-    declared = entity.fields.get(name)
-    found = evidence["found"]
-    value = found.get("value", found) if isinstance(found, dict) else found
-    return {name: DOTS if declared is not None and declared.sensitive else value}

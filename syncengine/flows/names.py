@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from syncengine.flows.engine import Engine
+from syncengine.flows.masking import mask
 from syncengine.flows.scenes import as_list
 from syncengine.mapping import Entity
 from syncengine.model.record import Record
@@ -20,8 +21,6 @@ from syncengine.ports import Transaction
 
 MOST_PARTS = 3
 """Values that make up a name."""
-DOTS = "•••"
-"""What is shown of a sensitive value."""
 GONE = " (deleted)"
 """Behind the name of a record that is there no more."""
 
@@ -73,11 +72,11 @@ class Names:
 
     def value(self, entity: Entity | None, field: str, value: Json) -> Json:
         """A value to be shown: refs by name, dots for what is sensitive."""
+        if is_empty(value):
+            return None
         declared = entity.fields.get(field) if entity is not None else None
-        if declared is None or is_empty(value):
-            return None if is_empty(value) else value
-        if declared.sensitive:
-            return DOTS
+        if declared is None or mask(self.engine, entity).hides(field):
+            return mask(self.engine, entity).value(field, value)
         if declared.is_ref:
             names = [self.of(str(target)) for target in as_list(value)]
             return names if isinstance(value, list) else names[0]

@@ -9,16 +9,19 @@ from dataclasses import asdict, dataclass, field
 from syncengine.flows.engine import Engine
 from syncengine.flows.forecast import Forecast, forecast
 from syncengine.flows.look import Document, select_cases
-from syncengine.flows.names import DOTS, Names, names
+from syncengine.flows.masking import Mask, mask
+from syncengine.flows.names import Names, names
+from syncengine.flows.patience import Tell
 from syncengine.flows.scenes import as_list
-from syncengine.flows.staging import Group, approved
+from syncengine.flows.staging import Group, approved, group_of, room
 from syncengine.flows.status import let_be
 from syncengine.flows.sync import Progress, observe
-from syncengine.mapping import Entity, System
+from syncengine.flows.unsent import untouched
+from syncengine.mapping import System
 from syncengine.model.case import CaseKind
 from syncengine.model.change import Change
 from syncengine.model.values import Json
-from syncengine.planning.safety import allowance, kind_of
+from syncengine.planning.safety import kind_of, waits
 from syncengine.planning.scene import body_digest
 from syncengine.planning.writes import Write
 from syncengine.ports import Transaction
@@ -37,9 +40,11 @@ def plan(engine: Engine, fresh: bool = False, progress: Progress | None = None) 
     return preview(engine, fresh, progress).document
 
 
-def preview(engine: Engine, fresh: bool = False, progress: Progress | None = None) -> Preview:
+def preview(
+    engine: Engine, fresh: bool = False, progress: Progress | None = None, tell: Tell | None = None
+) -> Preview:
     """The plan and the names of its records."""
-    faults = observe(engine, progress) if fresh else []
+    faults = observe(engine, progress, tell) if fresh else []
     made = forecast(engine)
     with engine.ledger.read() as tx:
         open_cases = {case.subject for case in tx.cases()}
@@ -49,12 +54,17 @@ def preview(engine: Engine, fresh: bool = False, progress: Progress | None = Non
             for entity, system in engine.places()
         )
         called = names(engine, tx, _mentioned(engine, made), made.unborn)
+        new = untouched(engine, tx)
     changes = [
         *(_written(engine, called, held, *found) for found in made.writes.items()),
         *_learned(engine, called, made),
     ]
     changes.sort(key=lambda c: (c["entity"], c["connection"], c["name"], c["record"]))
     counts = Counter((c["entity"], c["connection"], c["action"]) for c in changes)
+    unsent = Counter(c["connection"] for c in changes if c["observed_only"])
+    first = Counter(
+        c["connection"] for c in changes if c["action"] != "learn" and c["connection"] in new
+    )
     births = Counter(rule.name for rule, _ in made.births.values())
     waiting = Counter(
         (k.entity, k.connection, k.wait.what)
@@ -68,6 +78,8 @@ def preview(engine: Engine, fresh: bool = False, progress: Progress | None = Non
             {"entity": e, "connection": c, "action": a, "count": n}
             for (e, c, a), n in sorted(counts.items())
         ],
+        "unsent": dict(sorted(unsent.items())),
+        "first": dict(sorted(first.items())),
         "made": [
             {"entity": r.ensure, "derivation": r.name, "rule": str(r.position), "count": n}
             for r in engine.project.derivations
@@ -106,6 +118,7 @@ class _Held:
     reasons: dict[str, str] = field(default_factory=dict)
     _kinds: set[Group] = field(default_factory=set)
     _ends: dict[str, Group] = field(default_factory=dict)
+    _rows: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, declared in self.engine.project.connections.items():
@@ -117,12 +130,15 @@ class _Held:
             if not name and change.connection:
                 entity = self.made.records[record_id].entity
                 self._ends[record_id] = Group(entity, change.connection, "delete")
-        asked = Counter(self._ends.values())
+        asked: dict[Group, list[str]] = {}
+        for record_id, group in self._ends.items():
+            asked.setdefault(group, []).append(record_id)
         for link_id, write in self.made.writes.items():
             if write.operation.record_id not in self._ends:
-                asked.update(self._asked(link_id, write))
-        for group, count in sorted(asked.items()):
-            self._limit(group, count)
+                for group in self._asked(link_id, write):
+                    asked.setdefault(group, []).append(link_id)
+        for group, wanting in sorted(asked.items()):
+            self._limit(group, wanting)
 
     def _asked(self, link_id: str, write: Write) -> Iterator[Group]:
         """The groups in which the operations are judged that are neither in the outbox yet nor approved."""
@@ -134,29 +150,49 @@ class _Held:
             if not (operation.id or said):
                 yield Group(*place, kind)
 
-    def _limit(self, group: Group, count: int) -> None:
-        safety = self.engine.project.entities[group.entity].safety
-        live = self.tx.live_links(group.entity, group.connection)
-        allowed = allowance(safety, group.kind, live)
-        if allowed is None:
-            return
-        since = self.engine.clock.now() - safety.window
-        written = self.tx.written_since(group.entity, group.connection, since)[group.kind]
-        is_asked = group.subject in self.open_cases
-        if not is_asked and written + count <= allowed:
+    def _limit(self, group: Group, wanting: Collection[str]) -> None:
+        """``wanting``: links that want a write of the group, and records that end."""
+        allowed, written = room(self.engine, self.tx, group)
+        mine = [k for k in self.made.staged.values() if group_of(k) == group]
+        held = not {i for k in mine for i in (k.id, k.record_id)}.isdisjoint(wanting)
+        if not waits(allowed, written, len(wanting), held):
             return
         self._kinds.add(group)
-        if not is_asked:
-            told = {"count": count, "allowed": allowed, "written": written}
+        if group.subject not in self.open_cases:
+            told = {"count": len(wanting), "allowed": allowed, "written": written}
             self.staged.append({**asdict(group), **told})
 
     def why(self, link_id: str, write: Write) -> str:
-        """Why a write would not go out; empty if it would."""
+        """Why a write would not go out; empty if it would. One that has to name a row which is to be made first waits
+        as long as that one does."""
+        seen, ahead = {link_id}, [(link_id, write)]
+        for link, each in ahead:  # grows meanwhile
+            reason = self._own(link, each)
+            if reason:
+                return reason
+            more = [i for i in self._named(each) if i not in seen]
+            seen |= set(more)
+            ahead += [(i, self.made.writes[i]) for i in more]
+        return ""
+
+    def _named(self, write: Write) -> Iterator[str]:
+        """The links whose rows are to be made before the first operation of a write can name them."""
+        if not self._rows:
+            self._rows |= {
+                (w.operation.record_id, w.operation.connection): i
+                for i, w in self.made.writes.items()
+            }
+        carried = {str(v) for value in write.operation.carried.values() for v in as_list(value)}
+        for row in write.after:
+            if row[0] in carried and row in self._rows:
+                yield self._rows[row]
+
+    def _own(self, link_id: str, write: Write) -> str:
         groups = {*self._asked(link_id, write)}
         ends = self._ends.get(write.operation.record_id)
-        waits = groups & self._kinds or ends in self._kinds or link_id in self.made.staged
+        held = groups & self._kinds or ends in self._kinds
         return self.reasons[write.operation.connection] or (
-            "waits for approval" if groups and waits else ""
+            "waits for approval" if groups and held else ""
         )
 
 
@@ -186,6 +222,7 @@ def _written(engine: Engine, called: Names, held: _Held, link_id: str, write: Wr
     operation = write.operation
     entity = engine.project.entities[operation.entity]
     system = entity.systems[operation.connection]
+    shown = mask(engine, entity)
     birth = held.made.births.get(operation.record_id)
     return {
         "entity": entity.name,
@@ -201,7 +238,7 @@ def _written(engine: Engine, called: Names, held: _Held, link_id: str, write: Wr
             {"record": record, "name": called.of(record), "connection": connection}
             for record, connection in write.after
         ],
-        "fields": [*_fields(entity, system, write), *_constants(entity, system, write)],
+        "fields": [*_fields(shown, system, write), *_constants(shown, system, write)],
     }
 
 
@@ -216,22 +253,29 @@ def _reason(system: System, write: Write) -> Document:
     return {"why": f"leaves the scope of {system.connection}", "rule": system.cause("scope")}
 
 
-def _fields(entity: Entity, system: System, write: Write) -> Iterator[Document]:
+def _fields(shown: Mask, system: System, write: Write) -> Iterator[Document]:
     gone = write.action == "delete"
     said = write.old if gone else write.new
     causes = {name: at for o in write.operations for name, at in o.causes.items()}
-    for name in (n for n in entity.fields if n in said):
+    for name in (n for n in (shown.entity.fields if shown.entity else ()) if n in said):
         sides = [s for s, raw in (("old", write.raw_old), ("new", write.raw_new)) if name in raw]
+        rule = system.rules.get(name)
+        told = {
+            side: shown.raw(rule, value)
+            if rule is not None and side in sides
+            else shown.value(name, value)
+            for side, value in (("old", write.old.get(name)), ("new", write.new.get(name)))
+        }
         yield {
             "field": name,
-            "old": _shown(entity, name, write.old.get(name)),
-            "new": None if gone else _shown(entity, name, write.new[name]),
+            "old": told["old"],
+            "new": None if gone else told["new"],
             "rule": causes.get(name, system.cause("on_leave")),
             "vendor_words": sides,
         }
 
 
-def _constants(entity: Entity, system: System, write: Write) -> Iterator[Document]:
+def _constants(shown: Mask, system: System, write: Write) -> Iterator[Document]:
     """What ``set`` adds to a write; by the field that has the path, if there is one."""
     kind = write.action
     given = {"create": system.set_create, "leave": system.set_leave}.get(kind, {})
@@ -243,8 +287,8 @@ def _constants(entity: Entity, system: System, write: Write) -> Iterator[Documen
             continue
         yield {
             "field": path,
-            "old": _shown(entity, name, write.was.get(path)),
-            "new": _shown(entity, name, body[path]),
+            "old": shown.at(system, path, write.was.get(path)),
+            "new": shown.at(system, path, body[path]),
             "rule": system.cause(f"set.{kind}.{path}"),
             "vendor_words": ["old", "new"],
         }
@@ -257,6 +301,7 @@ def _learned(engine: Engine, called: Names, made: Forecast) -> Iterator[Document
         grouped.setdefault((change.record_id, change.connection), []).append(change)
     for (record_id, connection), changes in grouped.items():
         entity = engine.project.entities[made.records[record_id].entity]
+        shown = mask(engine, entity)
         yield {
             "entity": entity.name,
             "record": record_id,
@@ -272,16 +317,11 @@ def _learned(engine: Engine, called: Names, made: Forecast) -> Iterator[Document
             "fields": [
                 {
                     "field": change.field,
-                    "old": _shown(entity, change.field, change.old),
-                    "new": _shown(entity, change.field, change.new),
+                    "old": shown.value(change.field, change.old),
+                    "new": shown.value(change.field, change.new),
                     "rule": change.rule,
                     "vendor_words": [],
                 }
                 for change in changes
             ],
         }
-
-
-def _shown(entity: Entity, name: str, value: Json) -> Json:
-    declared = entity.fields.get(name)
-    return DOTS if declared is not None and declared.sensitive and value is not None else value

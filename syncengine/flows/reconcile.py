@@ -105,6 +105,7 @@ def decide_all(engine: Engine, batch: Batch) -> Iterable[tuple[Link, Plan]]:
             siblings=batch.siblings.get(record.id, ()),
             ready=(link.entity, link.connection, link.resource) in batch.ready,
             refused=batch.refused.get(link.id, ""),
+            holder=batch.holders.get(link.id),
         )
         try:
             yield link, decide(scene)

@@ -6,39 +6,65 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from syncengine.errors import RowInvalid, SyncengineError
-from syncengine.flows.capture import wake_sorted
+from syncengine.errors import Astray, RowInvalid, SyncengineError, VendorDown
+from syncengine.flows.capture import list_soon, wake_sorted
 from syncengine.flows.engine import Engine, failed, new_id, stubborn
-from syncengine.flows.rows import Read, store
+from syncengine.flows.rows import Read, remember_unknown, store
+from syncengine.flows.shift import shift
 from syncengine.model.case import Case, CaseKind
 from syncengine.model.link import Link
 from syncengine.planning.questions import shown
+from syncengine.planning.sight import never_seen
 from syncengine.ports import Transaction
 
 
 def refresh(engine: Engine, ids: Collection[str] | None = None) -> int:
-    """Read one batch of links anew, concurrently within the connections' slots. Returns how many were claimed."""
-    with engine.ledger.write() as tx:
-        open_now = engine.open_connections(tx)
+    """Read links anew that are due, concurrently within the connections' slots, of each connection as many as a slice
+    of time allows. Returns how many came or failed by themselves."""
+    done, left = 0, set(engine.connectors)
+    while True:
+        with engine.ledger.read() as tx:
+            open_now = left.intersection(engine.open_connections(tx))
+            place = tx.due_place("refresh", engine.clock.now(), sorted(open_now), ids)
+        if place is None:
+            return done
+        left.remove(place)
+        done += _refresh(engine, place, ids)
+
+
+def _refresh(engine: Engine, connection: str, ids: Collection[str] | None) -> int:
+    done, until = 0, engine.clock.now() + engine.limits.slice
+
+    def claim(tx: Transaction) -> list[Link]:
+        if not engine.may_call(tx, connection):
+            return []
+        now, limits = engine.clock.now(), engine.limits
         claimed = tx.claim_links(
-            "refresh", engine.clock.now(), engine.limits.lease, engine.limits.batch, ids=ids,
-            connections=open_now,
-        ) if open_now else []  # fmt: skip
-        links = list(tx.links(claimed).values())
-    done = _list_soon(engine, [k for k in links if not _single(engine, k)])
-    links = [k for k in links if _single(engine, k) and not _behind(engine, k)]
-    later: dict[str, float] = {}
-    try:
-        for connection in dict.fromkeys(link.connection for link in links):
-            work = _Reads(engine, connection, [k for k in links if k.connection == connection])
-            done += work.run()
-            later |= work.later
-    finally:
-        with engine.ledger.write() as tx:
-            tx.release_links([i for i in claimed if i not in later])
-            for until in set(later.values()):
-                tx.release_links([i for i, at in later.items() if at == until], until)
+            "refresh", now, limits.lease, limits.batch, ids=ids, connections=[connection]
+        )
+        return list(tx.links(claimed).values())
+
+    with shift(engine, connection) as held:
+        while links := held.claim(claim):
+            done += _batch(engine, connection, links, held.width)
+            if engine.clock.now() >= until:
+                break
     return done
+
+
+def _batch(engine: Engine, connection: str, links: Sequence[Link], width: int) -> int:
+    """Work what was claimed off, and let it go."""
+    singles = [k for k in links if _single(engine, k)]
+    later = {k.id: at for k in singles if (at := _fresh_from(engine, k)) > engine.clock.now()}
+    work = _Reads(engine, connection, [k for k in singles if k.id not in later], width)
+    try:
+        return _list_soon(engine, [k for k in links if not _single(engine, k)]) + work.run()
+    finally:
+        later |= work.later
+        with engine.ledger.write() as tx:
+            tx.release_links([k.id for k in links if k.id not in later])
+            for at in set(later.values()):
+                tx.release_links([i for i, when in later.items() if when == at], at)
 
 
 def _single(engine: Engine, link: Link) -> bool:
@@ -46,25 +72,21 @@ def _single(engine: Engine, link: Link) -> bool:
     return link.resource in resources and resources[link.resource].single_get
 
 
-def _behind(engine: Engine, link: Link) -> bool:
-    """Whether a single read would still be behind the last one that counted."""
+def _fresh_from(engine: Engine, link: Link) -> float:
+    """From when on a single read is not behind the last one that counted, nor too early to prove a write."""
     spec = engine.project.connections[link.connection].spec.resources[link.resource]
-    return bool(link.read_at) and engine.clock.now() < link.read_at + spec.read_lag
+    return max(link.read_at + spec.read_lag if link.read_at else 0.0, link.base.proves_at)
 
 
 def _list_soon(engine: Engine, links: Sequence[Link]) -> int:
-    """Where a vendor has no single read, the next listing is the fresh one: it is due now."""
+    """Links whose vendor has no single read need none: the next listing is due."""
     if not links:
         return 0
     with engine.ledger.write() as tx:
         held = tx.links([link.id for link in links], lock=True)
         tx.save_links([replace(k, need_get=False) for k in held.values()])
         for connection, resource in {(k.connection, k.resource) for k in held.values()}:
-            schedule = engine.project.connections[connection].resources.get(resource)
-            state = tx.resource(connection, resource)
-            if schedule is not None and schedule.scan and state.scanned_at:
-                due = min(state.scanned_at, engine.clock.now() - schedule.scan)
-                tx.save_resource(replace(state, scanned_at=max(due, 1.0), scan_started=0.0))
+            list_soon(engine, tx, connection, resource)
     return len(links)
 
 
@@ -75,6 +97,7 @@ class _Reads:
     engine: Engine
     connection: str
     links: Sequence[Link]
+    width: int
     later: dict[str, float] = field(default_factory=dict)
 
     def run(self) -> int:
@@ -82,20 +105,17 @@ class _Reads:
         engine, connection = self.engine, self.connection
         reads: dict[tuple[str, str], list[Read]] = {}
         failures: dict[str, SyncengineError] = {}
-        with engine.slots(connection) as width:
-            if not width:
-                return 0
-            jobs = ((link, partial(self._read, link)) for link in self.links)
-            with engine.gates[connection].prepaid(len(self.links)):
-                for link, result in engine.call_all(jobs, width):
-                    error = failed(result)
-                    if error is not None:
-                        failures[link.id] = error
-                    else:
-                        engine.needs[connection] += 1
-                        reads.setdefault((link.entity, link.resource), []).append(result)
-            if engine.blames(connection, failures.values(), went_well=bool(reads)):
-                failures = {}
+        jobs = ((link, partial(self._read, link)) for link in self.links)
+        with engine.gates[connection].prepaid(len(self.links)):
+            for link, result in engine.call_all(jobs, self.width):
+                error = failed(result)
+                if error is not None:
+                    failures[link.id] = error
+                else:
+                    engine.needs[connection] += 1
+                    reads.setdefault((link.entity, link.resource), []).append(result)
+        if engine.blames(connection, failures.values(), went_well=bool(reads)):
+            failures = {}
         self._store(reads, failures)
         return sum(map(len, reads.values())) + len(failures)
 
@@ -126,15 +146,22 @@ class _Reads:
         engine.announce("reconcile", dirty)
 
     def _put_off(self, tx: Transaction, failures: Mapping[str, SyncengineError]) -> list[str]:
-        """What does not fit is set aside at once, what failed after some tries: until it shows itself anew, or a
-        person says so. Returns the links that were."""
+        """What does not fit is set aside at once, what failed after some tries: until it shows itself anew, a person
+        says so, or the sweep looks whether it is well again. What only a notice told of is let go instead: a listing
+        shows it, if it is there. Returns the links that were set aside."""
         engine, tries = self.engine, self.engine.limits.tries
         links = [
             replace(k, failures=k.failures + 1) for k in tx.links(failures, lock=True).values()
         ]
-        asides = {
-            k.id for k in links if k.failures >= tries or isinstance(failures[k.id], RowInvalid)
-        }
+        untold = {k.id for k in links if never_seen(k) and not _may_pass(failures[k.id], k, tries)}
+        tx.remove_links(untold)
+        for resource in {k.resource for k in links}:
+            ids = [k.external_id or "" for k in links if k.id in untold and k.resource == resource]
+            remember_unknown(tx, self.connection, resource, ids, engine.clock.now())
+        links = [k for k in links if k.id not in untold]
+        stuck = {k.id for k in links if k.failures >= tries}
+        asides = {k.id for k in links if isinstance(failures[k.id], RowInvalid)}
+        asides |= {i for i in stuck if not isinstance(failures[i], Astray)}
         tx.save_links([replace(k, need_get=k.id not in asides) for k in links])
         tx.raise_cases([_unreadable(engine, k, failures[k.id]) for k in links if k.id in asides])
         now = engine.clock.now()
@@ -142,6 +169,12 @@ class _Reads:
             k.id: now + engine.limits.pause(k.failures) for k in links if k.id not in asides
         }
         return list(asides)
+
+
+def _may_pass(error: SyncengineError, link: Link, tries: int) -> bool:
+    """Whether a failed read says nothing of the row itself."""
+    passes = isinstance(error, VendorDown) and error.passes and link.failures < tries
+    return isinstance(error, Astray) or passes
 
 
 def _unreadable(engine: Engine, link: Link, error: SyncengineError) -> Case:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from syncengine.flows.engine import Engine, new_id
+from syncengine.flows.returns import held_back
 from syncengine.mapping import Context, Entity, System
 from syncengine.model.event import Event
-from syncengine.model.key import Key, KeyKind
+from syncengine.model.key import KeyKind
 from syncengine.model.link import Link, LinkState
 from syncengine.model.operation import Operation, OperationState
 from syncengine.model.record import World
 from syncengine.model.values import Row
-from syncengine.planning.identity import place_free, row_keys, shown_keys
+from syncengine.planning.identity import place_free, renames, row_keys, shown_keys
+from syncengine.planning.questions import about
 from syncengine.planning.settle import run_over
 from syncengine.planning.sight import (
     Reading,
@@ -22,11 +24,16 @@ from syncengine.planning.sight import (
     counts,
     first_sight,
     mapped,
+    never_seen,
     roots,
     sight,
     stamped,
 )
 from syncengine.ports import Transaction
+
+UNKNOWN = "unknown row"
+UNKNOWN_FOR = 60.0
+"""Seconds for which it is remembered that a noticed row is not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +75,20 @@ def store(
         reading = Reading(source, read.row, read.started, read.received)
         sights[external_id] = sight(system, link, reading, kept, None)
     _note_foreign(tx, system, source, last, known, sights, kept)
+    untied = [s.link for s in sights.values() if s.link.record_id is None]
+    back = held_back(engine, tx, entity, system, [k for k in untied if not _is_known(known, k)])
+    if back:
+        forgotten = [known[external_id].id for external_id in back if external_id in known]
+        tx.dissolve_cases({s for id_ in forgotten for s in about(id_)}, engine.clock.now())
+        tx.remove_links(forgotten)
+        sights = {external_id: s for external_id, s in sights.items() if external_id not in back}
     return _write(engine, tx, entity, system, source, known, sights)
+
+
+def _is_known(known: Mapping[str, Link], link: Link) -> bool:
+    """Whether a row is stored as it is."""
+    before = known.get(link.external_id or "")
+    return before is not None and before.row == link.row
 
 
 def _with_names(read: Read) -> Read:
@@ -109,6 +129,10 @@ def _write(
     engine: Engine, tx: Transaction, entity: Entity, system: System, source: Source,
     known: dict[str, Link], sights: dict[str, Sight],
 ) -> Stored:  # fmt: skip
+    untold = {e for e, s in sights.items() if e in known and _is_nothing(known[e], s)}
+    tx.remove_links({known[e].id for e in untold})
+    remember_unknown(tx, system.connection, system.resource.name, untold, engine.clock.now())
+    sights = {e: s for e, s in sights.items() if e not in untold}
     changed = {e: s for e, s in sights.items() if not (s.touched or s.ignored)}
     moved = [(e, s) for e, s in changed.items() if s.moved or s.link.row is None]
     events = [
@@ -134,19 +158,36 @@ def _write(
         tx.save_links(old)
     _touch(tx, [s for s in sights.values() if s.touched])
     _keep_lost(engine, tx, [s for s in sights.values() if s.lost])
-    before = [known[e] for e in changed if e in known]
-    keep_row_keys(
-        engine, tx, entity, system, [*new, *old], {link.id for link in old}, before=before
-    )
+    keep_row_keys(engine, tx, entity, system, [*new, *old], {link.id for link in old})
     fresh = [links[e] for e in changed]
     free = {place_free(link) for link in fresh if link.record_id is None and link.row is None}
+    free |= {place_free(s.link) for e, s in moved if e in known and renames(entity, s.moved)}
     if free:
         tx.dirty_waiting(free)
+    tied = [link for link in fresh if link.record_id is not None]
+    turned = {
+        k.record_id or "" for k in tied if (k.row is None) != (known[k.ref.external_id].row is None)
+    }
+    if turned:
+        tx.dirty_siblings(turned)
     return Stored(
         len(moved),
         [link.id for link in fresh if link.dirty and not link.need_get],
         [link.id for link in fresh if link.need_get],
     )
+
+
+def _is_nothing(known: Link, seen: Sight) -> bool:
+    """Whether a notice told of a row that is not there; its event stays."""
+    return never_seen(known) and seen.link.row is None and not seen.link.need_get
+
+
+def remember_unknown(
+    tx: Transaction, connection: str, resource: str, external_ids: Collection[str], now: float
+) -> None:
+    """These were noticed, read, and are not there: another notice soon is no reason to read them again."""
+    for external_id in external_ids:
+        tx.remember(UNKNOWN, [connection, resource, external_id], now, now + UNKNOWN_FOR)
 
 
 def _touch(tx: Transaction, touched: list[Sight]) -> None:
@@ -172,28 +213,25 @@ def _keep_lost(engine: Engine, tx: Transaction, sights: Sequence[Sight]) -> None
 
 def keep_row_keys(
     engine: Engine, tx: Transaction, entity: Entity, system: System, links: Sequence[Link],
-    stored: Collection[str] = (), world: World | None = None, before: Sequence[Link] = (),
+    stored: Collection[str] = (), world: World | None = None,
 ) -> None:  # fmt: skip
-    """Remember the identity keys that untied rows show; a ref that is not linked yet follows later. ``before``:
-    the stored ones as they were; rows that shared a key with them are looked at again."""
+    """Remember the identity keys that untied rows show; a ref that is not linked yet follows later. Rows that share
+    a key which came or went are looked at again; so is who waits for one of the ``stored`` rows to be another's."""
     untied = [link for link in links if link.state is LinkState.SEEN]
     if not untied:
         return
     context = Context(connection=system.connection, world=world or World(engine.today))
-
-    def shown(link: Link) -> list[Key]:
-        return shown_keys(row_keys(entity, system, link, context), link) if link.row else []
-
-    keys = [key for link in untied for key in shown(link)]
-    again = [link.id for link in untied if link.id in stored]
-    if again:
-        tx.drop_keys(KeyKind.ROW, again)
-    gone = {k for link in before if link.id in again for k in shown(link)} - set(keys)
-    sharers = {o for owners in tx.bearers(gone).values() for o in owners} if gone else set()
+    keys = [
+        key
+        for link in untied
+        if link.row
+        for key in shown_keys(row_keys(entity, system, link, replace(context, row=link.row)), link)
+    ]
+    moved = tx.swap_keys(KeyKind.ROW, [link.id for link in untied], keys)
+    sharers = [other for other, mine in moved.items() if not mine]
     if sharers:
         tx.dirty_links(sharers)
-    if gone:
-        place = f"{system.connection}/{system.resource.name}"
-        tx.dirty_waiting({f"free:{place}/{link.external_id}" for link in untied})
-    if keys:
-        tx.take_keys(keys)
+    if moved.keys() & set(stored):
+        tx.dirty_waiting(
+            {place_free(link) for link in untied if link.id in moved and link.id in stored}
+        )

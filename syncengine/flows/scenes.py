@@ -6,14 +6,22 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from syncengine.flows.engine import Engine, utc_text
+from syncengine.flows.staging import group_of
 from syncengine.mapping import Context, Entity
 from syncengine.model.key import Key, KeyKind
 from syncengine.model.link import Link, LinkState
 from syncengine.model.operation import UNSHOWN, Action, Operation, OperationState
 from syncengine.model.record import Record, World
 from syncengine.model.ref import Ref
-from syncengine.model.values import ABSENT, Json
-from syncengine.planning.identity import Hits, RowKeys, record_keys, row_keys, row_keys_of
+from syncengine.model.values import ABSENT, Json, is_empty
+from syncengine.planning.identity import (
+    Hits,
+    RowKeys,
+    identity_subject,
+    record_keys,
+    row_keys,
+    row_keys_of,
+)
 from syncengine.ports import Transaction
 
 Place = tuple[str, str, str]
@@ -23,7 +31,8 @@ Place = tuple[str, str, str]
 @dataclass(slots=True)
 class Batch:
     """Links of one round and their surroundings. ``siblings``: record id -> its links. ``refused``: link id ->
-    digest of the body that the vendor refused. ``ready``: places where every row is told who it is."""
+    digest of the body that the vendor refused. ``ready``: places where every row is told who it is. ``holders``:
+    link to be made -> another one that holds its row."""
 
     links: dict[str, Link]
     records: dict[str, Record]
@@ -31,6 +40,7 @@ class Batch:
     world: World
     ready: set[Place] = field(default_factory=set)
     refused: dict[str, str] = field(default_factory=dict)
+    holders: dict[str, Link] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +155,7 @@ def surround(
             batch.ready.add(place)
     asked = tx.cases(subjects=[f"rejected:{i}" for i in links])
     batch.refused = {c.link_id: str(c.evidence.get("digest", "")) for c in asked if c.link_id}
+    batch.holders = _holders(engine, tx, links.values(), records, world)
     return batch
 
 
@@ -172,6 +183,7 @@ def load_untied(
         for scope, parts in shown.parts.items():
             asked += [Key(kind, scope, parts, "") for kind in (KeyKind.RECORD, KeyKind.SHARED)]
             asked.append(Key(KeyKind.ROW, f"{connection}/{resource}/{scope}", parts, link_id))
+        asked += [Key(KeyKind.LIKE, s, parts, "") for s, of in shown.likes.items() for parts in of]
     bearers = tx.bearers(asked) if asked else {}
     owners = {r for (kind, _, _), found in bearers.items() if kind != KeyKind.ROW for r in found}
     held = links_by_record(tx, owners)
@@ -181,7 +193,7 @@ def load_untied(
     hits = {}
     for link in links:
         perhaps = [unsure[p] for p in keys[link.id].parts.items() if p in unsure]
-        ours = perhaps[0] if perhaps else made.get(link.external_id or "")
+        ours = made.get(link.external_id or "") or next(iter(perhaps), None)
         hits[link.id] = _hits(link, keys[link.id], bearers, held, operations, ours)
     return Strangers({k.id: k for k in links}, keys, hits, world)
 
@@ -197,10 +209,12 @@ def links_by_record(tx: Transaction, record_ids: Collection[str]) -> dict[str, l
 def _unsure(
     tx: Transaction, entity: Entity, connection: str, resource: str
 ) -> dict[tuple[str, tuple[Json, ...]], Operation]:
-    """Identity (scope, parts) -> a create of it that has no outcome yet, whatever became of its record."""
+    """Identity (scope, parts) -> a create of it that has no outcome yet, or whose row nobody has told, whatever became
+    of its record."""
     found: dict[tuple[str, tuple[Json, ...]], Operation] = {}
     states = (OperationState.CLAIMED, OperationState.UNKNOWN)
-    for operation in tx.select_operations(states, connection=connection):
+    unsettled = tx.select_operations(states, connection=connection)
+    for operation in [*tx.unnamed_creates(connection, resource), *unsettled]:
         if operation.action is Action.CREATE and operation.resource == resource:
             for number, names in enumerate(entity.identity):
                 if operation.entity == entity.name and set(names) <= operation.carried.keys():
@@ -223,7 +237,9 @@ def _hits(
         ]
         shown = bearers.get((KeyKind.ROW, f"{place}/{scope}", parts), ())
         rows[scope] = [other for other in shown if other != link.id]
-    return Hits(records, rows, held, operations, made)
+    near = [(KeyKind.LIKE, scope, p) for scope, of in keys.likes.items() for p in of]
+    alike = {record for name in near for record in bearers.get(name, ())}
+    return Hits(records, rows, held, operations, sorted(alike), made)
 
 
 def lost_creates(
@@ -241,35 +257,116 @@ def lost_creates(
 
 
 def rivals_of(engine: Engine, tx: Transaction, operations: Sequence[Operation]) -> dict[str, Link]:
-    """Operation id -> a local link whose row already is what a create is about to make: an untied row that shows
-    its key, or whoever has the id that it chooses."""
+    """Operation id -> a local link whose row already is what a create is about to make; locked."""
     creates = [o for o in operations if o.action is Action.CREATE]
     if not creates:
         return {}
     records = tx.records([o.record_id for o in creates])
-    world = World(engine.today, records)
+    wanted = [
+        _Wanted(o.id, o.link_id, _place(o), records[o.record_id], o.external_id)
+        for o in creates
+        if o.record_id in records
+    ]
+    return _rivals(engine, tx, wanted, World(engine.today, records), lock=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A row that is to be made, known by ``name``. ``chosen``: the id that it is to have."""
+
+    name: str
+    link_id: str
+    place: Place
+    record: Record
+    chosen: str | None
+
+
+def _rivals(
+    engine: Engine, tx: Transaction, wanted: Sequence[_Wanted], world: World, lock: bool = False
+) -> dict[str, Link]:
+    """Name -> a local link whose row is what is wanted: an untied row that shows its key, or whoever has the id that
+    is chosen."""
     asked: dict[tuple[str, str, tuple[Json, ...]], str] = {}
     keys: list[Key] = []
-    for operation in creates:
-        entity = engine.project.entities.get(operation.entity)
-        record = records.get(operation.record_id)
-        if entity is None or record is None:
+    for row in wanted:
+        entity = engine.project.entities.get(row.place[0])
+        if entity is None:
             continue
-        for key in row_keys_of(entity, record_keys(entity, record, world)):
-            if key.scope.startswith(f"{operation.connection}/{operation.resource}/"):
-                asked[(key.kind, key.scope, key.parts)] = operation.id
+        for key in row_keys_of(entity, record_keys(entity, row.record, world)):
+            if key.scope.startswith(f"{row.place[1]}/{row.place[2]}/"):
+                asked[(key.kind, key.scope, key.parts)] = row.name
                 keys.append(key)
     shown = {
         owners[0]: asked[name] for name, owners in tx.bearers(keys).items() if name in asked
     } if keys else {}  # fmt: skip
-    rivals = {shown[i]: link for i, link in tx.links(shown, lock=True).items()} if shown else {}
-    for place in {(o.entity, o.connection, o.resource) for o in creates}:
-        chosen = {o.external_id: o for o in creates if o.external_id and _place(o) == place}
-        held = tx.links_at(*place, list(chosen), lock=True) if chosen else {}
+    rivals = {shown[i]: link for i, link in tx.links(shown, lock=lock).items()} if shown else {}
+    for place in {row.place for row in wanted}:
+        chosen = {row.chosen: row for row in wanted if row.chosen and row.place == place}
+        held = tx.links_at(*place, list(chosen), lock=lock) if chosen else {}
         for external_id, link in held.items():
             if link.id != chosen[external_id].link_id:
-                rivals[chosen[external_id].id] = link
+                rivals[chosen[external_id].name] = link
     return rivals
+
+
+def gives_way(tx: Transaction, holder: Link) -> bool:
+    """Whether another record may take a link's row: nobody is asked about it, or its own record is gone and the row was
+    kept, or is held until a person has decided."""
+    if holder.state is LinkState.SEEN:
+        return not tx.cases(subjects=[identity_subject(holder)])
+    if holder.state is LinkState.LEFT or group_of(holder) is not None:
+        record_id = holder.record_id or ""
+        return tx.records([record_id])[record_id].deleted
+    return holder.state is LinkState.GONE or (holder.record_id is None and holder.row is None)
+
+
+def holds(tx: Transaction, rival: Link) -> bool:
+    """Whether a row that is to be made is there already, for all that is known here: an untied one is to be told apart
+    first, unless it was looked for and not found."""
+    untied = rival.state is LinkState.SEEN and (rival.row is not None or rival.need_get)
+    return untied or not gives_way(tx, rival)
+
+
+def _holders(
+    engine: Engine, tx: Transaction, links: Iterable[Link], records: Mapping[str, Record],
+    world: World,
+) -> dict[str, Link]:  # fmt: skip
+    """Link to be made -> a local link that holds its row: as known here, or as its vendor has told."""
+    wanted: list[_Wanted] = []
+    told: dict[str, tuple[_Wanted, str]] = {}
+    for link in links:
+        record, system = (
+            records.get(link.record_id or ""),
+            engine.system(link.entity, link.connection),
+        )
+        made = link.state in (LinkState.CREATING, LinkState.WAITING)
+        if not made or record is None or record.deleted or system is None:
+            continue
+        chosen = None if system.key is None else system.key.on_record(record, world)
+        place = (link.entity, link.connection, link.resource)
+        id_ = None if is_empty(chosen) else str(chosen)
+        wanted.append(_Wanted(link.id, link.id, place, record, id_))
+        here = f"free:{link.connection}/{link.resource}/"
+        if link.state is LinkState.WAITING and link.wait and link.wait.key.startswith(here):
+            told[link.id] = (wanted[-1], link.wait.key.removeprefix(here))
+    found = _rivals(engine, tx, wanted, world) if wanted else {}
+    for name, (row, external_id) in told.items():
+        holder = tx.links_at(*row.place, [external_id]).get(external_id)
+        same = holder is not None and still_shows(engine, holder, row.record, world)
+        if holder is not None and same and name not in found:
+            found[name] = holder
+    return {i: k for i, k in found.items() if k.id != i and holds(tx, k)}
+
+
+def still_shows(engine: Engine, holder: Link, record: Record, world: World) -> bool:
+    """Whether a row that a search has shown still has, for all that we know of it, an identity of the record whose row
+    is wanted."""
+    entity = engine.project.entities[holder.entity]
+    system = entity.systems[holder.connection]
+    context = Context(connection=holder.connection, world=world, row=holder.row or {})
+    shown = row_keys(entity, system, holder, context)
+    ours = {(key.scope, key.parts) for key in record_keys(entity, record, world)}
+    return holder.row is None or not ours.isdisjoint(shown.parts.items())
 
 
 def _place(operation: Operation) -> Place:

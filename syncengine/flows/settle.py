@@ -9,16 +9,35 @@ from typing import TYPE_CHECKING
 from syncengine.errors import Again, RateLimited, Rejected, SyncengineError
 from syncengine.flows.births import renamed
 from syncengine.flows.engine import Engine, new_id, stubborn
+from syncengine.flows.returns import IN_THE_WAY, is_erased
 from syncengine.flows.rows import Read, store
-from syncengine.flows.scenes import as_list
-from syncengine.flows.staging import group_of, review
+from syncengine.flows.scenes import as_list, gives_way, holds, still_shows
+from syncengine.flows.staging import review
 from syncengine.mapping import System
 from syncengine.model.event import Event
 from syncengine.model.link import Base, Link, LinkState, Wait
-from syncengine.model.operation import UNSHOWN, Action, Operation, OperationState, Written
+from syncengine.model.operation import (
+    THERE,
+    UNMADE,
+    UNNAMED,
+    UNSHOWN,
+    Action,
+    Operation,
+    OperationState,
+    Written,
+)
+from syncengine.model.record import World
 from syncengine.model.values import Row
-from syncengine.planning.identity import identity_subject, inherited
-from syncengine.planning.questions import refused, unprovable
+from syncengine.planning.doubts import Claim
+from syncengine.planning.identity import (
+    identity_subject,
+    inherited,
+    known_by,
+    place_free,
+    renames,
+    waits_for,
+)
+from syncengine.planning.questions import refused, unmade, unprovable
 from syncengine.planning.scene import body_digest
 from syncengine.planning.settle import answered, settle_applied
 from syncengine.planning.sight import stamped
@@ -32,6 +51,11 @@ PROBE_STEP = 1.0
 """Seconds between probes until the vendor's time to commit is over."""
 
 
+def _pending(operation: Operation, until: float, why: str) -> Operation:
+    """Not sent, and to be looked at again."""
+    return replace(operation, state=OperationState.PENDING, token=None, next_at=until, detail=why)
+
+
 @dataclass(slots=True)
 class Settle:
     """Writes outcomes; every method ignores an operation that is settled already."""
@@ -40,7 +64,7 @@ class Settle:
     dirty: list[str] = field(default_factory=list)
 
     def announce(self) -> None:
-        """Tell the queue which links are to be reconciled, after the commit."""
+        """Tell the queue which links are to be reconciled, after the commits of a round."""
         self.engine.announce("reconcile", self.dirty)
         self.dirty.clear()
 
@@ -77,7 +101,6 @@ class Settle:
             system = self.engine.system(operation.entity, operation.connection)
             if link is not None and system is not None:
                 self.applied(tx, system, link, operation, answer, received)
-        self.announce()
 
     def applied(
         self, tx: Transaction, system: System, link: Link, operation: Operation,
@@ -90,7 +113,8 @@ class Settle:
             return
         external_id = operation.external_id if answer is None else answer.external_id
         row: Row | None = None if answer is None else answer.row
-        settled = settle_applied(system, link, operation, external_id, row, received)
+        claim = self._claim(held, received, by_vendor=not said)
+        settled = settle_applied(system, link, operation, external_id, row, received, claim)
         unread = settled.link.need_get or (answer is not None and answer.unread)
         link = self._make_room(tx, replace(settled.link, need_get=unread))
         now = self.engine.clock.now()
@@ -101,7 +125,9 @@ class Settle:
         stamp = tx.add_events([event])[0] or 0
         self._save_link(tx, stamped(link, settled.moved, stamp))
         if held.state is OperationState.UNKNOWN:
-            said = "no answer came; a later read shows it"
+            unnamed = held.detail == UNNAMED
+            said = "the answer named no row" if unnamed else "no answer came"
+            said += "; a later read shows it"
         said = said or answered(system, operation, row)
         self._save(tx, held, OperationState.APPLIED, said, external_id=external_id)
         tx.add_history([replace(c, at=now, stamp=stamp) for c in settled.changes])
@@ -109,15 +135,24 @@ class Settle:
             tx.dissolve_cases({f"unknown:{operation.id}"}, now)
         self._wake(tx, link, operation)
 
+    def _claim(self, held: Operation, received: float, by_vendor: bool) -> Claim:
+        """Who says that a write took effect, and from when on a read may say that it did not."""
+        spec = self.engine.project.connections[held.connection].spec
+        until = received + spec.settle_time + spec.resources[held.resource].read_lag
+        return Claim(until, by_vendor and held.state is OperationState.CLAIMED)
+
     def _wake(self, tx: Transaction, link: Link, operation: Operation) -> None:
-        place = f"{link.connection}/{link.resource}/{link.external_id}"
-        if operation.action is Action.DELETE:
-            tx.dirty_waiting({f"free:{place}"})
-        elif operation.action is Action.CREATE:
+        if operation.action is not Action.UPDATE or operation.leave:
+            tx.dirty_siblings([operation.record_id], [link.id])
+        if operation.action is not Action.UPDATE:
+            tx.dirty_sharers([operation.record_id])
+        entity = self.engine.project.entities[operation.entity]
+        if operation.action is Action.DELETE or renames(entity, operation.carried):
+            tx.dirty_waiting({place_free(link)})
+        if operation.action is Action.CREATE:
             if link.row_version > 1:
                 renamed(self.engine, tx, link)
-            known = f"rec:{link.record_id}@{link.connection}"
-            tx.dirty_waiting({f"op:{operation.id}", f"ref:{place}", known})
+            tx.dirty_waiting({f"op:{operation.id}", *known_by(link)})
             if any(operation.entity in d.sources for d in self.engine.project.derivations):
                 tx.derive_due([operation.record_id])
 
@@ -131,7 +166,8 @@ class Settle:
         ).get(link.external_id)
         if found is None or found.id == link.id:
             return link
-        if found.record_id is None or self._gives_way(tx, found):
+        if found.record_id is None or gives_way(tx, found):
+            tx.dirty_sharers([found.id])
             tx.remove_links([found.id])
             tx.dissolve_cases([identity_subject(found)], self.engine.clock.now())
             review(self.engine, tx, [found])
@@ -139,11 +175,8 @@ class Settle:
         return self._waits_for(link, found)
 
     def _waits_for(self, link: Link, holder: Link) -> Link:
-        place = f"{holder.connection}/{holder.resource}/{holder.external_id}"
-        wait = Wait(f"free:{place}", f"a row of {holder.connection} that another record holds")
-        return replace(
-            link, state=LinkState.WAITING, external_id=None, row=None, wait=wait, dirty=0
-        )
+        none = replace(link, external_id=None, row=None, dirty=0)
+        return waits_for(none, holder)
 
     def stale(self, tx: Transaction, link: Link, operation: Operation) -> None:
         """The vendor's row has moved, or the write surely did not happen: planned anew."""
@@ -155,6 +188,20 @@ class Settle:
             if link.noted:
                 tx.save_links([replace(link, noted={})])
             self._dirty(tx, link, operation)
+
+    def unmade(self, tx: Transaction, link: Link, operation: Operation) -> None:
+        """A create that the vendor accepted, and that no read shows: a question, as if it had been refused."""
+        held = self._ours(tx, operation)
+        if held is None:
+            return
+        now = self.engine.clock.now()
+        self._save(tx, held, OperationState.REJECTED, UNMADE)
+        case = unmade(operation, body_digest(operation))
+        tx.raise_cases([replace(case, id=new_id(), opened_at=now)])
+        tx.dissolve_cases({f"unknown:{operation.id}"}, now)
+        wait = Wait("", f"an answer: {link.connection} accepted this write and did not do it")
+        tx.save_links([replace(link, wait=wait)])
+        tx.dirty_waiting({f"op:{operation.id}"})
 
     def cancel(self, tx: Transaction, operation: Operation, link: Link | None) -> None:
         """It is not wanted any more and was never sent."""
@@ -177,7 +224,6 @@ class Settle:
             if link is not None:
                 tx.save_links([replace(link, need_get=True)])
                 self.stale(tx, link, operation)
-        self.announce()
 
     @stubborn
     def rejected(self, operation: Operation, error: Rejected, sent: bool = True) -> None:
@@ -191,14 +237,19 @@ class Settle:
                 self._save(tx, held, OperationState.STALE, MOVING)
                 self._dirty(tx, link, operation)
                 return
-            said = f"status {error.status}" + f": {error.answer}" * bool(error.answer)
-            self._save(tx, held, OperationState.REJECTED, said if sent else str(error))
-            case = refused(operation, error.answer or str(error), body_digest(operation), sent)
-            tx.raise_cases([replace(case, id=new_id(), opened_at=self.engine.clock.now())])
-            why = "refused this write" if sent else "lets this write not be sent"
-            wait = Wait("", f"an answer: {link.connection} {why}")
-            tx.save_links([replace(link, wait=wait)])
-            tx.dirty_waiting({f"op:{operation.id}"})
+            self._ask_again(tx, link, held, error, sent)
+
+    def _ask_again(
+        self, tx: Transaction, link: Link, held: Operation, error: Rejected, sent: bool
+    ) -> None:
+        said = f"status {error.status}" + f": {error.answer}" * bool(error.answer)
+        self._save(tx, held, OperationState.REJECTED, said if sent else str(error))
+        case = refused(held, error.answer or str(error), body_digest(held), sent)
+        tx.raise_cases([replace(case, id=new_id(), opened_at=self.engine.clock.now())])
+        why = "refused this write" if sent else "lets this write not be sent"
+        wait = Wait("", f"an answer: {link.connection} {why}")
+        tx.save_links([replace(link, wait=wait)])
+        tx.dirty_waiting({f"op:{held.id}"})
 
     def _on_moving_ground(self, tx: Transaction, link: Link, operation: Operation) -> bool:
         """Whether a row that the write refers to is itself about to change there: planned anew, once."""
@@ -240,10 +291,12 @@ class Settle:
             later = max(now, error.until)
         if isinstance(error, Again):
             later = now
-        self.put_off([operation], later, tried=True)
+        self.put_off([operation], later, tried=True, why=str(error))
 
     @stubborn
-    def put_off(self, operations: Sequence[Operation], until: float, tried: bool = False) -> None:
+    def put_off(
+        self, operations: Sequence[Operation], until: float, tried: bool = False, why: str = ""
+    ) -> None:
         """Back to pending, not before ``until``; only what was surely not sent. What was not even tried counts as no
         attempt."""
         if not operations:
@@ -253,10 +306,7 @@ class Settle:
             tokens = {o.id: o.token for o in operations}
             tx.save_operations(
                 [
-                    replace(
-                        o, state=OperationState.PENDING, token=None, next_at=until,
-                        attempts=o.attempts - (not tried),
-                    )
+                    replace(_pending(o, until, why), attempts=o.attempts - (not tried))
                     for o in held.values()
                     if o.state is OperationState.CLAIMED and o.token == tokens[o.id]
                 ]
@@ -272,9 +322,7 @@ class Settle:
             system = self.engine.system(operation.entity, operation.connection)
             if link is None or system is None:
                 return "stale"
-            outcome = self.adopt(tx, system, link, operation, items, look)
-        self.announce()
-        return outcome
+            return self.adopt(tx, system, link, operation, items, look)
 
     def adopt(
         self, tx: Transaction, system: System, link: Link, operation: Operation,
@@ -286,7 +334,14 @@ class Settle:
         if held is None:
             return "stale"
         item, holder = self._free(tx, link, items)
-        self._save(tx, held, OperationState.CANCELLED, "the row was there")
+        if item is None and holder is not None and self._lags(tx, system, holder, operation):
+            again = self.engine.clock.now() + system.resource.list_lag
+            tx.save_operations([_pending(held, again, "what a search showed has moved on")])
+            return "not_sent"
+        if item is not None and is_erased(tx, link, item.external_id):
+            self._ask_again(tx, link, held, Rejected(IN_THE_WAY), sent=False)
+            return "rejected"
+        self._save(tx, held, OperationState.CANCELLED, THERE)
         if len(items) > 1:
             self._save_link(tx, _waits_among(link, items[0]))
             tx.dirty_waiting({f"op:{operation.id}"})
@@ -300,12 +355,20 @@ class Settle:
         tied = replace(
             link, state=LinkState.LINKED, external_id=item.external_id, parent=item.parent,
             base=self._faces_of(tx, system, link, former, item), dirty=link.dirty + 1, wait=None,
-            read_at=max(link.read_at, former.read_at),
+            read_at=max(link.read_at, former.read_at), row=former.row, stamps=former.stamps,
         )  # fmt: skip
         self._save_link(tx, self._make_room(tx, tied))
         self._show(tx, system, link, item, look)
         self._wake(tx, tied, operation)
         return "stale"
+
+    def _lags(self, tx: Transaction, system: System, holder: Link, operation: Operation) -> bool:
+        """Whether a search showed another record's row as it was before it came to show somebody else."""
+        record = tx.records([operation.record_id]).get(operation.record_id)
+        if record is None or not system.resource.list_lag:
+            return False
+        world = World(self.engine.today, {record.id: record})
+        return not still_shows(self.engine, holder, record, world)
 
     def prove_create(
         self, tx: Transaction, system: System, link: Link, operation: Operation,
@@ -328,11 +391,11 @@ class Settle:
     def held_back(self, tx: Transaction, link: Link, operation: Operation, rival: Link) -> bool:
         """What a create would make is there, as the local rows say: it waits until that is told apart, unless the
         rival gives the place up."""
-        if rival.state is not LinkState.SEEN and self._gives_way(tx, rival):
+        if not holds(tx, rival):
             return False
         held = self._ours(tx, operation)
         if held is not None:
-            self._save(tx, held, OperationState.CANCELLED, "the row was there")
+            self._save(tx, held, OperationState.CANCELLED, "another row has its place")
             self._save_link(tx, self._waits_for(link, rival))
         return True
 
@@ -344,19 +407,9 @@ class Settle:
         )
         for item in items:
             holder = held.get(item.external_id)
-            if holder is None or holder.id == link.id or self._gives_way(tx, holder):
+            if holder is None or holder.id == link.id or gives_way(tx, holder):
                 return item, None
         return None, held[items[0].external_id]
-
-    def _gives_way(self, tx: Transaction, holder: Link) -> bool:
-        """Whether another record may take a link's row: nobody is asked about it, or its own record is gone and the
-        row was kept, or is held until a person has decided."""
-        if holder.state is LinkState.SEEN:
-            return not tx.cases(subjects=[identity_subject(holder)])
-        if holder.state is LinkState.LEFT or group_of(holder) is not None:
-            record_id = holder.record_id or ""
-            return tx.records([record_id])[record_id].deleted
-        return holder.state is LinkState.GONE or (holder.record_id is None and holder.row is None)
 
     def _faces_of(
         self, tx: Transaction, system: System, link: Link, former: Link, item: Item
@@ -395,7 +448,6 @@ class Settle:
             now = self.engine.clock.now()
             waiting = [o for o in held if o.state is OperationState.UNKNOWN]
             tx.save_operations([replace(o, next_at=now) for o in waiting])
-        self.engine.queue.announce("probe", [])
 
     @stubborn
     def ask(self, operations: Sequence[Operation]) -> None:

@@ -11,12 +11,12 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from syncengine.flows.engine import Engine, new_id
-from syncengine.mapping import Project
+from syncengine.mapping import Project, Safety
 from syncengine.model.link import Link, LinkState, Ruling, Wait
 from syncengine.model.operation import Action, OperationState
 from syncengine.planning.identity import place_free
 from syncengine.planning.questions import STAGED, staged, staged_subject
-from syncengine.planning.safety import allowance
+from syncengine.planning.safety import allowance, waits
 from syncengine.planning.scene import RECORD, Plan, body_digest, without_write
 from syncengine.ports import Hold, Transaction
 
@@ -72,7 +72,7 @@ def stage(
         decided[link_id] = replace(plan, link=replace(plan.link, ruling=None))
     for group in sorted(asked):
         mine = asked[group]
-        out = {i for i, p in decided.items() if group_of(p.link) != group}
+        out = {i for i, p in decided.items() if group_of(p.link) != group} - mine.keys()
         if _judge(engine, tx, group, mine, out):
             decided |= {i: _held(group, plans[i], ruling) for i, ruling in mine.items()}
     _pass_on(tx, passed)
@@ -112,7 +112,25 @@ def _wanted(plan: Plan) -> tuple[Group, Ruling] | None:
 
 
 def _limited(engine: Engine, group: Group) -> bool:
-    return allowance(engine.project.entities[group.entity].safety, group.kind, 0) is not None
+    safety = engine.project.entities[group.entity].safety
+    return allowance(safety, group.kind, 0, first=True) is not None
+
+
+def room(engine: Engine, tx: Transaction, group: Group) -> tuple[int | None, int]:
+    """How many writes of a group a window may hold, and how many it has held."""
+    safety = engine.project.entities[group.entity].safety
+    place, since = (group.entity, group.connection), engine.clock.now() - safety.window
+    allowed = allowance(
+        safety, group.kind, tx.live_links(*place), _is_first(tx, safety, place, since)
+    )
+    return allowed, tx.written_since(*place, since)[group.kind]
+
+
+def _is_first(tx: Transaction, safety: Safety, place: tuple[str, str], since: float) -> bool:
+    """Whether an entity was never written to a connection before, and how much is then written at once is limited."""
+    if safety.first is None:
+        return False
+    return tx.written_since(*place, 0.0) == tx.written_since(*place, since)
 
 
 def _judge(
@@ -120,21 +138,19 @@ def _judge(
     out: Collection[str],
 ) -> bool:  # fmt: skip
     """Whether what is asked now, with what was written in the window, is too much, or somebody is asked already. If so,
-    all of it becomes the case, with what is not sent yet. ``out``: links that wait no more. One worker at a time."""
+    all of it becomes the case, with what is not sent yet. ``asked``: what links want that were planned now, held ones
+    among them. ``out``: links that wait no more. One worker at a time."""
     tx.connection(group.connection, lock=True)
     now, entity = engine.clock.now(), engine.project.entities.get(group.entity)
-    waiting = {
+    held = {
         k.id: k.ruling or Ruling(group.kind, "")
         for k in tx.waiting_links(key=group.subject)
-        if k.id not in out and k.id not in asked
+        if k.id not in out
     }
-    if entity is not None and (asked or waiting):
-        live = tx.live_links(group.entity, group.connection)
-        allowed = allowance(entity.safety, group.kind, live)
-        since = now - entity.safety.window
-        written = tx.written_since(group.entity, group.connection, since)[group.kind]
-        if allowed is not None and (waiting or written + len(asked) > allowed):
-            everything = {**waiting, **asked, **_called_back(tx, group)}
+    if entity is not None and (asked or held):
+        allowed, written = room(engine, tx, group)
+        if waits(allowed, written, len(asked), bool(held)):
+            everything = {**held, **asked, **_called_back(tx, group)}
             gone = sum(ruling.digest == RECORD for ruling in everything.values())
             named = (group.entity, group.connection, group.kind)
             case = staged(*named, sorted(everything), allowed, gone)
@@ -187,9 +203,10 @@ def holds(engine: Engine, tx: Transaction) -> list[Hold]:
             for name in feeders
             for system in project.entities[name].systems.values()
         )
+        since = now - entity.safety.window
+        first = any(_is_first(tx, entity.safety, (entity.name, n), since) for n in entity.systems)
         for action in Action:
-            if allowance(entity.safety, action.value, 0) is not None:
-                since = now - entity.safety.window
+            if allowance(entity.safety, action.value, 0, first) is not None:
                 found.append(Hold(entity.name, action.value, feeders, places, readable, since))
     return found
 

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
 from syncengine.flows.engine import Engine
+from syncengine.flows.retention import kept
+from syncengine.flows.returns import kept_out
 from syncengine.flows.sweep import listed
+from syncengine.flows.times import setback
+from syncengine.flows.unsent import wanted
+from syncengine.model.link import Link
 from syncengine.model.operation import UNSETTLED
-from syncengine.ports import Transaction
+from syncengine.ports import Transaction, Waiting
 
 
 def status(engine: Engine) -> dict[str, Any]:
@@ -38,7 +44,19 @@ def status(engine: Engine) -> dict[str, Any]:
                 "failures": state.failures,
                 "resources": resources,
             }
+        due, refused = wanted(tx), _refused(tx)
+        back = setback(engine, tx)
         return {
+            "clock": None
+            if back is None
+            else {"went_back_s": round(back.by), "noticed_at": back.at},
+            "project": {
+                "digest": engine.edition,
+                "processes": [
+                    {**asdict(process), "same": process.digest == engine.edition}
+                    for process in tx.processes()
+                ],
+            },
             "connections": connections,
             "links": [
                 {"entity": e, "connection": c, "state": s, "count": n}
@@ -50,37 +68,52 @@ def status(engine: Engine) -> dict[str, Any]:
             ],
             "unsettled": sum(n for (_, _, s), n in tx.count_operations().items() if s in UNSETTLED),
             "cases": tx.count_cases(),
-            "waiting": _waiting(tx.waiting_links(1000)),
-            "let_be": _let_be(tx),
+            "unsent": due.observed(engine),
+            "first": due.first(engine, tx),
+            "waiting": _waiting(due.waits, {link.id for link in refused}),
+            "out_of_scope": _waiting(due.outside, ()),
+            "let_be": _let_be(refused),
+            "unlinked": unlinked(tx),
+            "kept_out": kept_out(tx),
             "dirty": tx.dirty_count(),
             "events": tx.count_events(),
+            "retention": kept(engine, tx),
         }
 
 
-def _waiting(links: list[Any]) -> list[dict[str, Any]]:
-    """Waits, grouped by what is waited for."""
-    groups: dict[tuple[str, str, str], int] = {}
-    for link in links:
-        if link.wait is not None and not (link.ruling is not None and link.ruling.refuses):
-            group = (link.entity, link.connection, link.wait.what)
-            groups[group] = groups.get(group, 0) + 1
+def _waiting(waits: Sequence[Waiting], refused: Collection[str]) -> list[dict[str, Any]]:
+    """Waits, grouped by what is waited for. ``refused``: ids of links whose writes a person lets be."""
+    groups = Counter((w.entity, w.connection, w.what) for w in waits if w.link_id not in refused)
     return [
         {"entity": e, "connection": c, "waits_for": w, "count": n}
         for (e, c, w), n in sorted(groups.items())
     ]
 
 
+def unlinked(tx: Transaction) -> list[dict[str, Any]]:
+    """Rows that are nobody's, and about which nobody is asked since nobody is like them."""
+    return [
+        {"entity": entity, "connection": connection, "count": count}
+        for (entity, connection), count in sorted(tx.nobodys().items())
+    ]
+
+
 def let_be(engine: Engine) -> list[dict[str, Any]]:
     """The writes that are wanted and not sent since a person said so, grouped by who said it and why."""
     with engine.ledger.read() as tx:
-        return _let_be(tx)
+        return _let_be(_refused(tx))
 
 
-def _let_be(tx: Transaction) -> list[dict[str, Any]]:
+def _refused(tx: Transaction) -> list[Link]:
+    ruled = tx.waiting_links(ruled=True)
+    return [link for link in ruled if link.ruling is not None and link.ruling.refuses]
+
+
+def _let_be(links: Iterable[Link]) -> list[dict[str, Any]]:
     groups: Counter[tuple[str, ...]] = Counter()
-    for link in tx.waiting_links(ruled=True):
+    for link in links:
         said = link.ruling
-        if said is not None and said.refuses:
+        if said is not None:
             groups[link.entity, link.connection, said.kind, said.told, said.reason] += 1
     names = ("entity", "connection", "kind", "told", "reason")
     return [

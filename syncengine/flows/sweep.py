@@ -1,20 +1,30 @@
-"""Sweep: whatever is due is announced again, whoever lost it; harmless if two run."""
+"""Sweep: whatever is due is announced again, whoever lost it, and a slice of what is over is forgotten; harmless if two
+run."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 from syncengine.flows.dispatch import expire
 from syncengine.flows.engine import Engine
 from syncengine.flows.follow import follow_project
+from syncengine.flows.retention import forget
+from syncengine.flows.times import set_right
+from syncengine.flows.unsent import OBSERVED
+from syncengine.model.case import CaseKind
 from syncengine.model.connection import ResourceState
+from syncengine.model.link import SCOPE, Link
 from syncengine.model.operation import UNSETTLED
 from syncengine.ports import Transaction
 
 WAITS_EVERY = 600.0
 """Seconds after which links that wait are looked at again."""
+
+RARELY = 16
+"""A row that stays unreadable is read again after one such time, after two, four, eight, and then at every so many:
+each 160 minutes."""
 
 MESSAGES = 4
 """Messages of one kind that one sweep sends; the next sweep sends more if there is more."""
@@ -22,18 +32,16 @@ MESSAGES = 4
 
 def sweep(engine: Engine) -> Counter[str]:
     """Announce due listings, reads, reconciling, writes, probes and derivations. Returns task -> messages."""
+    set_right(engine)
     follow_project(engine)
     expire(engine)
-    sent: Counter[str] = Counter()
+    forget(engine)
+    sent = Counter({"capture": announce_listings(engine, engine.connectors)})
     with engine.ledger.write() as tx:
-        listings = list(_due_listings(engine, tx))
         _look_at_waits(engine, tx)
         dirty = tx.dirty_count()
         operations = len(tx.select_operations(UNSETTLED, limit=MESSAGES * engine.limits.batch))
         derivations = len(tx.derivations_due(1))
-    for connection, resource, kind in listings:
-        engine.queue.announce("capture", [connection, resource, kind])
-        sent["capture"] += 1
     for task, count in (
         ("derive", derivations), ("refresh", dirty), ("reconcile", dirty),
         ("dispatch", operations), ("probe", operations),
@@ -41,7 +49,7 @@ def sweep(engine: Engine) -> Counter[str]:
         for _ in range(min(MESSAGES, -(-count // engine.limits.batch))):
             engine.queue.announce(task, [])
             sent[task] += 1
-    return sent
+    return +sent
 
 
 def _look_at_waits(engine: Engine, tx: Transaction) -> None:
@@ -53,16 +61,55 @@ def _look_at_waits(engine: Engine, tx: Transaction) -> None:
         return
     many = engine.limits.batch * MESSAGES
     waits = tx.waiting_links(many, after=reached)
-    tx.dirty_links([link.id for link in waits if link.wait is not None and link.wait.key])
+    keys = {link.id: "" if link.wait is None else link.wait.key for link in waits}
+    tx.dirty_links([i for i, key in keys.items() if key and not key.startswith((OBSERVED, SCOPE))])
     reached = waits[-1].id if len(waits) == many else ""
     tx.save_connection(replace(state, digest=f"{period}:{reached}"))
+    _read_again(engine, tx, int(period))
 
 
-def _due_listings(engine: Engine, tx: Transaction) -> Iterator[tuple[str, str, str]]:
+def _read_again(engine: Engine, tx: Transaction, period: int) -> None:
+    """A row that does not fit may be well again, and no listing may show it soon: it is read once more, ever more
+    rarely the longer it has been asked about."""
+    asked = set[str]()
+    for case in tx.cases(kind=CaseKind.QUARANTINED):
+        age = period - int(case.opened_at // WAITS_EVERY)
+        if case.link_id is not None and (age in (1, 2, 4, 8) or age % RARELY == 0 < age):
+            asked.add(case.link_id)
+    links = tx.links(asked, lock=True).values() if asked else ()
+    tx.save_links(
+        [replace(k, need_get=True) for k in links if k.external_id and _single(engine, k)]
+    )
+
+
+def _single(engine: Engine, link: Link) -> bool:
+    known = engine.project.connections.get(link.connection)
+    spec = known and known.spec.resources.get(link.resource)
+    return bool(spec and spec.single_get)
+
+
+def announce_listings(engine: Engine, connections: Collection[str]) -> int:
+    """Announce due listings of these connections; how many."""
+    with engine.ledger.read() as tx:
+        if not any(_due_listings(engine, tx, connections)):
+            return 0
+    with engine.ledger.write() as tx:
+        listings = list(_due_listings(engine, tx, connections))
+        for connection, resource, _ in listings:
+            state = tx.resource(connection, resource)
+            tx.save_resource(replace(state, scan_started=engine.clock.now()))
+    for listing in listings:
+        engine.queue.announce("capture", listing)
+    return len(listings)
+
+
+def _due_listings(
+    engine: Engine, tx: Transaction, connections: Collection[str]
+) -> Iterator[tuple[str, str, str]]:
     """Polls and scans whose span is over; one that was announced and did not come is announced again."""
     now, patience = engine.clock.now(), 3 * engine.limits.lease
     for connection, resource in listed(engine):
-        if not engine.may_call(tx, connection):
+        if connection not in connections or not engine.may_call(tx, connection):
             continue
         schedule = engine.project.connections[connection].resources.get(resource)
         state = tx.resource(connection, resource)
@@ -73,7 +120,6 @@ def _due_listings(engine: Engine, tx: Transaction) -> Iterator[tuple[str, str, s
             continue
         kind = _due(state, schedule.poll, schedule.scan, now)
         if kind:
-            tx.save_resource(replace(state, scan_started=now))
             yield connection, resource, kind
 
 

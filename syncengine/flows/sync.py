@@ -14,17 +14,27 @@ from syncengine.flows.dispatch import dispatch, probe
 from syncengine.flows.engine import Engine
 from syncengine.flows.follow import follow_project
 from syncengine.flows.forecast import Forecast, forecast
+from syncengine.flows.patience import Delay, Patience, Tell, delays
 from syncengine.flows.reconcile import reconcile
 from syncengine.flows.refresh import refresh
+from syncengine.flows.retention import AT_ONCE, forget_slices
 from syncengine.flows.sweep import listed
-from syncengine.model.operation import UNSETTLED, Operation, OperationState
+from syncengine.flows.times import set_right
+from syncengine.flows.unsent import under_way, untouched, wanted
+from syncengine.model.operation import Operation, OperationState
 from syncengine.ports import Transaction
 
 Progress = Callable[[str, int, int], None]
 """Told (what is going on, how much is done, of how much: 0 is unknown)."""
 
+First = Callable[[dict[str, int]], None]
+"""Told, before anything is sent, connections that were never written to, and how many writes each gets."""
+
 BRIEF = 5.0
-"""Seconds of a pause that is waited for."""
+"""Seconds of a pause that is waited for though nobody asked for it."""
+
+BUSY = 30.0
+"""Seconds after which a pass says again that another process keeps it waiting."""
 
 OUTCOMES = ("applied", "stale", "rejected", "not_sent", "unknown")
 
@@ -33,9 +43,12 @@ OUTCOMES = ("applied", "stale", "rejected", "not_sent", "unknown")
 class _Pass:
     engine: Engine
     progress: Progress
+    patience: Patience
+    began: float
     agreed: Forecast | None = None
     outcomes: Counter[str] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
+    first: dict[str, int] = field(default_factory=dict)
 
     def list_all(self, connection: str | None, entity: str | None) -> None:
         """Scan everything, parents and what others refer to first, and tell who is who on the way."""
@@ -72,40 +85,85 @@ class _Pass:
                 yield connection, resource
 
     def list_one(self, connection: str, resource: str) -> None:
-        """One complete listing; waits while other processes hold the connection, and for a short pause of it."""
-        captured = None
-        while captured is None or captured.fault.endswith("busy"):
-            with self.engine.ledger.read() as tx:
-                state = tx.connection(connection)
-            pause = state.blocked_until - self.engine.clock.now()
-            if 0 < pause <= BRIEF and not state.halted:
-                self.engine.clock.sleep(pause)
+        """One complete listing; waits while other processes hold the connection, and for a pause that was asked for,
+        and goes on then where it stopped."""
+        while True:
+            paused = self._paused(connection)
+            if paused is not None and not self.patience.wait([paused]):
+                self.faults += self.patience.given_up([paused])
+                return
+            if paused is not None:
+                continue
             try:
-                captured = capture(self.engine, connection, resource, "scan")
+                captured = capture(self.engine, connection, resource, "scan", since=self.began)
             except Again:
                 continue
+            if captured.got_on:
+                self.patience.renew()
             if captured.fault.endswith("busy"):
+                now = self.engine.clock.now()
+                self.patience.say(connection, "another process works with it", now + BUSY)
                 self.engine.clock.sleep(0.2)
+                continue
+            paused = self._paused(connection)
+            if captured.complete or paused is None or not paused.asked:
+                break
         if captured.fault or not captured.complete:
             self.faults.append(f"{connection} {resource}: {captured.fault}")
 
+    def _paused(self, connection: str) -> Delay | None:
+        """A pause of the connection that is worth to be waited for: one that was asked for, or a brief one."""
+        with self.engine.ledger.read() as tx:
+            state = tx.connection(connection)
+        ahead = state.blocked_until - self.engine.clock.now()
+        if state.halted or ahead <= 0 or not (state.asked or ahead <= BRIEF):
+            return None
+        return Delay(connection, state.why, state.blocked_until, state.asked, "listing")
+
     def drain(self, writing: bool = True) -> None:
-        """Work until nothing is due; waits for leases of others, retries and probes while something moves."""
-        engine = self.engine
-        patience = 3 * engine.limits.lease + 30
-        last_move = engine.clock.now()
+        """Work until nothing is due; waits for leases of others, retries, pauses and probes while it gets on."""
         while True:
             try:
                 done = self.once(writing)
             except Again:
                 continue
             self.progress("reconciling", self.outcomes["applied"], 0)
-            if done:
-                last_move = engine.clock.now()
+            self.patience.look(self.outcomes["applied"] + self.outcomes["rejected"])
+            if done and not self.patience.over:
                 continue
-            if not self.due(writing) or engine.clock.now() - last_move > patience:
+            with self.engine.ledger.read() as tx:
+                left = delays(self.engine, tx, writing, self._not_agreed(tx))
+            if not left:
                 return
-            engine.clock.sleep(0.1)
+            if not self.patience.wait(left):
+                if writing:
+                    self.faults += self.patience.given_up(left)
+                return
+
+    def _not_agreed(self, tx: Transaction) -> set[str]:
+        return self.beyond(tx, tx.select_operations([OperationState.PENDING]))
+
+    def announce_first(self, told: First) -> None:
+        """Before connections are written to for the first time, decide all that there is to decide, and tell how much
+        that is."""
+        with self.engine.ledger.read() as tx:
+            if not untouched(self.engine, tx):
+                return
+        self._decide()
+        with self.engine.ledger.read() as tx:
+            self.first = wanted(tx).first(self.engine, tx)
+        if self.first:
+            told(self.first)
+
+    def _decide(self) -> None:
+        """Work until nothing is due, and send nothing."""
+        while True:
+            self.drain(writing=False)
+            try:
+                if not derive(self.engine):
+                    return
+            except Again:
+                continue
 
     def once(self, writing: bool) -> int:
         """One round of everything that is due; returns how much was done."""
@@ -134,53 +192,28 @@ class _Pass:
         real = self.agreed.real(tx)
         return {o.id for o in operations if not self.agreed.contains(o, real)}
 
-    def due(self, writing: bool) -> bool:
-        """Whether anything that can move is still under way."""
-        engine = self.engine
-        with engine.ledger.read() as tx:
-            if tx.dirty_count(engine.open_connections(tx)):
-                return True
-            if not writing:
-                return False
-            open_now = set(engine.open_connections(tx, writing=True))
-            waiting = tx.select_operations(UNSETTLED)
-            left = self.beyond(tx, [o for o in waiting if o.state is OperationState.PENDING])
-            horizon = engine.clock.now() + 60
-            return any(
-                o.state is OperationState.CLAIMED
-                or (o.state is OperationState.UNKNOWN and o.next_at < horizon)
-                or (o.connection in open_now and o.next_at < horizon)
-                or self._opens_soon(tx, o.connection, horizon)
-                for o in waiting
-                if o.id not in left
-            )
-
-    def _opens_soon(self, tx: Transaction, connection: str, horizon: float) -> bool:
-        if connection not in self.engine.connectors:
-            return False
-        state = tx.connection(connection)
-        writes = self.engine.project.connections[connection].mode == "write"
-        if state.paused or state.halted or not writes:
-            return False
-        return self.engine.clock.now() < state.blocked_until < horizon
-
 
 def sync(
     engine: Engine, connection: str | None = None, entity: str | None = None,
     record: str | None = None, digest: str | None = None, progress: Progress | None = None,
+    first: First | None = None, tell: Tell | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """One full pass: list, merge, write, prove, until quiet. Returns the document of ``sync --json``.
+    """One full pass: list, merge, write, prove, until quiet. Returns the document of ``sync --json``. ``tell``: told
+    what it waits for.
 
     ``digest``: write exactly the plan that has it. It has to be the plan of the mirror, and still the plan once all
     vendors are read; else Stale is raised and nothing is written. What turns up later is left for the next pass."""
+    set_right(engine)
     started, before = engine.clock.now(), _tallies(engine)
     engine.needs.clear()
     with engine.ledger.read() as tx:
-        events = tx.count_events()
+        height = tx.heights()[0]
     if digest is not None:
         _agreed(engine, digest, "")
     follow_project(engine)
-    work = _Pass(engine, progress or (lambda *_: None))
+    patience = Patience(engine, tell or (lambda _: None), 3 * engine.limits.lease + 30)
+    engine = replace(engine, tell=patience.say)
+    work = _Pass(engine, progress or (lambda *_: None), patience, started)
     if record is not None:
         _look_again(engine, record)
     else:
@@ -188,15 +221,21 @@ def sync(
     if digest is not None:
         work.drain(writing=False)
         work.agreed = _agreed(engine, digest, ", now that the vendors are read")
+    work.announce_first(first or (lambda _: None))
     work.drain()
-    return _document(engine, work, before, events, started)
+    forget_slices(engine, AT_ONCE)
+    set_right(engine)
+    return _document(engine, work, before, height, started)
 
 
-def observe(engine: Engine, progress: Progress | None = None) -> list[str]:
+def observe(
+    engine: Engine, progress: Progress | None = None, tell: Tell | None = None
+) -> list[str]:
     """Read all vendors and decide everything, and write to none. Returns what could not be read."""
     connections = {n: replace(c, mode="observe") for n, c in engine.project.connections.items()}
     project = replace(engine.project, connections=connections)
-    faults: list[str] = sync(replace(engine, project=project), progress=progress)["faults"]
+    alike = replace(engine, project=project)
+    faults: list[str] = sync(alike, progress=progress, tell=tell)["faults"]
     return faults
 
 
@@ -227,7 +266,7 @@ def _document(
     engine: Engine,
     work: _Pass,
     before: dict[str, tuple[int, int, int]],
-    events: int,
+    height: int,
     started: float,
 ) -> dict[str, Any]:
     calls = {}
@@ -242,16 +281,18 @@ def _document(
             }
         }  # fmt: skip
     with engine.ledger.read() as tx:
-        quiet = not tx.dirty_count(list(engine.connectors)) and not tx.select_operations(
-            UNSETTLED, limit=1
-        )
+        quiet = not tx.dirty_count(list(engine.connectors)) and not under_way(engine, tx)
+        due = wanted(tx)
         return {
             "converged": quiet and not work.faults,
             "connections": calls,
             "operations": {name: work.outcomes[name] for name in OUTCOMES},
-            "events": tx.count_events() - events,
+            "events": tx.count_events(height),
             "cases": tx.count_cases(),
-            "waiting": len(tx.waiting_links()),
+            "waiting": len(due.waits),
+            "unlinked": sum(tx.nobodys().values()),
+            "unsent": due.observed(engine),
+            "first": work.first,
             "left": len(work.beyond(tx, tx.select_operations([OperationState.PENDING]))),
             "faults": work.faults,
             "duration_s": round(engine.clock.now() - started, 3),

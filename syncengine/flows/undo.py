@@ -5,7 +5,7 @@ from __future__ import annotations
 from syncengine.errors import RowInvalid
 from syncengine.flows.decisions import Decision, NotPossible
 from syncengine.flows.engine import Engine
-from syncengine.flows.names import DOTS
+from syncengine.flows.masking import mask
 from syncengine.flows.scenes import load_world
 from syncengine.mapping import Context, Entity, Unresolved
 from syncengine.model.change import Change
@@ -18,8 +18,8 @@ from syncengine.planning.sight import body_row
 
 def undo(engine: Engine, change_id: int, author: str, reason: str = "") -> tuple[Change, Json]:
     """Give a field the value that a change replaced or decided against, by a change like any other: vendors are told,
-    safety counts it, it can be undone. Returns the change and the value,
-    dotted where it is sensitive. Raises NotPossible."""
+    safety counts it, it can be undone. Returns the change and the value as
+    it is shown. Raises NotPossible."""
     with engine.ledger.write() as tx:
         act = Decision(engine, tx, author, reason)
         found = tx.changes([change_id])
@@ -33,7 +33,7 @@ def undo(engine: Engine, change_id: int, author: str, reason: str = "") -> tuple
         act.change(record, {change.field: value}, f"undo {change_id}")
     for task in ("refresh", "reconcile"):
         engine.queue.announce(task, [])
-    return change, DOTS if entity.fields[change.field].sensitive else value
+    return change, mask(engine, entity).value(change.field, value)
 
 
 def _put_aside(act: Decision, entity: Entity, change: Change) -> Json:
@@ -58,7 +58,8 @@ def _check(act: Decision, entity: Entity, record: Record, change: Change, value:
     if declared.formula is not None:
         raise NotPossible(f"{declared.name} is computed ({declared.formula.position})")
     if record.values.get(declared.name) == value:
-        raise NotPossible(f"{declared.name} has that value already")
+        said = act.said_of(record.id, declared.name)
+        raise NotPossible(f"{declared.name} has that value already{said}")
     if is_empty(value) and not declared.clear:
         raise NotPossible(f"{declared.name} had no value before, and is not to be emptied")
     owner = declared.owned_by(record, load_world(act.engine, act.tx, (), {record.id: record}))

@@ -10,37 +10,47 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any, Final
 
+from syncengine.model.spelling import as_seen, cut, cut_off, folded
 from syncengine.model.values import LONGEST_ID, Json, TypeName, is_empty
 
 Parse = Callable[[Json], Json]
 _TEXTS: Final = frozenset({"string", "text", "email"})
-_TIME: Final = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?\Z")
-_SPAN: Final = re.compile(r"(-?)(\d{1,6}):(\d{2})(?::(\d{2}))?\Z")
+_READ: Final = frozenset({"date", "time", "datetime", "integer", "number", "boolean", "duration"})
+"""Types whose texts are read: how those are spelled does not matter."""
+_TIME: Final = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?\Z", re.ASCII)
+_DIGITS: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?\Z", re.ASCII)
+"""What a number is, as text; Python's own reading takes more, such as ``1_000``."""
+_MIDNIGHT: Final = time()
+_SPAN: Final = re.compile(r"(-?)(\d{1,6}):(\d{2})(?::(\d{2}))?\Z", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Lens:
     """``decode(raw, old, seen)``: ``old`` is our present value, ``seen`` the UTC text of when it was read.
     ``loses``: what encoding drops, empty if nothing but what the equivalence allows. ``empty``: how
-    our empty value is spelled (``encode`` never gets it)."""
+    our empty value is spelled (``encode`` never gets it). ``longest``: UTF-16 units of a text after which the vendor
+    cuts it."""
 
     decode: Callable[[Json, Json, str], Json]
     encode: Callable[[Json], Json]
     norm: Parse
     loses: str = ""
     empty: Json = None
+    longest: int | None = None
 
     def same(self, left: Json, right: Json) -> bool:
         """Whether two raw values mean the same; what does not fit equals only itself."""
         if type(left) is type(right) is str and left == right:
             return True
         try:
-            return bool(self.norm(left) == self.norm(right))
+            same = bool(self.norm(left) == self.norm(right))
         except ValueError:
             return type(left) is type(right) and bool(left == right)
+        texts = isinstance(left, str) and isinstance(right, str)
+        return same or bool(texts and self.longest and cut_off(left, right, self.longest))
 
 
 def instant(value: datetime) -> str:
@@ -84,8 +94,10 @@ def _email(raw: Json) -> str | None:
 def _integer(raw: Json) -> int:
     if isinstance(raw, bool):
         raise ValueError("a whole number")
-    if isinstance(raw, str):
-        raw = _number(raw) if "." in raw else int(raw)
+    if isinstance(raw, str) and (_DIGITS.match(raw) is None or "." in raw):
+        raw = _number(raw)
+    elif isinstance(raw, str):
+        raw = int(raw)
     if isinstance(raw, float) and raw.is_integer():
         raw = int(raw)
     if not isinstance(raw, int):
@@ -95,6 +107,8 @@ def _integer(raw: Json) -> int:
 
 def _number(raw: Json) -> float:
     if isinstance(raw, bool) or not isinstance(raw, int | float | str):
+        raise ValueError("a number")
+    if isinstance(raw, str) and _DIGITS.match(raw) is None:
         raise ValueError("a number")
     try:
         value = float(raw)
@@ -145,7 +159,10 @@ def _day(raw: Json, zone: tzinfo) -> str:
     raw = raw.strip()
     if len(raw) <= 10:
         return date.fromisoformat(raw).isoformat()
-    return local(_moment(raw, zone), zone).date().isoformat()
+    moment = _moment(raw, zone)
+    if moment.time() == _MIDNIGHT:  # a day as a timestamp, whose zone says nothing
+        return moment.date().isoformat()
+    return local(moment, zone).date().isoformat()
 
 
 def _set(items: Sequence[Json]) -> list[Json]:
@@ -171,6 +188,8 @@ def parser(kind: TypeName, zone: tzinfo, of: TypeName | None = None) -> Parse:
         return parse_items
 
     def parse(raw: Json) -> Json:
+        if isinstance(raw, str) and kind in _READ:
+            raw = as_seen(raw).strip()
         return None if is_empty(raw) else simple(raw)
 
     return parse
@@ -198,9 +217,13 @@ def _simple(kind: TypeName, zone: tzinfo) -> Parse:
     return parsers.get(kind, _text)
 
 
-def typed(kind: TypeName, zone: tzinfo, of: TypeName | None, theirs: TypeName | None) -> Lens:
-    """The lens of a field type without codec; ``theirs`` is the type that the connector declares. Where that is a
-    text and ours is one, a number does not fit: a vendor that mixes them up is put right by its connector."""
+def typed(
+    kind: TypeName, zone: tzinfo, of: TypeName | None, theirs: TypeName | None,
+    longest: int | None = None,
+) -> Lens:  # fmt: skip
+    """The lens of a field type without codec; ``theirs`` is the type that the connector declares, ``longest`` the
+    length. Where that is a text and ours is one, a number does not fit: a vendor that mixes them up is put right by its
+    connector."""
     parse = parser(kind, zone, of)
     if kind in _TEXTS and theirs in _TEXTS:
         parse = _only_texts(parse)
@@ -210,12 +233,21 @@ def typed(kind: TypeName, zone: tzinfo, of: TypeName | None, theirs: TypeName | 
         loses = "the time of day"
     elif kind == "number" and theirs == "integer":
         loses = "what is behind the decimal point"
+    whole = shape
+    if longest and kind in _TEXTS:
+        loses = f"what is beyond {longest} characters"
+
+        def shape(value: Json) -> Json:
+            return cut(whole(value), longest)
 
     def norm(raw: Json) -> Json:
         value = parse(raw)
-        return None if value is None else parse(shape(value))
+        if loses and value is not None:
+            value = parse(shape(value))
+        value = value if kind == "ref" else folded(value)
+        return None if value == "" else _set(value) if kind == "set" and value else value
 
-    return Lens(lambda raw, _old, _seen: parse(raw), shape, norm if loses else parse, loses)
+    return Lens(lambda raw, _old, _seen: parse(raw), shape, norm, loses, longest=longest)
 
 
 def _only_texts(parse: Parse) -> Parse:
@@ -336,9 +368,11 @@ class Table:
 
 
 def token(raw: Json) -> str:
-    """A raw value as text, so that 5 and "5", true and "true" are one."""
+    """A raw value as text, so that 5 and "5", true and "true" are one, and so are spellings of a text."""
     if isinstance(raw, bool) or raw is None:
         return {True: "true", False: "false", None: "null"}[raw]
+    if isinstance(raw, str):
+        return str(folded(raw))
     return str(int(raw)) if isinstance(raw, float) and raw.is_integer() else str(raw)
 
 

@@ -10,9 +10,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from syncengine.mapping.draft import SPECIAL, Draft
 from syncengine.mapping.expressions import RESERVED
 from syncengine.mapping.project import Budget, Connection, Schedule
-from syncengine.mapping.schema import ConnectionPart, ConnectionsFile, SchedulePart
+from syncengine.mapping.schema import ConnectionPart, ConnectionsFile, Mode, SchedulePart
 from syncengine.mapping.source import Document, Loc, near
 from syncengine.model.resource import Catalog, ConnectorSpec, ResourceSpec
+from syncengine.model.secret import webhook_secret
+from syncengine.model.spelling import odd
 
 _TAKEN = RESERVED | set(SPECIAL) | {"row", "anyone", "flag", "newest", "max", "min"}
 
@@ -43,11 +45,18 @@ def compile_connections(
             text = f"no such connector, shipped or in a module beside this file, {hint}"
             document.fault((*loc, "connector"), text, value=True)
             continue
-        draft.connections[name] = _connection(draft, document, loc, item, spec)
+        mode = item.mode or part.modes.get(name, "observe")
+        draft.connections[name] = _connection(draft, document, loc, item, spec, mode)
+    _check_webhooks(draft, document)
+    for name in part.modes:
+        if name not in document.names("connections"):
+            text = f"no such connection, {near(name, document.names('connections'))}"
+            document.fault(("modes", name), text)
 
 
 def _may_be_unset(loc: Loc) -> bool:
-    return len(loc) > 2 and loc[0] == "connections" and loc[2] in {"credentials", "base_url"}
+    free = {"credentials", "base_url", "webhook"}
+    return len(loc) > 2 and loc[0] == "connections" and loc[2] in free
 
 
 def _check_name(draft: Draft, document: Document, loc: Loc, name: str) -> None:
@@ -61,8 +70,9 @@ def _check_name(draft: Draft, document: Document, loc: Loc, name: str) -> None:
 
 
 def _connection(
-    draft: Draft, document: Document, loc: Loc, item: ConnectionPart, spec: ConnectorSpec
-) -> Connection:
+    draft: Draft, document: Document, loc: Loc, item: ConnectionPart, spec: ConnectorSpec,
+    mode: Mode,
+) -> Connection:  # fmt: skip
     for name in item.credentials:
         if name not in spec.credentials:
             text = f"a name that {spec.name} does not take, write: {', '.join(spec.credentials)}"
@@ -73,14 +83,16 @@ def _connection(
         elif name in spec.choices and value not in spec.choices[name]:
             text = f"no value that {spec.name} knows, {near(str(value), spec.choices[name])}"
             document.fault((*loc, "options", name), text, value=True)
-    if item.base_url and not _is_url(item.base_url):
+    if item.base_url and (what := odd(item.base_url, spaces=False)):
+        document.fault((*loc, "base_url"), f"has {what}, remove it", value=True)
+    elif item.base_url and not _is_url(item.base_url):
         document.fault((*loc, "base_url"), "is no address, write https://host/path", value=True)
     own = zone(document, (*loc, "timezone"), item.timezone) if item.timezone else draft.zone
     return Connection(
         name=str(loc[1]),
         connector=item.connector,
         spec=spec,
-        mode=item.mode,
+        mode=mode,
         base_url=item.base_url,
         credentials=dict(item.credentials),
         options=dict(item.options),
@@ -90,22 +102,49 @@ def _connection(
             item.budget.per,
             min(item.budget.concurrency or spec.concurrency, spec.concurrency),
         ),
+        largest_listing=item.largest_listing,
         resources=_schedules(document, (*loc, "resources"), item, spec),
         off=_off(document, loc, item, spec.credentials),
         position=document.position(loc),
+        webhook=_webhook(document, (*loc, "webhook"), item),
     )
+
+
+def _webhook(document: Document, loc: Loc, item: ConnectionPart) -> tuple[bytes, ...] | None:
+    """The secrets of a connection's notices; those whose variable is not set are left out."""
+    found = list[bytes]()
+    for number, text in enumerate(item.webhook):
+        try:
+            found += [] if text is None else [webhook_secret(text)]
+        except ValueError as error:
+            document.fault((*loc, number), str(error), value=True)
+    named = item.webhook or any(at[:3] == loc for at in document.unset)
+    return tuple(dict.fromkeys(found)) if named else None
+
+
+def _check_webhooks(draft: Draft, document: Document) -> None:
+    """A secret that two connections have would let a notice for one count for the other."""
+    holders: dict[bytes, str] = {}
+    for connection in draft.connections.values():
+        for secret in connection.webhook or ():
+            first = holders.setdefault(secret, connection.name)
+            if first != connection.name:
+                loc: Loc = ("connections", connection.name, "webhook")
+                document.fault(loc, f"is a secret of {first} as well, draw one for each")
 
 
 def _is_url(text: str) -> bool:
     try:
         parts = urlsplit(text)
-        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        host = (parts.hostname or "").rstrip(".").encode("idna")
+        return parts.scheme in {"http", "https"} and bool(host) and parts.port != 0
     except ValueError:
         return False
 
 
 def _off(document: Document, loc: Loc, item: ConnectionPart, wanted: Sequence[str]) -> str:
-    unset = [name for at, names in document.unset.items() if at[:2] == loc for name in names]
+    stops = {at: names for at, names in document.unset.items() if at[2:3] != ("webhook",)}
+    unset = [name for at, names in stops.items() if at[:2] == loc for name in names]
     if unset:
         return f"not set: {', '.join(dict.fromkeys(unset))}"
     missing = [name for name in wanted if not item.credentials.get(name)]

@@ -256,7 +256,7 @@ class RowScope:
         if len(steps) == 1:
             raise Unknown("row stands alone, write row.x")
         top = steps[1]
-        if top not in self.spec.fields and top not in PSEUDO:
+        if top not in self.spec.fields and top not in PSEUDO and not self.spec.open:
             hint = near(top, self.spec.fields)
             raise Unknown(f"{self.spec.name} has no field {top!r}, {hint}")
         return Name(self._getter(steps[1:]))

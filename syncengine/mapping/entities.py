@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from syncengine.mapping.draft import SPECIAL, Draft, EntityDraft, RecordScope, ordered
 from syncengine.mapping.expressions import RESERVED, Expression
 from syncengine.mapping.project import Entity, Safety
 from syncengine.mapping.rule import Field
-from syncengine.mapping.schema import FieldPart
+from syncengine.mapping.schema import EntityFile, FieldPart
 from syncengine.mapping.source import Document, Loc, near
 from syncengine.mapping.systems import compile_systems
+from syncengine.model.spelling import VERSION
 from syncengine.model.values import Json
 
 _WORDS = RESERVED | set(SPECIAL) | {"row", "anyone"}
@@ -64,9 +65,18 @@ def compile_entity(draft: Draft, name: str, ensured: bool) -> Entity:
         formulas=tuple(field for field, item in fields.items() if item.formula is not None),
         depth=0,
         uses_today=False,
-        digest=digest(part.model_dump(mode="json", by_alias=True), str(draft.zone)),
+        digest=digest(_decides(part), str(draft.zone), VERSION),
+        people=part.people or "",
     )
     return _summed(entity)
+
+
+def _decides(part: EntityFile) -> dict[str, Any]:
+    """An entity file without what no decision rests on."""
+    told = part.model_dump(mode="json", by_alias=True, exclude={"people"})
+    for field in told["fields"].values():
+        field["sensitive"] = bool(field["sensitive"])
+    return told
 
 
 def _summed(entity: Entity) -> Entity:
@@ -76,8 +86,14 @@ def _summed(entity: Entity) -> Entity:
             **{name: getattr(entity, name) for name in Entity.__slots__},
             "depth": max((e.depth for _, e in found), default=0),
             "uses_today": any(e.uses_today for _, e in found),
+            "compared": frozenset(name for name in entity.fields if _compares(entity, name)),
         }
     )
+
+
+def _compares(entity: Entity, name: str) -> bool:
+    rules = [s.rules[name] for s in entity.systems.values() if name in s.rules]
+    return sum(rule.reads for rule in rules) > 1 and not any(rule.writes for rule in rules)
 
 
 def expressions(entity: Entity) -> Iterator[tuple[str, Expression]]:
@@ -154,9 +170,34 @@ def _field(draft: Draft, own: EntityDraft, name: str, part: FieldPart) -> Field:
         on_conflict=part.on_conflict or "flag",
         on_drift=part.on_drift or "revert",
         clear=part.clear,
-        sensitive=part.sensitive,
+        sensitive=_is_sensitive(draft, own.part.entity, name),
         position=document.position(loc),
     )
+
+
+def _is_sensitive(draft: Draft, entity: str, name: str) -> bool:
+    """Whether a field says that it is, or is computed from one that is and says nothing."""
+    own = draft.entities.get(entity)
+    part = own.part.fields.get(name) if own is not None else None
+    if part is None or part.sensitive is not None or part.formula is None:
+        return bool(part and part.sensitive)
+    formula = draft.formula(entity, name)
+    return formula is not None and any(
+        _is_sensitive(draft, *place)
+        for dotted in formula.names
+        for place in _opened(draft, entity, dotted.split("."))
+    )
+
+
+def _opened(draft: Draft, entity: str, steps: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Entity and field of each step of a dotted name."""
+    for step in steps:
+        yield entity, step
+        own = draft.entities.get(entity)
+        part = own.part.fields.get(step) if own is not None else None
+        if part is None or part.to is None:
+            return
+        entity = part.to
 
 
 def _owner(draft: Draft, own: EntityDraft, name: str, part: FieldPart) -> Expression | None:

@@ -1,14 +1,15 @@
 """Expressions: CEL behind one adapter. Names are looked up before CEL runs and bound to slots.
 
 A dotted name never raises for something empty on its way; a ref stands for the id of its record. Source
-length is bounded and comprehensions do not nest, so an evaluation is short.
+length is bounded and comprehensions neither nest nor feed ``map`` with the result of another one, so that what an
+evaluation can make is known from its source and what it is given (``cost``); that is bounded before it runs.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, tzinfo
 from functools import lru_cache
 from typing import Any, Final, Protocol
@@ -17,13 +18,26 @@ import cel
 
 from syncengine.errors import RowInvalid
 from syncengine.mapping.codecs import instant
-from syncengine.mapping.functions import BUILT_IN, MACROS, METHODS, NAMES, Function, functions
+from syncengine.mapping.comparing import COMPARING, Comparing
+from syncengine.mapping.cost import Cost
+from syncengine.mapping.functions import (
+    BUILT_IN,
+    MACROS,
+    METHODS,
+    NAMES,
+    Function,
+    Joining,
+    functions,
+)
 from syncengine.mapping.source import near
 from syncengine.model.record import Record, World
 from syncengine.model.ref import Position
 from syncengine.model.values import Json, Row
 
 LONGEST: Final = 1000
+SHOWN: Final = 500
+"""Characters of a value that are kept as evidence."""
+_GUARD: Final = "guard what may be empty, as in x != null && ..."
 RESERVED: Final = frozenset({
     "as", "break", "const", "continue", "else", "false", "for", "function", "if", "import", "in",
     "let", "loop", "namespace", "null", "package", "return", "true", "var", "void", "while",
@@ -85,7 +99,9 @@ class Expression:
     uses_today: bool
     depth: int
     constant: bool = field(repr=False)
+    _cost: Cost = field(repr=False)
     _slots: tuple[tuple[str, Getter], ...] = field(repr=False)
+    _called: tuple[str, ...] = field(repr=False)
     _program: cel.Program | None = field(repr=False)
     _functions: Mapping[str, Function] = field(repr=False)
     _finish: Callable[[Json], Json] | None = field(repr=False)
@@ -103,6 +119,12 @@ class Expression:
         value = self.on(Env(world, record))
         world.computed[id(self), record.id] = self, record, value
         return value
+
+    def named(self, record: Record, world: World) -> dict[str, Json]:
+        """What it reads of a record: name -> value."""
+        env = Env(world, record)
+        read = zip(self._called, self._slots, strict=True)
+        return {name: get(env) for name, (_, get) in read if name in self.names - {"today", "id"}}
 
     def on_record_in(self, world: World, record: Record) -> Json:
         """``on_record`` with the arguments as names are opened."""
@@ -122,20 +144,25 @@ class Expression:
         try:
             for slot, get in self._slots:
                 bound[slot] = get(env)
-            if self._program is None:
-                value = bound["_0"]
-            elif self._functions:
-                value = self._program.execute(cel.Context(bound, dict(self._functions)))
-            else:
-                value = self._program.execute(bound)
-            value = _json(value)
+            program = self._program
+            value = _json(bound["_0"] if program is None else self._computed(program, bound))
             return self._finish(value) if self._finish else value
         except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
+            advice = "use less of it" if "too large" in str(error) else _GUARD
             raise RowInvalid(
                 f"{self.position}: the expression {self.source!r} cannot be computed "
-                f"({type(error).__name__}); guard what may be empty, as in x != null && ...",
-                evidence={"error": str(error), "values": [repr(v) for v in bound.values()]},
+                f"({type(error).__name__}); {advice}",
+                evidence={"error": str(error), "values": [repr(v)[:SHOWN] for v in bound.values()]},
             ) from None
+
+    def _computed(self, program: cel.Program, bound: dict[str, Any]) -> Any:
+        self._cost.allow(bound)
+        if not self._functions:
+            return program.execute(bound)
+        called = dict(self._functions)
+        if "join" in called:
+            called["join"] = Joining()
+        return program.execute(cel.Context(bound, called))
 
 
 class HasWorld(Protocol):
@@ -192,7 +219,7 @@ def compile_expression(
     if reader.faulty:
         return None
     found = list(reader.slots.values())
-    names = {".".join(steps) for steps, (_, name) in reader.slots.items() if not name.constant}
+    names = {".".join(steps) for (steps, _), (_, name) in reader.slots.items() if not name.constant}
     direct = rewritten.strip() == "_0"
     own = functions(zone)
     return Expression(
@@ -202,9 +229,12 @@ def compile_expression(
         uses_today=any(name.uses_today for _, name in found),
         depth=max((name.depth for _, name in found), default=0),
         constant=not found or all(name.constant for _, name in found),
+        _cost=reader.cost,
         _slots=tuple((slot, name.get) for slot, name in found),
+        _called=tuple(".".join(steps) for steps, _ in reader.slots),
         _program=None if direct else _program(rewritten),
-        _functions={name: own[name] for name in reader.called - BUILT_IN},
+        _functions={name: own[name] for name in reader.called - BUILT_IN}
+        | {name: COMPARING[name] for name in reader.compared.called},
         _finish=finish,
     )
 
@@ -227,11 +257,14 @@ class _Reader:
     scope: Scope
     report: Report
     faulty: bool = False
-    slots: dict[tuple[str, ...], tuple[str, Name]] = field(default_factory=dict)
+    slots: dict[tuple[tuple[str, ...], str], tuple[str, Name]] = field(default_factory=dict)
+    compared: Comparing = field(default_factory=lambda: Comparing(()))
     called: set[str] = field(default_factory=set)
     _tokens: list[tuple[str, str, int]] = field(default_factory=list)
     _local: set[str] = field(default_factory=set)
     _level: int = 0
+    _inner: list[str] = field(default_factory=list)
+    _outer: list[str] = field(default_factory=list)
 
     def rewrite(self) -> str:
         self._tokens = [
@@ -239,6 +272,7 @@ class _Reader:
             for found in _TOKEN.finditer(self.source)
             if found.lastgroup != "gap"
         ]
+        self.compared = Comparing(self._tokens)
         out: list[str] = []
         at, level, done = 0, 0, 0
         while at < len(self._tokens):
@@ -246,11 +280,39 @@ class _Reader:
             level += (text in "([{") - (text in ")]}") if kind == "sign" else 0
             if level < self._level:
                 self._local, self._level = set(), 0
-            step, piece = self._name(at, level) if kind == "name" else (1, text)
-            out += (self.source[done:start], piece)
+            given = self.compared.texts.get(at, text)
+            step, piece = self._name(at, level) if kind == "name" else (1, given)
+            out += (self.source[done:start], self.compared.opened(at), piece)
             at += step
+            out.append(")" * self.compared.closes.get(at - 1, 0))
             done = self._tokens[at - 1][2] + len(self._tokens[at - 1][1])
         return "".join(out)
+
+    @property
+    def cost(self) -> Cost:
+        """What counts for how much it may make."""
+        words = sum(kind != "sign" for kind, _, _ in self._tokens)
+        macros = {text for _, text, _ in self._tokens} & MACROS
+        copies = bool(macros & {"map", "filter"})
+        places = tuple(self._inner), tuple(self._outer)
+        return Cost(words, len(self.source), bool(macros), copies, *places)
+
+    def _maps_before(self, dot: int) -> bool:
+        """Whether what stands before the dot, as far as it belongs together, has a ``map`` in it."""
+        at, open_brackets = dot - 1, 0
+        while at >= 0:
+            kind, text, _ = self._tokens[at]
+            if kind == "sign":
+                open_brackets += (text in ")]}") - (text in "([{")
+                joins = text in ")]}([{." or open_brackets > 0
+                if open_brackets < 0 or not joins:
+                    return False
+            elif text == "in" and open_brackets == 0:
+                return False
+            elif text == "map" and self._text(at - 1) == ".":
+                return True
+            at -= 1
+        return False
 
     def _text(self, at: int) -> str:
         return self._tokens[at][1] if 0 <= at < len(self._tokens) else ""
@@ -283,6 +345,8 @@ class _Reader:
             hint = f"write {text}(x)" if text in NAMES else near(text, METHODS)
             return self._fault(f"no method {text!r}, {hint}", at)
         if text in MACROS:
+            if text == "map" and self._maps_before(at - 1):
+                return self._fault("'map' follows another 'map', say both steps in one", at)
             nested = bool(self._local)
             self._local.add(self._text(at + 2))
             self._level = self._level or level + 1
@@ -306,16 +370,21 @@ class _Reader:
                 break
         if self._text(end) == "{":
             return self._fault("messages are not known here, write a value", at)
-        key = tuple(steps)
+        how = self.compared.names.get(at, "")
+        key = (tuple(steps), how)
         if key not in self.slots:
             try:
-                name = self.scope.name(key)
+                name = self.scope.name(key[0])
             except Unknown as error:
                 return (end - at, self._fault(str(error), at)[1])
             if name is None:
                 self.faulty = True
                 return end - at, "null"
+            if how:
+                get = name.get
+                name = replace(name, get=lambda env: COMPARING[how](get(env)))
             self.slots[key] = (f"_{len(self.slots)}", name)
+        (self._inner if self._local else self._outer).append(self.slots[key][0])
         return end - at, self.slots[key][0]
 
     def _named(self, at: int) -> bool:

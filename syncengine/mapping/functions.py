@@ -7,6 +7,7 @@ from datetime import date, datetime, tzinfo
 from typing import Any, Final
 
 from syncengine.mapping.codecs import add_days, clock_minutes, local, parser
+from syncengine.mapping.cost import TooLarge
 from syncengine.model.values import Json, is_empty
 
 Function = Callable[..., Json]
@@ -54,7 +55,7 @@ def functions(zone: tzinfo) -> Mapping[str, Function]:
     }
     return {
         **{name: _calm(function) for name, function in strict.items()},
-        "join": _join,
+        "join": Joining(),
         "coalesce": lambda *values: next((v for v in values if not is_empty(v)), None),
     }
 
@@ -79,8 +80,20 @@ def _calm(function: Function) -> Function:
     return calm
 
 
-def _join(*values: Any) -> Json:
-    """``join(list, separator)``: the texts that are not empty."""
-    if len(values) != 2 or not isinstance(values[0], list) or not isinstance(values[1], str):
-        return None
-    return values[1].join(str(value) for value in values[0] if not is_empty(value)) or None
+class Joining:
+    """``join(list, separator)``: the texts that are not empty; in one evaluation no more than ``MOST`` characters."""
+
+    MOST: Final = 1 << 18
+
+    def __init__(self) -> None:
+        self._left = self.MOST
+
+    def __call__(self, *values: Any) -> Json:
+        """Raises TooLarge."""
+        if len(values) != 2 or not isinstance(values[0], list) or not isinstance(values[1], str):
+            return None
+        texts = [str(value) for value in values[0] if not is_empty(value)]
+        self._left -= sum(map(len, texts)) + len(values[1]) * len(texts)
+        if self._left < 0:
+            raise TooLarge("what it would join is too large")
+        return values[1].join(texts) or None

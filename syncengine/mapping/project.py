@@ -36,7 +36,8 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """One account at one vendor. ``off``: why it is not used, empty if it is."""
+    """One account at one vendor. ``off``: why it is not used, empty if it is. ``largest_listing``: bytes.
+    ``webhook``: the secrets of its notices; None: it names none, and takes what the shared secret has signed."""
 
     name: str
     connector: str
@@ -47,21 +48,38 @@ class Connection:
     options: Mapping[str, Json] = field(repr=False)
     timezone: str
     budget: Budget
+    largest_listing: int
     resources: Mapping[str, Schedule]
     off: str
     position: Position
+    webhook: tuple[bytes, ...] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Safety:
     """Shares (0 to 1) of an entity's live links in one connection that ``window`` seconds may write
-    before a person is asked; None: not limited. Up to ``floor`` writes are always allowed."""
+    before a person is asked; None: not limited. Up to ``floor`` writes are always allowed. ``first``: how many
+    writes of a kind may go where none of the entity ever went; None: as many as later."""
 
     deletes: float = 0.10
     creates: float | None = None
     updates: float | None = None
+    first: int | None = None
     floor: int = 5
     window: float = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """For how many seconds what is over is kept: ``events``, settled ``operations``, closed ``cases``, ``history``,
+    records that ``left`` (were deleted), and what is known of a process that says nothing any more (``runs``)."""
+
+    events: float = 90 * 86_400.0
+    operations: float = 180 * 86_400.0
+    cases: float = 365 * 86_400.0
+    history: float = 365 * 86_400.0
+    left: float = 180 * 86_400.0
+    runs: float = 900.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +138,8 @@ class System:
 @dataclass(frozen=True, slots=True)
 class Entity:
     """A kind of thing. ``merge_order``: stored fields, those first that owners of others read.
-    ``depth``: how many refs deep any of its expressions opens records."""
+    ``depth``: how many refs deep any of its expressions opens records. ``compared``: fields that two systems or more
+    show and none is written to. ``people``: whom it is about, in words of people (``employees``)."""
 
     name: str
     fields: Mapping[str, Field]
@@ -133,6 +152,8 @@ class Entity:
     depth: int
     uses_today: bool
     digest: str
+    compared: frozenset[str] = frozenset()
+    people: str = ""
 
     def values(self, record: Record, world: World) -> dict[str, Json]:
         """Stored values and computed formulas. Raises RowInvalid."""
@@ -169,6 +190,7 @@ class Project:
     derivations: tuple[Derivation, ...]
     digest: str
     warnings: tuple[str, ...]
+    retention: Retention = Retention()
 
     def systems_of(self, connection: str, resource: str) -> tuple[tuple[Entity, System], ...]:
         """What is mapped onto a resource of a connection."""

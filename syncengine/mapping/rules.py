@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final
@@ -176,7 +176,9 @@ def _read(place: Place, loc: Loc, part: RulePart) -> Expression | None:
         return None
     scope = RowScope(place.draft, place.resource, place.zone)
     at = (*loc, "read")
-    return place.draft.expression(place.document, at, part.read, scope, zone=place.zone)
+    read = place.draft.expression(place.document, at, part.read, scope, zone=place.zone)
+    warn_of_guesses(place, at, read.row_fields if read else ())
+    return read
 
 
 def _written(place: Place, loc: Loc, part: RulePart) -> tuple[Written, ...] | None:
@@ -218,7 +220,9 @@ def _lens(place: Place, loc: Loc, part: RulePart, field: Field, writes: bool) ->
     if field.is_ref and field.type in _MANY:
         many = parser(field.type, place.zone, "ref")
         return Lens(lambda raw, _old, _seen: many(raw), lambda external: external, many, empty=[])
-    lens = typed(field.type, place.zone, field.of, theirs)
+    declared = place.resource.fields.get(part.field or "")
+    longest = declared.longest if declared else None
+    lens = typed(field.type, place.zone, field.of, theirs, longest)
     return alone(lens) if theirs in {"list", "set"} and field.type not in _MANY else lens
 
 
@@ -278,6 +282,9 @@ def vendor_root(place: Place, loc: Loc, path: str, value: bool = False) -> str |
         return None
     if name in place.resource.fields or name in PSEUDO:
         return name
+    if place.resource.open:
+        warn_of_guesses(place, loc, [name])
+        return name
     hint = near(name, place.resource.fields)
     place.document.fault(loc, f"{place.resource.name} has no field {name!r}, {hint}", value)
     return None
@@ -287,4 +294,14 @@ def writable(resource: ResourceSpec, name: str) -> bool:
     """Whether the vendor takes a field; the parent of a row is given when it is created."""
     if name in PSEUDO:
         return name == "_parent" and resource.parent is not None and resource.create
-    return resource.fields[name].writable
+    return name in resource.fields and resource.fields[name].writable
+
+
+def warn_of_guesses(place: Place, loc: Loc, names: Iterable[str]) -> None:
+    """A warning for each name that an open resource may show or not."""
+    for name in sorted({*names} - place.resource.fields.keys() - PSEUDO):
+        text = (
+            f"{place.connection.connector} does not document the rows of {place.resource.name}, so nobody knows "
+            f"whether they show {name!r}; after the first listing see with `syncengine explain` whether it has values"
+        )
+        place.document.warn(loc, text)

@@ -18,6 +18,7 @@ from pydantic import (
 from syncengine.mapping.source import Document, Loc, near
 from syncengine.model.values import TypeName
 
+Mode = Literal["observe", "write"]
 Flow = Literal["in", "out", "both", "match"]
 Create = Literal["none", "in", "out", "both"]
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -33,6 +34,14 @@ def span(value: Any) -> float:
     return float(found[1]) * _UNITS[found[2]]
 
 
+def size(value: Any) -> int:
+    """Bytes of ``512MiB`` or ``2GiB``. Raises ValueError."""
+    found = re.fullmatch(r"(\d{1,5})(MiB|GiB)", value) if isinstance(value, str) else None
+    if found is None or not int(found[1]):
+        raise ValueError("expected a size, write for example 512MiB or 2GiB")
+    return int(found[1]) * (1 << 20 if found[2] == "MiB" else 1 << 30)
+
+
 def percent(value: Any) -> float:
     """The share (0 to 1) of ``10%``. Raises ValueError."""
     found = re.fullmatch(r"(\d{1,3}(?:\.\d{1,3})?)%", value) if isinstance(value, str) else None
@@ -45,10 +54,36 @@ def _short(value: Any) -> Any:
     return {"field": value} if isinstance(value, str) else value
 
 
+def _several(value: Any) -> Any:
+    """One text is a list of one."""
+    return [value] if isinstance(value, str) else value
+
+
 Span = Annotated[
     float,
     BeforeValidator(span, json_schema_input_type=str),
     Field(description="a span: 30s 5m 24h 35d"),
+]
+
+
+def _at_least(shortest: str) -> Any:
+    """What takes a span that is not shorter than this one."""
+
+    def taken(value: Any) -> float:
+        if (seconds := span(value)) < span(shortest):
+            raise ValueError(f"is too short, write at least {shortest}")
+        return seconds
+
+    return BeforeValidator(taken, json_schema_input_type=str)
+
+
+Weeks = Annotated[float, _at_least("14d"), Field(description="a span of at least 14d")]
+Days = Annotated[float, _at_least("1d"), Field(description="a span of at least 1d")]
+Minutes = Annotated[float, _at_least("5m"), Field(description="a span of at least 5m")]
+Size = Annotated[
+    int,
+    BeforeValidator(size, json_schema_input_type=str),
+    Field(description="a size: 512MiB 2GiB"),
 ]
 Share = Annotated[
     float, BeforeValidator(percent, json_schema_input_type=str), Field(description="such as 10%")
@@ -94,12 +129,29 @@ class ConnectionPart(Part):
 
     connector: str
     base_url: str | None = None
-    mode: Literal["observe", "write"] = "observe"
+    mode: Mode | None = None
     credentials: dict[str, str] = {}
     options: dict[str, Any] = {}
     timezone: str | None = None
     budget: BudgetPart = BudgetPart()
+    largest_listing: Size = 512 << 20
+    webhook: Annotated[
+        list[str | None],
+        BeforeValidator(_several, json_schema_input_type=str | list[str]),
+        Field(description="the secrets of its notices, whsec_ and base64"),
+    ] = []
     resources: dict[str, SchedulePart] = {}
+
+
+class RetentionPart(Part):
+    """How long what is over is kept."""
+
+    events: Weeks = span("90d")
+    operations: Days = span("180d")
+    cases: Days = span("365d")
+    history: Days = span("365d")
+    left: Days = span("180d")
+    runs: Minutes = span("15m")
 
 
 class ConnectionsFile(Part):
@@ -107,6 +159,8 @@ class ConnectionsFile(Part):
 
     version: Literal[1]
     timezone: str = "UTC"
+    retention: RetentionPart = RetentionPart()
+    modes: dict[str, Mode] = {}
     connections: dict[Name, ConnectionPart]
 
 
@@ -124,7 +178,7 @@ class FieldPart(Part):
     on_conflict: str | None = None
     on_drift: Literal["revert", "flag"] | None = None
     clear: bool = False
-    sensitive: bool = False
+    sensitive: bool | None = None
 
 
 class RulePart(Part):
@@ -172,6 +226,7 @@ class SafetyPart(Part):
     deletes: Share = 0.10
     creates: Share | None = None
     updates: Share | None = None
+    first: Annotated[int, Field(ge=0)] | None = None
     floor: Annotated[int, Field(ge=0)] = 5
     window: Span = 3600.0
 
@@ -181,6 +236,7 @@ class EntityFile(Part):
 
     version: Literal[1]
     entity: Name
+    people: Annotated[str, StringConstraints(min_length=1)] | None = None
     owner: Cel = "anyone"
     fields: Annotated[dict[Name, FieldPart], Field(min_length=1)]
     identity: list[Annotated[list[str], Field(min_length=1)]] = []
@@ -243,7 +299,7 @@ def _report(document: Document, model: type[Part], loc: Loc, found: Any) -> None
         document.fault(loc[:-1], f"{loc[-1]!r} is missing, add it")
     elif kind == "literal_error":
         choices = expected.replace("'", "")
-        shown = isinstance(found["input"], str) and "connections" not in loc
+        shown = isinstance(found["input"], str) and model is not ConnectionsFile
         text = f"{found['input']!r} is not known here" if shown else "not known here"
         document.fault(loc, f"{text}, write one of: {choices}", value=True)
     elif kind == "string_pattern_mismatch":

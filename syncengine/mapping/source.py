@@ -10,15 +10,23 @@ from pathlib import Path
 from typing import Any, Final
 
 from ruamel.yaml import YAML
+from ruamel.yaml.composer import Composer, MaxDepthExceededError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from syncengine.model.ref import Position
+from syncengine.model.spelling import odd
 
 Loc = tuple[str | int, ...]
 _TAG: Final = "tag:yaml.org,2002:"
 _VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 _DEEPEST: Final = 30
+_LONGEST: Final = 800
+LARGEST: Final = 1 << 20
+"""Bytes of one file."""
+MOST: Final = 100_000
+"""Keys and values of one file, those that an alias (``*name``) repeats counted each time."""
+_MANY: Final = f"has more than {MOST:,} values, repeat less with & and *"
 
 
 @dataclass(slots=True)
@@ -33,6 +41,7 @@ class Document:
     """Places left out because variables that nobody has set stand there."""
     _keys: dict[Loc, tuple[int, int]] = field(default_factory=dict)
     _values: dict[Loc, tuple[int, int, str]] = field(default_factory=dict)
+    _parts: int = 0
 
     def position(self, loc: Loc, value: bool = False, offset: int = 0) -> Position:
         """Where a key stands (or its value, ``offset`` characters in), or what is nearest around it."""
@@ -48,11 +57,15 @@ class Document:
 
     def fault(self, loc: Loc, text: str, value: bool = False, offset: int = 0) -> None:
         """Report one fault: what is wrong, what to write instead."""
-        self.faults.add((self.position(loc, value, offset), f"{dotted(loc)}: {text}"))
+        self.fault_at(self.position(loc, value, offset), f"{dotted(loc)}: {text}")
+
+    def fault_at(self, position: Position, text: str) -> None:
+        """Report a fault where no loc leads. It is one line and does not repeat the file."""
+        self.faults.add((position, _line(text)))
 
     def warn(self, loc: Loc, text: str) -> None:
         """Report what is allowed but hardly meant."""
-        self.warnings.append(f"{self.position(loc)}: {dotted(loc)}: {text}")
+        self.warnings.append(_line(f"{self.position(loc)}: {dotted(loc)}: {text}"))
 
     def names(self, *loc: str | int) -> tuple[str, ...]:
         """The keys written below a place, valid or not."""
@@ -65,6 +78,12 @@ class Document:
             else:
                 return ()
         return tuple(found) if isinstance(found, Mapping) else ()
+
+
+def _line(text: str) -> str:
+    """A text on one line, with nothing in it that could steer a terminal; the middle of a long one is left out."""
+    text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} … {text[-_LONGEST // 4 :]}"
 
 
 def dotted(loc: Loc) -> str:
@@ -88,32 +107,66 @@ def read(path: Path, file: str) -> Document:
     """Read one file; whatever is wrong with it stands in ``faults``."""
     document = Document(file)
     try:
+        if path.stat().st_size > LARGEST:
+            document.fault((), f"is larger than {LARGEST >> 20} MiB, write several files instead")
+            return document
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         document.fault((), f"cannot be read ({type(error).__name__}), save it as UTF-8 text")
         return document
-    try:
-        root = YAML(typ="safe", pure=True).compose(text)
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        document.faults.add(
-            (
-                Position(file, line, column),
-                f"file: no YAML ({error.problem}), mind indent and quotes",
-            )
-        )
-        return document
-    except (YAMLError, ValueError, LookupError, AttributeError, RecursionError) as error:
-        document.fault((), f"no YAML ({type(error).__name__}), look for odd characters")
-        return document
+    root = _composed(document, text)
     if root is not None:
         document.data = _plain(document, root, ())
     return document
 
 
+class _Bounded(Composer):
+    """Gives up on a file that is too large or too deep before the rest of it is read."""
+
+    def __init__(self, loader: Any = None) -> None:
+        super().__init__(loader)
+        self.warn_double_anchors = False  # it would quote the file on stderr; YAML allows it
+        self._nodes = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        self._nodes += 1
+        if self._nodes > 2 * MOST:  # each value of a mapping has a key
+            raise _TooMany(None, None, "too many", self.parser.peek_event().start_mark)
+        return super().compose_node(parent, index)
+
+
+class _TooMany(MarkedYAMLError):
+    """More keys and values than a file may have."""
+
+
+def _composed(document: Document, text: str) -> Node | None:
+    """The root of what a file says; whatever keeps it from being read is a fault."""
+    yaml = YAML(typ="safe", pure=True)
+    yaml.max_depth, yaml.Composer = _DEEPEST + 1, _Bounded
+    try:
+        root: Node | None = yaml.compose(text)
+        return root
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        told = f"no YAML ({error.problem}), mind indent and quotes"
+        if isinstance(error, MaxDepthExceededError):
+            told = "nested too deeply, say it flatter"
+        if isinstance(error, _TooMany):
+            told = _MANY
+        document.fault_at(Position(document.file, line, column), f"file: {told}")
+    except (YAMLError, ValueError, LookupError, AttributeError, RecursionError) as error:
+        document.fault((), f"no YAML ({type(error).__name__}), look for odd characters")
+    return None
+
+
 def _plain(document: Document, node: Node, loc: Loc) -> Any:
     line, column = node.start_mark.line + 1, node.start_mark.column + 1
+    document._parts += 1
+    if document._parts > MOST:
+        if document._parts == MOST + 1:
+            document.fault_at(Position(document.file, line, column), f"file: {_MANY}")
+        return None
     document._values[loc] = (line, column, getattr(node, "style", None) or "")
     if len(loc) > _DEEPEST:
         document.fault(loc, "nested too deeply, repeat nothing inside itself")
@@ -137,19 +190,14 @@ def _mapping(document: Document, node: MappingNode, loc: Loc) -> dict[str, Any]:
     for key, value in node.value:
         at = (key.start_mark.line + 1, key.start_mark.column + 1)
         if not isinstance(key, ScalarNode):
-            document.faults.add(
-                (Position(document.file, *at), f"{dotted(loc)}: a key is text, write name: value")
-            )
+            told = f"{dotted(loc)}: a key is text, write name: value"
+            document.fault_at(Position(document.file, *at), told)
             continue
         name = str(key.value)
         if name in made:
             first = document._keys[(*loc, name)][0]
-            document.faults.add(
-                (
-                    Position(document.file, *at),
-                    f"{dotted((*loc, name))}: stands in line {first} already, remove one of them",
-                )
-            )
+            told = f"{dotted((*loc, name))}: stands in line {first} already, remove one of them"
+            document.fault_at(Position(document.file, *at), told)
             continue
         document._keys[(*loc, name)] = at
         made[name] = _plain(document, value, (*loc, name))
@@ -184,14 +232,15 @@ _MAKERS: Final[Mapping[str, Callable[[str], Any]]] = {
 def fill(document: Document, environment: Mapping[str, str], secrets_dir: Path | None) -> None:
     """Put environment and secrets in the place of ``${NAME}`` and ``${NAME:-default}`` everywhere.
 
-    An empty variable counts as unset. A value that needs an unset one is left out and noted in ``unset``.
+    An empty variable counts as unset. A value that needs an unset one is left out and noted in ``unset``. One with a
+    character that nobody can have meant is a fault.
     """
 
     def look(name: str) -> str | None:
         found = environment.get(name)
         if found is None and secrets_dir is not None:
             try:
-                found = (secrets_dir / name).read_text(encoding="utf-8").rstrip("\r\n")
+                found = (secrets_dir / name).read_text("utf-8", "surrogateescape").rstrip("\r\n")
             except (OSError, ValueError):
                 found = None
         return found or None
@@ -216,4 +265,9 @@ def _fill(document: Document, data: Any, loc: Loc, look: Callable[[str], str | N
     if unset:
         document.unset[loc] = unset
         return None
-    return _VARIABLE.sub(lambda found: look(found[1]) or found[2], data)
+    given = {found[1]: look(found[1]) for found in _VARIABLE.finditer(data)}
+    for name, value in given.items():
+        if value and (what := odd(value)):
+            document.fault(loc, f"{name} has {what}, remove it", value=True)
+            given[name] = "".join(c for c in value if not odd(c))
+    return _VARIABLE.sub(lambda found: given[found[1]] or found[2], data)

@@ -8,7 +8,14 @@ from typing import Any
 from syncengine.mapping.draft import Draft, RecordScope, RowScope, chosen_key, truth
 from syncengine.mapping.project import System
 from syncengine.mapping.rule import Field, Rule
-from syncengine.mapping.rules import FLOWS, Place, compile_rule, vendor_root, writable
+from syncengine.mapping.rules import (
+    FLOWS,
+    Place,
+    compile_rule,
+    vendor_root,
+    warn_of_guesses,
+    writable,
+)
 from syncengine.mapping.source import Loc, near
 
 
@@ -54,6 +61,7 @@ def _system(place: Place) -> System:
     where = scope = key = None
     if part.where is not None:
         where = draft.expression(document, (*loc, "where"), part.where, row, truth, place.zone)
+        warn_of_guesses(place, (*loc, "where"), where.row_fields if where else ())
     if part.scope is not None:
         scope = draft.expression(document, (*loc, "scope"), part.scope, record, truth)
     if part.key is not None:

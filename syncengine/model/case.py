@@ -23,6 +23,10 @@ class CaseKind(StrEnum):
     RESTORE = "restore"
 
 
+IDENTITY = "identity:"
+"""How the subject of the question begins to whom a row belongs; behind it stands the link's id."""
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """A question. ``subject`` makes it unique while open (the same question is not asked twice).

@@ -10,6 +10,10 @@ ON_MISSING = "on_missing: delete"
 """The policy of a change that deleted a record because its row was gone."""
 
 
+JOINED = "joined with "
+"""How the policy of a change begins by which a record went into another one; behind it stands that one's id."""
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """``old`` -> ``new`` of one field at ``generation``; ``field`` is ``""`` for the record as a whole (``made``,

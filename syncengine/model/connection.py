@@ -10,7 +10,8 @@ from typing import Any
 @dataclass(frozen=True, slots=True)
 class ConnectionState:
     """``paused``: writes stopped by a person (why, else empty). ``halted``: why nothing is called at all
-    (refused credentials), until ``blocked_until`` (epoch seconds). ``failures``: failed calls in a row."""
+    (refused credentials), until ``blocked_until`` (epoch seconds). ``failures``: failed calls in a row. ``why``: it is
+    blocked; ``asked``: the vendor asked for that pause, or our budget does; ``since``: when that was noted."""
 
     name: str
     paused: str = ""
@@ -18,6 +19,9 @@ class ConnectionState:
     blocked_until: float = 0.0
     failures: int = 0
     digest: str = ""
+    why: str = ""
+    asked: bool = False
+    since: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

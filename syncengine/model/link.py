@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Literal
 
 from syncengine.model.ref import Ref
 from syncengine.model.values import Json, Row
@@ -31,30 +32,82 @@ LIVE = frozenset({LinkState.LINKED, LinkState.LEFT, LinkState.MISSING})
 
 
 @dataclass(frozen=True, slots=True)
+class Doubt:
+    """A write that no read has shown yet, of one field. ``before``: the raw value that stood there before it.
+
+    ``until``: no read that began earlier (epoch seconds) says that it was not done. ``stage``: ``open`` while nothing
+    was shown since; ``shown`` once the value from before was; ``undone`` once one more read showed it, late enough.
+    ``claimed``: the vendor's answer said that it was done; else only a read did, and what that does not show is
+    simply planned anew."""
+
+    before: Json
+    until: float = 0.0
+    stage: Literal["open", "shown", "undone"] = "open"
+    claimed: bool = True
+
+
+LEAVE = "set.leave."
+"""How the name of a doubt begins that is about a constant of ``set.leave``; its path follows."""
+WHOLE = ""
+"""The name of the doubt that is about a deleted row as a whole."""
+
+
+@dataclass(frozen=True, slots=True)
 class Base:
     """What both sides held when they last agreed, per field rule (keyed by field name).
 
     ``canonical``: our values. ``vendor``: the vendor's own values, raw. ``expected``: fields whose vendor face
     is what we sent, not yet what was seen. ``rules``: fingerprint of the rule that made the faces; a field
-    without one has faces from before fingerprints were kept.
+    without one has faces from before fingerprints were kept. ``doubts``: what stood there before, of what is only
+    expected; by field, by ``LEAVE`` and a path, or ``WHOLE``. ``released``: raw values of which a person said that they
+    may go with the row; forgotten once the record is back in scope.
     """
 
     canonical: Mapping[str, Json] = field(default_factory=dict)
     vendor: Mapping[str, Json] = field(default_factory=dict)
     expected: frozenset[str] = frozenset()
     rules: Mapping[str, str] = field(default_factory=dict)
+    doubts: Mapping[str, Doubt] = field(default_factory=dict)
+    released: Mapping[str, Json] = field(default_factory=dict)
+
+    @property
+    def faceless(self) -> bool:
+        """Whether there are no faces, as for a row that is ours no more."""
+        return not (self.canonical or self.vendor)
+
+    def forget(self, names: Collection[str]) -> Base:
+        """Without what the vendor showed, or was expected to show, of these fields; what we held stays."""
+        return replace(
+            self,
+            vendor={n: v for n, v in self.vendor.items() if n not in names},
+            expected=self.expected - set(names),
+            doubts={n: d for n, d in self.doubts.items() if n not in names},
+        )
+
+    @property
+    def proves_at(self) -> float:
+        """When a read is due that decides on what is unproved."""
+        return max((d.until for d in self.doubts.values() if d.stage == "shown"), default=0.0)
+
+    @property
+    def unproved(self) -> bool:
+        """Whether what was accepted and then not shown is to be read once more."""
+        return any(doubt.stage == "shown" for doubt in self.doubts.values())
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
     """What a link waits for. ``key`` is matched when that appears: ``ref:<connection>/<resource>/<external
     id>`` for a vendor's row to be linked, ``rec:<record id>@<connection>`` for a record's link there, the subject of
-    a staged case for its answer, ``""`` for a value. ``what`` is shown to people and names fields and connections,
-    never values."""
+    a staged case for its answer, ``SCOPE``, ``""`` for a value. ``what`` is shown to people and names fields and
+    connections, never values, but yes, no, and the day on which what is out of scope comes into it."""
 
     key: str
     what: str
 
+
+SCOPE = "scope"
+"""What a link waits for whose record is out of scope, so that it is to get no row: the record wakes it, or the day."""
 
 REFUSALS = {"reject": "rejected", "drop": "dropped", "keep": "kept"}
 """The answers by which a person lets a write be, and the word for what was done."""

@@ -29,8 +29,17 @@ class OperationState(StrEnum):
     CANCELLED = "cancelled"
 
 
+THERE = "the row was there"
+"""What is said of a create that was not sent, since a look showed its row."""
+
 UNSHOWN = "no answer came, and no read showed it"
 """What is said of a stale write that went out."""
+
+UNNAMED = "accepted, but the answer names no row"
+"""What is said of a create that is unknown for that reason."""
+
+UNMADE = "accepted, and no read shows a row"
+"""What is said of it once that is proved."""
 
 UNSETTLED = frozenset({OperationState.PENDING, OperationState.CLAIMED, OperationState.UNKNOWN})
 

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from syncengine.model.values import Json, TypeName
+
+LONGEST_MARKER: Final = 20
+"""Characters of a marker with the space before it."""
 
 
 @dataclass(frozen=True, slots=True)
 class FieldSpec:
-    """One field of a vendor's row. ``required`` means: a create is refused without it."""
+    """One field of a vendor's row. ``required`` means: a create is refused without it. ``longest``: UTF-16 units after
+    which the vendor cuts a text; None: none is known."""
 
     type: TypeName = "string"
     writable: bool = False
     required: bool = False
     listed: bool = True
     """False where only the single GET shows the field."""
+    longest: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +33,11 @@ class ResourceSpec:
     ``parent``: the resource that rows hang under; such a listing is read once per parent row.
     ``search``: natural keys by which ``Connector.find`` finds a row of a create, each a field or several with
     spaces between, ``marker``: the
-    text field in which the connector hides the idempotency key of a create and which ``find`` reads.
+    text field in which the connector hides the idempotency key of a create and which ``find`` reads; it is left out
+    where the text would be longer than ``longest_marked``, lest the vendor refuses or cuts it.
     ``again``: what is added to the body of a create where an earlier one for the same link went out and never showed.
+    ``open``: the vendor does not say what its rows hold: ``fields`` are a guess, and others may be read.
+    ``id_fields``: the fields of which external ids are made, in order, joined by commas.
     ``scan``: whether it can be listed. ``archive``: rows are history; one that is listed no more is not missing.
     ``read_lag``, ``list_lag``: seconds by which a single GET, a listing may be behind the vendor's truth.
     """
@@ -37,6 +46,7 @@ class ResourceSpec:
     fields: Mapping[str, FieldSpec]
     chosen_id: str | None = None
     parent: str | None = None
+    open: bool = False
     scan: bool = True
     poll: bool = False
     dated: bool = False
@@ -46,7 +56,9 @@ class ResourceSpec:
     delete: bool = False
     search: tuple[str, ...] = ()
     marker: str | None = None
+    longest_marked: int = 255
     again: Mapping[str, Json] = field(default_factory=dict)
+    id_fields: tuple[str, ...] = ()
     archive: bool = False
     read_lag: float = 0.0
     list_lag: float = 0.0
@@ -65,6 +77,17 @@ class ResourceSpec:
     def provable(self) -> bool:
         """Whether a create whose answer was lost can be proved by reading."""
         return bool(self.chosen_id or self.search or self.marker)
+
+    def marks(self, body: Mapping[str, Json]) -> bool:
+        """Whether a create with this body carries a marker: its text, counted as the most wasteful of vendors do,
+        leaves room for it."""
+        text = str(body.get(self.marker or "") or "")
+        room = self.longest_marked - LONGEST_MARKER
+        return self.marker is not None and len(text.encode("utf-16-le", "replace")) // 2 <= room
+
+    def proves(self, body: Mapping[str, Json]) -> bool:
+        """Whether this very create can be proved by reading."""
+        return bool(self.chosen_id or self.search or self.marks(body))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,14 +12,16 @@ from syncengine.errors import RowInvalid
 from syncengine.mapping import Context, Rule, Unresolved
 from syncengine.model.case import Case
 from syncengine.model.change import Change
-from syncengine.model.link import Base, Link, Wait
+from syncengine.model.link import Base, Doubt, Link, Wait
 from syncengine.model.operation import Action, Operation
 from syncengine.model.record import Record
+from syncengine.model.spelling import alike
 from syncengine.model.values import ABSENT, Json, is_empty
 from syncengine.planning import questions
+from syncengine.planning.doubts import saying, without
 from syncengine.planning.identity import quarantine
 from syncengine.planning.merge import Decision, Side, Verdict, merge_field
-from syncengine.planning.scene import Plan, Scene, unless_refused
+from syncengine.planning.scene import Plan, Scene, not_done, unless_refused
 
 
 @lru_cache
@@ -40,6 +42,8 @@ class Fields:
     canonical: dict[str, Json] = field(default_factory=dict)
     vendor: dict[str, Json] = field(default_factory=dict)
     expected_faces: set[str] = field(default_factory=set)
+    doubts: dict[str, Doubt] = field(default_factory=dict)
+    as_before: frozenset[str] = frozenset()
     body: dict[str, Json] = field(default_factory=dict)
     carried: dict[str, Json] = field(default_factory=dict)
     expected: dict[str, Json] = field(default_factory=dict)
@@ -49,16 +53,24 @@ class Fields:
     changes: list[Change] = field(default_factory=list)
     conflicts: dict[str, tuple[Json, Json]] = field(default_factory=dict)
     drifts: dict[str, tuple[Json, Json]] = field(default_factory=dict)
+    undone: dict[str, tuple[Json, Json]] = field(default_factory=dict)
     wait: Wait | None = None
     wait_required: bool = False
     invalid: list[Case] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         scene, base = self.scene, self.link.base
+        row, system = self.link.row or {}, scene.system
+        before = {n for n in base.doubts if saying(system, base, n, row) == "before"}
+        base = without(base, [n for n in before if not base.doubts[n].claimed])
+        self.as_before = frozenset(before & base.doubts.keys())
         self.values = dict(scene.entity.values(scene.record, scene.world))
         self.stamps = dict(scene.record.stamps)
         self.canonical, self.vendor = dict(base.canonical), dict(base.vendor)
         self.expected_faces, self.rules = set(base.expected), dict(base.rules)
+        # Who is back is in scope: how the row was left, or was to be deleted, is no question any more.
+        fields = system.rules.keys() if self.writing else base.doubts.keys()
+        self.doubts = {n: d for n, d in base.doubts.items() if n in fields}
 
     def plan(self) -> Plan:
         scene = self.scene
@@ -86,6 +98,7 @@ class Fields:
             cases.append(questions.conflict(scene, self.conflicts))
         if self.drifts:
             cases.append(questions.drift(scene, self.drifts))
+        cases += self.accepted()
         stated = {case.subject for case in cases}
         link = replace(self.link, base=self.base(), wait=self.wait)
         operation = None
@@ -103,8 +116,20 @@ class Fields:
         )
         return unless_refused(scene, plan)
 
+    def accepted(self) -> list[Case]:
+        """The question about fields that the vendor accepted and did not change, unless a person let them be."""
+        if not self.undone:
+            return []
+        sent = sorted((name, self.vendor[name]) for name in self.undone)
+        update = Action.UPDATE.value
+        asked = not_done(self.scene, self.link, update, questions.digest(sent), self.undone)
+        self.wait = self.wait or asked.link.wait
+        return list(asked.cases)
+
     def base(self) -> Base:
-        return Base(self.canonical, self.vendor, frozenset(self.expected_faces), self.rules)
+        return Base(
+            self.canonical, self.vendor, frozenset(self.expected_faces), self.rules, self.doubts
+        )
 
     def patched(self) -> Record:
         """The record with what was learned; the same object if that is nothing."""
@@ -131,6 +156,8 @@ class Fields:
             return False
         if name not in self.vendor:
             return True
+        if name in self.as_before:
+            return False
         return self.remade(name, rule) != "place" and not rule.same(raw, self.vendor[name])
 
     def remade(self, name: str, rule: Rule) -> Literal["", "spelling", "place"]:
@@ -142,16 +169,19 @@ class Fields:
         return "spelling" if here else "place"
 
     def meaning(self, name: str, rule: Rule) -> Json:
-        """The vendor's value in our terms; in its own, where it has none."""
-        raw = rule.look(self.link.row or {})
+        """The vendor's value in our terms; in its own, where it has none, or none but the time at which we looked."""
+        raw, context = rule.look(self.link.row or {}), self.context(name)
         try:
-            return None if raw is ABSENT else rule.decode(raw, self.context(name))
+            meant = None if raw is ABSENT else rule.decode(raw, context)
         except (RowInvalid, Unresolved):
             return raw
+        return raw if meant == context.seen else meant
 
     def merge(self, name: str, rule: Rule) -> Decision:
         if not (rule.reads or rule.writes):
             return Decision(Verdict.AGREE)
+        if name in self.as_before and self.waits(name, rule):
+            return Decision(Verdict.KEEP)
         raw = rule.look(self.link.row or {})
         if raw is ABSENT:
             return self.unseen(name, rule)
@@ -167,6 +197,19 @@ class Fields:
         decision = merge_field(side)
         self.apply(name, rule, raw, side, decision)
         return decision
+
+    def waits(self, name: str, rule: Rule) -> bool:
+        """Whether a field that shows what stood there before our write stays as it is: while that may still come, and
+        when it is a question. Another value of ours is written."""
+        here = self.link.connection
+        if not self.writing or self.doubts[name].stage != "undone":
+            what = f"{here} to show what it accepted"
+            self.wait = (self.wait or Wait("", what)) if self.writing else self.wait
+            return True
+        known = name in self.canonical and self.values.get(name) == self.canonical[name]
+        if known and rule.apply != "create":
+            self.undone[name] = (self.values.get(name), self.meaning(name, rule))
+        return name in self.undone
 
     def at_rest(self, name: str, rule: Rule, raw: Json) -> bool:
         """Whether both sides are, to the letter, what they were when they were compared last, by this very rule: then
@@ -197,18 +240,15 @@ class Fields:
         ours, writes = self.values.get(name), rule.writes and self.writing
         if not writes or rule.apply != "always" or is_empty(ours):
             return Decision(Verdict.KEEP)
-        try:
-            rule.encode(ours, self.context(name))
-        except Unresolved:
-            return Decision(Verdict.KEEP if ours == self.canonical[name] else Verdict.WRITE)
-        return Decision(Verdict.WRITE)
+        stands = ours == self.canonical[name] and not self.resolved(name, rule)
+        return Decision(Verdict.KEEP if stands else Verdict.WRITE)
 
     def unseen(self, name: str, rule: Rule) -> Decision:
         """The row says nothing of this field: only what we last wrote can be compared. By another rule than it was
         written by, it is told again, though never to its owner."""
         value = self.values.get(name)
         known = name in self.canonical
-        wanted = value != self.canonical[name] if known else not is_empty(value)
+        wanted = not alike(value, self.canonical[name]) if known else not is_empty(value)
         if known and not wanted and rule.apply == "always" and self.remade(name, rule):
             owner = rule.field.owned_by(self.patched(), self.scene.world)
             wanted = not is_empty(value) and owner != self.link.connection
@@ -231,7 +271,7 @@ class Fields:
             ours=ours,
             theirs=theirs,
             agrees=self.agrees(rule, raw, ours, theirs, context),
-            ours_moved=name not in self.canonical or ours != self.canonical[name],
+            ours_moved=name not in self.canonical or not alike(ours, self.canonical[name]),
             theirs_moved=self.theirs_moved(name, rule),
             remade=remade,
             first=first,
@@ -239,6 +279,7 @@ class Fields:
             can_in=can_in,
             can_out=can_out,
             writes=rule.writes,
+            compared=name in self.scene.entity.compared,
             owner=declared.owned_by(self.patched(), self.scene.world),
             on_conflict=declared.on_conflict,
             on_drift=declared.on_drift,
@@ -251,7 +292,7 @@ class Fields:
 
     def agrees(self, rule: Rule, raw: Json, ours: Json, theirs: Json, context: Context) -> bool:
         meant = rule.field.formula is None and not rule.tells
-        if meant and (theirs == ours or (is_empty(theirs) and is_empty(ours))):
+        if meant and (alike(theirs, ours) or (is_empty(theirs) and is_empty(ours))):
             return True
         if not rule.writes:
             return False
@@ -265,7 +306,7 @@ class Fields:
             case Verdict.AGREE:
                 self.agree(name, rule, side.ours, raw)
             case Verdict.KEEP if decision.seen and (self.writing or not rule.writes):
-                self.vendor[name], self.rules[name] = raw, rule.fingerprint
+                self.meet(name, rule, raw)
                 self.canonical.setdefault(name, side.ours)
                 self.put_aside(name, rule, side, decision)
             case Verdict.PATCH:
@@ -274,17 +315,32 @@ class Fields:
             case Verdict.JOIN:
                 self.learn(name, rule, side, decision)
                 self.agree(name, rule, side.theirs, raw)
-            case Verdict.WRITE:
+            case Verdict.WRITE if self.resolved(name, rule):
                 self.put_aside(name, rule, side, decision)
             case Verdict.CONFLICT:
                 self.conflicts[name] = (side.ours, side.theirs)
             case Verdict.DRIFT:
                 self.drifts[name] = (side.ours, side.theirs)
 
+    def resolved(self, name: str, rule: Rule) -> bool:
+        """Whether our value can be said there; a ref may wait for the row of whom it names."""
+        try:
+            rule.encode(self.values.get(name), self.context(name))
+        except Unresolved:
+            return False
+        return True
+
     def agree(self, name: str, rule: Rule, value: Json, raw: Json) -> None:
-        self.canonical[name], self.vendor[name] = value, raw
-        self.rules[name] = rule.fingerprint
-        self.expected_faces.discard(name)
+        self.canonical[name] = value
+        self.meet(name, rule, raw)
+
+    def meet(self, name: str, rule: Rule, raw: Json) -> None:
+        """What stands there is the vendor's face; what is only expected stays so until a read shows it."""
+        doubt = self.doubts.get(name)
+        if doubt is None or doubt.stage != "open" or not rule.same(raw, self.vendor[name]):
+            self.doubts.pop(name, None)
+            self.expected_faces.discard(name)
+        self.vendor[name], self.rules[name] = raw, rule.fingerprint
 
     def learn(self, name: str, rule: Rule, side: Side, decision: Decision) -> None:
         self.note(name, rule, side.ours, decision.value, decision, 1)
@@ -292,7 +348,7 @@ class Fields:
         self.stamps[name] = side.stamp_theirs
 
     def put_aside(self, name: str, rule: Rule, side: Side, decision: Decision) -> None:
-        """A value that was decided against stays on record."""
+        """A value that was decided against stays on record, once it is written over."""
         if not is_empty(decision.lost):
             self.note(name, rule, side.ours, side.ours, decision, 0)
 

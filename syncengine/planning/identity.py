@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from syncengine.errors import RowInvalid
 from syncengine.mapping import Context, Entity, System, Unresolved
-from syncengine.model.case import Case, CaseKind
+from syncengine.model.case import IDENTITY, Case, CaseKind
 from syncengine.model.key import Key, KeyKind
-from syncengine.model.link import LIVE, Base, Link, LinkState, Wait
+from syncengine.model.link import LIVE, Base, Doubt, Link, LinkState, Wait
 from syncengine.model.operation import Operation, OperationState
 from syncengine.model.record import Record, World
+from syncengine.model.spelling import folded
 from syncengine.model.values import ABSENT, Json, is_empty
-from syncengine.planning.questions import shown
+from syncengine.planning.likeness import Likes, row_likes
+from syncengine.planning.questions import one, shown
 from syncengine.planning.sight import sent_raw
 
 Parts = tuple[Json, ...]
@@ -24,11 +26,12 @@ AT_VENDOR = (LinkState.LINKED, LinkState.LEFT)
 @dataclass(frozen=True, slots=True)
 class RowKeys:
     """Identity of a row: scope (``person:0``) -> parts, in the order of the rules. ``wait``: a rule needs a row
-    that is not linked yet. ``invalid``: a value of it that does not fit."""
+    that is not linked yet. ``invalid``: a value of it that does not fit. ``likes``: by what it may be like a record."""
 
     parts: Mapping[str, Parts]
     wait: Wait | None = None
     invalid: RowInvalid | None = None
+    likes: Likes = field(default_factory=dict)
 
 
 def key_scope(entity: str, connection: str) -> str:
@@ -36,8 +39,20 @@ def key_scope(entity: str, connection: str) -> str:
     return f"{entity}:key:{connection}"
 
 
+def scopes(entity: Entity) -> list[str]:
+    """Scopes of all identity keys that a record may bear."""
+    chosen = [key_scope(entity.name, s.connection) for s in entity.systems.values() if s.key]
+    return [f"{entity.name}:{number}" for number in range(len(entity.identity))] + chosen
+
+
+def renames(entity: Entity, moved: Collection[str]) -> bool:
+    """Whether what moved is part of an identity."""
+    return any(name in moved for names in entity.identity for name in names)
+
+
 def row_keys(entity: Entity, system: System, link: Link, context: Context) -> RowKeys:
-    """The identity keys that a row shows; a rule with an empty or undeclared field is no rule for it."""
+    """The identity keys that a row shows, however it spells them; a rule with an empty or undeclared field is no rule
+    for it."""
     found: dict[str, Parts] = {}
     wait: Wait | None = None
     misfit: RowInvalid | None = None
@@ -45,7 +60,7 @@ def row_keys(entity: Entity, system: System, link: Link, context: Context) -> Ro
         found[key_scope(entity.name, system.connection)] = (link.external_id,)
     for number, names in enumerate(entity.identity):
         try:
-            parts = tuple(_identity_value(system, link, name, context) for name in names)
+            parts = tuple(folded(_identity_value(system, link, name, context)) for name in names)
         except Unresolved as unresolved:
             wait = wait or unresolved.wait
             continue
@@ -54,7 +69,7 @@ def row_keys(entity: Entity, system: System, link: Link, context: Context) -> Ro
             continue
         if not any(is_empty(part) for part in parts):
             found[f"{entity.name}:{number}"] = parts
-    return RowKeys(found, wait, misfit)
+    return RowKeys(found, wait, misfit, row_likes(entity, system, link, context))
 
 
 def _identity_value(system: System, link: Link, name: str, context: Context) -> Json:
@@ -66,7 +81,8 @@ def _identity_value(system: System, link: Link, name: str, context: Context) -> 
 def shown_keys(keys: RowKeys, link: Link) -> list[Key]:
     """Row keys as stored for an untied link, so that rows which share one find each other."""
     place = f"{link.connection}/{link.resource}"
-    return [Key(KeyKind.ROW, f"{place}/{s}", p, link.id) for s, p in keys.parts.items()]
+    shown = [*keys.parts.items(), *((s, p) for s, of in keys.likes.items() for p in of)]
+    return [Key(KeyKind.ROW, f"{place}/{s}", p, link.id) for s, p in shown]
 
 
 def record_keys(entity: Entity, record: Record, world: World) -> list[Key]:
@@ -75,7 +91,7 @@ def record_keys(entity: Entity, record: Record, world: World) -> list[Key]:
         return []
     keys = []
     for number, names in enumerate(entity.identity):
-        parts = tuple(record.values.get(name) for name in names)
+        parts = tuple(folded(record.values.get(name)) for name in names)
         if not any(is_empty(part) for part in parts):
             keys.append(Key(KeyKind.RECORD, f"{entity.name}:{number}", parts, record.id))
     for system in entity.systems.values():
@@ -123,12 +139,14 @@ def _as_list(value: Json) -> list[Json]:
 class Hits:
     """What an untied row was looked up against. ``records``: scope -> ids of live records that bear the key.
     ``rows``: scope -> other links of the same resource that show it. ``links``: record id -> its links.
-    ``operations``: link id -> unsettled operation. ``made``: the newest create of ours for this external id."""
+    ``operations``: link id -> unsettled operation. ``alike``: ids of records that may be the same. ``made``: the newest
+    create of ours for this external id."""
 
     records: Mapping[str, Sequence[str]] = field(default_factory=dict)
     rows: Mapping[str, Sequence[str]] = field(default_factory=dict)
     links: Mapping[str, Sequence[Link]] = field(default_factory=dict)
     operations: Mapping[str, Operation] = field(default_factory=dict)
+    alike: Sequence[str] = ()
     made: Operation | None = None
 
 
@@ -136,7 +154,7 @@ class Hits:
 class Correlation:
     """What becomes of an untied row. ``link``: as it is after. ``record``: a new record. ``absorbed``: links whose
     place it takes. ``cancelled``: operations that are not needed any more. ``ask``: a question. ``again``: its record
-    had another row there before."""
+    had another row there before. ``about``: keys that the question is about and the row does not show."""
 
     link: Link
     record: Record | None = None
@@ -144,6 +162,7 @@ class Correlation:
     cancelled: tuple[Operation, ...] = ()
     ask: Case | None = None
     again: bool = False
+    about: tuple[Key, ...] = ()
 
 
 def correlate(
@@ -169,7 +188,18 @@ def correlate(
         return make_record(entity, system, calm, context)
     if keys.invalid is not None:
         return Correlation(calm, ask=quarantine(entity, link, "identity", keys.invalid))
+    alike = [
+        r for r in hits.alike if system.creates_out or not has_row(hits.links.get(r, ()), link)
+    ]
+    if alike:
+        return Correlation(calm, ask=ask_alike(entity, system, calm, keys, alike, hits, context))
     return Correlation(calm)
+
+
+def has_row(links: Sequence[Link], there: Link) -> bool:
+    """Whether a record with these links has a row in the place of another link, or had one until a person decides."""
+    place = (there.connection, there.resource)
+    return any(k.state in LIVE and (k.connection, k.resource) == place for k in links)
 
 
 def _tie(
@@ -201,7 +231,7 @@ def _tie(
     tied = replace(
         link, record_id=record_id, state=LinkState.LINKED, base=base, dirty=1, version=link.version
     )
-    again = any(rival.external_id is not None for rival in rivals)
+    again = any(k.external_id is not None or k.row_version > 0 for k in rivals)
     return Correlation(tied, None, tuple(absorbed), tuple(cancelled), again=again)
 
 
@@ -210,8 +240,26 @@ def place_free(link: Link) -> str:
     return f"free:{link.connection}/{link.resource}/{link.external_id}"
 
 
+def known_by(link: Link) -> frozenset[str]:
+    """What others wait for until a record has this row: to name it, and to learn whom it names."""
+    place = f"{link.connection}/{link.resource}/{link.external_id}"
+    return frozenset({f"ref:{place}", f"rec:{link.record_id}@{link.connection}"})
+
+
+def to_make(link: Link) -> Link:
+    """A link whose row is to be made, or made again: there is nothing of it at the vendor that could be read."""
+    return replace(link, state=LinkState.CREATING, external_id=None, row=None, need_get=False)
+
+
+def waits_for(link: Link, holder: Link) -> Link:
+    """A link to be made whose row another one holds."""
+    what = f"a row of {holder.connection} that another record holds"
+    return replace(link, state=LinkState.WAITING, wait=Wait(place_free(holder), what))
+
+
 def inherited(system: System, operation: Operation) -> Base:
-    """Faces from a create of ours, as expected: our own old write is never taken for a vendor's wish."""
+    """Faces from a create of ours, as expected: our own old write is never taken for a vendor's wish. Nobody said that
+    it took effect as a whole: what is empty there is simply written again."""
     carried = {
         name: value
         for name, value in operation.carried.items()
@@ -219,7 +267,8 @@ def inherited(system: System, operation: Operation) -> Base:
     }
     vendor = {name: sent_raw(system, operation, name) for name in carried}
     rules = {name: operation.rules[name] for name in carried if name in operation.rules}
-    return Base(carried, vendor, frozenset(carried), rules)
+    doubts = {name: Doubt(None, claimed=False) for name in carried}
+    return Base(carried, vendor, frozenset(carried), rules, doubts)
 
 
 def make_record(entity: Entity, system: System, link: Link, context: Context) -> Correlation:
@@ -284,7 +333,7 @@ def quarantine(entity: Entity, link: Link, name: str, invalid: RowInvalid) -> Ca
 
 def identity_subject(link: Link) -> str:
     """Subject of the question to whom a row belongs."""
-    return f"identity:{link.id}"
+    return f"{IDENTITY}{link.id}"
 
 
 def _makes(entity: Entity, system: System, link: Link, context: Context) -> bool:
@@ -335,4 +384,19 @@ def ask(
         answers=answers_of(link, records, links, makes),
         entity=entity.name,
         link_id=link.id,
+    )
+
+
+def ask_alike(
+    entity: Entity, system: System, link: Link, keys: RowKeys, alike: Sequence[str], hits: Hits,
+    context: Context,
+) -> Case:  # fmt: skip
+    """The question whether a row that shows nobody's identity belongs to one of the records that it is like."""
+    makes = _makes(entity, system, link, context)
+    case = ask(entity, link, (), alike, (), hits.links, makes)
+    what = f"of {link.connection} {link.resource} shows nobody's identity, but the name or an address of"
+    return replace(
+        case,
+        question=f"This row {what} {one(entity.name)}: is it the same?",
+        evidence={**case.evidence, "alike": [list(p) for of in keys.likes.values() for p in of]},
     )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Literal
 
+from syncengine.model.spelling import alike
 from syncengine.model.values import Json, is_empty
 
 
@@ -34,8 +35,8 @@ class Side:
     without faces. ``first``: there are no faces yet. ``remade``: the rule is another than the one that made the
     faces, in its spelling alone or in its place too. ``given``: the record ever held a value.
     ``can_in``, ``can_out``: what the rule, the scope and ``apply`` allow. ``writes``: whether the rule flows out
-    at all. ``owner``: a connection, None for anyone. ``here``: this connection. ``stamp_*``: order of first
-    sighting.
+    at all. ``compared``: two systems or more show the field and none is written to. ``owner``: a connection, None
+    for anyone. ``here``: this connection. ``stamp_*``: order of first sighting.
     """
 
     here: str
@@ -50,6 +51,7 @@ class Side:
     can_in: bool = True
     can_out: bool = True
     writes: bool = True
+    compared: bool = False
     owner: str | None = None
     on_conflict: str = "flag"
     on_drift: str = "revert"
@@ -90,8 +92,19 @@ def merge_field(side: Side) -> Decision:
     if not side.ours_moved:
         return _their_change(side)
     if not side.theirs_moved:
-        return _write(side, "only change")
+        return _stands_apart(side) if side.compared else _write(side, "only change")
     return _both_changed(side)
+
+
+def _stands_apart(side: Side) -> Decision:
+    """Ours moved, and theirs cannot be made to follow: that the two differ is judged as if both had moved. Nothing is
+    put aside by it, since theirs stays where it is."""
+    if side.owner is not None or not side.can_in:
+        flagged = side.can_in and side.owner != side.here and side.on_drift == "flag"
+        return Decision(Verdict.DRIFT, policy="drift") if flagged else _write(side, "only change")
+    decision = _by_policy(side)
+    kept = decision.verdict is Verdict.KEEP
+    return replace(decision, lost=None, lost_by="") if kept else decision
 
 
 def _write(side: Side, policy: str, lost: Json = None) -> Decision:
@@ -133,6 +146,11 @@ def _both_changed(side: Side) -> Decision:
         return _theirs(side, policy) if side.owner == side.here else _ours(side, policy)
     if side.is_set and not side.first:
         return _join(side)
+    return _by_policy(side)
+
+
+def _by_policy(side: Side) -> Decision:
+    """As ``on_conflict`` says."""
     match side.on_conflict:
         case "flag":
             return Decision(Verdict.CONFLICT, policy="flag")
@@ -159,13 +177,14 @@ def _ours(side: Side, policy: str) -> Decision:
 
 
 def _join(side: Side) -> Decision:
-    ours, theirs, before = _items(side.ours), _items(side.theirs), _items(side.before)
+    ours = _items(side.ours)
+    theirs, before = (_spelled_as(ours, _items(other)) for other in (side.theirs, side.before))
     merged = [item for item in ours if item in theirs or item not in before]
     merged += [item for item in theirs if item not in before and item not in merged]
     value = sorted(merged, key=lambda i: repr(i) if isinstance(i, dict | list) else i) or None
     if value is None and not side.clear:
         return Decision(Verdict.CONFLICT, policy="sets merge by item")
-    if value == side.theirs or (value != side.ours and not side.can_out):
+    if alike(value, side.theirs) or (value != side.ours and not side.can_out):
         return Decision(Verdict.PATCH, value, "sets merge by item")
     if value == side.ours:
         return _write(side, "sets merge by item")
@@ -174,3 +193,8 @@ def _join(side: Side) -> Decision:
 
 def _items(value: Json) -> list[Json]:
     return list(value) if isinstance(value, Iterable) else []
+
+
+def _spelled_as(ours: list[Json], items: list[Json]) -> list[Json]:
+    """Items in our spelling, where we have them."""
+    return [next((mine for mine in ours if alike(mine, item)), item) for item in items]

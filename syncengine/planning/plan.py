@@ -7,13 +7,25 @@ from dataclasses import replace
 
 from syncengine.mapping import paths
 from syncengine.model.change import ON_MISSING, Change
-from syncengine.model.link import LIVE, Base, Link, LinkState, Wait
+from syncengine.model.link import LEAVE, LIVE, WHOLE, Base, Link, LinkState, Wait
 from syncengine.model.operation import Action
+from syncengine.model.spelling import alike
 from syncengine.model.values import ABSENT, Json, is_empty
 from syncengine.planning import questions
+from syncengine.planning.doubts import undone
 from syncengine.planning.fields import Fields
-from syncengine.planning.identity import place_free
-from syncengine.planning.scene import Plan, Scene, ruled, unless_refused
+from syncengine.planning.identity import AT_VENDOR, place_free, to_make, waits_for
+from syncengine.planning.outside import outside
+from syncengine.planning.safety import kind_of
+from syncengine.planning.scene import (
+    RECORD,
+    Plan,
+    Scene,
+    body_digest,
+    not_done,
+    ruled,
+    unless_refused,
+)
 from syncengine.planning.sight import body_row
 
 TAKES_PLACE = LIVE | {LinkState.CREATING, LinkState.WAITING}
@@ -34,14 +46,14 @@ def _decided(scene: Scene) -> Plan:
     link = scene.link
     calm = replace(link, dirty=0, wait=None) if link.dirty or link.wait else link
     match calm.state:
-        case LinkState.CREATING:
-            return _create(scene, calm)
-        case LinkState.WAITING:
-            return Plan(replace(calm, state=LinkState.CREATING), again=True)
+        case LinkState.CREATING | LinkState.WAITING:
+            return _create(scene, replace(calm, state=LinkState.CREATING))
         case LinkState.UNLINKED | LinkState.SEEN:
             return Plan(replace(calm, wait=scene.link.wait))
         case LinkState.GONE if calm.row is None:
             return _again(scene, calm)
+        case LinkState.GONE if _still_there(scene, calm):
+            calm = _not_gone(scene, calm)
         case LinkState.GONE:
             return _returned(scene, calm)
     if calm.row is None:
@@ -57,12 +69,40 @@ def _decided(scene: Scene) -> Plan:
 def _again(scene: Scene, link: Link) -> Plan:
     """A row that went out of scope, by our hand or another, leaves no faces behind: it is made again once its record
     is back."""
-    went = link.external_id is not None and link.base == Base()
+    went = link.external_id is not None and link.base.faceless
     system = scene.system
     makes = system.creates_out or system.on_missing == "recreate"
     if not (went and makes and scene.in_scope) or _taken(scene):
         return Plan(link)
-    return Plan(replace(link, external_id=None, state=LinkState.CREATING), again=True)
+    lost = _lost(scene, again=True)
+    if lost is not None:
+        return Plan(replace(link, wait=lost))
+    return Plan(to_make(link), again=True)
+
+
+def _lost(scene: Scene, again: bool) -> Wait | None:
+    """What a row waits for that is not made, since the record's row in a system that owns a field of it is in
+    question. Nor is one made ``again``, once that row is gone."""
+    for name in sorted(_owners(scene)):
+        rows = [s for s in scene.siblings if s.connection == name and s.id != scene.link.id]
+        there = any(s.state in AT_VENDOR and s.row is not None for s in rows)
+        if not there and any(_is_lost(s, again) for s in rows):
+            return Wait("", f"its row in {name}, which is gone or in question")
+    return None
+
+
+def _is_lost(owner: Link, gone: bool) -> bool:
+    """A row that went since its record left the scope is not lost, it is not to be there."""
+    if owner.state is LinkState.GONE:
+        return gone and owner.external_id is not None and owner.base != Base()
+    return owner.state in LIVE and (owner.row is None or owner.state is LinkState.MISSING)
+
+
+def _owners(scene: Scene) -> set[str]:
+    """The other systems that own a field of the record."""
+    fields = scene.entity.fields.values()
+    owners = {f.owned_by(scene.record, scene.world) for f in fields}
+    return {name for name in owners if name is not None} - {scene.link.connection}
 
 
 def _taken(scene: Scene) -> bool:
@@ -73,6 +113,20 @@ def _taken(scene: Scene) -> bool:
         for s in scene.siblings
         if s.id != scene.link.id
     )
+
+
+def _still_there(scene: Scene, link: Link) -> bool:
+    """Whether the vendor accepted that a row is deleted and did not delete it."""
+    return undone(scene.system, link.base, WHOLE, link.row or {}) and not _taken(scene)
+
+
+def _not_gone(scene: Scene, link: Link) -> Link:
+    """A row that was never deleted, as it was before that was tried: what stands there is nobody's news."""
+    rules, row = scene.system.rules, link.row or {}
+    vendor = {n: raw for n, rule in rules.items() if (raw := rule.look(row)) is not ABSENT}
+    made = {name: rules[name].fingerprint for name in vendor}
+    base = Base(vendor=vendor, rules=made, doubts=link.base.doubts)
+    return replace(link, state=LinkState.LINKED, base=base)
 
 
 def _returned(scene: Scene, link: Link) -> Plan:
@@ -86,10 +140,14 @@ def _create(scene: Scene, link: Link) -> Plan:
     if scene.record.deleted:
         return Plan(replace(link, state=LinkState.GONE))
     if not scene.in_scope:
-        return Plan(link)
+        return Plan(replace(link, wait=outside(scene)))
     if not scene.ready:
         what = f"a complete listing of {link.connection} {link.resource}"
         return Plan(replace(link, wait=Wait(f"scan:{link.connection}/{link.resource}", what)))
+    wanted = link.ruling is not None and link.ruling.answer == "recreate"
+    lost = None if wanted else _lost(scene, again=link.row_version > 0)
+    if lost is not None:
+        return Plan(replace(link, wait=lost))
     system, record = scene.system, scene.record
     external_id: str | None = None
     if system.key is not None:
@@ -109,6 +167,8 @@ def _create(scene: Scene, link: Link) -> Plan:
     lacking = [n for n, f in system.resource.fields.items() if f.required and not _has(body, n)]
     if lacking:
         return Plan(replace(link, wait=Wait("", f"{lacking[0]} for {link.connection}")))
+    if scene.holder is not None:
+        return Plan(waits_for(link, scene.holder))
     operation = fields.operation(Action.CREATE, body, external_id)
     return unless_refused(scene, Plan(replace(link, wait=fields.wait), operation=operation))
 
@@ -128,21 +188,32 @@ def _row_gone(scene: Scene, link: Link) -> Plan:
         return Plan(replace(gone, base=Base()), wakes=freed)
     match scene.system.on_missing:
         case "recreate":
-            fresh = replace(gone, external_id=None, base=Base(), state=LinkState.CREATING)
+            if lost := _lost(scene, again=True):
+                return Plan(replace(gone, base=Base(), wait=lost), wakes=freed)
+            fresh = replace(to_make(gone), base=Base())
             return Plan(fresh, wakes=freed, again=True)
         case "delete" if _let_be(link):
             return Plan(gone, wakes=freed)
         case "delete" if not _others_own(scene):
-            if _unsent(scene):
+            if _unsent(scene) or _asked(scene.link):
                 missing = replace(link, state=LinkState.MISSING)
-                return Plan(missing, cases=(questions.missing(scene, True),), wakes=freed)
+                return Plan(missing, cases=(questions.missing(scene, _unsent(scene)),), wakes=freed)
             deleted = replace(scene.record, deleted=True, generation=scene.record.generation + 1)
             change = Change(scene.record.id, deleted.generation, "", old="", new="deleted",
                             connection=link.connection, rule=scene.system.cause("on_missing"),
                             policy=ON_MISSING)  # fmt: skip
             return Plan(gone, record=deleted, changes=(change,), wakes=freed)
     missing = replace(link, state=LinkState.MISSING)
-    return Plan(missing, cases=(questions.missing(scene, False),), wakes=freed)
+    return Plan(missing, cases=(questions.missing(scene, _unsent(scene)),), wakes=freed)
+
+
+def _asked(link: Link) -> bool:
+    """Whether somebody is asked already what becomes of a row that is gone: then only an answer deletes the record.
+    Where the deletion itself is held with others, that is another question."""
+    held = link.wait is not None and link.wait.key.startswith(questions.STAGED)
+    ruling = link.ruling
+    said = ruling is not None and ruling.answer != "" and ruling.covers(Action.DELETE.value, RECORD)
+    return link.state is LinkState.MISSING and not (held or said)
 
 
 def _let_be(link: Link) -> bool:
@@ -152,27 +223,30 @@ def _let_be(link: Link) -> bool:
 
 
 def _others_own(scene: Scene) -> bool:
-    here = scene.link.connection
     live = {s.connection for s in scene.siblings if s.state in LIVE and s.id != scene.link.id}
-    owners = {f.owned_by(scene.record, scene.world) for f in scene.entity.fields.values()}
-    return bool((owners - {None, here}) & live)
+    return bool(_owners(scene) & live)
 
 
 def _unsent(scene: Scene) -> bool:
     """Whether our side holds a change that the vanished row never saw."""
-    base = scene.link.base.canonical
-    values = scene.record.values
-    return any(name in values and values[name] != face for name, face in base.items())
+    base, values = scene.link.base, scene.record.values
+    told = any(d.stage != "open" for d in base.doubts.values())
+    moved = (n for n, face in base.canonical.items() if n in values and not alike(values[n], face))
+    return told or any(moved)
 
 
 def _leave(scene: Scene, link: Link) -> Plan:
     """The record left the scope or was deleted: keep or delete at the vendor, as ``on_leave`` says."""
     system, row = scene.system, link.row or {}
     reading = Fields(scene, link, writing=False)
-    kept = link.state is LinkState.LEFT or _let_be(link)
+    asked = {path for path in system.set_leave if undone(system, link.base, LEAVE + path, row)}
+    kept = (link.state is LinkState.LEFT and not asked) or _let_be(link)
     if system.on_leave == "delete" and system.resource.delete and not kept:
         flowing = {n: r for n, r in system.rules.items() if r.reads or r.writes}
-        moved = {n: rule for n, rule in flowing.items() if reading.theirs_moved(n, rule)}
+        moved = {
+            n: rule for n, rule in flowing.items()
+            if reading.theirs_moved(n, rule) and link.base.released.get(n, ABSENT) != rule.look(row)
+        }  # fmt: skip
         if moved:
             sides = {n: (reading.values.get(n), reading.meaning(n, r)) for n, r in moved.items()}
             return Plan(link, cases=(questions.unseen_change(scene, sides),))
@@ -180,12 +254,22 @@ def _leave(scene: Scene, link: Link) -> Plan:
         operation = replace(
             reading.operation(Action.DELETE, {}, link.external_id), expected=expected
         )
+        if undone(system, link.base, WHOLE, row):
+            return not_done(scene, link, kind_of(system, operation), body_digest(operation), {})
         return unless_refused(scene, Plan(link, operation=operation))
     freed = frozenset({place_free(link)}) if scene.record.deleted else frozenset()
     read = Plan(link, wakes=freed) if scene.record.deleted else reading.plan()
     if read.record is not None:
         return replace(read, again=True)
     body = {p: v for p, v in system.set_leave.items() if paths.get(row, p) != v}
+    if body and not kept and asked >= body.keys():
+        leave = replace(reading.operation(Action.UPDATE, body, link.external_id), leave=True)
+        found = {path: paths.get(row, path) for path in body}
+        sides = {p: (body[p], None if raw is ABSENT else raw) for p, raw in found.items()}
+        held = replace(read.link, state=LinkState.LINKED)
+        asks = not_done(scene, held, kind_of(system, leave), body_digest(leave), sides)
+        over = read.dissolves - {case.subject for case in asks.cases}
+        return replace(read, link=asks.link, cases=(*read.cases, *asks.cases), dissolves=over)
     if body and not kept:
         return unless_refused(scene, _write_leave(scene, reading, read, body))
     return replace(read, link=replace(read.link, state=LinkState.LEFT, wait=None))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from syncengine.model.case import Case, CaseKind
@@ -20,6 +21,8 @@ Values = Mapping[str, tuple[Json, Json]]
 
 LONGEST = 10_000
 """Characters of evidence."""
+LONG = 1000
+"""Characters of one text in it, where it is too long."""
 
 
 def digest(value: Json) -> str:
@@ -29,9 +32,21 @@ def digest(value: Json) -> str:
 
 
 def shown(value: Json) -> Json:
-    """What a vendor showed, as evidence; of what is long, the beginning as text."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return value if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
+    """What a vendor showed, as evidence; of long texts the beginning, and if it is still too long, its own as text."""
+    for form in (value, _shortened(value)):
+        text = json.dumps(form, ensure_ascii=False, default=str)
+        if len(text) <= LONGEST:
+            return form
+    return f"{text[:LONGEST]} ..."
+
+
+def _shortened(value: Json) -> Json:
+    """The same, each long text cut, so that one of them hides no other."""
+    if isinstance(value, dict):
+        return {name[:LONG]: _shortened(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_shortened(part) for part in value]
+    return f"{value[:LONG]} ..." if isinstance(value, str) and len(value) > LONG else value
 
 
 def one(noun: str) -> str:
@@ -49,7 +64,7 @@ def subjects(scene: Scene, refused: bool) -> set[str]:
     where there is nothing to write any more (not ``refused``)."""
     link = scene.link
     kinds = ["conflict", "drift", "missing", "quarantined"] + ([] if refused else ["rejected"])
-    return {f"{kind}:{link.id}" for kind in kinds}
+    return {f"{kind}:{link.id}" for kind in kinds} | {undone_subject(link.id)}
 
 
 def _case(
@@ -73,15 +88,31 @@ def _sides(scene: Scene, values: Values) -> dict[str, Json]:
     return {name: {"record": ours, here: theirs} for name, (ours, theirs) in values.items()}
 
 
+def _showing(scene: Scene, values: Values) -> list[str]:
+    """The other systems that show one of these fields of the record."""
+    systems = scene.entity.systems
+    near = {s.connection for s in scene.siblings if s.row is not None and s.connection in systems}
+    return sorted(
+        name
+        for name in near - {scene.link.connection}
+        if systems[name].rules.keys() & values.keys()
+    )
+
+
 def conflict(scene: Scene, values: Values) -> Case:
     """Both sides changed, and no rule says who wins."""
     here = scene.link.connection
     written = any(scene.system.rules[name].writes for name in values)
     ours = f"our value counts; {here} gets it" if written else "our value counts"
+    names, what = ", ".join(values), one(scene.entity.name)
+    question = f"{names} of {what} changed in {here} and elsewhere: which counts?"
+    if all(name in scene.entity.compared for name in values):
+        others = ", ".join(_showing(scene, values)) or "our record"
+        question = f"{names} of {what} differs between {here} and {others}, which are only read: which counts?"
     return _case(
         scene,
         CaseKind.CONFLICT,
-        f"{', '.join(values)} of {one(scene.entity.name)} changed in {here} and elsewhere: which counts?",
+        question,
         {"fields": _sides(scene, values)},
         {here: f"the value of {here} counts", "record": ours},
     )
@@ -166,6 +197,45 @@ def refused(operation: Operation, answer: str, body: str, sent: bool = True) -> 
     )
 
 
+def about(link_id: str) -> set[str]:
+    """Subjects of all questions that may be open about one link."""
+    return {f"{kind}:{link_id}" for kind in CaseKind} | {undone_subject(link_id)}
+
+
+def undone_subject(link_id: str) -> str:
+    """What makes the question of ``not_done`` one question."""
+    return f"undone:{link_id}"
+
+
+def not_done(scene: Scene, kind: str, body: str, values: Values) -> Case:
+    """The vendor accepted a write, and its row goes on to show what stood there before."""
+    link, here, noun = scene.link, scene.link.connection, one(scene.entity.name)
+    still, what = "its row still shows what stood there before", ", ".join(values)
+    if kind == "update":
+        asks, again = f"{here} accepted our {what} of {noun}", "write it again"
+    elif values:
+        asks, again = f"{here} accepted that {noun} leaves ({what})", "write it again"
+    else:
+        asks, again = f"{here} accepted that {noun} is deleted", "delete it again"
+        still = "its row is still there as it was"
+    evidence: dict[str, Json] = {"external_id": link.external_id, "kind": kind, "digest": body}
+    fields = {"fields": _sides(scene, values)} if values else {}
+    answers = {"retry": again, "drop": "leave it as it is there; ask again when it changes"}
+    case = _case(scene, CaseKind.REJECTED, f"{asks}, and did not do it: {still}.",
+                 {**evidence, **fields}, answers)  # fmt: skip
+    return replace(case, subject=undone_subject(link.id))
+
+
+def unmade(operation: Operation, body: str) -> Case:
+    """The vendor accepted a create, and no read shows a row."""
+    what = f"{one(operation.action)} of {operation.resource}"
+    case = refused(operation, "", body)
+    return replace(
+        case,
+        question=f"{operation.connection} accepted {what}, and did not do it: no read shows such a row.",
+    )
+
+
 def unprovable(operation: Operation) -> Case:
     """Nothing can prove whether a write took effect."""
     return Case(
@@ -196,12 +266,15 @@ def staged_subject(entity: str, connection: str, kind: str) -> str:
 
 
 def staged(
-    entity: str, connection: str, kind: str, links: list[str], allowed: int, gone: int = 0
+    entity: str, connection: str, kind: str, links: list[str], allowed: int | None, gone: int = 0
 ) -> Case:
-    """A plan writes more than ``safety`` allows. ``gone``: how many of the deletes are of records whose row there
-    is gone."""
+    """A plan writes more than ``safety`` allows, or did when it was asked about. ``allowed``: None where the mapping
+    sets no limit any more. ``gone``: how many of the deletes are of records whose row there is gone."""
     count = len(links)
     question = f"{count} {kind}s of {entity} in {connection} wait"
+    limit = f"safety allows {allowed} at a time"
+    if allowed is None:
+        limit = "they were too many when they were planned, and safety sets no limit since"
     answers = {"approve": "send them all", "reject": "send none of them"}
     if gone:
         question += f", {'all' if gone == count else gone} for a row there that is gone"
@@ -212,7 +285,7 @@ def staged(
         id="",
         kind=CaseKind.STAGED,
         subject=staged_subject(entity, connection, kind),
-        question=f"{question}: safety allows {allowed} at a time.",
+        question=f"{question}: {limit}.",
         evidence={"links": links, "allowed": allowed},
         answers=answers,
         entity=entity,

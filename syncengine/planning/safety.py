@@ -22,7 +22,18 @@ def kind_of(system: System, operation: Operation) -> str:
     return Action.DELETE.value if leaves else action.value
 
 
-def allowance(safety: Safety, kind: str, live: int) -> int | None:
-    """How many writes of a kind a window may hold with ``live`` live links; None: any number."""
+def allowance(safety: Safety, kind: str, live: int, first: bool = False) -> int | None:
+    """How many writes of a kind a window may hold with ``live`` live links; None: any number. ``first``: nothing was
+    ever written there before that window."""
     share = {"create": safety.creates, "update": safety.updates, "delete": safety.deletes}[kind]
-    return None if share is None else max(safety.floor, math.floor(share * live))
+    limits = [] if share is None else [max(safety.floor, math.floor(share * live))]
+    if first and safety.first is not None:
+        limits.append(safety.first)
+    return min(limits, default=None)
+
+
+def waits(allowed: int | None, written: int, asked: int, held: bool) -> bool:
+    """Whether all writes of a kind wait for a person. ``written``: how many the window holds, ``asked``: how many are
+    wanted now. ``held``: whether somebody is asked about some of these already: what was asked is sent by an answer
+    only, however few they are by now and whatever is allowed by now."""
+    return held or (allowed is not None and written + asked > allowed)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from syncengine.mapping import Entity, System
 from syncengine.model.case import Case
 from syncengine.model.change import Change
-from syncengine.model.link import Link, LinkState, Wait
+from syncengine.model.link import SCOPE, Link, LinkState, Wait
 from syncengine.model.operation import Operation
 from syncengine.model.record import Record, World
 from syncengine.planning import questions
@@ -23,7 +23,8 @@ ENDED = (LinkState.GONE, LinkState.LEFT)
 @dataclass(frozen=True, slots=True)
 class Scene:
     """One link and all that its plan rests on. ``ready``: the target resource is fully known, so that a create
-    cannot duplicate a row nobody has looked at. ``refused``: digest of the body that the vendor refused last."""
+    cannot duplicate a row nobody has looked at. ``refused``: digest of the body that the vendor refused last.
+    ``holder``: another link, which holds the row that is to be made."""
 
     entity: Entity
     system: System
@@ -33,6 +34,7 @@ class Scene:
     siblings: Sequence[Link] = ()
     ready: bool = True
     refused: str = ""
+    holder: Link | None = None
 
     @property
     def in_scope(self) -> bool:
@@ -73,6 +75,18 @@ def unless_refused(scene: Scene, plan: Plan) -> Plan:
     return without_write(plan, replace(plan.link, wait=wait))
 
 
+def not_done(
+    scene: Scene, link: Link, kind: str, digest: str, sides: questions.Values
+) -> Plan:  # fmt: skip
+    """What the vendor accepted and did not do is not sent again: it is a question, unless a person let it be."""
+    ruling = link.ruling
+    if ruling is not None and ruling.refuses and ruling.covers(kind, digest):
+        return Plan(replace(link, wait=Wait("", ruling.told)))
+    wait = Wait("", f"an answer: {link.connection} accepted this write and did not do it")
+    case = questions.not_done(scene, kind, digest, sides)
+    return Plan(replace(link, wait=wait), cases=(case,))
+
+
 def without_write(plan: Plan, link: Link) -> Plan:
     """The plan with the write held back, and without the history of what the write would run over."""
     learned = 0 if plan.record is None else plan.record.generation
@@ -91,7 +105,8 @@ def ruled(scene: Scene, plan: Plan) -> Plan:
     if wanted is None:
         if link.state is LinkState.LEFT:
             return replace(plan, link=replace(link, wait=link.wait or refused))
-        told = link.state in ENDED or link.wait is not None or plan.again or plan.cases
+        waits = link.wait is not None and link.wait.key != SCOPE
+        told = link.state in ENDED or waits or plan.again or plan.cases
         return plan if told else replace(plan, link=replace(link, ruling=None))
     if not ruling.covers(kind_of(scene.system, wanted), body_digest(wanted)):
         return replace(plan, link=replace(link, ruling=None))

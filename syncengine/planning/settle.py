@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
-from syncengine.mapping import System
+from syncengine.mapping import System, paths
 from syncengine.model.change import Change
-from syncengine.model.link import Base, Link, LinkState
+from syncengine.model.link import WHOLE, Base, Link, LinkState
 from syncengine.model.operation import Action, Operation
 from syncengine.model.record import Record
 from syncengine.model.values import ABSENT, Json, Row
+from syncengine.planning.doubts import PLAIN, Claim, leaving, of_row, says
 from syncengine.planning.sight import (
     body_row,
     listed_part,
@@ -38,13 +39,16 @@ class Settled:
 
 def settle_applied(
     system: System, link: Link, operation: Operation, external_id: str | None, answer: Row | None,
-    received: float,
+    received: float, claim: Claim = PLAIN,
 ) -> Settled:  # fmt: skip
-    """A write took effect. ``answer``: the row as the write's own response showed it (None: it showed none)."""
+    """A write took effect, as ``claim`` says. ``answer``: the row as the write's own response showed it (None: it
+    showed none)."""
     if operation.action is Action.DELETE:
+        held = claim.by_vendor and link.row is not None
+        doubts = {WHOLE: claim.doubt(of_row(system, link.row or {}), False)} if held else {}
         gone = replace(
             link, state=LinkState.GONE, row=None, row_version=link.row_version + 1,
-            read_at=received, base=Base(), noted={}, need_get=False, ruling=None,
+            read_at=received, base=Base(doubts=doubts), noted={}, need_get=False, ruling=None,
             dirty=link.dirty + 1,
         )  # fmt: skip
         return Settled(gone)
@@ -53,6 +57,7 @@ def settle_applied(
     row = mapped(row, roots(system)) if shown is None else {**row, **shown}
     moved = _moved_by_others(system, link, operation, row)
     state = LinkState.LEFT if operation.leave else LinkState.LINKED
+    base = _faces(system, link, operation, shown, claim)
     settled = replace(
         link,
         state=state,
@@ -63,7 +68,8 @@ def settle_applied(
         listed_hash=still_listed(link, listed_part(system, row)),
         read_at=received,
         nominated_at=None,
-        base=_faces(system, link.base, operation, shown),
+        base=base,
+        need_get=link.need_get or base.unproved,
         noted={},
         ruling=None,
         dirty=link.dirty + 1,
@@ -87,41 +93,44 @@ def answered(system: System, operation: Operation, answer: Row | None) -> str:
     return f"accepted; it keeps {', '.join(kept)}" if kept else "accepted"
 
 
-def _faces(system: System, base: Base, operation: Operation, answer: Row | None) -> Base:
-    canonical, vendor = dict(base.canonical), dict(base.vendor)
+def _faces(
+    system: System, link: Link, operation: Operation, answer: Row | None, claim: Claim
+) -> Base:
+    base = link.base
+    canonical, vendor, doubts = dict(base.canonical), dict(base.vendor), dict(base.doubts)
     expected, rules = set(base.expected), dict(base.rules)
     written = body_row(operation.body)
+
+    def face(name: str, sent: Json) -> None:
+        """What the answer shows; else what was sent, with what stood there before beside it."""
+        rule, before = system.rules[name], operation.expected.get(name)
+        shown = ABSENT if answer is None else rule.look(answer)
+        said = says(rule, shown, sent, before)
+        vendor[name] = sent if said in ("", "before") else shown
+        if said in ("", "before"):
+            expected.add(name)
+            doubts[name] = claim.doubt(before, said == "before")
+        else:
+            expected.discard(name)
+            doubts.pop(name, None)
+
     for name, value in operation.carried.items():
         rule = system.rules.get(name)
         if rule is None:
             continue
-        shown = ABSENT if answer is None else rule.look(answer)
         sent = rule.look(written)
         canonical[name] = value
         if name in operation.rules:
             rules[name] = operation.rules[name]
         # A rule that was moved to another path since does not find what was sent; such a face counts no more.
-        vendor[name] = shown if shown is not ABSENT else None if sent is ABSENT else sent
-        if shown is ABSENT:
-            expected.add(name)
-        else:
-            expected.discard(name)
+        face(name, None if sent is ABSENT else sent)
     if operation.leave:
-        _own_leaving(system, operation, answer, canonical, vendor)
-    return Base(canonical, vendor, frozenset(expected), rules)
-
-
-def _own_leaving(
-    system: System, operation: Operation, answer: Row | None, canonical: dict[str, Json],
-    vendor: dict[str, Json],
-) -> None:  # fmt: skip
-    """What we wrote on leaving is no wish of the vendor, and no agreement: coming back undoes it."""
-    for name, rule in system.rules.items():
-        sent = sent_raw(system, operation, name)
-        if sent is not ABSENT:
-            shown = ABSENT if answer is None else rule.look(answer)
-            vendor[name] = sent if shown is ABSENT else shown
+        # What we wrote on leaving is no wish of the vendor, and no agreement: coming back undoes it.
+        for name in [n for n in system.rules if sent_raw(system, operation, n) is not ABSENT]:
+            face(name, sent_raw(system, operation, name))
             canonical.pop(name, None)
+        doubts |= leaving(operation, link.row or {}, answer, claim)
+    return Base(canonical, vendor, frozenset(expected), rules, doubts)
 
 
 def _moved_by_others(system: System, link: Link, operation: Operation, row: Row) -> frozenset[str]:
@@ -162,6 +171,15 @@ def run_over(record: Record, link: Link, name: str, raw: Json, at: float) -> Cha
     )  # fmt: skip
 
 
+def outdated(link: Link, record: Record, operation: Operation) -> bool:
+    """Whether what a row is made or goes for is to be looked at once more: its record, or what is there of it
+    elsewhere, is not what it was when that was planned."""
+    if operation.action is Action.UPDATE and not operation.leave:
+        return False
+    made = operation.action is Action.CREATE
+    return link.dirty > 0 or (made and record.generation != operation.generation)
+
+
 def moved_since(system: System, operation: Operation, row: Row | None) -> bool:
     """Whether the vendor's row is not what the plan of an update or delete saw."""
     if row is None:
@@ -177,7 +195,7 @@ def moved_since(system: System, operation: Operation, row: Row | None) -> bool:
 def shows(system: System, operation: Operation, row: Row) -> bool:
     """Whether a row shows what the operation writes, up to the codecs; a field the row hides says nothing, and a
     row that hides them all proves nothing."""
-    seen = operation.leave
+    seen = False
     for name in operation.carried:
         rule = system.rules.get(name)
         if rule is None:
@@ -189,6 +207,7 @@ def shows(system: System, operation: Operation, row: Row) -> bool:
             return False
         seen = True
     if operation.leave:
-        sent_row = body_row(operation.body)
-        return all(row.get(key, value) == value for key, value in sent_row.items())
+        found = {path: paths.get(row, path) for path in operation.body}
+        shown = {path: raw for path, raw in found.items() if raw is not ABSENT}
+        return bool(shown) and all(raw == operation.body[path] for path, raw in shown.items())
     return seen

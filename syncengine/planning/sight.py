@@ -9,9 +9,10 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from syncengine.mapping import System, paths
-from syncengine.model.link import Link, LinkState
+from syncengine.model.link import Base, Link, LinkState
 from syncengine.model.operation import Action, Operation, OperationState
 from syncengine.model.values import ABSENT, Json, Row, is_empty
+from syncengine.planning.doubts import judged
 
 LABELS = ("name", "first_name", "last_name", "firstName", "lastName", "email")
 """Fields that tell a person who a row is, when it is asked to whom it belongs."""
@@ -84,24 +85,30 @@ def sight(
     seen = replace(link, read_at=max(link.read_at, reading.received), nominated_at=None)
     if link.set_aside and not strong:
         return Sight(replace(_hint(seen), listed_hash=shown))
-    if same and not link.failures and not (link.need_get and strong):
+    if same and not link.failures and not link.base.doubts and not (link.need_get and strong):
         return Sight(seen, touched=True)
     if not strong and (system.needs_get or system.resource.list_lag):
         return Sight(replace(_hint(seen), listed_hash=shown))
     moved = _moved_fields(system, link.row, row)
-    news = bool(moved) or (row is None) != (link.row is None)
+    base = judged(system, link.base, row, reading.started, strong)
+    news = bool(moved) or (row is None) != (link.row is None) or _stages(base) != _stages(link.base)
     fresh = replace(
         seen,
         row=row,
-        row_version=link.row_version + (0 if same else 1),
+        row_version=link.row_version + (0 if same and base == link.base else 1),
         listed_hash=still_listed(link, part),
-        need_get=False,
+        base=base,
+        need_get=base.unproved,
         failures=0,
         dirty=link.dirty + (news or link.failures > 0),
     )
     if operation is None and link.noted:
         return Sight(replace(fresh, noted={}), moved=moved, lost=_run_over(system, link, row))
     return Sight(fresh, moved=moved)
+
+
+def _stages(base: Base) -> dict[str, str]:
+    return {name: doubt.stage for name, doubt in base.doubts.items() if doubt.stage != "open"}
 
 
 def still_listed(link: Link, part: str) -> str:
@@ -190,6 +197,11 @@ def unforeseen(system: System, operation: Operation, name: str, raw: Json) -> bo
         return not system.rules[name].same(raw, operation.expected[name])
     written = sent_raw(system, operation, name) is not ABSENT
     return (written or operation.action is Action.DELETE) and not is_empty(raw)
+
+
+def never_seen(link: Link) -> bool:
+    """Whether a notice alone told of a row, and no reading ever showed it."""
+    return link.record_id is None and link.row is None and not link.read_at
 
 
 def first_sight(

@@ -6,11 +6,12 @@ import dataclasses
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from random import Random
 from typing import Any, Final, Literal, get_args
 
+from syncengine.sandbox.claims import IDS, NOT_DONE, UNNAMED
 from syncengine.sandbox.vendor import Reply
 
 Kind = Literal[
@@ -28,19 +29,25 @@ Kind = Literal[
     "missing_id",
     "unknown_enum",
     "html",
+    "redirect",
+    "gone",
+    "half_text",
     "huge",
     "repeat_row",
     "shrink",
     "empty_list",
+    "small_pages",
     "slow",
+    "slow_head",
     "slow_body",
 ]
-KINDS: tuple[str, ...] = get_args(Kind)
+KINDS: tuple[str, ...] = (*get_args(Kind), *NOT_DONE, *UNNAMED)
 TWISTS = ("repeat_row", "shrink", "empty_list")
+SMALL: Final = 3
+"""Rows of a page of a vendor that serves fewer than it is asked for."""
 HUGE: Final = 20 * 1024 * 1024
 """Bytes of an answer that is too large; it is good JSON."""
 
-_IDS: Final = ("id", "api_id", "typeId", "employeeId", "user")
 _ONE_OF_FEW: Final = re.compile(r"[A-Z]{3,}(_[A-Z]+)*|[a-z]+(_[a-z]+)+")
 
 
@@ -50,9 +57,12 @@ class Fault:
 
     ``route``: a template or a pattern of paths (``/employees/*``), below the vendor's prefix. The first
     ``skip`` matching requests pass; then each is hit with ``probability``, until ``count`` were hit (None:
-    no end). ``delay``: seconds until the commit (late), before the answer (slow), over its body (slow_body),
-    or to wait (status_429). ``field``: the member of the first row that is spoiled (wrong_type, missing_id,
-    unknown_enum); without it one that is fit for that.
+    no end). ``delay``: seconds until the commit (late), before the answer (slow), over its head (slow_head) or
+    body (slow_body), or to wait (status_429). ``field``: the member of the first row that is spoiled (wrong_type,
+    missing_id, unknown_enum, half_text); without it one that is fit for that. ``status``: of a web page (html) or a
+    redirect, instead of 200 and 302. ``retry_after``: that header, as it is written here, of any answer that a fault
+    gives in the vendor's place. ``gone`` says 410 where the vendor says 404. Those of ``claims`` befall writes
+    alone.
     """
 
     vendor: str
@@ -65,6 +75,8 @@ class Fault:
     skip: int = 0
     delay: float = 1.0
     field: str | None = None
+    status: int | None = None
+    retry_after: str | None = None
     hits: int = 0
     _random: Random = dataclasses.field(init=False, repr=False)
 
@@ -100,17 +112,23 @@ class Fault:
             "skip",
             "delay",
             "field",
+            "status",
+            "retry_after",
         )
         return {name: getattr(self, name) for name in (*names, "hits")}
 
 
 def instead(fault: Fault) -> Reply | None:
     """The answer that a fault gives in place of the vendor's, or None."""
+    said = {} if fault.retry_after is None else {"Retry-After": fault.retry_after}
     if fault.kind == "status_429":
-        wait = {"Retry-After": str(max(1, round(fault.delay)))}
+        wait = {"Retry-After": str(max(1, round(fault.delay))), **said}
         return Reply(429, {"error": "You sent too many requests, please try again later."}, wait)
     if fault.kind == "html":
-        return Reply(200, "<html><body><h1>Maintenance</h1></body></html>", media="text/html")
+        page = "<html><body><h1>Maintenance</h1></body></html>"
+        return Reply(fault.status or 200, page, said, "text/html")
+    if fault.kind == "redirect":
+        return Reply(fault.status or 302, "", {"Location": "/login", **said}, "text/plain")
     statuses = {
         "status_429_bare": (429, "Too Many Requests"),
         "status_500": (500, "Internal Server Error"),
@@ -118,12 +136,14 @@ def instead(fault: Fault) -> Reply | None:
     }
     if fault.kind in statuses:
         status, message = statuses[fault.kind]
-        return Reply(status, {"message": message})
+        return Reply(status, {"message": message}, said)
     return None
 
 
 def spoil(fault: Fault, reply: Reply) -> Reply:
-    """The vendor's answer after a fault has been at it; refusals stay as they are."""
+    """The vendor's answer after a fault has been at it; refusals stay as they are, but for what is gone."""
+    if fault.kind == "gone" and reply.status == 404:
+        return replace(reply, status=410)
     if reply.payload is None or isinstance(reply.payload, str) or reply.status >= 300:
         return reply
     text = json.dumps(reply.payload, ensure_ascii=False)
@@ -136,6 +156,8 @@ def spoil(fault: Fault, reply: Reply) -> Reply:
         for row in _rows(payload):
             if _SPOILERS[fault.kind](row, fault.field):
                 break
+        if fault.kind == "half_text":  # escaped, as it cannot be sent otherwise
+            payload = json.dumps(payload)
         return Reply(reply.status, payload, reply.headers)
     return reply
 
@@ -161,8 +183,12 @@ def _unknown_enum(row: dict[str, Any], name: str | None) -> bool:
     return _put(row, name, str, strange) or _put(row, name, bool, strange)
 
 
+def _half_text(row: dict[str, Any], name: str | None) -> bool:
+    return _put(row, name, str, lambda old: f"{old}\ud83d")
+
+
 def _missing_id(row: dict[str, Any], name: str | None) -> bool:
-    found = next((n for n in ((name,) if name else _IDS) if n in row), None)
+    found = next((n for n in ((name,) if name else IDS) if n in row), None)
     return found is not None and row.pop(found, ...) is not ...
 
 
@@ -170,6 +196,7 @@ _SPOILERS: Final[dict[str, Callable[[dict[str, Any], str | None], bool]]] = {
     "wrong_type": _wrong_type,
     "missing_id": _missing_id,
     "unknown_enum": _unknown_enum,
+    "half_text": _half_text,
 }
 """What each does to a row in place; whether it could."""
 

@@ -11,7 +11,8 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from syncengine.sandbox.faults import TWISTS, Fault, instead, spoil
+from syncengine.sandbox.claims import NOT_DONE, UNNAMED, pretended, unnamed
+from syncengine.sandbox.faults import SMALL, TWISTS, Fault, instead, spoil
 from syncengine.sandbox.ledger import Entry
 from syncengine.sandbox.vendor import Call, Reply, Route, Vendor
 from syncengine.sandbox.world import World
@@ -83,6 +84,8 @@ class Gate:
             response = _response(reply, vendor)
             if fault and fault.kind == "slow_body":
                 response = _slowly(response, fault.delay)
+            if fault and fault.kind == "slow_head":
+                await _drip(scope, fault.delay)
             await response(scope, receive, send)
         except ClientDisconnect:
             return
@@ -105,10 +108,15 @@ class Gate:
             await asyncio.sleep(fault.delay)
         call.denied = fault.kind == "expire_tokens"
         call.twist = fault.kind if fault.kind in TWISTS else None
+        call.most = SMALL if fault.kind == "small_pages" else call.most
+        if fault.kind in NOT_DONE and entry.write:
+            return pretended(vendor, call, fault.kind)
         answer = instead(fault)
         if answer is not None:
             return answer
         reply = spoil(fault, self._commit(vendor, route, call, entry))
+        if fault.kind in UNNAMED and entry.write:
+            return unnamed(fault.kind, reply)
         return None if fault.kind == "drop_after" else reply
 
     def _commit(self, vendor: Vendor, route: Route, call: Call, entry: Entry) -> Reply:
@@ -140,6 +148,18 @@ def _slowly(response: Response, seconds: float) -> Response:
 
     headers = {n: v for n, v in response.headers.items() if n != "content-length"}
     return StreamingResponse(parts(), response.status_code, headers)
+
+
+async def _drip(scope: Scope, seconds: float) -> None:
+    """A head that begins at once, with word that the answer is on its way, and comes in pieces; the answer follows."""
+    transport, piece = (
+        _transports.get((scope["server"], scope["client"])),
+        b"HTTP/1.1 103 Early Hints\r\n\r\n",
+    )
+    for place in range(0, len(piece), 4):
+        if transport is not None and not transport.is_closing():
+            transport.write(piece[place : place + 4])
+        await asyncio.sleep(seconds * 4 / len(piece))
 
 
 async def _cut(scope: Scope, receive: Receive) -> None:

@@ -149,7 +149,7 @@ class HeavenHR(Vendor):
             raise Refused(400, {"message": "page and pageSize must be integers"}) from error
         if page < 0 or size < 1:
             raise Refused(400, {"message": "page must not be negative, pageSize must be positive"})
-        size = min(size, LARGEST_PAGE)
+        size = min(size, LARGEST_PAGE, call.most)
         rows, total = listed(call, pager, total, page * size, size)
         return rows, page, size, total
 

@@ -122,6 +122,7 @@ class HeiaHeia(Vendor):
 
     def _page(self, call: Call, rows: list[Row]) -> Reply:
         page, size = _number(call, "page", 1, None), _number(call, "per_page", 20, 500)
+        size = min(size, call.most)
         total = call.query.get("total_required") == "true"
         shown, count = listed(call, pager_of(rows), len(rows), (page - 1) * size, size)
         return Reply(200, {"total": count if total else None, "items": shown})

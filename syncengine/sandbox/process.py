@@ -28,7 +28,7 @@ class SandboxProcess:
         hakuna_calls: int | None = None,
         heavenhr_calls: int | None = None,
     ) -> None:
-        command = [sys.executable, "-m", "syncengine.sandbox", "--profile", profile]
+        command = [sys.executable, "-P", "-m", "syncengine.sandbox", "--profile", profile]
         command += [f"--people={people}", f"--seed={seed}", f"--port={port}"]
         for name, calls in (("hakuna", hakuna_calls), ("heavenhr", heavenhr_calls)):
             if calls is not None:
@@ -81,7 +81,8 @@ class SandboxProcess:
         return counts
 
     def fault(self, vendor: str, kind: str, **more: Any) -> None:
-        """Put a fault in the way: method, route, count, probability, seed, skip, delay, field."""
+        """Put a fault in the way: method, route, count, probability, seed, skip, delay, field,
+        status, retry_after."""
         self._ask("POST", "/faults", {"vendor": vendor, "kind": kind, **more})
 
     def clear_faults(self) -> None:

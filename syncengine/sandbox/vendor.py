@@ -39,8 +39,8 @@ class Refused(Exception):
 class Call:
     """One request that matched a route, and what the handler says about it.
 
-    ``twist``: what a fault does to a listing (repeat_row, shrink, empty_list). ``denied``: a fault makes
-    all tokens expire. The handler sets ``ids`` and ``duplicate`` for the request ledger.
+    ``twist``: what a fault does to a listing (repeat_row, shrink, empty_list). ``most``: rows of its largest page.
+    ``denied``: a fault makes all tokens expire. The handler sets ``ids`` and ``duplicate`` for the request ledger.
     """
 
     method: str
@@ -51,6 +51,7 @@ class Call:
     body: bytes
     origin: str
     twist: str | None = None
+    most: int = 100_000
     denied: bool = False
     duplicate: bool = False
     ids: dict[str, str] = field(default_factory=dict)

@@ -133,7 +133,7 @@ class Weekly10(Vendor):
                 if any(term in (self.show(resource, row)[name] or "").lower() for name in names)
             ]
             pager, total = pager_of(hits), len(hits)
-        limit = _positive(call.query.get("limit"), LIMIT) or LIMIT
+        limit = min(_positive(call.query.get("limit"), LIMIT) or LIMIT, call.most)
         offset = _positive(call.query.get("offset"), 0)
         rows, total = listed(call, pager, total, offset, limit)
         return Reply(

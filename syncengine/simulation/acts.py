@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from random import Random
 from typing import Any
 
+from syncengine.errors import RateLimited
 from syncengine.flows import links
-from syncengine.flows.capture import capture, notice
+from syncengine.flows.capture import capture
 from syncengine.flows.cases import answer
 from syncengine.flows.decisions import NotPossible
 from syncengine.flows.derive import derive
 from syncengine.flows.dispatch import dispatch, probe
 from syncengine.flows.engine import Engine, Limits
+from syncengine.flows.notices import notice
 from syncengine.flows.reconcile import reconcile
 from syncengine.flows.refresh import refresh
 from syncengine.flows.sweep import sweep
 from syncengine.flows.undo import undo
-from syncengine.model.case import CaseKind
+from syncengine.model.case import Case, CaseKind
 from syncengine.simulation.company import EMAILS, Company
 from syncengine.simulation.traits import Fault
 
 LISTINGS: tuple[Fault, ...] = ("fail", "partial", "empty", "short")
 CALLS: tuple[Fault, ...] = ("down", "lost", "drop", "late", "drop", "late", "refuse", "limit")
+CLAIMS: tuple[Fault, ...] = ("ignore", "mute", "later", "ignore", "mute")
 NOBODY = "nothing is there to do it with"
 
 Act = Callable[[Company, Random], str]
@@ -173,10 +177,19 @@ def bad_listing(company: Company, chance: Random) -> str:
 def bad_call(company: Company, chance: Random) -> str:
     """The next call of a kind breaks."""
     name = chance.choice(company.setting.names)
-    verb = chance.choice(["create", "update", "update", "delete", "get", "find", "poll"])
+    verb = chance.choice(["create", "update", "update", "delete", "delete", "get", "find", "poll"])
     fault: Fault = "fail" if verb in ("get", "find", "poll") else chance.choice(CALLS)
     company.vendor(name).fault(verb, fault)
     return f"the next {verb} in {name}: {fault}"
+
+
+def bad_claim(company: Company, chance: Random) -> str:
+    """The next write of a kind is accepted, and not done, or later, or its answer names no row."""
+    name = chance.choice(company.setting.names)
+    verb = chance.choice(["create", "update", "update", "update", "delete", "delete"])
+    fault: Fault = chance.choice([*CLAIMS, "unnamed"] if verb == "create" else CLAIMS)
+    company.vendor(name).fault(verb, fault)
+    return f"the next {verb} in {name} is accepted: {fault}"
 
 
 # workers
@@ -206,7 +219,8 @@ def hook(company: Company, chance: Random) -> str:
     row = company.pick(name, chance)
     if row is None:
         return NOBODY
-    notice(company.bench.engine, name, "people", row, f"{name}-{company.tick}")
+    with suppress(RateLimited):
+        notice(company.bench.engine, name, "people", row, f"{name}-{company.tick}")
     return f"{name} says that {row} moved"
 
 
@@ -310,11 +324,18 @@ def reply(company: Company, chance: Random) -> str:
     case = chance.choice(cases)
     given = chance.choice(sorted(case.answers))
     company.ruled |= case.kind in (CaseKind.IDENTITY, CaseKind.UNKNOWN)
+    company.misled |= given == "not_applied" and _took_effect(company, case)
     try:
         done = answer(company.bench.engine, case.id, given)
     except NotPossible as error:
         done = str(error)
     return f"{case.question} {given}: {done}"
+
+
+def _took_effect(company: Company, case: Case) -> bool:
+    """Whether the write that a case is about was done, whatever people think of it."""
+    made = [o for o in company.bench.operations() if o.id == case.operation_id]
+    return any(company.vendor(o.connection).made[o.key] for o in made)
 
 
 def take_back(company: Company, chance: Random) -> str:
@@ -369,10 +390,10 @@ def mode(company: Company, chance: Random) -> str:
 
 
 ACTS: dict[str, tuple[int, Act]] = {
-    "enter": (3, enter), "edit": (10, edit), "leave": (2, leave), "email": (1, email),
+    "enter": (3, enter), "edit": (10, edit), "leave": (5, leave), "email": (1, email),
     "remove": (2, remove), "rehire": (1, rehire), "course": (2, course), "during": (2, during),
     "after": (2, after), "wait": (3, wait), "bad_listing": (2, bad_listing),
-    "bad_call": (6, bad_call), "scan": (6, scan), "poll": (2, poll), "hook": (2, hook),
+    "bad_call": (8, bad_call), "bad_claim": (4, bad_claim), "scan": (6, scan), "poll": (2, poll), "hook": (2, hook),
     "work": (10, work), "settle": (2, settle), "everything": (1, everything), "crash": (4, crash),
     "both": (4, both), "meanwhile": (4, meanwhile), "reply": (3, reply),
     "take_back": (1, take_back), "relink": (1, relink), "pause": (1, pause), "mode": (1, mode),

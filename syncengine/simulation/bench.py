@@ -166,6 +166,10 @@ class Between:
         """A snapshot."""
         return self.ledger.read()
 
+    def compact(self) -> bool:
+        """As the ledger does."""
+        return self.ledger.compact()
+
     @contextmanager
     def write(self) -> Iterator[Transaction]:
         """A write, perhaps after something else."""

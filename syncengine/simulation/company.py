@@ -16,6 +16,7 @@ from syncengine.flows.engine import IDS, Limits
 from syncengine.flows.follow import follow_project
 from syncengine.flows.sweep import sweep
 from syncengine.mapping import Context, Project, Rule
+from syncengine.model.operation import OperationState
 from syncengine.model.record import World
 from syncengine.model.values import Json
 from syncengine.simulation.bench import Bench, emptied, new_database
@@ -73,7 +74,9 @@ def _compiled(seed: int) -> Project:
 class Company:
     """``removed``: (connection, resource, external id) of rows that people deleted. ``told``: record ids ever seen.
     ``compared``: cells that the engine has compared with a record.
-    ``ruled``: people decided who is who, or whether a write took effect, so that rows may be twice by their will.
+    ``ruled``: people decided who is who, or whether a write took effect, or took away what a row of ours was to be
+    found by, so that rows may be twice by their will. ``misled``: they said of a create that was done that it was not,
+    so that its row counts as somebody else's.
     ``paused``: connections. ``tick`` counts steps, ``serial`` the values that people thought of."""
 
     setting: Setting
@@ -83,6 +86,7 @@ class Company:
     told: set[str] = field(default_factory=set)
     compared: set[tuple[str, str, str, str]] = field(default_factory=set)
     ruled: bool = False
+    misled: bool = False
     paused: set[str] = field(default_factory=set)
     tick: int = 0
     serial: int = 0
@@ -125,6 +129,7 @@ class Company:
         if column == "boss":
             return self.pick(name, chance)
         rule, value = self.rule(name, column), KINDS[column].fresh(self.serial)
+        value = self.setting.entered(column, value)
         if column == "tags" and isinstance(old, list):
             value = [*old, *value] if chance.random() < 0.6 else old[1:]
         if rule is None or rule.written:
@@ -148,7 +153,14 @@ class Company:
         before = vendor.row(row, resource).get(column)
         vendor.edit(row, resource, **{column: value})
         if vendor.row(row, resource)[column] != before:
+            self.ruled |= column == "email" and not self._known(name, resource, row)
             self._note(name, resource, row, column)
+
+    def _known(self, name: str, resource: str, row: str) -> bool:
+        """Whether the engine has seen a row. One that it made and whose key a person changes before is another to
+        whoever searches for it."""
+        made = (resource, row) in self.vendor(name).maker
+        return not made or any(k.external_id == row for k in self.bench.links(name))
 
     def remove(self, name: str, row: str, resource: str = "people") -> None:
         """A person deletes a row."""
@@ -225,7 +237,7 @@ class Company:
         )
         quiet = 0
         for _ in range(ROUNDS):
-            bench.clock.sleep(12.0)
+            bench.clock.sleep(max(12.0, self.blocked_for()))
             before = self.sent()
             sweep(bench.engine)
             bench.settle()
@@ -239,6 +251,12 @@ class Company:
                 bench.clock.sleep(70.0)
                 return
         raise Violation("it does not come to rest")
+
+    def blocked_for(self) -> float:
+        """Seconds until all vendors may be called, and the writes that were put off are due."""
+        states = self.bench.read(lambda tx: tx.connections(self.bench.vendors))
+        due = [o.next_at for o in self.bench.unsettled() if o.state is OperationState.PENDING]
+        return max([s.blocked_until for s in states] + due) - self.bench.clock.now()
 
     def list_all(self) -> bool:
         """Every complete listing; whether all were complete."""

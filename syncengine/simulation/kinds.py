@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Final
 
 from syncengine.model.values import Json, TypeName
 
@@ -42,6 +44,29 @@ STAMP = Spelling(lambda raw: raw, "datetime")
 SECONDS = Spelling(lambda raw: raw if raw.count(":") > 1 else f"{raw}:00")
 WORDS = Spelling(lambda raw: str(raw).lower(), "string")
 REORDER = Spelling(lambda raw: sorted(raw, reverse=True))
+
+
+WORDY: Final = ("name", "note")
+"""Fields whose texts people enter with letters of more than one code, and vendors code in ways of their own."""
+ODD: Final = " Zo\u00eb \U0001f600"
+"""What such a text ends with."""
+CUT_AT: Final = 13
+"""UTF-16 units after which a vendor may cut a text, which goes through the last character of many."""
+
+
+def _cut(raw: str) -> str:
+    return raw.encode("utf-16-le")[: 2 * CUT_AT].decode("utf-16-le", "ignore")
+
+
+TEXTS: Mapping[str, Spelling] = {
+    "as it is": AS_IT_IS,
+    "NFC": Spelling(lambda raw: unicodedata.normalize("NFC", raw)),
+    "NFD": Spelling(lambda raw: unicodedata.normalize("NFD", raw)),
+    "no-break spaces": Spelling(lambda raw: raw.replace(" ", "\u00a0")),
+    "zero-width spaces": Spelling(lambda raw: raw.replace("\u200b", "").replace(" ", " \u200b")),
+    "cut": Spelling(_cut, lossy=True),
+}  # fmt: skip
+"""How a vendor codes texts. All of it means the same."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from syncengine.logs import place
 from syncengine.simulation.acts import ACTS
 from syncengine.simulation.checks import check
 from syncengine.simulation.company import Company, Violation
+from syncengine.simulation.kinds import WORDY
 from syncengine.simulation.setting import Setting
 
 LONGEST = 110
@@ -95,10 +96,13 @@ class Run:
         check(self.company)
 
     def faults(self) -> Counter[str]:
-        """What went wrong in it, by kind."""
+        """What went wrong in it, by kind, and how its vendors code texts."""
         found: Counter[str] = Counter()
         for vendor in self.company.bench.vendors.values():
             found += vendor.befell
+        setting = self.company.setting
+        coded = [setting.coded(n, c) for n in setting.names for c in setting.fields if c in WORDY]
+        found += Counter(f"texts {how}" for how in coded if how != "as it is")
         return found + Counter(s.kind for _, s, _ in self.story if s.kind in _AT_ONCE)
 
 

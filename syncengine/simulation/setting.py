@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from functools import cached_property
 from random import Random
@@ -13,7 +14,17 @@ from syncengine.model.values import Json, TypeName, is_empty
 from syncengine.ports import Clock
 from syncengine.simulation.bench import project
 from syncengine.simulation.clock import ManualClock
-from syncengine.simulation.kinds import AS_IT_IS, KINDS, SHOUTED, Spelling
+from syncengine.simulation.kinds import (
+    AS_IT_IS,
+    CUT_AT,
+    KINDS,
+    ODD,
+    SHOUTED,
+    TEXTS,
+    WORDY,
+    Spelling,
+)
+from syncengine.simulation.traits import LATENCY, Fault, Front
 from syncengine.simulation.vendor import FakeVendor
 
 T = TypeVar("T")
@@ -60,6 +71,34 @@ class Setting:
         """What the answer of a write shows."""
         return self.draw(f"{name}.answers", "full", "full", "sent", "empty")
 
+    def deaf(self, name: str) -> frozenset[str]:
+        """Columns that a vendor accepts in writes and never changes."""
+        return frozenset(self.draw(f"{name}.deaf", *[()] * 7, self.fields[:1], self.fields[1:3]))
+
+    def first(self, name: str) -> tuple[Fault | None, ...]:
+        """What befalls a vendor's first creates."""
+        claims: tuple[tuple[Fault | None, ...], ...] = (
+            ("unnamed",), ("ignore",), (None, "unnamed"), (None, "mute"), ("later",)
+        )  # fmt: skip
+        return self.draw(f"{name}.first", *[()] * 10, *claims)
+
+    def last(self, name: str) -> tuple[Fault | None, ...]:
+        """What befalls a vendor's first deletes, of which there are few."""
+        faults: tuple[Fault, ...] = (
+            "refuse", "down", "limit", "lost", "drop", "late", "ignore", "mute", "later"
+        )  # fmt: skip
+        return self.draw(f"{name}.last", (), (), (), *((fault,) for fault in faults))
+
+    def front(self, name: str) -> Front:
+        """How a vendor behaves over HTTP."""
+        return Front(
+            pages=self.draw(f"{name}.pages", 0.0, 0.0, 0.0, 6.0),
+            pause=self.draw(f"{name}.pause", None, None, None, None, 1.0, 1.5, 7.0, 600.0),
+            hangs=self.draw(f"{name}.hangs", LATENCY, LATENCY, LATENCY, 9.0),
+            gone=self.draw(f"{name}.gone", 404, 404, 410),
+            rows=self.draw(f"{name}.rows", 0, 0, 2, 1),
+        )
+
     def spelling(self, name: str, column: str) -> Spelling:
         """How a vendor keeps a column. One that loses something shows in its answer what it made of a value."""
         if column == "email":
@@ -67,7 +106,25 @@ class Setting:
         if column not in KINDS or "codec" in self.rule(name, column):
             return AS_IT_IS
         found = self.draw(f"{name}.{column}.spelling", *KINDS[column].spellings)
-        return AS_IT_IS if found.lossy and self.answers(name) == "empty" else found
+        found = AS_IT_IS if found.lossy and self.answers(name) == "empty" else found
+        return TEXTS[self.texts(name, column)] if found is AS_IT_IS else found
+
+    def texts(self, name: str, column: str) -> str:
+        """How a vendor codes the texts of a column."""
+        if column not in WORDY or self.rule(name, column):
+            return "as it is"
+        return self.draw(f"{name}.{column}.texts", *["as it is"] * 2, *TEXTS)
+
+    def coded(self, name: str, column: str) -> str:
+        """How a vendor really codes the texts of a column that people enter in more than one code."""
+        found = self.spelling(name, column)
+        odd = self.entered(column, "") != ""
+        return next((told for told, s in TEXTS.items() if s is found and odd), "as it is")
+
+    def entered(self, column: str, value: Json) -> Json:
+        """A value as people enter it."""
+        odd = column in WORDY and self.draw(f"{column}.odd", True, True, False)
+        return f"{value}{ODD}" if odd else value
 
     def rule(self, name: str, column: str) -> str:
         """What stands in a field rule beside the path."""
@@ -97,6 +154,9 @@ class Setting:
             late=SETTLE - 0.5,
             stamps=lists == "less",
             remembers=self.draw(f"{name}.remembers", True, False),
+            deaf=self.deaf(name),
+            faults={"create": deque(self.first(name)), "delete": deque(self.last(name))},
+            front=self.front(name),
         )
 
     def _spec(self, name: str, lists: str) -> ConnectorSpec:
@@ -110,7 +170,8 @@ class Setting:
         unlisted = self.fields[1:3] if lists == "less" else ()
         people = ResourceSpec(
             "people",
-            {n: FieldSpec(t, n != "id" or ids == "chosen", listed=n not in unlisted)
+            {n: FieldSpec(t, n != "id" or ids == "chosen", listed=n not in unlisted,
+                          longest=CUT_AT if self.spelling(name, n) is TEXTS["cut"] else None)
              for n, t in columns.items()},
             chosen_id="id" if ids == "chosen" else None,
             search=("email",) if ids == "search" else (),
@@ -137,11 +198,15 @@ class Setting:
             name, people = vendor.spec.name, vendor.spec.resources["people"]
             spelled = {n: self.spelling(name, n) for n in ("email", *self.fields)}
             own = [n for n, spelling in spelled.items() if spelling is not AS_IT_IS]
+            own = [f"{n} ({told})" if told != "as it is" else n
+                   for n in own for told in [self.coded(name, n)]]  # fmt: skip
             lines.append(
                 f"{name}: rows of ours are found by {self.ids(name)}, writes are answered "
                 f"{vendor.answers}, listings lag {people.list_lag:g} s and reads {people.read_lag:g} s, "
                 f"not listed: {', '.join(sorted(people.unlisted)) or 'nothing'}, "
-                f"own spelling: {', '.join(own) or 'nothing'}"
+                f"own spelling: {', '.join(own) or 'nothing'}, "
+                f"accepted and not changed: {', '.join(sorted(vendor.deaf)) or 'nothing'}, "
+                f"over HTTP: {self.front(name)}"
             )
         return [*lines, *(line for text in self.files() for line in text.splitlines())]
 

@@ -7,18 +7,31 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from syncengine.errors import RateLimited, Rejected, SyncengineError, Unauthorized, VendorDown
+from syncengine.errors import (
+    Astray,
+    RateLimited,
+    Rejected,
+    SyncengineError,
+    Unauthorized,
+    VendorDown,
+)
 from syncengine.model.resource import ConnectorSpec, FieldSpec, ResourceSpec
 from syncengine.model.values import Json, TypeName
+
+LATENCY = 0.25
+"""Seconds of each half of a call."""
 
 Shape = Callable[[dict[str, Json]], None]
 """Brings a row into the vendor's own spelling, in place."""
 
 Fault = Literal[
-    "refuse", "down", "limit", "locked_out",  # surely not done
+    "refuse", "down", "limit", "locked_out", "page",  # surely not done
     "lost",  # never arrives, no answer
     "drop",  # done, the answer is lost
     "late",  # no answer, done later
+    "ignore", "mute",  # accepted and not done; the answer shows what stands there, or nothing of it
+    "later",  # accepted, and done later
+    "unnamed",  # a create that is done, and its answer names no row
     "fail", "partial", "empty", "short",  # listings
 ]  # fmt: skip
 
@@ -47,14 +60,31 @@ def spec(
     )  # fmt: skip
 
 
-def surely_not(fault: Fault | None) -> SyncengineError | None:
+@dataclass(frozen=True, slots=True)
+class Front:
+    """What a vendor's HTTP side is like. ``pages``: seconds for which a web page stands before it once it is down or
+    fails. ``pause``: seconds that it asks for where it fails or is asked too much, by a Retry-After as we read it.
+    ``hangs``: seconds after which a call without an answer is given up. ``gone``: what it says of a row that is not
+    there. ``rows``: of a page, whatever it is asked for."""
+
+    pages: float = 0.0
+    pause: float | None = None
+    hangs: float = LATENCY
+    gone: int = 404
+    rows: int = 0
+
+
+def surely_not(fault: Fault | None, front: Front, now: float) -> SyncengineError | None:
     """The error of a call that a fault keeps from being done."""
+    until = 0.0 if front.pause is None else now + front.pause
+    failing = VendorDown("500") if front.pause is None else RateLimited("503", until)
     errors: dict[str, SyncengineError] = {
         "refuse": Rejected("that is not allowed", 422, "not allowed"),
         "down": VendorDown("refused the connection"),
-        "fail": VendorDown("503"),
-        "limit": RateLimited("429", 0.0),
+        "fail": failing,
+        "limit": RateLimited("429", until),
         "locked_out": Unauthorized("401"),
+        "page": Astray("a web page"),
     }
     return errors.get(fault or "")
 

@@ -7,19 +7,27 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
-from syncengine.errors import Bug, Exists, Rejected, Unknown, VendorDown
+from syncengine.errors import Bug, Exists, Rejected, Unknown, Unnamed, VendorDown
 from syncengine.mapping import paths
 from syncengine.model.operation import Written
 from syncengine.model.resource import ConnectorSpec, ResourceSpec
 from syncengine.model.values import Json, Row, is_empty
 from syncengine.ports import Clock, Gate, Item, Page, Tally, Window
-from syncengine.simulation.traits import Fault, Open, Shape, Table, as_it_is, surely_not
+from syncengine.simulation.traits import (
+    LATENCY,
+    Fault,
+    Front,
+    Open,
+    Shape,
+    Table,
+    as_it_is,
+    surely_not,
+)
 
 PAGE = 3
-LATENCY = 0.25
-"""Seconds of each half of a call."""
 
 
 @dataclass
@@ -31,7 +39,8 @@ class FakeVendor:
     done. ``stamps``: each row shows when it was changed. ``remembers``: a write whose idempotency key was seen
     before is answered as then and not done again. ``befell``: the faults that befell calls.
     ``maker``: (resource, id) -> idempotency key of the create that made a row. ``twins``: rows that a create made
-    beside one that its search would have found.
+    beside one that its search would have found. ``deaf``: columns of people that it accepts and does not change, for
+    whoever calls it.
     ``during``, ``after``: run once inside the next write, before it takes effect (somebody else is quicker) and
     before it is answered (somebody was waiting for it)."""
 
@@ -55,9 +64,13 @@ class FakeVendor:
     maker: dict[tuple[str, str], str] = field(default_factory=dict)
     twins: list[str] = field(default_factory=list)
     after: Callable[[], object] | None = None
+    deaf: frozenset[str] = frozenset()
+    front: Front = field(default_factory=Front)
+    _astray_until: float = 0.0
     _answers: dict[str, Written | None] = field(default_factory=dict)
     _tally: Tally = field(default_factory=Tally)
     _coming: list[tuple[float, Callable[[], object]]] = field(default_factory=list)
+    _moment: float | None = None
 
     def __post_init__(self) -> None:
         self.tables = {name: Table() for name in self.declared.resources}
@@ -66,14 +79,17 @@ class FakeVendor:
 
     def add(self, resource: str = "people", **values: Json) -> str:
         """A person enters a row; its id."""
+        self._arrive()
         return self._insert(resource, dict(values))
 
     def edit(self, external_id: str, resource: str = "people", **values: Json) -> None:
         """A person changes fields of a row."""
+        self._arrive()
         self._change(resource, external_id, values)
 
     def remove(self, external_id: str, resource: str = "people") -> None:
         """A person deletes a row."""
+        self._arrive()
         self._forget(resource, external_id)
 
     def rows(self, resource: str = "people") -> dict[str, dict[str, Json]]:
@@ -92,6 +108,11 @@ class FakeVendor:
     def wrote(self) -> list[tuple[str, str]]:
         """The writes that arrived, in order."""
         return [call for call in self.calls if call[0] in ("create", "update", "delete")]
+
+    @property
+    def pretended(self) -> bool:
+        """Whether it ever accepted what it did not do."""
+        return bool(self.deaf or self.befell.keys() & {"update ignore", "update mute"})
 
     # ports.Connector
 
@@ -117,7 +138,7 @@ class FakeVendor:
     def scan(
         self, resource: str, parent: str | None = None, window: Window | None = None
     ) -> Iterator[Page]:
-        """The complete listing, ``PAGE`` rows a page, each page as old as the listing may lag."""
+        """The complete listing, ``PAGE`` rows a page or fewer, each page as old as the listing may lag."""
         shown: set[str] = set()
         number, ending = 0, None
         while True:
@@ -136,13 +157,13 @@ class FakeVendor:
                 names = []
             if ending == "short":
                 names = names[: len(names) // 2]
-            page, shown = names[:PAGE], shown | set(names[:PAGE])
+            page, shown = names[: self._rows], shown | set(names[: self._rows])
             self._pass(self.latency)
             yield Page([self._item(resource, n, rows[n], listed=True) for n in page])
             number += 1
             if ending == "partial":
                 raise VendorDown("the listing broke off")
-            if len(names) <= PAGE or ending:
+            if len(names) <= self._rows or ending:
                 return
 
     def poll(self, resource: str, cursor: str | None) -> Iterator[Page]:
@@ -174,11 +195,11 @@ class FakeVendor:
             names = [str(body[spec.chosen_id])] if str(body[spec.chosen_id]) in rows else []
             return [self._item(resource, n, rows[n]) for n in names]
         rows = self._listed(resource)
-        if spec.marker:
+        if spec.marks(body):
             holding = f"#{key}"
             return [
                 self._item(resource, n, r) for n, r in rows.items()
-                if holding in str(r.get(spec.marker))
+                if holding in str(r.get(spec.marker or ""))
             ]  # fmt: skip
         if not any(not is_empty(body.get(n)) for n in spec.search):
             raise Bug(f"a create of {resource} cannot be found")
@@ -197,7 +218,7 @@ class FakeVendor:
         row: dict[str, Json] = {}
         for path, value in body.items():
             paths.put(row, path, value)
-        if spec.marker:
+        if spec.marker and spec.marks(body):
             row[spec.marker] = f"{row.get(spec.marker) or ''} #{key}".strip()
         chosen = row.pop(spec.chosen_id, None) if spec.chosen_id else None
 
@@ -205,14 +226,18 @@ class FakeVendor:
             if self._taken(resource, row, chosen):
                 raise Exists("that id or key is taken")
             self.made[key] += 1
-            twin = spec.search and not spec.list_lag and self._found(resource, spec, row)
-            external_id = self._insert(resource, dict(row), chosen)
+            # Before a late write, or by a search that lags, nobody could have seen the other row.
+            sure = self._moment is None and not spec.list_lag
+            twin = spec.search and sure and self._found(resource, spec, row)
+            heard = {n: v for n, v in row.items() if n not in self.deaf}
+            external_id = self._insert(resource, heard, chosen)
             self.maker[(resource, external_id)] = key
             self.twins += [external_id] * bool(twin)
             return self._written(resource, external_id, body)
 
-        done = self._write("create", key, key, do)
-        assert done is not None
+        done = self._write("create", key, key, do, lambda _: None)
+        if done is None:
+            raise Unnamed("accepted, but the answer names no row")
         return done
 
     def update(
@@ -223,22 +248,30 @@ class FakeVendor:
 
         def do() -> Written:
             if external_id not in self.tables[resource].rows:
-                raise Rejected("there is no such row", 404)
-            self._change(resource, external_id, body)
+                raise Rejected("there is no such row", self.front.gone)
+            heard = {p: v for p, v in body.items() if paths.root(p) not in self.deaf}
+            self._change(resource, external_id, heard)
             return self._written(resource, external_id, body)
 
-        done = self._write("update", external_id, key, do)
+        def pretend(mute: bool) -> Written:
+            if external_id not in self.tables[resource].rows:
+                raise Rejected("there is no such row", self.front.gone)
+            self._change(resource, external_id, {})
+            return Written(external_id) if mute else self._written(resource, external_id, body)
+
+        done = self._write("update", external_id, key, do, pretend)
         assert done is not None
         return done
 
     def delete(self, resource: str, external_id: str, key: str) -> None:
         """Delete a row."""
-        self._write("delete", external_id, key, lambda: self._forget(resource, external_id))
+        forget = partial(self._forget, resource, external_id)
+        self._write("delete", external_id, key, forget, lambda _: None)
 
     def pages(self, resource: str, rows: int, window: Window | None = None) -> int:
         """How many calls a listing takes."""
         del resource, window
-        return max(1, -(-rows // PAGE))
+        return max(1, -(-rows // self._rows))
 
     def calls_of(self, resource: str, body: Mapping[str, Json], current: Row | None = None) -> int:
         """One."""
@@ -250,13 +283,18 @@ class FakeVendor:
 
     # inside
 
+    @property
+    def _rows(self) -> int:
+        return self.front.rows or PAGE
+
     def _spec(self, resource: str) -> ResourceSpec:
         return self.declared.resources[resource]
 
     def _write(
-        self, verb: str, what: str, key: str, do: Callable[[], Written | None]
-    ) -> Written | None:
-        """One write, and what befalls it."""
+        self, verb: str, what: str, key: str, do: Callable[[], Written | None],
+        pretend: Callable[[bool], Written | None],
+    ) -> Written | None:  # fmt: skip
+        """One write, and what befalls it. ``pretend``: the answer of one that is not done, or not yet; whether mute."""
         fault = self._begin(verb, what, True)
         self.keys.append((verb, key))
 
@@ -269,15 +307,18 @@ class FakeVendor:
             with suppress(Exists, Rejected):
                 once()
 
-        if fault == "late":
+        if fault in ("late", "later"):
             self._coming.append((self.clock.now() + self.late, at_last))
-        surely = surely_not(fault)
+        surely = surely_not(fault, self.front, self.clock.now())
         if surely is not None:
             raise surely
         if fault in ("lost", "late"):
-            self._pass(self.latency)
+            self._pass(self.front.hangs)
             raise Unknown("no answer")
-        answer = once()
+        pretends = fault in ("ignore", "mute", "later")
+        answer = pretend(fault == "mute") if pretends else once()
+        if fault == "unnamed":
+            answer = None
         if self.after is not None:
             meanwhile, self.after = self.after, None
             meanwhile()
@@ -294,10 +335,17 @@ class FakeVendor:
         self._pass(self.latency)
         waiting = self.faults.get(verb)
         fault = waiting.popleft() if waiting else None
+        if fault in ("down", "fail") and self.front.pages:
+            self._astray_until = self.clock.now() + self.front.pages
+        if self.clock.now() < self._astray_until:
+            fault = "page"
         if fault is not None:
             self.befell[f"{verb} {fault}"] += 1
         self.calls.append((verb, what))
-        if write and self.during is not None:
+        # What somebody enters right before a write that is accepted and not done, or later, stands in its answer just
+        # as the vendor's own spelling of our value would.
+        heard = not self.deaf and fault not in ("ignore", "mute", "later")
+        if write and heard and self.during is not None:
             meanwhile, self.during = self.during, None
             meanwhile()
         return fault
@@ -305,17 +353,24 @@ class FakeVendor:
     def _end(self, fault: Fault | None) -> None:
         """What a fault does to a read."""
         if fault is not None:
-            raise surely_not(fault) or VendorDown("no answer")
+            raise surely_not(fault, self.front, self.clock.now()) or VendorDown("no answer")
 
     def _pass(self, seconds: float) -> None:
         self.clock.sleep(seconds)
         self._arrive()
 
     def _arrive(self) -> None:
-        due = [do for at, do in self._coming if at <= self.clock.now()]
-        self._coming = [(at, do) for at, do in self._coming if at > self.clock.now()]
-        for do in due:
+        """What was to be done by now takes effect at its own time, however long nobody has looked since."""
+        now = self.clock.now()
+        due = sorted((c for c in self._coming if c[0] <= now), key=lambda c: c[0])
+        self._coming = [c for c in self._coming if c[0] > now]
+        for self._moment, do in due:
             do()
+        self._moment = None
+
+    @property
+    def _now(self) -> float:
+        return self.clock.now() if self._moment is None else self._moment
 
     def _at(self, resource: str, at: float) -> dict[str, dict[str, Json]]:
         """The rows as they were."""
@@ -361,7 +416,7 @@ class FakeVendor:
         row["id"] = external_id
         self._spell(row)
         table.rows[external_id] = row
-        self.tables[resource].remember(self.clock.now())
+        self.tables[resource].remember(self._now)
         return external_id
 
     def _change(self, resource: str, external_id: str, body: Mapping[str, Json]) -> None:
@@ -369,13 +424,13 @@ class FakeVendor:
         for path, value in body.items():
             paths.put(row, path, value)
         self._spell(row)
-        self.tables[resource].remember(self.clock.now())
+        self.tables[resource].remember(self._now)
 
     def _spell(self, row: dict[str, Json]) -> None:
         self.shape(row)
         if self.stamps:
-            row["changed"] = self.clock.now()
+            row["changed"] = self._now
 
     def _forget(self, resource: str, external_id: str) -> None:
         if self.tables[resource].rows.pop(external_id, None) is not None:
-            self.tables[resource].remember(self.clock.now())
+            self.tables[resource].remember(self._now)

@@ -1,37 +1,39 @@
 """The web side: webhook intake, health, metrics.
 
-Handlers touch SQL on the thread of the event loop itself, which is the only one that does: a ledger belongs to
-one thread, and a notice is a matter of a millisecond.
+Handlers hand what needs SQL to the desk, whose thread is the only one that touches it: a ledger belongs to one thread,
+and a database that hangs must not hang the event loop.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractContextManager, asynccontextmanager
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import uvicorn
-from standardwebhooks import Webhook
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.routing import Route
 
-from syncengine.flows.engine import Engine
 from syncengine.settings import Settings
-from syncengine.web import intake, problems, watch
+from syncengine.web import door, intake, problems, watch
+from syncengine.web.desk import LONGEST, Desk, Work
 
-EngineFactory = Callable[[], AbstractContextManager[Engine]]
 
-
-def make_app(engine_factory: EngineFactory, settings: Settings) -> Starlette:
-    """The ASGI application: ``POST /events/{connection}``, ``GET /healthz``, ``GET /metrics``. The engine is
-    opened when the server starts and closed when it stops."""
-    webhook = Webhook(settings.webhook_secret) if settings.webhook_secret else None
+def make_app(work: Work, settings: Settings, longest: float = LONGEST) -> Starlette:
+    """The ASGI application: ``POST /events/{connection}``, ``GET /healthz``, ``GET /metrics``. ``work`` yields the
+    engine for one request, which waits for its answer ``longest`` seconds."""
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[dict[str, Any]]:
-        with engine_factory() as engine:
-            yield {"engine": engine, "webhook": webhook, "settings": settings}
+        asyncio.get_running_loop().set_exception_handler(door.on_loop_error)
+        desk = Desk(work, longest)
+        try:
+            yield {"desk": desk, "settings": settings, "broker": watch.BrokerLook(settings)}
+        finally:
+            desk.close()
 
     return Starlette(
         routes=[
@@ -43,13 +45,20 @@ def make_app(engine_factory: EngineFactory, settings: Settings) -> Starlette:
             HTTPException: problems.on_http_exception,
             Exception: problems.on_crash,
         },
+        middleware=[Middleware(door.Named, settings)],
         lifespan=lifespan,
     )
 
 
-def serve(
-    engine_factory: EngineFactory, settings: Settings, host: str = "127.0.0.1", port: int = 8080
-) -> None:
+def serve(work: Work, settings: Settings, host: str = "127.0.0.1", port: int = 8080) -> None:
     """Run it until SIGTERM or SIGINT."""
-    app = make_app(engine_factory, settings)
-    uvicorn.run(app, host=host, port=port, log_config=None, access_log=False, server_header=False)
+    make_server(make_app(work, settings), host, port).run()
+
+
+def make_server(app: Starlette, host: str, port: int) -> uvicorn.Server:
+    """The HTTP server in front of the application, behind the door."""
+    config = uvicorn.Config(
+        app, host=host, port=port, log_config=None, access_log=False, server_header=False,
+        http=door.Patient, ws="none", backlog=door.AT_ONCE, timeout_keep_alive=door.IDLE,
+    )  # fmt: skip
+    return uvicorn.Server(config)

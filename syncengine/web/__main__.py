@@ -4,23 +4,34 @@ from __future__ import annotations
 
 import sys
 
-from syncengine.bootstrap import open_engine
 from syncengine.broker import ensure_broker
-from syncengine.logs import configure_logs
+from syncengine.current import Current
+from syncengine.errors import ConfigInvalid
+from syncengine.logs import configure_logs, hide_values
+from syncengine.process import keep_private
 from syncengine.settings import read_settings
 from syncengine.web import serve
+from syncengine.web.desk import PATIENCE
 from workers.celery import make_app as make_celery
 from workers.queue import CeleryQueue
 
 
 def main(host: str = "127.0.0.1", port: str = "8080") -> None:
-    """Serve with the settings of the environment; work is announced to the workers."""
+    """Serve with the settings of the environment; work is announced to the workers. Raises ConfigInvalid."""
+    keep_private()
+    hide_values()
     settings = read_settings()
     configure_logs(settings.log_format)
     ensure_broker(settings)
-    queue = CeleryQueue(make_celery(settings))
-    serve(lambda: open_engine(settings, queue=queue), settings, host, int(port))
+    current = Current(settings, "web", lambda own: CeleryQueue(make_celery(own)), PATIENCE)
+    try:
+        serve(current.work, settings, host, int(port))
+    finally:
+        current.close()
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:3])
+    try:
+        main(*sys.argv[1:3])
+    except ConfigInvalid as invalid:
+        sys.exit(f"the project is invalid:\n{invalid}")

@@ -2,23 +2,44 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from sqlalchemy.exc import SQLAlchemyError
+import structlog
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from standardwebhooks import Webhook, WebhookVerificationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from syncengine.errors import Again
-from syncengine.flows import capture
+from syncengine.errors import RateLimited, Stale
+from syncengine.flows import notices
 from syncengine.flows.engine import Engine
+from syncengine.model.secret import webhook_secret
+from syncengine.settings import Settings
+from syncengine.web.desk import Desk
 
 LARGEST = 64 * 1024
 """Bytes of a notice; anything longer is refused before it is parsed."""
+SLOWEST = 10.0
+"""Seconds within which it has to come."""
+SIGNED = ("webhook-id", "webhook-timestamp", "webhook-signature")
 
 Name = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$")]
+log = structlog.get_logger("syncengine.web")
+
+
+def _names_a_row(identifier: str) -> str:
+    if any(part in ("", ".", "..") for part in identifier.split("/")):
+        raise ValueError("a row has no such id: an id has no empty part, and none of dots alone")
+    return identifier
+
+
+Id = Annotated[Name, AfterValidator(_names_a_row)]
 
 
 class Notice(BaseModel):
@@ -27,59 +48,118 @@ class Notice(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid")
 
     resource: Name
-    id: Name
+    id: Id
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """A request as it came: to which connection, its body, and the headers of its signature."""
+
+    connection: str
+    body: bytes
+    headers: Mapping[str, str]
+
+    @property
+    def event_id(self) -> str:
+        """By which a repeat is known."""
+        return self.headers["webhook-id"]
+
+    @property
+    def complete(self) -> bool:
+        """Whether there is a signature at all, which can be told without asking anybody."""
+        return all(self.headers.values())
+
+    @property
+    def seal(self) -> str:
+        """What was signed, of which there is one spelling."""
+        stamp = int(float(self.headers["webhook-timestamp"]))
+        return f"{self.event_id}.{stamp}.{hashlib.sha256(self.body).hexdigest()}"
+
+    def signed_with(self, secrets: Sequence[bytes]) -> bool:
+        """Whether the holder of one of these sent it in the last five minutes."""
+        for secret in secrets:
+            try:
+                Webhook(secret).verify(self.body, dict(self.headers), json_parse=False)
+            except (WebhookVerificationError, ValueError):
+                continue
+            return True
+        return False
 
 
 async def receive(request: Request) -> Response:
     """``POST /events/{connection}``, signed as Standard Webhooks say. 202 once the event is stored, and for a
-    repeated ``webhook-id`` too; 400 malformed, 401 signature or stale, 404 unknown connection, 413 too large,
-    503 if no secret is set."""
-    engine: Engine = request.state.engine
-    webhook: Webhook | None = request.state.webhook
-    connection = request.path_params["connection"]
+    repeated ``webhook-id`` too; 400 malformed, 401 signature or stale, 404 unknown connection, 408 too slow, 413 too
+    large, 429 too many, 503 if there is no secret at all, or if the database cannot be used now."""
+    desk: Desk = request.state.desk
+    settings: Settings = request.state.settings
     body = await _bounded(request)
-    if webhook is None:
-        raise HTTPException(503, "the intake is off: SYNCENGINE_WEBHOOK_SECRET is not set")
-    event_id = _verified(webhook, request, body)
-    if connection not in engine.project.connections:
+    headers = {name: request.headers.get(name, "") for name in SIGNED}
+    posted = Posted(request.path_params["connection"], body, headers)
+    if not posted.complete:
+        raise _refusal()
+    new = await desk.ask(lambda engine: _take(engine, settings, posted))
+    return JSONResponse({"new": new}, 202)
+
+
+def _take(engine: Engine, settings: Settings, posted: Posted) -> bool:
+    known = engine.project.connections.get(posted.connection)
+    own = known.webhook if known else None
+    shared = (webhook_secret(settings.webhook_secret),) if settings.webhook_secret else ()
+    if not (shared or any(c.webhook for c in engine.project.connections.values())):
+        raise HTTPException(
+            503, "the intake is off: neither a connection's webhook nor SYNCENGINE_WEBHOOK_SECRET"
+        )
+    if not posted.signed_with(shared if own is None else own):
+        raise _refusal()
+    if len(posted.event_id) > 255:
+        raise HTTPException(400, "webhook-id: at most 255 characters")
+    for_whom = posted.event_id.partition(":")[0] if ":" in posted.event_id else ""
+    named = own is None and for_whom in engine.project.connections
+    if named and for_whom != posted.connection:
+        raise _refusal()
+    if known is None:
         raise HTTPException(404, "no such connection")
-    notice = _parsed(body)
+    return _store(engine, posted, "" if named or own is not None else posted.seal)
+
+
+def _refusal() -> HTTPException:
+    return HTTPException(
+        401,
+        f"{', '.join(SIGNED[:2])} or {SIGNED[2]} is missing, wrong, stale or another connection's",
+    )
+
+
+def _store(engine: Engine, posted: Posted, seal: str) -> bool:
+    notice, connection = _parsed(posted.body), posted.connection
     try:
-        new = capture.notice(engine, connection, notice.resource, notice.id, event_id)
+        return notices.notice(engine, connection, notice.resource, notice.id, posted.event_id, seal)
     except KeyError:
         raise HTTPException(400, "resource: no mapping uses it") from None
-    except (Again, SQLAlchemyError):
-        raise HTTPException(503, "not stored; send it again", {"Retry-After": "5"}) from None
-    return JSONResponse({"new": new}, 202)
+    except Stale:
+        raise _refusal() from None
+    except RateLimited as limited:
+        log.warning("too many notices", connection=connection, why=str(limited))
+        after = max(1, math.ceil(limited.until - engine.clock.now()))
+        told = f"{limited}; send it again later, or let the next listing show it"
+        raise HTTPException(429, told, {"Retry-After": str(after)}) from None
 
 
 async def _bounded(request: Request) -> bytes:
     """The body, read no further than the bound."""
+    too_slow = HTTPException(408, f"a notice comes within {SLOWEST:.0f} s", {"Connection": "close"})
     too_large = HTTPException(413, f"a notice has at most {LARGEST} bytes", {"Connection": "close"})
     body = bytearray()
     try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > LARGEST:
-                raise too_large
+        async with asyncio.timeout(SLOWEST):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > LARGEST:
+                    raise too_large
+    except TimeoutError:
+        raise too_slow from None
     except ClientDisconnect:
         raise HTTPException(400, "the body ended before it was complete") from None
     return bytes(body)
-
-
-def _verified(webhook: Webhook, request: Request, body: bytes) -> str:
-    """The id of a message that the secret's holder sent in the last five minutes."""
-    refusal = HTTPException(
-        401, "webhook-id, webhook-timestamp or webhook-signature is missing, wrong or stale"
-    )
-    event_id = request.headers.get("webhook-id", "")
-    try:
-        webhook.verify(body, dict(request.headers), json_parse=False)
-    except (WebhookVerificationError, ValueError):
-        raise refusal from None
-    if len(event_id) > 255:
-        raise HTTPException(400, "webhook-id: at most 255 characters")
-    return event_id
 
 
 def _parsed(body: bytes) -> Notice:

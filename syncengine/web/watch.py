@@ -3,39 +3,73 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 from collections.abc import Iterable, Iterator
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
-from sqlalchemy.exc import SQLAlchemyError
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from syncengine.broker import reachable
 from syncengine.flows.engine import Engine
+from syncengine.settings import Settings
+from syncengine.web.desk import RETRY_AFTER, Desk
+
+
+class BrokerLook:
+    """Whether the broker is reached: one look at a time, which all who ask meanwhile share."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._under_way: asyncio.Task[bool] | None = None
+
+    async def reached(self) -> bool:
+        """The answer of the look that is under way, or of a new one."""
+        if self._under_way is None or self._under_way.done():
+            self._under_way = asyncio.create_task(asyncio.to_thread(reachable, self._settings))
+        return await asyncio.shield(self._under_way)
 
 
 async def healthz(request: Request) -> Response:
-    """200 with the state of database and broker; 503 if the database fails. A broker that is down delays work
-    and loses none, so that it alone does not make the service ill."""
-    engine: Engine = request.state.engine
+    """200 with the state of database and broker; 503 if the database cannot be used. A broker that is down delays
+    work and loses none, so that it alone does not make the service ill."""
+    desk: Desk = request.state.desk
+    there = asyncio.create_task(request.state.broker.reached())
     database = "ok"
     try:
-        with engine.ledger.read() as tx:
-            tx.next_due()
-    except SQLAlchemyError:
+        await desk.ask(_look)
+    except HTTPException:
         database = "down"
-    there = await asyncio.to_thread(reachable, request.state.settings)
-    body = {"database": database, "broker": "ok" if there else "down"}
-    return JSONResponse(body, 200 if database == "ok" else 503)
+    body = {"database": database, "broker": "ok" if await there else "down"}
+    if database == "ok":
+        return JSONResponse(body)
+    return JSONResponse(body, 503, {"Retry-After": RETRY_AFTER})
+
+
+def _look(engine: Engine) -> None:
+    with engine.ledger.read() as tx:
+        tx.next_due()
 
 
 async def metrics(request: Request) -> Response:
-    """``GET /metrics``: the ledger's counts as Prometheus text."""
+    """``GET /metrics``: the ledger's counts as Prometheus text; 401 without the token, where there is one; 503 if the
+    database cannot be used now."""
+    token = request.state.settings.metrics_token
+    given = request.headers.get("authorization", "")
+    if token and not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
+        told = "send Authorization: Bearer and the token of SYNCENGINE_METRICS_TOKEN"
+        raise HTTPException(401, told, {"WWW-Authenticate": "Bearer"})
+    desk: Desk = request.state.desk
+    return Response(await desk.ask(_counts), media_type=CONTENT_TYPE_LATEST)
+
+
+def _counts(engine: Engine) -> bytes:
     registry = CollectorRegistry()
-    registry.register(LedgerCollector(request.state.engine))
-    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+    registry.register(LedgerCollector(engine))
+    return generate_latest(registry)
 
 
 class LedgerCollector(Collector):

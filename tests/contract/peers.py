@@ -122,6 +122,7 @@ class World:
             mode="write",
             timezone="Europe/Berlin",
             budget=Budget(calls=None, per=60, concurrency=None),
+            largest_listing=512 << 20,
             resources={},
             position=Position("connections.yaml", 1, 1),
             **about,

@@ -11,6 +11,7 @@ import pytest
 
 from syncengine.adapters.vendors import CATALOG, SHIPPED
 from syncengine.errors import (
+    Astray,
     ConnectionOff,
     Exists,
     RateLimited,
@@ -287,6 +288,54 @@ def test_a_listing_that_moves_between_its_pages_is_complete(
         world.sandbox.fault(vendor, move, method="GET", count=1)
     shown = [first, *(item.external_id for page in listing for item in page.items)]
     assert set(shown) == rows
+
+
+@every
+def test_unkind_ways_to_list_are_read_all_the_same(world: World, vendor: str, server: str) -> None:
+    """Fewer rows a page than asked for lose none; half an emoji costs one row; a head that drips ends in time, and a
+    redirect concludes nothing."""
+    connector, longest = world.connect(vendor), LONGEST[vendor]
+    whole = {i.external_id for i in listed(connector, longest)}
+    ours = server != "django"
+    if ours:
+        world.sandbox.fault(vendor, "small_pages")
+        assert {i.external_id for i in listed(connector, longest)} == whole
+        world.sandbox.clear_faults()
+    world.sandbox.fault(vendor, "half_text", method="GET", count=1)
+    items = listed(connector, longest)
+    assert {i.external_id for i in items} == whole
+    assert sum(bool(i.fault) for i in items) <= 1
+    for fault in ("redirect", *["slow_head"] * ours):
+        world.sandbox.clear_faults()
+        world.sandbox.fault(vendor, fault, method="GET", delay=6)
+        began = time.monotonic()
+        with pytest.raises(VendorDown):
+            listed(connector, longest)
+        assert time.monotonic() - began < 5
+
+
+@written
+def test_what_stands_before_a_vendor_refuses_no_write(
+    world: World, kind: Writable, server: str
+) -> None:
+    """A page or a redirect in answer to a write: it was not sent, or nobody knows, and no person is to be asked."""
+    connector, body = world.connect(kind.vendor), kind.create(world)
+    connector.health()
+    refusals: list[tuple[str, dict[str, Any], type[Exception]]] = [
+        ("html", {"status": 403}, Astray),
+        ("html", {"status": 404}, Astray),
+        ("html", {"status": 405}, Astray),
+        ("html", {"status": 503, "retry_after": "1"}, Unknown),
+        ("redirect", {"status": 307}, Astray),
+        ("redirect", {"status": 302}, Unknown),
+        *[("slow_head", {"delay": 4}, Unknown)] * (server != "django"),
+    ]
+    for fault, more, error in refusals:
+        world.sandbox.fault(kind.vendor, fault, method="POST", count=1, **more)
+        with pytest.raises(error):
+            connector.create(kind.resource, body, KEY)
+        world.sandbox.clear_faults()
+        time.sleep(1.1 * ("retry_after" in more))
 
 
 @every

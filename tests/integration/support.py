@@ -188,7 +188,8 @@ def _broker(kind: str, prefix: str) -> Iterator[str]:
         return
     with Connection(url) as connection, connection.channel() as channel:
         Queue(f"{prefix}syncengine")(channel).delete()
-        Exchange(f"{prefix}syncengine")(channel).delete()
+        for name in ("syncengine", "celeryev", "celery.pidbox", "reply.celery.pidbox"):
+            Exchange(f"{prefix}{name}")(channel).delete()
 
 
 def _there(url: str) -> str:

@@ -18,13 +18,28 @@ from syncengine.broker import (
     BrokerUnusable,
     broker_url,
     ensure_broker,
+    private_folder,
     reachable,
     round_trip,
     serve,
+    socket_of,
     wait_for_broker,
 )
 from syncengine.process import free_port
 from syncengine.settings import Settings
+
+
+def _client(number: int) -> redis.Redis:
+    return redis.Redis(unix_socket_path=str(socket_of(number)))
+
+
+def _listener(number: int) -> socket.socket:
+    """Something else that listens where the broker would."""
+    private_folder(number)
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(str(socket_of(number)))
+    server.listen()
+    return server
 
 
 @contextmanager
@@ -49,8 +64,8 @@ def test_a_blocked_client_is_woken() -> None:
     port = free_port()
     with _broker(port):
         wait_for_broker(port)
-        client = redis.Redis(port=port)
-        sender = threading.Timer(0.2, lambda: redis.Redis(port=port).lpush("queue", "task"))
+        client = _client(port)
+        sender = threading.Timer(0.2, lambda: _client(port).lpush("queue", "task"))
         sender.start()
         started = time.monotonic()
         woken = client.brpop(["queue"], timeout=5)
@@ -59,10 +74,13 @@ def test_a_blocked_client_is_woken() -> None:
         assert time.monotonic() - started < 2
 
 
-def test_embedded_resolves_to_loopback() -> None:
-    """``embedded`` is a port on loopback, and a broker of one's own is left as it is."""
-    assert broker_url(Settings()) == "redis://127.0.0.1:16379/0"
-    assert broker_url(Settings(broker_url="embedded:17000")) == "redis://127.0.0.1:17000/0"
+def test_embedded_resolves_to_a_file_of_this_account() -> None:
+    """``embedded`` is a file that all processes of an account agree on, and a broker of one's own is left as it is."""
+    folder = f"redis+socket:///tmp/syncengine-{os.getuid()}"
+    assert broker_url(Settings()) == f"{folder}/16379.sock?virtual_host=0"
+    assert (
+        broker_url(Settings(broker_url="embedded:17000")) == f"{folder}/17000.sock?virtual_host=0"
+    )
     assert broker_url(Settings(broker_url="amqp://h/v")) == "amqp://h/v"
 
 
@@ -73,7 +91,7 @@ def test_whoever_finds_nobody_starts_one(monkeypatch: pytest.MonkeyPatch) -> Non
     assert not reachable(settings)
     ensure_broker(settings)
     assert reachable(settings)
-    client = redis.Redis.from_url(broker_url(settings))
+    client = _client(int(settings.broker_url.partition(":")[2]))
     client.set("mark", "1")
     ensure_broker(settings)
     assert client.get("mark") == b"1"
@@ -84,7 +102,7 @@ def test_a_broker_of_nobody_ends_by_itself() -> None:
     port = free_port()
     with _broker(port, "1") as process:
         wait_for_broker(port)
-        client = redis.Redis(port=port)
+        client = _client(port)
         client.ping()
         time.sleep(1.6)
         assert process.poll() is None
@@ -106,13 +124,13 @@ def test_a_second_one_takes_over_when_the_first_is_gone() -> None:
             assert second.poll() is None
 
 
-def test_a_port_taken_by_something_else_is_told() -> None:
+def test_a_place_taken_by_something_else_is_told() -> None:
     """What listens and is no broker is named with what to do, instead of being waited for."""
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        port = other.getsockname()[1]
+    port = free_port()
+    with _listener(port) as other:
         thread = threading.Thread(target=_answer_nonsense, args=(other,), daemon=True)
         thread.start()
-        with pytest.raises(BrokerUnusable, match=f"port {port}.*embedded:"):
+        with pytest.raises(BrokerUnusable, match=f"{port}.sock .*embedded:"):
             round_trip(port)
         with pytest.raises(BrokerUnusable):
             ensure_broker(Settings(broker_url=f"embedded:{port}"))
@@ -122,8 +140,8 @@ def test_a_port_taken_by_something_else_is_told() -> None:
 
 def test_a_broker_that_dies_while_it_is_asked_is_gone_and_not_something_else() -> None:
     """Who asks a broker at the moment of its death learns that nobody is there, and may take its place."""
-    server = socket.create_server(("127.0.0.1", 0))
-    port = server.getsockname()[1]
+    port = free_port()
+    server = _listener(port)
 
     def die_when_asked() -> None:
         connection, _ = server.accept()

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
+from typer.main import get_command
 from typer.testing import CliRunner, Result
 
+from syncengine.cli import show_what_can_be_shown
 from syncengine.cli.app import app
 from syncengine.sandbox.process import SandboxProcess
 
@@ -118,10 +123,17 @@ def test_a_fresh_plan_is_what_the_sync_then_writes(cli: Cli, sandbox: SandboxPro
 
 def test_observing_writes_nothing(cli: Cli, sandbox: SandboxProcess) -> None:
     """While the mode is observe, a sync writes nothing, and the plan says of each change that it waits for that."""
-    cli.json("sync", code=4, SYNCENGINE_MODE="observe")
+    document = cli.json("sync", code=4, SYNCENGINE_MODE="observe")
     assert all(writes == 0 for _, writes in _asked(sandbox).values())
     changes = cli.json("plan", code=3, SYNCENGINE_MODE="observe")["changes"]
     assert all(change["observed_only"] for change in changes)
+    wanted = sum(change["action"] != "learn" for change in changes)
+    assert sum(document["unsent"].values()) == wanted > 0
+    told = f"{wanted} writes not sent: these connections are only observed"
+    for command, code in (("sync", 4), ("status", 0), ("plan", 3)):
+        screen = cli(command, code=code, SYNCENGINE_MODE="observe").stdout
+        assert told in screen
+        assert "Everything agrees" not in screen
 
 
 def test_a_paused_connection_gets_no_writes_until_resumed(
@@ -255,6 +267,52 @@ def test_lists_have_a_document_and_a_screen(
     assert len([line for line in screen if line.strip()]) > len(rows)
 
 
+@contextmanager
+def _ascii(environment: Mapping[str, str]) -> Iterator[io.BytesIO]:
+    """A terminal without UTF-8, as the program finds it when it begins."""
+    printed = io.BytesIO()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        for stream in ("stdout", "stderr"):
+            patch.setattr(sys, stream, io.TextIOWrapper(printed, "ascii", write_through=True))
+        show_what_can_be_shown()
+        yield printed
+
+
+def test_every_command_prints_on_a_terminal_without_utf_8(synced: Cli) -> None:
+    """What cannot be shown is replaced; our own arrows and dashes have something in their place."""
+    case = synced.json("cases", "list")["cases"][0]["id"]
+    name = next(
+        link["name"] for link in synced.json("links", "list", "--entity", "person")["links"]
+        if not link["name"].isascii()
+    )  # fmt: skip
+    commands = (
+        "status|plan|cases list|history|operations|events --limit 5|links list|links list --unlinked"
+        f"|cases show {case}|explain person 1002|plan --help|--version|explain person J\u00f6rgel"
+    )
+    shown = {}
+    for command in [*(c.split() for c in commands.split("|")), ["explain", "person", name]]:
+        with _ascii(synced.environment) as printed:
+            with contextlib.suppress(SystemExit):
+                get_command(app)(command, prog_name="syncengine")
+            shown[" ".join(command)] = printed.getvalue()
+    assert all(shown.values()), [command for command, text in shown.items() if not text]
+    assert b"?" in shown["links list"]
+    assert b"-" in shown["operations"]
+
+
+def test_the_program_as_it_is_started_prints_on_such_a_terminal(synced: Cli) -> None:
+    """With ``PYTHONIOENCODING=ascii`` in the C locale, as from cron."""
+    ended = subprocess.run(
+        [sys.executable, "-c", "from syncengine.cli import main; main()", "cases", "list"],
+        env={**os.environ, **synced.environment, "PYTHONIOENCODING": "ascii", "LC_ALL": "C"},
+        capture_output=True, check=False,
+    )  # fmt: skip
+    assert (ended.returncode, ended.stderr) == (0, b"")
+    assert b"?" in ended.stdout
+
+
 def test_lists_are_narrowed(synced: Cli) -> None:
     """Entity, connection, state and limit narrow a list down to what was asked."""
     links = synced.json("links", "list", "--entity", "person", "--connection", "weekly10")["links"]
@@ -298,15 +356,13 @@ def test_unknown_names_are_bad_usage(synced: Cli, command: tuple[str, ...]) -> N
 
 
 @pytest.mark.parametrize("command", ["run", "sync"])
-def test_a_database_of_other_keys_is_refused_before_anything_starts(
-    synced: Cli, command: str
-) -> None:
+def test_a_database_of_other_keys_is_refused_before_anything_starts(cli: Cli, command: str) -> None:
     """A key that was lost or mixed up is told by the command, not by each task of a service that seems to run."""
-    other = Fernet.generate_key().decode()
-    told = synced(command, code=2, SYNCENGINE_ENCRYPTION_KEYS=other).stderr
-    assert told.startswith(
-        "SYNCENGINE_ENCRYPTION_KEYS: the database was begun with another last key"
-    )
+    mine, other = Fernet.generate_key().decode(), Fernet.generate_key().decode()
+    cli("pause", "hakuna", SYNCENGINE_ENCRYPTION_KEYS=mine)
+    told = cli(command, code=2, SYNCENGINE_ENCRYPTION_KEYS=other).stderr
+    assert told.startswith("SYNCENGINE_ENCRYPTION_KEYS: none of these keys opens the database")
+    assert cli(command, code=2).stderr.startswith("SYNCENGINE_ENCRYPTION_KEYS: none of these")
 
 
 def test_check_says_how_rules_come_back(synced: Cli) -> None:
@@ -362,11 +418,12 @@ def test_a_database_that_is_not_there_is_said_in_a_line(synced: Cli) -> None:
     wrong = "sqlite:////nowhere/at/all.db"
     told = synced("status", code=1, SYNCENGINE_DATABASE_URL=wrong).stderr
     assert "SYNCENGINE_DATABASE_URL" in told
+    assert told.count("\n") == 1
     assert "Traceback" not in told
     result = CliRunner().invoke(
         app, ["--debug", "status"], env={**synced.environment, "SYNCENGINE_DATABASE_URL": wrong}
     )
-    assert type(result.exception).__name__ == "OperationalError"
+    assert type(result.exception).__name__ == "DatabaseDown"
     assert synced("status", code=2, SYNCENGINE_DATABASE_URL="mysql://x").stderr.count("\n") == 1
 
 

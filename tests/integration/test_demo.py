@@ -21,7 +21,7 @@ from syncengine.demo.stage import NotSo, Stage
 from syncengine.demo.steps import STEPS
 
 MARK = "TEST_DEMO_MARK"
-"""A variable that everything inherits which the story starts."""
+"""A variable that everything inherits which the story starts, but for what is told no secrets."""
 
 
 class Demo:
@@ -46,12 +46,13 @@ class Demo:
         )
 
     def left(self) -> list[int]:
-        """Ids of the processes that the story has started and that still run."""
+        """Ids of the processes that the story has started and that still run: those that know the mark, and those that
+        are told less of the environment, in its folder."""
         wanted = f"{MARK}={self.mark}".encode()
         return [
             int(entry.name)
             for entry in Path("/proc").glob("[0-9]*")
-            if wanted in _environment(entry)
+            if wanted in _environment(entry) or _is_in(entry, self.folder)
         ]
 
 
@@ -62,6 +63,15 @@ def _environment(process: Path) -> bytes:
         return b""
 
 
+def _is_in(process: Path, folder: Path) -> bool:
+    try:
+        return (process / "cwd").readlink().is_relative_to(folder)
+    except OSError:
+        return False
+
+
+@pytest.mark.long
+@pytest.mark.ci
 @pytest.mark.timeout(280)
 def test_the_story_holds_from_the_first_step_to_the_last(tmp_path: Path) -> None:
     """Every step is told and proved on the vendors' own rows, the end is converged, and nothing is left behind."""

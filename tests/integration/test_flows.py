@@ -215,6 +215,7 @@ def company(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         off = {name: "" for name in sandbox.env if name.startswith("HEIAHEIA")}
         place = {**off, "SYNCENGINE_PROJECT": str(project)}
         with opened(sandbox, folder, calendar, **place) as engine:
+            engine.shows_sensitive = True
             company = Company(sandbox, engine, calendar)
             for day in (first_day, second_day, third_day, fourth_day, quiet_day):
                 day(company)
@@ -460,10 +461,10 @@ def test_absences_meet_in_one_record_that_says_where_they_differ(
 
 
 def test_only_contradictions_are_asked(company: Company) -> None:
-    """Somebody is asked about two absences of which both systems say different things, and about the two people
-    who share an address; nothing else is a question."""
-    assert company.evenings[1].document["cases"] == {"identity": 2, "conflict": 2}
-    assert company.evenings[-1].document["cases"] == {"identity": 2, "conflict": 3}
+    """Somebody is asked about two absences of which both systems say different things, about the two people who share
+    an address, and about four accounts of people without a work address; nothing else is a question."""
+    assert company.evenings[1].document["cases"] == {"identity": 6, "conflict": 2}
+    assert company.evenings[-1].document["cases"] == {"identity": 6, "conflict": 3}
 
 
 def test_then_nothing_is_left_to_write(company: Company) -> None:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import io
 import json
-import re
 import socket
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,24 +19,25 @@ import httpx
 import pytest
 from rich.console import Console
 
-from syncengine.broker import HOST, wait_for_broker
+from syncengine.broker import HOST, socket_of, wait_for_broker
 from syncengine.demo.cast import Story
 from syncengine.demo.screen import Screen
 from syncengine.demo.stage import Stage
 from syncengine.demo.steps import EMPLOYEES, first_sync, new_employee
 from syncengine.model.case import CaseKind
 from syncengine.process import free_port
+from syncengine.sandbox.faults import KINDS
 from syncengine.sandbox.people import make_staff, today
+from tests.attack.test_leaks import TELLING
+from tests.support.leaks import found_in, seeded
 
 PEOPLE = 20
-PACKED = re.compile(r"[A-Za-z0-9+/]{16,}={0,2}")
-ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
 PLANTED = "ottilie ungefunden"
 SINKS = ("broker", "Flower", "web", "log", "database")
 
 
 class Wire(threading.Thread):
-    """A broker's port that keeps whatever goes through it, both ways."""
+    """A port before the embedded broker of a number that keeps whatever goes through it, both ways."""
 
     def __init__(self, broker: int) -> None:
         super().__init__(daemon=True)
@@ -53,9 +53,10 @@ class Wire(threading.Thread):
                 client, _ = self._listener.accept()
             except OSError:
                 return
-            broker = socket.create_connection((HOST, self._broker))
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            broker = socket.socket(socket.AF_UNIX)
+            broker.connect(str(socket_of(self._broker)))
             for one, other in ((client, broker), (broker, client)):
-                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 threading.Thread(target=self._hand_on, args=(one, other), daemon=True).start()
 
     def _hand_on(self, giver: socket.socket, taker: socket.socket) -> None:
@@ -97,27 +98,6 @@ def recorded_broker() -> Iterator[Wire]:
         process.wait()
 
 
-def plain(text: str) -> str:
-    """A text with what is packed or escaped in it made readable, twice over."""
-    for _ in range(2):
-        text = ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
-        text += "\n" + "\n".join(_unpacked(found[0]) for found in PACKED.finditer(text))
-    return text.casefold()
-
-
-def _unpacked(text: str) -> str:
-    try:
-        return base64.b64decode(text).decode("utf-8")
-    except (binascii.Error, UnicodeDecodeError):
-        return ""
-
-
-def found_in(text: str, wanted: set[str]) -> set[str]:
-    """Which of the wanted words stand in a text, packed or not."""
-    words = set(re.findall(r"[\w'@.-]+", readable := plain(text)))
-    return {w for w in wanted if (w in readable if " " in w or "@" in w else w in words)}
-
-
 def secrets() -> set[str]:
     """First and last name together, long last names alone, and all addresses of the staff and the newcomer."""
     found = {"nora feldmann", "feldmann", "nora.feldmann@alpenblick.example"}
@@ -140,8 +120,21 @@ FAULTS = {
 
 def sinks(stage: Stage, wire: Wire) -> dict[str, str]:
     """Everything that operators get to see, and the store as it lies on the disk."""
-    pages = ("/api/workers?refresh=true", "/api/tasks?limit=100000", "/metrics", "/tasks")
-    flower = [httpx.get(stage.service.flower_url + page, timeout=30).text for page in pages]
+    pages = [
+        "/api/workers?refresh=true",
+        "/api/tasks?limit=100000",
+        "/metrics",
+        "/",
+        "/tasks",
+        "/broker",
+    ]
+    tasks, workers = stage.flower("tasks?limit=100000"), stage.flower("workers")
+    ended_badly = [key for key, task in tasks.items() if task["state"] != "SUCCESS"][:20]
+    pages += [f"/task/{key}" for key in (*list(tasks)[:10], *ended_badly)]
+    pages += [f"/worker/{name}" for name in workers]
+    url, login = stage.service.flower_url, stage.service.flower_login
+    with httpx.Client(base_url=url, auth=login, timeout=30) as client:
+        flower = [client.get(page).raise_for_status().text for page in pages]
     web = [httpx.get(stage.service.web_url + page).text for page in ("/metrics", "/healthz")]
     store = [path.read_bytes().decode("utf-8", "replace") for path in stage.folder.glob("demo.db*")]
     texts = (wire.text(), "\n".join(flower), "\n".join(web), stage.log.read_text("utf-8"))
@@ -161,6 +154,8 @@ def refused(story: Story) -> None:
     stage.until("the row to be set aside", asked, lambda count: count, [EMPLOYEES])
 
 
+@pytest.mark.long
+@pytest.mark.ci
 @pytest.mark.timeout(240)
 def test_no_name_leaves_for_broker_flower_logs_or_metrics(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -186,6 +181,65 @@ def test_no_name_leaves_for_broker_flower_logs_or_metrics(
             lambda: sinks(stage, wire),
             lambda now: all(found_in(now[name], {PLANTED}) for name in ("broker", "Flower")),
         )
+
+
+VENDORS = ("heavenhr", "hakuna", "haekka", "heiaheia", "weekly10")
+LISTINGS = [(*place, "scan") for place in TELLING]
+
+
+def among_failures(stage: Stage, kind: str, number: int) -> None:
+    """Somebody gets another name, all is listed, and each vendor fails in one way for some seconds."""
+    for vendor in VENDORS:
+        for method, count in (("GET", 4), ("POST", 2), ("PATCH", 2)):
+            stage.sandbox.fault(vendor, kind, method=method, count=count, delay=0.3)
+    employees = stage.sandbox.state("heavenhr", "employees")
+    changed = {"lastName": f"Ungefunden{number}", "jobTitle": f"Seeded {number}"}
+    who = employees[number % len(employees)]["id"]
+    stage.sandbox.mutate("heavenhr", "employees", "update", who, changed)
+    stage.announce(LISTINGS)
+    time.sleep(3)
+    stage.sandbox.clear_faults()
+    for vendor in VENDORS:
+        stage.engine.note_success(vendor)
+
+
+def commands() -> str:
+    """The command line of every process that can be seen: any account may read it."""
+    lines = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            lines.append(path.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace"))
+    return "\n".join(lines)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_no_failure_of_a_vendor_reaches_operators(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A whole service, while its vendors fail in each way that the sandbox knows, one after the other."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with recorded_broker() as wire, Stage(20, f"redis://{HOST}:{wire.port}/0") as stage:
+        for row in stage.sandbox.state("heavenhr", "employees"):  # four digits are a clock's too
+            personnel = {"employeeNumber": f"PN{row['employeeNumber']}"}
+            stage.sandbox.mutate("heavenhr", "employees", "update", row["id"], personnel)
+        stage.list_everything()
+        wanted = seeded(stage.sandbox)
+        for number, kind in enumerate(KINDS):
+            among_failures(stage, kind, number)
+            wanted |= {f"ungefunden{number}", f"seeded {number}"}
+        stage.announce(LISTINGS)
+        time.sleep(5)
+        wanted |= seeded(stage.sandbox)
+        struck = {entry["fault"] for entry in stage.sandbox.requests()}
+        assert struck >= {*KINDS}
+        login = stage.service.flower_login
+        secret = {v for n, v in stage.inside().items() if "KEYS" in n} | {login[1] if login else ""}
+        seen = {**sinks(stage, wire), "command lines": commands()}
+        del seen["database"]
+        found = {name: found_in(text, wanted | secret - {""}) for name, text in seen.items()}
+        assert found == {name: set[str]() for name in seen}
+        assert "could not be called" in seen["log"], "there was something to be told"
 
 
 @pytest.mark.parametrize(

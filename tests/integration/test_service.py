@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,9 +26,12 @@ import redis
 from kombu import Connection
 from standardwebhooks import Webhook
 
+from syncengine.bootstrap import files_digest, open_ledger, own_queue
 from syncengine.process import free_port
 from syncengine.service import Service
 from syncengine.settings import read_settings
+from tests.integration.support import Output
+from workers.celery import make_app
 
 ROOT = Path(__file__).parents[2]
 SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
@@ -165,6 +170,159 @@ def test_the_service_works_and_survives_kills(environment: dict[str, str]) -> No
     assert not any(map(_alive, family))
 
 
+@pytest.mark.parametrize("part", ["web", "flower"])
+def test_a_taken_port_is_one_line_and_no_service(tmp_path: Path, part: str) -> None:
+    """``run`` on a port that something else has ends with 1 and one line that names the port; it shows no address, and
+    no traceback."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        threading.Thread(target=_hang_up, args=(other,), daemon=True).start()
+        ports = {name: port if name == part else free_port() for name in ("web", "flower")}
+        ended = subprocess.run(
+            [
+                sys.executable, "-c", "from syncengine.cli import main; main()", "run",
+                f"--port={ports['web']}", f"--flower-port={ports['flower']}",
+            ],
+            cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
+            env={
+                **os.environ,
+                "SYNCENGINE_PROJECT": str(ROOT / "mappings"),
+                "SYNCENGINE_BROKER_URL": f"embedded:{free_port()}",
+            },
+        )  # fmt: skip
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert re.fullmatch(rf"error: .*port {port} .*; .*\n", ended.stderr), ended.stderr
+
+
+def test_an_edited_project_is_in_use_without_a_restart(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    """Workers and the web side take a valid new project by themselves; an invalid one is refused, in ``status`` and in
+    the log, and also a worker process that begins meanwhile goes on with the valid one."""
+    folder = Path(shutil.copytree(ROOT / "mappings", tmp_path / "project"))
+    environment["SYNCENGINE_PROJECT"] = str(folder)
+    settings, output = read_settings(environment), Output()
+    parts = ("broker", "worker", "beat", "web")
+    with (
+        Service(settings, environment, parts, web_port=0, output=output) as service,
+        open_ledger(settings) as ledger,
+    ):
+
+        def on(digest: str, refused: bool = False) -> bool:
+            _get(f"{service.web_url}/healthz")
+            with ledger.read() as tx:
+                told = tx.processes()
+            # A worker process looks before it works: one that gets nothing to do tells what it knew.
+            return {"worker", "web"} == {
+                p.kind
+                for p in told
+                if p.pid in alive() and p.digest == digest and bool(p.refused) == refused
+            }
+
+        def alive() -> set[int]:
+            return {*service.pids.values()}.union(*map(_descendants, service.pids.values()))
+
+        first = files_digest(folder)
+        _until(lambda: on(first))
+        _edit(folder, "timezone: Europe/Berlin", "timezone: Europe/Lisbon")
+        second = files_digest(folder)
+        assert second != first
+        _until(lambda: on(second), 60)
+        time.sleep(3)  # until the main process of the workers, which has no task, has looked too
+        _edit(folder, "timezone: Europe/Lisbon", "timezone: Europe/Nowhere")
+        _until(lambda: on(second, refused=True), 60)
+        for pid in _descendants(service.pids["worker"]):
+            os.kill(pid, signal.SIGKILL)
+        _until(lambda: on(second, refused=True), 60)
+    assert service.restarts == dict.fromkeys(parts, 0)
+    assert output.getvalue().count("stays in use") == 2
+    assert "connections.yaml:" in output.getvalue()
+
+
+def _edit(folder: Path, old: str, new: str) -> None:
+    file = folder / "connections.yaml"
+    text = file.read_text("utf-8")
+    assert old in text
+    file.write_text(text.replace(old, new), "utf-8")
+
+
+def _hang_up(server: socket.socket) -> None:
+    while True:
+        try:
+            connection, _ = server.accept()
+            connection.recv(100)
+            connection.close()
+        except OSError:
+            return
+
+
+def test_a_port_that_is_lost_is_said_once(environment: dict[str, str]) -> None:
+    """Who takes the port of a part that died is named once; the part starts as soon as the port is free again."""
+    output = Output()
+    with Service(read_settings(environment), environment, ("web",), 0, output=output) as service:
+        _until(lambda: "broker" in _get(f"{service.web_url}/healthz"))
+        with _seized(service, "web", service.web_port):
+            time.sleep(4)
+        _until(lambda: "broker" in _get(f"{service.web_url}/healthz"))
+    assert output.getvalue().count(f"cannot listen on port {service.web_port}") == 1
+    assert "Traceback" not in output.getvalue()
+
+
+def _seized(service: Service, part: str, port: int) -> socket.socket:
+    """The port of a part, taken by us when that is killed, before it is started again."""
+    for _ in range(20):
+        os.kill(service.pids[part], signal.SIGKILL)
+        deadline = time.monotonic() + 0.5
+        while time.monotonic() < deadline:
+            with suppress(OSError):
+                return socket.create_server(("127.0.0.1", port))
+            time.sleep(0.005)
+    return pytest.fail(f"{part} keeps its port")
+
+
+BROKERS = [
+    pytest.param(url, marks=[pytest.mark.long, pytest.mark.ci])
+    for url in ("embedded", REDIS, RABBITMQ)
+]
+
+
+@pytest.mark.parametrize("broker", BROKERS, ids=["embedded", "redis", "rabbitmq"])
+def test_two_projects_share_a_broker_without_seeing_each_other(
+    environment: dict[str, str], tmp_path: Path, broker: str
+) -> None:
+    """Two services on one broker each reach their own workers alone, and both work; the name of a queue is drawn with
+    the database and stays, whatever process asks."""
+    url = f"embedded:{free_port()}" if broker == "embedded" else _there(broker)
+    with ExitStack() as undo:
+        prefixes = []
+        for number in range(2):
+            given = {
+                **environment,
+                "SYNCENGINE_BROKER_URL": url,
+                "SYNCENGINE_DATABASE_URL": f"sqlite:///{tmp_path}/{number}.db",
+            }
+            del given["SYNCENGINE_BROKER_PREFIX"]
+            settings = own_queue(read_settings(given))
+            assert own_queue(read_settings(given)) == settings
+            prefixes.append(settings.broker_prefix)
+            undo.enter_context(Service(read_settings(given), given, ("broker", "worker", "beat")))
+            app = make_app(settings)
+            _until(lambda app=app: len(app.control.ping(timeout=2)) == 1)
+            _until(lambda given=given: _was_swept(given))
+        assert len(set(prefixes)) == 2
+        assert len(app.control.ping(timeout=3)) == 1
+    if broker != "embedded":
+        for prefix in prefixes:
+            _forget(url, prefix)
+
+
+def _was_swept(environment: dict[str, str]) -> bool:
+    """Whether workers have begun to list something, or have done so already."""
+    with open_ledger(read_settings(environment)) as ledger, ledger.read() as tx:
+        state = tx.resource("heavenhr", "employees")
+        return bool(state.scan_started or state.scanned_at)
+
+
 def test_flower_shows_and_changes_nothing(environment: dict[str, str]) -> None:
     """Flower asks for user and password, and refuses to control workers."""
     environment["FLOWER_BASIC_AUTH"] = "anna:hush"
@@ -246,4 +404,5 @@ def _forget(url: str, prefix: str) -> None:
         return
     with Connection(url) as connection, connection.channel() as channel:
         channel.queue_delete(f"{prefix}syncengine")
-        channel.exchange_delete(f"{prefix}syncengine")
+        for name in ("syncengine", "celeryev", "celery.pidbox"):
+            channel.exchange_delete(f"{prefix}{name}")

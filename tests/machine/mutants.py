@@ -135,7 +135,10 @@ def _no_loser(original: Any) -> Any:
 
 
 def _zeroed(original: Any) -> Any:
-    return lambda held, read, decided: replace(original(held, read, decided), dirty=decided.dirty)
+    def saved(held: Any, read: Any, decided: Any, *more: Any) -> Any:
+        return replace(original(held, read, decided, *more), dirty=decided.dirty)
+
+    return saved
 
 
 def _gives(value: Any) -> Wrap:
@@ -181,15 +184,26 @@ def _deletes_anyway(original: Any) -> Any:
     return leave
 
 
+def _answer_is_face(original: Any) -> Any:
+    def settle(system: Any, *given: Any) -> Any:
+        done = original(system, *given)
+        base, row = done.link.base, done.link.row or {}
+        shown = {n: system.rules[n].look(row) for n in base.doubts if n in system.rules}
+        seen = {n: raw for n, raw in shown.items() if raw is not ABSENT}
+        base = replace(base, vendor={**base.vendor, **seen}, doubts={})
+        return replace(done, link=replace(done.link, base=base, need_get=False))
+
+    return settle
+
+
 FLOWS, PLANNING, SQL = "syncengine.flows", "syncengine.planning", "syncengine.adapters.sql"
 MUTANTS: dict[str, Mutant] = {
     "faces from the whole response": Mutant(
         1,
         {f"{FLOWS}.settle.settle_applied": _whole_response},
         "lost in silence",
-        3011,
-        """enter.185 everything.753 bad_call.933 scan.373 settle.688 wait.782 meanwhile.719
-        rehire.58 reply.287""",
+        3105,
+        "enter.489 during.612 everything.592",
     ),
     "our face is the record at settling": Mutant(
         1,
@@ -203,7 +217,7 @@ MUTANTS: dict[str, Mutant] = {
         {f"{PLANNING}.fields.Fields.theirs_moved": _one_face},
         "nobody entered this in lms",
         3011,
-        "enter.185 everything.753 rehire.58 reply.287",
+        "enter.185 everything.123 pause.280 edit.305 rehire.402 reply.287",
     ),
     "the sent value is the vendor's face": Mutant(
         1,
@@ -211,7 +225,7 @@ MUTANTS: dict[str, Mutant] = {
             f"{FLOWS}.settle.settle_applied": _sent_is_face,
             f"{PLANNING}.fields.Fields.theirs_moved": _no_equivalence,
         },
-        "AssertionError at bench.py",
+        "rate was written twice for nothing",
         3057,
         "enter.604",
     ),
@@ -239,9 +253,9 @@ MUTANTS: dict[str, Mutant] = {
     "lists that lag are true": Mutant(
         5,
         {f"{FLOWS}.rows.sight": _lists_are_true},
-        "nobody entered this in lms",
-        3021,
-        "enter.435 everything.813 leave.342 everything.563 scan.12",
+        "nobody entered this in hr",
+        3305,
+        "enter.435 everything.813 edit.3305 everything.563 edit.3306 everything.1 scan.9 settle.1",
     ),
     "a broken listing concludes": Mutant(
         6,
@@ -256,16 +270,16 @@ MUTANTS: dict[str, Mutant] = {
     "unknown does not block": Mutant(
         10,
         {f"{FLOWS}.settle.Settle.unknown": _not_done},
-        "nobody entered this in tm",
-        9080,
-        "enter.315 everything.661 edit.339 edit.240 scan.429 bad_call.421 settle.444",
+        "a record has two rows of ours in lms people",
+        9083,
+        "enter.315 everything.661",
     ),
     "no look before a create": Mutant(
         11,
         {f"{FLOWS}.dispatch._Round._looked": _blind},
         "a row in lms got a twin",
         3011,
-        "enter.185 everything.753 rehire.58 reply.287",
+        "enter.185 everything.123 pause.280 edit.305 rehire.402 reply.287",
     ),
     "nobody is woken": Mutant(
         11,
@@ -302,6 +316,27 @@ MUTANTS: dict[str, Mutant] = {
         "lost in silence",
         3006,
         "enter.332 enter.543 both.205 meanwhile.285",
+    ),
+    "an old value that stays is an edit": Mutant(
+        19,
+        {f"{PLANNING}.fields.saying": _gives("other")},
+        "nobody entered this in lms",
+        5039,
+        "enter.54 everything.1 bad_claim.1 edit.84 edit.634 everything.2 everything.3",
+    ),
+    "what was accepted is done": Mutant(
+        19,
+        {f"{FLOWS}.settle.settle_applied": _answer_is_face},
+        "at the vendor",
+        5004,
+        "enter.696",
+    ),
+    "a leaver is believed to have left": Mutant(
+        19,
+        {f"{PLANNING}.settle.leaving": _gives({})},
+        "a leaver who stays active",
+        5006,
+        "enter.21 everything.1 bad_claim.1 leave.1 everything.2",
     ),
 }
 """Without one of its rules the engine breaks a promise, and this run shows it."""

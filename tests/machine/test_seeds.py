@@ -41,6 +41,39 @@ ONCE_BROKEN: dict[str, tuple[int, str]] = {
         rehire.824 edit.759 reply.749 enter.832 rehire.961 reply.2 work.377 rehire.415 reply.979
         poll.855""",
     ),
+    "a row that only a person knew of shows what we wrote, and that is nobody's wish": (
+        81209,
+        """enter.655 bad_call.595 hook.91 scan.304 work.601 edit.197 work.621 poll.437 settle.294
+        scan.449 take_back.470 both.435 reply.340""",
+    ),
+    "such a row of a record that is gone is no wish for the one that came after": (
+        940038,
+        """enter.930 enter.693 everything.107 bad_listing.671 scan.910 work.448 rehire.794 reply.656
+        leave.210""",
+    ),
+    "who only writes a ref follows when its row is split off": (
+        940015, "enter.198 enter.19 enter.105 everything.995 relink.232",
+    ),
+    "who is to be made again is not waited for as a row to be read": (
+        700390, "enter.39 everything.669 hook.809 remove.472 both.290 scan.93 reply.673",
+    ),
+    "a row that is taken over keeps when its values were first seen": (
+        700272,
+        "enter.800 enter.397 scan.510 scan.827 email.107 enter.452 leave.144 scan.695",
+    ),
+    "who names a row follows when it was entered again": (
+        810915, "enter.674 everything.246 work.543 poll.168 meanwhile.839 remove.362 enter.152",
+    ),
+    "who is back before an approved delete brings back what was changed there": (
+        820923,
+        "enter.990 everything.691 leave.730 edit.124 everything.496 leave.188 reply.407 scan.369",
+    ),
+    "a value of a create that no read shows is told again, once": (
+        500288, "enter.118 enter.916 everything.682 enter.626",
+    ),
+    "a row that was looked for and not found keeps no place": (
+        500928, "enter.184 everything.718 both.892 scan.64 remove.304",
+    ),
 }  # fmt: skip
 """What broke -> seed and steps of the shortest run that did."""
 STEPS, PARTS = 2_000, 50

@@ -23,6 +23,7 @@ from tests.situations.rows import (
     LACKS,
     LEAVES,
     LINKS,
+    OWNERS_ROW,
     PLACES,
     RECORDS,
     ROWS,
@@ -117,12 +118,13 @@ TABLES: Final = (
     Table(
         "The row is gone",
         "A complete listing did not show it, and a confirming read did not find it. *Left* is the link of a record "
-        "that is out of scope, *missing* one about which a person is being asked.",
+        "that is out of scope, *missing* one about which a person is being asked. Which systems own a field counts for "
+        "those that the record has a row in, or had; nothing is made again for a record whose owner has lost its row.",
         {
             "the record": tuple(RECORDS),
             "the link": tuple(LINKS),
             "`on_missing`": ("`keep`", "`flag`", "`delete`", "`recreate`"),
-            "another system owns a field": YES,
+            "another system owns a field": tuple(OWNERS_ROW),
             "a change of ours never arrived": YES,
         },
         row_gone,

@@ -24,6 +24,13 @@ RECORDS: Final[Mapping[str, dict[str, Any]]] = {
 LINKS: Final = {
     "linked": LinkState.LINKED, "left": LinkState.LEFT, "missing": LinkState.MISSING,
 }  # fmt: skip
+OWNERS_ROW: Final[Mapping[str, dict[str, Any] | None]] = {
+    "yes": {},
+    "yes, its row is in question": {"row": None, "state": LinkState.MISSING},
+    "yes, its row is gone": {"row": None, "state": LinkState.GONE},
+    "no": None,
+}
+"""Whether there is an owner, and what of its link."""
 LEAVES: Final = {
     "`keep`, no `set.leave`": "create: out",
     "`keep`, `set.leave` to be written": "create: out, set: {leave: {job: gone}}",
@@ -43,13 +50,10 @@ def row_gone(given: Given) -> str:
     unsent = {"job": "lead"} if given["a change of ours never arrived"] == "yes" else {}
     link = a_link(row=None, base=Base(shown, shown), state=LINKS[given["the link"]])
     record = a_record(**{**about, "values": {**about.get("values", {}), **unsent}})
-    owned = (
-        "type: string, owner: hr"
-        if given["another system owns a field"] == "yes"
-        else "type: string"
-    )
+    owner = OWNERS_ROW[given["another system owns a field"]]
+    owned = "type: string" if owner is None else "type: string, owner: hr"
     keys = f"create: out, on_missing: {given['`on_missing`'].strip('`')}"
-    others = [a_link(id="k2", connection="hr")]
+    others = [a_link(id="k2", connection="hr", **(owner or {}))]
     return outcome(scene(link, record, system(keys=keys), owned, siblings=others))
 
 
@@ -122,6 +126,7 @@ def creating(given: Given) -> str:
         link, record, system(keys="create: out, key: email"), "type: ref, to: person",
         ready=given["the listing here"] == "is complete", required=required,
         abilities=(("chosen_id", "id"), ("search", ())),
+        holder=a_link(id="k9", external_id="x9", record_id="r9") if waits else None,
     )  # fmt: skip
     if given["the vendor refused it before"] == "yes":
         plan = decide(replace(start, ready=True, link=replace(link, state=LinkState.CREATING)))

@@ -7,8 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import event
+from sqlalchemy import Engine as Database
+from sqlalchemy import event, select
 
+from syncengine.adapters.sql.tables import metadata
 from syncengine.flows.capture import Captured, capture
 from syncengine.flows.cases import answer
 from syncengine.flows.sync import sync
@@ -16,6 +18,17 @@ from syncengine.model.case import Case
 from syncengine.model.link import Link
 from syncengine.model.record import Record
 from syncengine.simulation.bench import Bench as Simulated
+
+
+def stored(database: Database, *marks: str) -> list[str]:
+    """The rows of all tables, as text, that hold one of these."""
+    with database.connect() as connection:
+        rows = [
+            f"{table.name}: {dict(row)!r}"
+            for table in metadata.sorted_tables
+            for row in connection.execute(select(table)).mappings()
+        ]
+    return [row for row in rows if any(mark in row for mark in marks)]
 
 
 @dataclass
@@ -54,6 +67,10 @@ class Bench(Simulated):
     def written(self) -> dict[str, list[tuple[str, str]]]:
         """Connection -> the writes that arrived there."""
         return {name: vendor.wrote() for name, vendor in self.vendors.items() if vendor.wrote()}
+
+    def stored(self, *marks: str) -> list[str]:
+        """``stored``, in the bench's database."""
+        return stored(self.database, *marks)
 
     @contextmanager
     def statements(self) -> Iterator[list[str]]:

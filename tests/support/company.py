@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import Engine as Database
 from sqlalchemy import select, text
 
 from syncengine.adapters.sql import tables
+from syncengine.adapters.sql.stored import hashed
 from syncengine.adapters.vendors import CATALOG
 from syncengine.flows.derive import derived_key
 from syncengine.flows.scenes import load_world
@@ -18,6 +21,7 @@ from syncengine.model.key import Key
 from syncengine.model.record import Record, World
 from syncengine.model.values import Json
 from syncengine.planning.identity import record_keys, uses
+from syncengine.planning.likeness import record_likes
 from syncengine.simulation.bench import LIMITS, new_database
 from syncengine.simulation.clock import ManualClock
 from syncengine.simulation.vendor import FakeVendor
@@ -29,11 +33,12 @@ FIRST = "-00000-"
 """What the ids and words of the first employee have in them; with another one it is another number."""
 
 
-def company(people: int = 1, mode: str = "write") -> Bench:
-    """Employees of HeavenHR, whom hakuna and Haekka know; two trainings that are mandatory."""
+def company(people: int = 1, mode: str = "write", database: Database | None = None) -> Bench:
+    """Employees of HeavenHR, whom hakuna and Haekka know; two trainings that are mandatory. ``database``: an empty one,
+    if it is not to be in memory."""
     clock = ManualClock()
     vendors = [FakeVendor(spec, clock) for spec in CATALOG.values()]
-    made = Bench.on(vendors, shipped(mode), new_database(), clock, LIMITS)
+    made = Bench.on(vendors, shipped(mode), database or new_database(), clock, LIMITS)
     hr, hakuna, haekka = (made.vendors[name] for name in ("heavenhr", "hakuna", "haekka"))
     hr.add("locations", id="L1", name="Berlin", city="Berlin", country="DE")
     hr.add("cost_centers", id="C1", name="Everybody", number="1")
@@ -81,7 +86,10 @@ def multiply(made: Bench, people: int) -> None:
         world = load_world(made.engine, tx, (), records)
         ids = [x.id for x in (*mine, *tx.links_of([r.id for r in mine]))]
     keys = [key for r in mine for key in _keys(made, r, world)]
+    vault = made.engine.ledger._vault  # type: ignore[attr-defined]
     with made.database.begin() as connection:
+        driver: Any = connection.connection.driver_connection
+        driver.create_function("hashed", 1, lambda text: text and hashed(vault, json.loads(text)))
         for table in (tables.records, tables.links):
             for row in connection.execute(select(table).where(table.c.id.in_(ids))).mappings():
                 connection.execute(text(_copies(table.name, row, (FIRST, *ids), people)), dict(row))
@@ -106,6 +114,7 @@ def _keys(made: Bench, record: Record, world: World) -> Iterator[Key]:
     entity = made.engine.project.entities[record.entity]
     yield from record_keys(entity, record, world)
     yield from uses(entity, record)
+    yield from record_likes(entity, record)
     for rule in made.engine.project.derivations:
         if rule.ensure == record.entity:
             yield derived_key(rule.name, tuple(record.values[s] for s in rule.sources), record.id)
@@ -113,18 +122,21 @@ def _keys(made: Bench, record: Record, world: World) -> Iterator[Key]:
 
 def _copies(table: str, row: Mapping[str, Any], marks: Sequence[str], people: int) -> str:
     """INSERT of all copies of a row: what it shows of ``marks`` is another one's in each."""
-    told = []
+    told: dict[str, str] = {}
     for name, value in row.items():
+        if name.endswith("_hash") and name.removesuffix("_hash") in told:
+            told[name] = f"hashed({told[name.removesuffix('_hash')]})"
+            continue
         cell = f":{name}"
         for mark in (m for m in marks if isinstance(value, str) and m in value):
             other = (
                 "printf('-%05d-', i)" if mark == FIRST else f"'{mark[:-6]}' || printf('%06x', i)"
             )
             cell = f"replace({cell}, '{mark}', {other})"
-        told.append(cell)
+        told[name] = cell
     numbers = f"SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {people - 1}"
     names = ", ".join(f'"{name}"' for name in row)
     return (
         f"INSERT INTO {table} ({names}) WITH RECURSIVE n(i) AS ({numbers})"
-        f" SELECT {', '.join(told)} FROM n"
+        f" SELECT {', '.join(told.values())} FROM n"
     )

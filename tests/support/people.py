@@ -56,7 +56,9 @@ def bench(
 def vendor(name: str, clock: ManualClock, **given: Any) -> FakeVendor:
     """A vendor of people; what is no trait of ``FakeVendor`` is an ability of its resource."""
     traits = {
-        n: given.pop(n) for n in ("answers", "shape", "unique", "late", "stamps") if n in given
+        n: given.pop(n)
+        for n in ("answers", "shape", "unique", "late", "stamps", "deaf")
+        if n in given
     }
     columns = given.pop("columns", COLUMNS)
     return FakeVendor(spec(name, *columns, **given), clock, **traits)

@@ -3,12 +3,14 @@ from __future__ import annotations
 import io
 import json
 import logging
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import structlog
 
+from syncengine import logs
 from syncengine.errors import Bug, VendorDown
 from syncengine.logs import Scrubbed, configure_logs
 
@@ -104,3 +106,30 @@ def test_whoever_typed_a_command_reads_a_sentence(stream: io.StringIO) -> None:
         f"warning: hakuna: could not be called: {why}",
         "warning: sweep: broker not reached: OSError",
     ]
+
+
+@pytest.mark.parametrize(
+    "name", ["asyncio", "syncengine.web", "tornado.application", "uvicorn.error"]
+)
+def test_what_strangers_cause_is_said_once_in_a_while(
+    stream: io.StringIO, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A message that is repeated is one line a minute, its details aside; another message, or another cause, is a line
+    of its own."""
+    now = time.monotonic()
+    monkeypatch.setattr(logs.time, "monotonic", lambda: now)
+
+    def said() -> int:
+        for number in range(50):
+            logging.getLogger(name).warning(f"no room\nclient: {number}")
+            structlog.get_logger(name).warning("no room", connection="hr")
+        for key in (None, "Anna"):
+            try:
+                {}[key] if key else int("Anna")
+            except (KeyError, ValueError):
+                logging.getLogger(name).exception("failed")
+        return len(stream.getvalue().splitlines())
+
+    assert said() == said() == 4
+    now += 61
+    assert said() == 8

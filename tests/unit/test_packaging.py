@@ -160,6 +160,39 @@ def test_compose_builds_from_the_locks() -> None:
     assert all(f"!{source}" in allowed for source in sources if not source.startswith("/"))
 
 
+def test_compose_names_images_by_digest() -> None:
+    """What is run is what was chosen, whoever moves a tag: each image of others has a tag to read and a digest."""
+    recipe = SERVICES["worker"]["build"]["dockerfile_inline"]
+    images = re.findall(r"^FROM (\S+)", recipe, re.MULTILINE)
+    images += [service["image"] for service in SERVICES.values() if "build" not in service]
+    assert len(images) == 4
+    assert all(re.fullmatch(r"[a-z]+:[\w.-]+@sha256:[0-9a-f]{64}", image) for image in images)
+
+
+def test_the_licence_travels_with_the_wheel(wheel: zipfile.ZipFile) -> None:
+    """Who gets the wheel gets the whole text, and an index is told its name."""
+    info = f"syncengine-{PROJECT['project']['version']}.dist-info"
+    text = wheel.read(f"{info}/licenses/LICENSE").decode("utf-8")
+    assert text.strip().startswith("Apache License")
+    assert "END OF TERMS AND CONDITIONS" in text
+    assert "\nLicense-Expression: Apache-2.0\n" in wheel.read(f"{info}/METADATA").decode("utf-8")
+
+
+def test_the_licences_of_what_is_locked_are_told() -> None:
+    """docs/licences.md names each locked package in its version with a licence that somebody has looked at."""
+    told = subprocess.run(
+        [sys.executable, ".ci/licences.py", "--check"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert told.stderr == ""
+    assert told.returncode == 0
+    page = (ROOT / "docs" / "licences.md").read_text("utf-8")
+    for name in LOCKS:
+        for package, version in _locked(name).items():
+            assert f"| {version} |" in next(
+                line for line in page.splitlines() if f"| {package} " in line
+            )
+
+
 def test_a_machine_without_venv_is_told_what_to_install() -> None:
     """Where python3 cannot make an environment, the package that is missing is named."""
     program = (

@@ -33,6 +33,8 @@ def test_every_field_is_read_from_its_variable() -> None:
             "SYNCENGINE_ENCRYPTION_KEYS": "new, old",
             "SYNCENGINE_LOG_FORMAT": "json",
             "SYNCENGINE_WEBHOOK_SECRET": SECRET,
+            "SYNCENGINE_METRICS_TOKEN": "a token for figures",
+            "SYNCENGINE_HOSTS": "Sync.example.com, 10.0.0.7",
             "SYNCENGINE_LEASE": "4",
             "SYNCENGINE_REQUEST_TIMEOUT": "1.5",
             "SYNCENGINE_SWEEP": "0.5",
@@ -47,6 +49,8 @@ def test_every_field_is_read_from_its_variable() -> None:
         encryption_keys=("new", "old"),
         log_format="json",
         webhook_secret=SECRET,
+        metrics_token="a token for figures",
+        hosts=("sync.example.com", "10.0.0.7"),
         lease=4,
         request_timeout=1.5,
         sweep=0.5,
@@ -123,3 +127,37 @@ def test_a_secrets_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     """A mistyped secrets folder is not taken for an empty one."""
     with pytest.raises(ConfigInvalid, match="SYNCENGINE_SECRETS_DIR"):
         read_settings({"SYNCENGINE_SECRETS_DIR": str(tmp_path / "none")})
+
+
+@pytest.mark.parametrize(
+    ("value", "what"),
+    [
+        ("write\r", "a carriage return (U+000D) at its end"),
+        (" x", "a space (U+0020) at its beginning"),
+        ("\ufeffx", "a byte order mark (U+FEFF) at its beginning"),
+        ("a\x1bb", "a character that is not seen (U+001B) inside"),
+        ("a\u200bb", "a zero-width space (U+200B) inside"),
+        ("a\udce4", "a byte that is no UTF-8 at its end"),
+    ],
+)
+@pytest.mark.parametrize(
+    "name", ["SYNCENGINE_PROJECT", "SYNCENGINE_DATABASE_URL", "SYNCENGINE_WEBHOOK_SECRET"]
+)
+def test_a_character_that_nobody_meant_is_named(name: str, value: str, what: str) -> None:
+    """The variable and the character are told, and nothing else of the value."""
+    with pytest.raises(ConfigInvalid) as raised:
+        read_settings({name: value})
+    assert list(raised.value.faults) == [f"{name}: it has {what}; remove it"]
+
+
+def test_files_of_secrets_may_be_anything_but_those_that_are_read(tmp_path: Path) -> None:
+    """A file that is no text harms nobody as long as no variable is read from it; keys may stand on several lines."""
+    (tmp_path / "keystore").write_bytes(b"\xff\xfe\x00")
+    (tmp_path / "SYNCENGINE_ENCRYPTION_KEYS").write_text("one\r\ntwo\n")
+    settings = read_settings({"SYNCENGINE_SECRETS_DIR": str(tmp_path)})
+    assert settings.encryption_keys == ("one", "two")
+    (tmp_path / "SYNCENGINE_LOG_FORMAT").write_bytes("json".encode("utf-16"))
+    with pytest.raises(
+        ConfigInvalid, match="SYNCENGINE_LOG_FORMAT: it has a byte that is no UTF-8"
+    ):
+        read_settings({"SYNCENGINE_SECRETS_DIR": str(tmp_path)})

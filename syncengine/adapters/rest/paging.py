@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import httpx
 
-from syncengine.errors import Unusable, VendorDown
+from syncengine.adapters.rest.decoding import Large
+from syncengine.errors import Unusable
 from syncengine.model.values import Json
 
 Ask = Callable[[str, Mapping[str, str]], Json]
@@ -19,12 +20,17 @@ Sheet = tuple[list[Any], int | None]
 
 
 class Paging(Protocol):
-    """How a listing is read to its end. ``slips``: a row that is removed while the pages are read moves another one
-    past the reader, and nothing tells."""
+    """How a listing is read to its end, sheet by sheet, of which one answer may give several. ``slips``: a row that is
+    removed while the pages are read moves another one past the reader, and nothing tells."""
 
     @property
     def slips(self) -> bool:
         """Not where the vendor counts, or goes on after a row and not after so many."""
+        return False
+
+    @property
+    def streams(self) -> bool:
+        """Whether an answer may be a ``Large`` one: where all of a listing comes at once."""
         return False
 
     def walk(self, ask: Ask, url: str, query: Mapping[str, str]) -> Iterator[Sheet]:
@@ -40,10 +46,17 @@ class Whole(Paging):
 
     rows: str = ""
 
+    @property
+    def streams(self) -> bool:
+        """However many rows there are."""
+        return True
+
     def walk(self, ask: Ask, url: str, query: Mapping[str, str]) -> Iterator[Sheet]:
         """One answer."""
         answer = ask(url, query)
-        if answer is not None:
+        if isinstance(answer, Large):
+            yield from ((rows, None) for rows in answer.rows(self.rows))
+        elif answer is not None:
             yield rows_of(answer, self.rows), None
 
     def calls(self, rows: int) -> int:
@@ -55,10 +68,11 @@ class Whole(Paging):
 @dataclass(frozen=True, slots=True)
 class Numbered(Paging):
     """``page`` from zero and ``pageSize``, rows in ``data`` (docs/vendors.md, "HeavenHR: listings and errors"), or as
-    ``first``, ``names`` and ``rows`` say.
+    ``first``, ``names`` and ``rows`` say; ``more``: what else is asked.
 
-    ``counted``: the answers tell ``totalPages`` and ``totalItems``, so that the end is known. Otherwise a page
-    that is not full is the last, and after a full one a 404 is.
+    ``counted``: the answers tell how many rows there are (``total``) and perhaps ``totalPages``, so that the end is
+    known. Otherwise a page that is not full is the last, and after a full one a 404 is. A vendor may give fewer rows a
+    page than it was asked for: full is what it says that it gives, and what is counted has to come.
     """
 
     size: int
@@ -66,6 +80,8 @@ class Numbered(Paging):
     first: int = 0
     names: tuple[str, str] = ("page", "pageSize")
     rows: str = "data"
+    total: str = "totalItems"
+    more: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def slips(self) -> bool:
@@ -74,23 +90,34 @@ class Numbered(Paging):
 
     def walk(self, ask: Ask, url: str, query: Mapping[str, str]) -> Iterator[Sheet]:
         """Pages until the last."""
-        number, (page, size) = 0, self.names
+        number, came, (page, size) = 0, 0, self.names
+        query = {**query, **self.more}
         while True:
             answer = ask(url, {**query, page: str(number + self.first), size: str(self.size)})
             if answer is None:
                 return
             rows = rows_of(answer, self.rows)
             about = answer if isinstance(answer, dict) else {}
-            pages, total = about.get("totalPages"), about.get("totalItems")
-            last = pages if self.counted and isinstance(pages, int) and pages > 0 else None
-            yield rows, total if last and isinstance(total, int) else None
-            number += 1
-            if not rows or (number >= last if last else len(rows) < self._full(about)):
+            last, total = self._end(about)
+            yield rows, total
+            number, came = number + 1, came + len(rows)
+            if not rows or (total is not None and last is None and came >= total):
+                return
+            if last is not None and number >= last and came >= (total or 0):
+                return
+            if last is None and total is None and len(rows) < self._full(about):
                 return
 
     def calls(self, rows: int) -> int:
         """By the count, or one more than there are full pages."""
         return max(1, -(-rows // self.size)) if self.counted else rows // self.size + 1
+
+    def _end(self, about: Mapping[str, Any]) -> tuple[int | None, int | None]:
+        """How many pages and how many rows an answer says that there are, as far as it does."""
+        pages, total = about.get("totalPages"), about.get(self.total)
+        last = pages if self.counted and isinstance(pages, int) and pages > 0 else None
+        known = self.counted and isinstance(total, int) and (last or "totalPages" not in about)
+        return last, total if known and not isinstance(total, bool) else None
 
     def _full(self, about: Mapping[str, Any]) -> int:
         meta = about.get("meta")
@@ -106,7 +133,7 @@ class Linked(Paging):
     size: int
 
     def walk(self, ask: Ask, url: str, query: Mapping[str, str]) -> Iterator[Sheet]:
-        """Follows ``next`` as long as it stays at the vendor (whoever is asked gets our token) and leads on."""
+        """Follows ``next`` as long as it leads on; whoever asks looks where to."""
         home, been = httpx.URL(url), set[str]()
         answer = ask(url, {**query, "limit": str(self.size)})
         while True:
@@ -116,11 +143,6 @@ class Linked(Paging):
             if not onward:
                 return
             goal = home.join(onward) if isinstance(onward, str) else home
-            if (goal.scheme, goal.host, goal.port) != (home.scheme, home.host, home.port):
-                raise VendorDown(
-                    "the address of the next page leads away from the connection's base_url; "
-                    "set base_url to the origin that the vendor names"
-                )
             if not rows or str(goal) in been:
                 raise Unusable("the listing goes round in circles: its next page is none")
             been.add(str(goal))
@@ -148,6 +170,7 @@ def rows_of(answer: Json, member: str) -> list[Any]:
 
 
 def _found(answer: Json) -> str:
+    """Without the names of its members: they may be people's, since this is logged."""
     if isinstance(answer, dict):
-        return f"an object with {', '.join(sorted(map(repr, answer))) or 'nothing in it'}"
+        return f"an object with {len(answer)} other members" if answer else "an empty object"
     return type(answer).__name__

@@ -6,6 +6,7 @@ import logging
 import ssl
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -13,11 +14,17 @@ from typing import Final
 import httpx
 
 from syncengine.adapters.rest import verdicts
+from syncengine.adapters.rest.network import Network, until
 from syncengine.adapters.rest.verdicts import Kind
+from syncengine.errors import Unusable
 from syncengine.ports import Gate, Tally
 
 LARGEST_ANSWER: Final = 16 * 1024 * 1024
-"""Bytes after decompression; of a larger answer no more than this is read."""
+"""Bytes after decompression; of a larger answer no more than this is read, unless it is a listing that is read while it
+comes. Of such a one so much comes in the time of one request, or it is too slow."""
+
+HEAD: Final = 1024 * 1024
+"""Bytes up to which a listing is read as a whole."""
 
 _CONNECTIONS: Final = 16
 _KEEP_ALIVE: Final = 2.0
@@ -29,13 +36,33 @@ for _name in ("httpx", "httpcore"):  # they log addresses and headers: ids, numb
     logging.getLogger(_name).setLevel(logging.WARNING)
 
 
+@dataclass(slots=True)
+class Meter:
+    """What a listing may still bring. ``of``: bytes in all."""
+
+    of: int
+    used: int = 0
+
+    def spend(self, size: int, what: str) -> None:
+        """So much has come. Raises Unusable where that is too much."""
+        self.used += size
+        if self.used > self.of:
+            raise Unusable(
+                f"{what}: the listing is larger than {self.of:,} bytes; if it is meant to be, raise largest_listing "
+                "of the connection"
+            )
+
+
 @dataclass(frozen=True, slots=True)
 class Purpose:
-    """Why a request is made; travels in its extensions. ``what``: method and route, without values."""
+    """Why a request is made; travels in its extensions. ``what``: method and route, without values. ``meter``: of the
+    listing that it is for; with ``streams`` the answer may be read while it comes."""
 
     kind: Kind
     what: str
     repeat: bool = False
+    meter: Meter | None = None
+    streams: bool = False
 
 
 def purpose_of(request: httpx.Request) -> Purpose:
@@ -61,13 +88,20 @@ class GatedTransport(httpx.BaseTransport):
         purpose = purpose_of(request)
         self._gate.enter(purpose.kind.writes)
         self._count(purpose)
-        deadline = time.monotonic() + self._timeout
+        deadline, rest = time.monotonic() + self._timeout, None
         try:
-            response = self._inner.handle_request(request)
-            try:
-                content = _read(response, purpose, deadline)
-            finally:
-                response.close()
+            with until(deadline):
+                response = self._inner.handle_request(request)
+                try:
+                    chunks = response.iter_bytes()
+                    streams = purpose.streams and response.status_code < 300
+                    content, ended = _read(chunks, purpose, deadline, HEAD if streams else 0)
+                    if not ended:
+                        left = deadline - time.monotonic()
+                        rest = Rest(response, chunks, purpose, left, self._timeout)
+                finally:
+                    if rest is None:
+                        response.close()
         except (httpx.TransportError, httpx.DecodingError) as error:
             raise verdicts.unanswered(error, purpose.kind, purpose.what) from error
         headers = [
@@ -75,7 +109,10 @@ class GatedTransport(httpx.BaseTransport):
             for name, value in response.headers.multi_items()
             if name not in ("content-encoding", "content-length", "transfer-encoding")
         ]
-        return httpx.Response(response.status_code, headers=headers, content=content)
+        more = {} if rest is None else {"rest": rest}
+        return httpx.Response(
+            response.status_code, headers=headers, content=content, extensions=more
+        )
 
     def close(self) -> None:
         """Close the pooled connections."""
@@ -90,19 +127,63 @@ class GatedTransport(httpx.BaseTransport):
             self._tally.retries += purpose.repeat
 
 
-def _read(response: httpx.Response, purpose: Purpose, deadline: float) -> bytes:
-    chunks: list[bytes] = []
+class Rest:
+    """What is to come of an answer after its beginning. ``left``: seconds that may still be waited for it; after each
+    ``LARGEST_ANSWER`` bytes there are ``timeout`` again. The time that is spent between the pieces does not count."""
+
+    def __init__(
+        self, response: httpx.Response, chunks: Iterator[bytes], purpose: Purpose, left: float,
+        timeout: float,
+    ) -> None:  # fmt: skip
+        self._response = response
+        self._chunks = chunks
+        self._purpose = purpose
+        self._left = left
+        self._timeout = timeout
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Piece after piece. Raises VendorDown where they do not all come, or are too many."""
+        size, purpose = 0, self._purpose
+        try:
+            while True:
+                began = time.monotonic()
+                with until(began + self._left):
+                    chunk = next(self._chunks, b"")
+                self._left -= time.monotonic() - began
+                if not chunk:
+                    return
+                size += len(chunk)
+                if size > LARGEST_ANSWER:
+                    size, self._left = 0, self._timeout
+                if purpose.meter is not None:
+                    purpose.meter.spend(len(chunk), purpose.what)
+                yield chunk
+        except (httpx.TransportError, httpx.DecodingError) as error:
+            raise verdicts.unanswered(error, purpose.kind, purpose.what) from error
+        finally:
+            self._response.close()
+
+
+def _read(
+    chunks: Iterator[bytes], purpose: Purpose, deadline: float, head: int
+) -> tuple[bytes, bool]:
+    """An answer, and whether that is all of it; with ``head`` no more than that is waited for."""
+    found: list[bytes] = []
     size = 0
-    for chunk in response.iter_bytes():
+    for chunk in chunks:
         size += len(chunk)
-        if size > LARGEST_ANSWER:
+        if purpose.meter is not None:
+            purpose.meter.spend(len(chunk), purpose.what)
+        if size > LARGEST_ANSWER and not head:
             why = f"the answer is larger than {LARGEST_ANSWER:,} bytes"
-            start = b"".join(chunks)[: verdicts.SHOWN].decode("utf-8", "replace")
+            start = b"".join(found)[: verdicts.SHOWN].decode("utf-8", "replace")
             raise verdicts.unusable(why, purpose.kind, purpose.what, start, passes=True)
         if time.monotonic() > deadline:
             raise httpx.ReadTimeout("the answer came too slowly")
-        chunks.append(chunk)
-    return b"".join(chunks)
+        found.append(chunk)
+        if head and size > head:
+            return b"".join(found), False
+    return b"".join(found), True
 
 
 @lru_cache(maxsize=1)
@@ -117,16 +198,9 @@ def make_client(
     timeout: float,
     inner: httpx.BaseTransport | None = None,
 ) -> Client:
-    """A thread-safe client that follows no redirect. ``timeout``: seconds for one request; ``inner``: the
-    transport below the gate, where it is not the network."""
-    network = inner or httpx.HTTPTransport(
-        verify=_certificates(),
-        limits=httpx.Limits(
-            max_connections=_CONNECTIONS,
-            max_keepalive_connections=_CONNECTIONS,
-            keepalive_expiry=_KEEP_ALIVE,
-        ),
-    )
+    """A thread-safe client that follows no redirect. ``timeout``: seconds for one request, from the connecting to the
+    last byte of the answer; ``inner``: the transport below the gate, where it is not the network."""
+    network = inner or Network(_certificates(), _CONNECTIONS, _KEEP_ALIVE)
     return Client(
         auth=auth,
         transport=GatedTransport(network, gate, tally, timeout),

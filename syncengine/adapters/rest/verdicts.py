@@ -11,16 +11,23 @@ sent, no answer         VendorDown          VendorDown             Unknown
 408, 425                VendorDown          VendorDown             VendorDown
 409                     VendorDown          VendorDown             Exists (create)
 429                     RateLimited         RateLimited            RateLimited
-other 3xx, 4xx          VendorDown          VendorDown             Rejected
+307, 308                Astray              Astray                 Astray
+other 3xx               Astray              Astray                 Unknown
+4xx with a web page     Astray              Astray                 Astray
+4xx with Retry-After    RateLimited         RateLimited            RateLimited
+other 4xx               VendorDown          VendorDown             Rejected
+5xx with Retry-After    RateLimited         RateLimited            Unknown
 5xx                     VendorDown          VendorDown             Unknown
 ======================  ==================  =====================  =================
 
 A read that is refused is ``VendorDown`` and not ``Unauthorized`` unless the vendor says 401: one forbidden row
-or resource must not halt a connection.
+or resource must not halt a connection. A vendor of an API answers neither with redirects nor with web pages: these come
+from what stands before it (a login, a firewall, a notice that it is under repair), prove nothing of a row, and pass.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
@@ -30,6 +37,7 @@ from typing import Final
 import httpx
 
 from syncengine.errors import (
+    Astray,
     Exists,
     RateLimited,
     Rejected,
@@ -41,10 +49,13 @@ from syncengine.errors import (
 )
 
 PAUSE: Final = 1.0
-"""Seconds until the next try where a 429 names none; the first of several in a row."""
+"""Seconds until the next try where a 429 names none, or one that is over at once; the first of several in a row."""
 
 LONGEST_PAUSE: Final = 3600.0
 """Seconds; a vendor that asks for a longer pause is asked again after this one."""
+
+GONE: Final = (404, 410)
+"""What a vendor says of a row that is not there, or not any more."""
 
 
 class Kind(Enum):
@@ -68,16 +79,21 @@ class Hiccup(VendorDown):
     passes = True
 
 
+ASTRAY: Final = (
+    "not the vendor but something before it seems to have answered; is the base_url right?"
+)
+
 SHOWN: Final = 2000
 """Bytes of an answer that is given up which are kept, for people."""
 
 MISFITS: Final = (
-    ValueError, TypeError, LookupError, AttributeError, ArithmeticError, httpx.InvalidURL,
+    ValueError, TypeError, LookupError, AttributeError, ArithmeticError, AssertionError, RuntimeError, OSError,
+    SystemExit, httpx.InvalidURL,
 )  # fmt: skip
-"""What our own code raises over a value that it did not expect from a vendor."""
+"""What our own code, or that of a project's module, raises over a value that it did not expect from a vendor."""
 
-_VALUELESS: Final = (KeyError, TypeError, AttributeError)
-"""Those of them whose ``misfit`` quotes no value."""
+_VALUELESS: Final = (TypeError, AttributeError)
+"""Those of them whose ``misfit`` quotes no value. What a KeyError misses may be one: a table has no entry for it."""
 
 
 @contextmanager
@@ -95,7 +111,7 @@ def fitting(what: str) -> Iterator[None]:
         raise Unusable(f"{what}: the answer has another shape: {why}") from error
 
 
-def misfit(error: Exception) -> str:
+def misfit(error: BaseException) -> str:
     """What was tripped over, for people who may see the row: it may quote a value of it."""
     if isinstance(error, KeyError):
         return f"{error} is missing"
@@ -145,26 +161,41 @@ def answered(
     response: httpx.Response, kind: Kind, what: str, now: float, unsaid: float = PAUSE
 ) -> SyncengineError | None:
     """The verdict on a status; None for 2xx. ``now``: seconds since the epoch; ``unsaid``: see ``pause``."""
-    status = response.status_code
+    status, page = response.status_code, is_page(response)
     says = f"{what}: HTTP {status}"
     if 200 <= status < 300:
         return None
-    if status == 401 or (kind is Kind.TOKEN and status in (400, 403)):
+    if status == 401 or (kind is Kind.TOKEN and status in (400, 403) and not page):
         return Unauthorized(f"{says}; the vendor refuses the credentials of this connection")
-    if status == 429:
-        return RateLimited(
-            f"{says}; the vendor asks for a pause", now + pause(response, now, unsaid)
-        )
-    if not kind.writes and status >= 500:
+    elsewhere = 300 <= status < 400
+    if kind.writes and (status >= 500 or (elsewhere and status not in (307, 308))):
+        return Unknown(f"{says}; it may have taken effect")
+    if status == 409 and kind is Kind.CREATE and not page:
+        return Exists(f"{says}; the vendor has such a row")
+    if asks_pause(response):
+        until = now + pause(response, now, unsaid)
+        return RateLimited(f"{says}; the vendor asks for a pause", until)
+    if status >= 500:
         return Hiccup(says)
+    if page or elsewhere:
+        return Astray(f"{says}; {ASTRAY}")
     if not kind.writes or status in (408, 425):
         hint = "; the key may lack this right" if status == 403 else ""
         return VendorDown(says + hint)
-    if status >= 500:
-        return Unknown(f"{says}; it may have taken effect")
-    if status == 409 and kind is Kind.CREATE:
-        return Exists(f"{says}; the vendor has such a row")
     return Rejected(f"{says}; the vendor refuses this write", status, response.text)
+
+
+def is_page(response: httpx.Response) -> bool:
+    """Whether an answer is a web page, by what it says of itself or by how it begins."""
+    said = "html" in response.headers.get("Content-Type", "").lower()
+    start = response.content[:100].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    return said or start.startswith((b"<!doctype html", b"<html"))
+
+
+def asks_pause(response: httpx.Response) -> bool:
+    """Whether the vendor asks us not to call for a while."""
+    status = response.status_code
+    return status == 429 or (status >= 300 and "Retry-After" in response.headers)
 
 
 def used_up(response: httpx.Response, now: float) -> float:
@@ -174,16 +205,24 @@ def used_up(response: httpx.Response, now: float) -> float:
 
 
 def pause(response: httpx.Response, now: float, unsaid: float = PAUSE) -> float:
-    """Seconds to wait by ``Retry-After`` (seconds or a date), else by hakuna's ``X-RateLimit-Reset``; ``unsaid``
-    where no answer says."""
+    """Seconds to wait by ``Retry-After`` (seconds or a date), else by hakuna's ``X-RateLimit-Reset`` (seconds, or the
+    time as such); ``unsaid`` where no answer says, or says that the pause is over."""
     for name in ("Retry-After", "X-RateLimit-Reset"):
-        text = response.headers.get(name, "").strip()
-        if text.isdecimal():
-            return min(float(text), LONGEST_PAUSE)
-        if text and name == "Retry-After":
-            try:
-                until = parsedate_to_datetime(text).timestamp()
-            except (ValueError, TypeError, OverflowError):
-                continue
-            return min(max(until - now, 0.0), LONGEST_PAUSE)
+        told = _told(response.headers.get(name, "").strip(), now)
+        if told is not None:
+            return min(told if told >= PAUSE else unsaid or PAUSE, LONGEST_PAUSE)
     return unsaid
+
+
+def _told(text: str, now: float) -> float | None:
+    """Seconds from now; None for what is neither a number nor a date."""
+    try:
+        told = float(text) if _NUMBER.fullmatch(text) else parsedate_to_datetime(text).timestamp()
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return told - now if told > _A_DATE or not _NUMBER.fullmatch(text) else told
+
+
+_NUMBER: Final = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?")
+_A_DATE: Final = 1e9
+"""Seconds that are no pause but the time at which it ends."""

@@ -24,16 +24,26 @@ _NAME = Text().with_variant(Text(collation="C"), "postgresql")
 _SERIAL = BigInteger().with_variant(Integer(), "sqlite")
 _KINDS: dict[str, TypeEngine[Any]] = {
     "texts": _NAME, "counts": BigInteger(), "times": Double(), "flags": Boolean(),
-    "packed": Text(), "sealed": Text(),
+    "packed": Text(), "sealed": Text(), "found": Text(),
 }  # fmt: skip
 """Kind of column -> type. ``times``: epoch seconds. ``sealed``: JSON that may be encrypted (``encryption.Vault``).
-``packed``: plain JSON without personal data."""
+``packed``: plain JSON without personal data. ``found``: sealed, and looked up by a keyed hash that stands beside it."""
+
+
+def hash_of(name: str) -> str:
+    """The column beside one of kind ``found``."""
+    return f"{name}_hash"
 
 
 def table(metadata: MetaData, name: str, key: str = "id", **columns: str) -> Table:
     """A table of columns by kind. ``?`` behind a name lets it be NULL, as all JSON may be; ``=`` and a number is the
     server's default. ``key``: names of the primary key, or "" for an ``id`` that the database counts up."""
-    made = [_column(kind, told) for kind, names in columns.items() for told in names.split()]
+    made = [
+        column
+        for kind, names in columns.items()
+        for told in names.split()
+        for column in _columns(kind, told)
+    ]
     keys = key.split()
     if not keys:
         # An id that was given away never comes back, not even after the newest rows were deleted.
@@ -43,16 +53,18 @@ def table(metadata: MetaData, name: str, key: str = "id", **columns: str) -> Tab
     return Table(name, metadata, *made, primary)
 
 
-def _column(kind: str, told: str) -> Column[Any]:
+def _columns(kind: str, told: str) -> list[Column[Any]]:
     name, _, default = told.partition("=")
-    is_json = kind in ("packed", "sealed")
-    return Column(
-        name.rstrip("?"),
-        _KINDS[kind],
-        nullable=is_json or name.endswith("?"),
-        server_default=default or None,
-        info={"sealed": kind == "sealed"} if is_json else {},
-    )
+    plain, nullable = name.rstrip("?"), name.endswith("?")
+    if kind in ("packed", "sealed"):
+        return [Column(plain, _KINDS[kind], info={"sealed": kind == "sealed"})]
+    if kind == "found":
+        beside = Column(hash_of(plain), _NAME, nullable=nullable, info={"hash": plain})
+        return [
+            Column(plain, Text(), nullable=nullable, info={"sealed": True, "found": True}),
+            beside,
+        ]
+    return [Column(plain, _KINDS[kind], nullable=nullable, server_default=default or None)]
 
 
 def index(

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+import secrets
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
 from syncengine.adapters.sql import tables as t
 from syncengine.adapters.sql.session import Session
 from syncengine.adapters.sql.stored import Values
-from syncengine.errors import ConfigInvalid
 from syncengine.model.connection import ConnectionState, ResourceState
+from syncengine.model.process import Process
 from syncengine.model.values import Json
+from syncengine.ports import Booking
 
 _c = t.connections.c
 _PART = (_c.part,)
@@ -21,7 +23,8 @@ _BUDGET = "budget"
 LISTING = "listing:"
 """The part, with the resource behind it, whose end says until when a listing is under way."""
 _LEDGER = ""
-_HASHED_WITH = "hashed with"
+_IDENTITY = "identity"
+_PROCESS = "process:"
 _MICRO = 1_000_000
 
 
@@ -33,13 +36,13 @@ class Connections(Session):
         if lock:
             self._make_parts(name, part)
         rows = self._rows(t.connections, (_c.state,), order=_PART, lock=lock, name=name, part=part)
-        return (self._vault.open(rows[0][0]) if rows else None) or {}
+        return (self._open(_c.state, rows[0][0], name, part) if rows else None) or {}
 
     def _make_parts(self, name: str, *parts: str) -> None:
         self._put(t.connections, [{"name": name, "part": part} for part in parts])
 
     def _save_part(self, name: str, part: str, state: dict[str, Any]) -> None:
-        row = {"name": name, "part": part, "state": self._vault.seal(state)}
+        row = {"name": name, "part": part, "state": self._sealed(_c.state, state, name, part)}
         self._put(t.connections, [row], "state", key=("name", "part"))
 
     def connection(self, name: str, lock: bool = False) -> ConnectionState:
@@ -47,7 +50,7 @@ class Connections(Session):
 
     def connections(self, names: Collection[str]) -> list[ConnectionState]:
         rows = self._rows(t.connections, (_c.name, _c.state), name=names, part=_STATE)
-        kept = {name: self._vault.open(state) or {} for name, state in rows}
+        kept = {name: self._open(_c.state, state, name, _STATE) or {} for name, state in rows}
         return [ConnectionState(n, **_known(ConnectionState, kept.get(n, {}))) for n in names]
 
     def save_connection(self, state: ConnectionState) -> None:
@@ -68,45 +71,66 @@ class Connections(Session):
         self._make_parts(connection, part)
         self._change(t.connections, {"until": until}, name=connection, part=part)
 
-    def check_keys(self) -> None:
-        """Raises ConfigInvalid where this database's keys were hashed with another last encryption key: nothing
-        would be found again, and everything be made twice."""
-        mine = self._vault.hash(["syncengine"])
-        mark: Values = {"name": _LEDGER, "part": _HASHED_WITH}
-        self._put(t.connections, [{**mark, "holder": mine}])
-        if self._rows(t.connections, (_c.holder,), **mark)[0][0] != mine:
-            fault = (
-                "SYNCENGINE_ENCRYPTION_KEYS: the database was begun with another last key, or with none;"
-                " put that one at the end of the list, or begin with an empty database"
-            )
-            raise ConfigInvalid([fault])
+    def save_process(self, process: Process, kept: float = 900.0) -> None:
+        told = asdict(process)
+        place: Values = {"name": _PROCESS, "part": told.pop("id")}
+        state = self._sealed(_c.state, told, *place.values())
+        row = {**place, "until": process.seen_at + kept, "state": state}
+        self._put(t.connections, [row], "state", "until", key=("name", "part"))
+        self._drop(t.connections, name=_PROCESS, until__le=process.seen_at)
+
+    def forget_process(self, id: str) -> None:
+        self._drop(t.connections, name=_PROCESS, part=id)
+
+    def processes(self) -> list[Process]:
+        rows = self._rows(t.connections, (_c.part, _c.state), order=_PART, name=_PROCESS)
+        kept = [(part, self._open(_c.state, s, _PROCESS, part) or {}) for part, s in rows]
+        found = [Process(part, **_known(Process, state)) for part, state in kept]
+        return sorted(found, key=lambda p: (p.kind, p.host, p.pid))
+
+    def identity(self) -> str:
+        mark: Values = {"name": _LEDGER, "part": _IDENTITY}
+        self._put(t.connections, [{**mark, "holder": secrets.token_hex(6)}])
+        return str(self._rows(t.connections, (_c.holder,), **mark)[0][0])
+
+    def remember(
+        self, what: str, about: Sequence[Json], now: float, until: float, whose: str = ""
+    ) -> str:
+        self._drop(t.connections, name=f"{what}:", until__le=now)
+        mark: Values = {"name": f"{what}:", "part": self._vault.hash(list(about))}
+        self._put(t.connections, [{**mark, "until": until, "holder": whose}])
+        return str(self._rows(t.connections, (_c.holder,), **mark)[0][0])
+
+    def remembered(self, what: str, about: Sequence[Json], now: float) -> float:
+        mark: Values = {"name": f"{what}:", "part": self._vault.hash(list(about))}
+        rows = self._rows(t.connections, (_c.until,), **mark)
+        return rows[0][0] if rows and rows[0][0] > now else 0.0
 
     def take_slots(
         self, connection: str, want: int, of: int, holder: str, now: float, until: float
     ) -> int:
         slots = [f"slot:{number}" for number in range(of)]
-        if not slots or want <= 0:
+        if not slots:
             return 0
         self._make_parts(connection, *slots)
-        free = self._rows(
-            t.connections,
-            _PART,
-            order=_PART,
-            skip=True,
-            limit=want,
-            name=connection,
-            part=slots,
-            until__le=now,
+        # All of them are locked, the taken ones too: whoever finds none free has seen what their holder did last.
+        held = self._rows(
+            t.connections, (_c.part, _c.until), order=_PART, lock=True, name=connection, part=slots
         )
-        taken = [row[0] for row in free]
+        taken = [part for part, until in held if until <= now][: max(0, want)]
         self._change(t.connections, {"holder": holder, "until": until}, name=connection, part=taken)
         return len(taken)
 
     def renew_slots(self, holder: str, until: float) -> None:
-        self._change(t.connections, {"until": until}, holder=holder)
+        self._change_slots(holder, {"until": until})
 
     def free_slots(self, holder: str) -> None:
-        self._change(t.connections, {"holder": None, "until": 0.0}, holder=holder)
+        self._change_slots(holder, {"holder": None, "until": 0.0})
+
+    def _change_slots(self, holder: str, values: Values) -> None:
+        # Locked in the order in which they are taken, so that nobody waits in a circle.
+        self._rows(t.connections, _PART, order=_PART, lock=True, holder=holder)
+        self._change(t.connections, values, holder=holder)
 
     def take_calls(
         self, connection: str, want: int, calls: int, per: float, now: float
@@ -119,8 +143,27 @@ class Connections(Session):
             self._change(t.connections, {"until": paid_until}, **budget)
         return granted, next_at
 
+    def book_calls(
+        self,
+        connection: str,
+        costs: Sequence[int],
+        calls: int,
+        per: float,
+        now: float,
+        ahead: float,
+    ) -> Booking:
+        self._make_parts(connection, _BUDGET)
+        budget: Values = {"name": connection, "part": _BUDGET}
+        paid_until = self._rows(t.connections, (_c.until,), order=_PART, lock=True, **budget)[0][0]
+        booking, paid_until = book(costs, calls, per, now, paid_until, ahead)
+        if booking.count:
+            self._change(t.connections, {"until": paid_until}, **budget)
+        return booking
 
-def _known(kind: type[ConnectionState | ResourceState], state: dict[str, Any]) -> dict[str, Any]:
+
+def _known(
+    kind: type[ConnectionState | ResourceState | Process], state: dict[str, Any]
+) -> dict[str, Any]:
     """Of a state that another version of us may have kept, what this one knows."""
     names = {field.name for field in fields(kind)}
     return {name: value for name, value in state.items() if name in names}
@@ -135,11 +178,43 @@ def grant(
     when the calls granted so far have used up their share (epoch seconds). Returns the calls granted, the new
     state, and when the next call would be free. Counts in whole microseconds, since sums of floats drift.
     """
-    burst = max(1, calls // 10)
-    interval = math.ceil(per * _MICRO / max(1, calls - burst)) + 1
+    burst, interval = _pace(calls, per)
     at = round(now * _MICRO)
     paid = max(round(paid_until * _MICRO), at)
     granted = max(0, min(want, (burst * interval - (paid - at)) // interval))
     paid += granted * interval
     free_at = max(at, paid - (burst - 1) * interval)
     return granted, paid / _MICRO, free_at / _MICRO
+
+
+def book(
+    costs: Sequence[int], calls: int, per: float, now: float, paid_until: float, ahead: float
+) -> tuple[Booking, float]:
+    """Of things that take some calls each, the first that can be had as a whole: all whose calls are free now, else
+    the first one, if its calls are free within ``ahead`` seconds; where it takes more than may come at once, the last
+    of them are free later. What takes more than twice of that is never free. Returns the booking and the new state. As
+    ``grant`` counts."""
+    burst, interval = _pace(calls, per)
+    at = round(now * _MICRO)
+    paid, latest = max(round(paid_until * _MICRO), at), at + round(ahead * _MICRO)
+    count = total = 0
+
+    def begins(cost: int) -> float:
+        return (
+            paid + (total + min(cost, burst) - burst) * interval if cost <= 2 * burst else math.inf
+        )
+
+    while count < len(costs) and begins(costs[count]) <= (at if count else latest):
+        total += costs[count]
+        count += 1
+    first = max(at, paid + (min(total, burst) - burst) * interval)
+    last = max(first, paid + (total - burst) * interval)
+    free = max(at, begins(costs[count])) if count < len(costs) else last
+    booking = Booking(count, first / _MICRO, last / _MICRO, free / _MICRO)
+    return booking, (paid + total * interval) / _MICRO
+
+
+def _pace(calls: int, per: float) -> tuple[int, int]:
+    """How many calls may come at once, and microseconds for each of them."""
+    burst = max(1, calls // 10)
+    return burst, math.ceil(per * _MICRO / max(1, calls - burst)) + 1

@@ -1,21 +1,22 @@
-"""Engines for SQLite and PostgreSQL that behave alike: same isolation as seen by a transaction, same errors."""
+"""Engines for SQLite and PostgreSQL that behave alike: same isolation as seen by a transaction, same errors, and no
+wait without an end."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import time
 import weakref
-from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-import psycopg
+import structlog
 from sqlalchemy import (
-    ColumnElement,
     Connection,
     Engine,
     ExceptionContext,
-    Table,
     create_engine,
     event,
     make_url,
@@ -24,35 +25,46 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import StaticPool
 
-from syncengine.adapters.sql.tables import metadata
-from syncengine.errors import ConfigInvalid, LostRace
+from syncengine.adapters.sql.bounded import Bounded
+from syncengine.adapters.sql.meaning import meaning
+from syncengine.errors import ConfigInvalid
 
-BUSY_SECONDS = 30.0
-"""How long a writer waits for another one on SQLite."""
 _READING = {"syncengine_reading": True}
-_RACES = {"40001": "a serialisation failure", "40P01": "a deadlock"}
-_UNIQUE_VIOLATION = "23505"
+_SAID_AFTER = 5.0
+"""Seconds of waiting for another writer on SQLite after which that is said."""
+
+log = structlog.get_logger(__name__)
 
 
-def make_engine(url: str) -> Engine:
-    """An engine for ``sqlite:///file``, ``sqlite://`` (in memory, one connection) or ``postgresql://``.
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How many seconds a process waits before the database counts as one that cannot be used: for a ``statement``
+    on PostgreSQL, for another writer's ``lock`` on SQLite, and to ``connect``."""
+
+    statement: float = 120.0
+    lock: float = 30.0
+    connect: float = 5.0
+
+
+def make_engine(url: str, patience: Patience | None = None) -> Engine:
+    """An engine for ``sqlite:///file``, ``sqlite://`` (in memory, one connection) or ``postgresql://``. What it runs
+    raises LostRace and DatabaseDown where the database's own error means that.
 
     Make it after a fork; one made before is safe too, since a child lets go of its parent's connections.
     Raises ConfigInvalid for another kind of URL.
     """
+    patience = patience or Patience()
     try:
         parsed = make_url(url)
     except ArgumentError as error:
         raise _unfit() from error
     if parsed.get_backend_name() == "sqlite":
-        engine = _sqlite(parsed)
+        engine = _sqlite(parsed, patience)
     elif parsed.get_backend_name() == "postgresql":
-        engine = create_engine(
-            parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, hide_parameters=True
-        )
+        engine = _postgresql(parsed, patience)
     else:
         raise _unfit()
-    event.listen(engine, "handle_error", _as_lost_race)
+    event.listen(engine, "handle_error", _as_ours)
     if not isinstance(engine.pool, StaticPool):
         _forget_in_children(engine)
     return engine
@@ -63,8 +75,12 @@ def reader(engine: Engine) -> Connection:
     if engine.dialect.name == "sqlite":
         return engine.connect().execution_options(**_READING)
     return engine.connect().execution_options(
-        isolation_level="REPEATABLE READ", postgresql_readonly=True
+        isolation_level="REPEATABLE READ", postgresql_readonly=True, **_READING
     )
+
+
+def _reads(connection: Connection) -> bool:
+    return "syncengine_reading" in connection.get_execution_options()
 
 
 def _unfit() -> ConfigInvalid:
@@ -75,46 +91,97 @@ def _unfit() -> ConfigInvalid:
     )
 
 
-def _sqlite(url: URL) -> Engine:
-    in_memory = url.database in (None, "", ":memory:")
-    pool: dict[str, Any] = {"poolclass": StaticPool} if in_memory else {}
+def _postgresql(url: URL, patience: Patience) -> Engine:
     engine = create_engine(
-        url,
-        connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
-        hide_parameters=True,
-        **pool,
+        url.set(drivername="postgresql+psycopg"), pool_pre_ping=True, hide_parameters=True
     )
-    event.listen(engine, "connect", _sqlite_connect)
-    event.listen(engine, "begin", _sqlite_begin)
+
+    def connect(_dialect: object, _record: object, given: list[Any], named: dict[str, Any]) -> Any:
+        named.setdefault("connect_timeout", max(2, round(patience.connect)))
+        made = Bounded.connect(*given, **named)
+        made.bound(patience.statement)
+        return made
+
+    event.listen(engine, "do_connect", connect)
     return engine
 
 
-def _sqlite_connect(connection: sqlite3.Connection, _record: object) -> None:
-    # The driver's own transactions would begin too late and too weakly; ours begin in _sqlite_begin.
-    connection.isolation_level = None
-    _use_wal(connection)
-    connection.execute("PRAGMA synchronous=NORMAL")
+def _sqlite(url: URL, patience: Patience) -> Engine:
+    in_memory = url.database in (None, "", ":memory:")
+    pool: dict[str, Any] = {"poolclass": StaticPool} if in_memory else {}
+    waits = min(_SAID_AFTER, patience.lock)
+    engine = create_engine(
+        url,
+        connect_args={"timeout": waits, "check_same_thread": False},
+        hide_parameters=True,
+        **pool,
+    )
+
+    def make(_dialect: object, _record: object, given: list[Any], named: dict[str, Any]) -> None:
+        if not in_memory and not named.get("uri"):
+            _make_private(Path(given[0]))
+
+    def opened(connection: sqlite3.Connection, _record: object) -> None:
+        # The driver's own transactions would begin too late and too weakly; ours begin in ``begin``.
+        connection.isolation_level = None
+        _use_wal(connection, patience.lock)
+        connection.execute("PRAGMA synchronous=NORMAL")
+
+    def begin(connection: Connection) -> None:
+        cursor = connection.connection.cursor()
+        try:
+            _begin(cursor, _reads(connection), patience.lock)
+        except sqlite3.Error as error:
+            # SQLAlchemy hands on errors of statements to ``_as_ours``, but not those of this listener.
+            raise meaning(error, url, _reads(connection)) or error from error
+        finally:
+            cursor.close()
+
+    event.listen(engine, "do_connect", make)
+    event.listen(engine, "connect", opened)
+    event.listen(engine, "begin", begin)
+    return engine
 
 
-def _use_wal(connection: sqlite3.Connection) -> None:
+def _make_private(file: Path) -> None:
+    """Make the file, if it is not there, for this account alone; SQLite makes those beside it alike. Where it cannot
+    be made SQLite says why."""
+    with contextlib.suppress(OSError):
+        os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+
+
+def _use_wal(connection: sqlite3.Connection, patience: float) -> None:
     # SQLite does not wait here by itself: of two that make a file into WAL at once, one is refused.
-    deadline = time.monotonic() + BUSY_SECONDS
+    deadline = time.monotonic() + patience
     while True:
         try:
             connection.execute("PRAGMA journal_mode=WAL")
             return
-        except sqlite3.OperationalError:
-            if time.monotonic() > deadline:
+        except sqlite3.OperationalError as error:
+            if not _is_busy(error) or time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
 
 
-def _sqlite_begin(connection: Connection) -> None:
-    reading = "syncengine_reading" in connection.get_execution_options()
-    cursor = connection.connection.cursor()
+def _begin(cursor: Any, reading: bool, patience: float) -> None:
+    """Begin, and wait for other writers; a wait that is long is said while it lasts."""
+    began = time.monotonic()
+    said = False
     cursor.execute(f"PRAGMA query_only={int(reading)}")
-    cursor.execute("BEGIN" if reading else "BEGIN IMMEDIATE")
-    cursor.close()
+    while True:
+        try:
+            cursor.execute("BEGIN" if reading else "BEGIN IMMEDIATE")
+            return
+        except sqlite3.OperationalError as error:
+            if not _is_busy(error) or time.monotonic() - began >= patience:
+                raise
+            if not said:
+                log.warning("another program has locked the database; waiting", seconds=patience)
+            said = True
+
+
+def _is_busy(error: sqlite3.OperationalError) -> bool:
+    return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
 
 
 def _forget_in_children(engine: Engine) -> None:
@@ -128,43 +195,11 @@ def _forget_in_children(engine: Engine) -> None:
     os.register_at_fork(after_in_child=forget)
 
 
-def _as_lost_race(context: ExceptionContext) -> None:
-    lost = _lost(context.original_exception)
-    if lost:
-        raise LostRace(f"{lost}; read again and decide anew") from None
-
-
-def _lost(error: BaseException) -> str:
-    if isinstance(error, sqlite3.Error):
-        return _lost_on_sqlite(error)
-    if isinstance(error, psycopg.Error):
-        if error.sqlstate == _UNIQUE_VIOLATION:
-            return f"another row holds its place ({error.diag.constraint_name})"
-        return _RACES.get(error.sqlstate or "", "")
-    return ""
-
-
-def _lost_on_sqlite(error: sqlite3.Error) -> str:
-    code = getattr(error, "sqlite_errorcode", None)
-    if code in (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY):
-        columns = str(error).partition(": ")[2]
-        return f"another row holds its place ({_CONSTRAINTS.get(columns, columns)})"
-    if code == sqlite3.SQLITE_BUSY:
-        return f"the database was locked for {BUSY_SECONDS:g} s"
-    return ""
-
-
-def _constraints() -> dict[str, str]:
-    """SQLite tells the columns of a broken constraint, not its name: columns -> name."""
-    named: dict[str, str] = {}
-    for table in metadata.sorted_tables:
-        named[_columns(table, table.primary_key.columns)] = str(table.primary_key.name)
-        named |= {_columns(table, i.columns): str(i.name) for i in table.indexes if i.unique}
-    return named
-
-
-def _columns(table: Table, columns: Iterable[ColumnElement[Any]]) -> str:
-    return ", ".join(f"{table.name}.{column.key}" for column in columns)
-
-
-_CONSTRAINTS = _constraints()
+def _as_ours(context: ExceptionContext) -> None:
+    if context.is_pre_ping:
+        return
+    reading = context.connection is not None and _reads(context.connection)
+    url = context.engine.url if context.engine else make_url("sqlite://")
+    ours = meaning(context.original_exception, url, reading)
+    if ours is not None:
+        raise ours from None

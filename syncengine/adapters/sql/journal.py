@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from syncengine.adapters.sql import statements
 from syncengine.adapters.sql import tables as t
 from syncengine.adapters.sql.session import Session
-from syncengine.adapters.sql.stored import Stored
+from syncengine.adapters.sql.stored import Stored, hashed
 from syncengine.model.case import Case
 from syncengine.model.change import Change
 from syncengine.model.event import Event
 from syncengine.model.ref import Ref
 
-EVENTS = Stored(t.events, Event)
+EVENTS = Stored(t.events, Event, bound=("connection", "event_id"))
 CASES = Stored(t.cases, Case)
-CHANGES = Stored(t.history, Change)
+CHANGES = Stored(t.history, Change, bound=("record_id", "generation", "field"))
 _MANY = 4000
-"""Events per statement: as many as SQLite's 32,766 parameters allow for their six columns, and less."""
+"""Events per statement: as many as SQLite's 32,766 parameters allow for their seven columns, and less."""
 _ADDED = {
     on_postgresql: statements.put(on_postgresql, t.events)
     .returning(t.events.c.connection, t.events.c.event_id, t.events.c.id)
@@ -25,7 +26,8 @@ _ADDED = {
     for on_postgresql in (False, True)
 }
 _NEWEST_FIRST = (t.events.c.id.desc(),)
-_TOLD = ("question", "evidence", "answers")
+_TOLD = ("id", "subject", "question", "evidence", "answers")
+_ASKED = (t.cases.c.id, t.cases.c.subject_hash)
 
 
 class Journal(Session):
@@ -53,13 +55,29 @@ class Journal(Session):
         found = {event.id: event for event in [*there, *self._found(EVENTS, id=ids)]}
         return [found[id_] for id_ in sorted(found)]
 
-    def count_events(self) -> int:
-        return self._count(t.events)
+    def heights(self) -> tuple[int, int]:
+        newest = [
+            self._rows(table, (table.c.id,), order=(table.c.id.desc(),), limit=1)
+            for table in (t.events, t.history)
+        ]
+        event, change = (rows[0][0] if rows else 0 for rows in newest)
+        return event, change
+
+    def count_events(self, after: int = 0) -> int:
+        return self._count(t.events, id__gt=after or None)
 
     def raise_cases(self, cases: Sequence[Case]) -> None:
         ordered = sorted(cases, key=lambda case: case.subject)
-        rows = [CASES.row(case, self._vault) for case in ordered]
-        self._put(t.cases, rows, *_TOLD, key=("subject",), where=t.is_open)
+        asked = self._rows(
+            t.cases, _ASKED, t.is_open, subject=[case.subject for case in ordered], lock=True
+        )
+        ids = {subject: id_ for id_, subject in asked}
+        # What is asked already keeps its id, to which all that is sealed is bound.
+        rows = [
+            CASES.row(replace(c, id=ids.get(hashed(self._vault, c.subject), c.id)), self._vault)
+            for c in ordered
+        ]
+        self._put(t.cases, rows, *_TOLD, key=("subject_hash",), where=t.is_open)
 
     def dissolve_cases(self, subjects: Collection[str], at: float) -> None:
         dissolved = {"answer": "dissolved", "closed_at": at}
@@ -67,11 +85,11 @@ class Journal(Session):
 
     def cases(
         self, ids: Collection[str] | None = None, kind: str | None = None,
-        subjects: Collection[str] | None = None, open_only: bool = True,
+        subjects: Collection[str] | None = None, open_only: bool = True, lock: bool = False,
     ) -> list[Case]:  # fmt: skip
         return self._found(
             CASES, *([t.is_open] if open_only else []), order=(t.cases.c.opened_at, t.cases.c.id),
-            id=ids, kind=kind, subject=subjects,
+            lock=lock, id=ids, kind=kind, subject=subjects,
         )  # fmt: skip
 
     def count_cases(self) -> dict[str, int]:

@@ -12,11 +12,12 @@ from sqlalchemy import FromClause, Select, exists, false, literal_column, select
 from syncengine.adapters.sql import tables as t
 from syncengine.adapters.sql.session import Session
 from syncengine.adapters.sql.statements import Condition, Shape, conditions, given, shape_of
-from syncengine.adapters.sql.stored import Stored, Values
+from syncengine.adapters.sql.stored import Stored, Values, hashed
 from syncengine.errors import Bug
 from syncengine.model.key import KeyKind
-from syncengine.model.link import LIVE, Base, Link, LinkState, Ruling, Wait
+from syncengine.model.link import LIVE, SCOPE, Base, Doubt, Link, LinkState, Ruling, Wait
 from syncengine.model.values import Json
+from syncengine.ports import Waiting
 
 _c = t.links.c
 
@@ -31,12 +32,16 @@ def _join(*values: Any) -> Link:
 
 
 def _faces(base: Base) -> Json:
-    return [base.canonical, base.vendor, sorted(base.expected), base.rules]
+    doubts = {name: asdict(doubt) for name, doubt in base.doubts.items()}
+    parts = [base.canonical, base.vendor, sorted(base.expected), base.rules, doubts]
+    return [*parts, base.released] if base.released else parts
 
 
 def _base(faces: Sequence[Any]) -> Base:
-    canonical, vendor, expected, *rules = faces
-    return Base(canonical, vendor, frozenset(expected), *rules)
+    # Rows of earlier versions hold fewer parts.
+    canonical, vendor, expected, rules, doubts, released = [*faces, {}, {}, {}][:6]
+    held = {name: Doubt(**doubt) for name, doubt in doubts.items()}
+    return Base(canonical, vendor, frozenset(expected), rules, held, released)
 
 
 def _ruling(said: dict[str, Any]) -> Ruling:
@@ -45,14 +50,20 @@ def _ruling(said: dict[str, Any]) -> Ruling:
 
 LINKS = Stored(t.links, Link, _split, _join, base=(_faces, _base), ruling=(asdict, _ruling))
 _DIRTIER = _c.dirty + 1
-_TIE = (_c.entity, _c.connection, _c.resource, _c.external_id)
+_TIE = (_c.entity, _c.connection, _c.resource, _c.external_id_hash)
 _RECORD = (_c.record_id,)
+_ID = (_c.id, _c.external_id)
+_WAITING = (_c.id, _c.entity, _c.connection, _c.record_id, _c.wait_key, _c.wait_what)
 _IS_TIED = _c.record_id.is_not(None)
 _HAS_ID = _c.external_id.is_not(None)
 _HAS_ROW = _c.row.is_not(None)
 _NEEDS_NO_GET = ~t.needs_get
 _IS_FREE = ~t.is_busy(t.links)
+_IDENTITIES = (KeyKind.RECORD, KeyKind.SHARED, KeyKind.ROW, KeyKind.LIKE)
+_OF_ROWS = (KeyKind.ROW, KeyKind.ASKS)
+_IS_ASKED = exists().where(t.cases.c.link_id == _c.id, t.asks_whose, t.is_open)
 _IS_RULED = _c.ruling.is_not(None)
+_IS_ROWLESS = t.among(_c.state, *(set(LinkState) - {LinkState.LINKED, LinkState.LEFT}))
 
 
 class Links(Session):
@@ -76,9 +87,9 @@ class Links(Session):
 
     def row_ids(self, connection: str, resource: str) -> list[str]:
         found = self._rows(
-            t.links, (_c.external_id,), _HAS_ID, _HAS_ROW, connection=connection, resource=resource
+            t.links, _ID, _HAS_ID, _HAS_ROW, connection=connection, resource=resource
         )
-        return sorted({row[0] for row in found})
+        return sorted({self._open(_c.external_id, text, link) for link, text in found})
 
     def select_links(
         self,
@@ -96,6 +107,13 @@ class Links(Session):
     def count_links(self) -> dict[tuple[str, str, str], int]:
         return self._counted(t.links, (_c.entity, _c.connection, _c.state))
 
+    def nobodys(self) -> dict[tuple[str, str], int]:
+        counted = self._counted(
+            t.links, (_c.entity, _c.connection), t.among(_c.state, LinkState.SEEN), _HAS_ROW,
+            ~t.is_waiting_for, ~_IS_ASKED,
+        )  # fmt: skip
+        return {(entity, connection): count for (entity, connection), count in counted.items()}
+
     def unsorted_links(self, entity: str, connection: str, resource: str) -> int:
         return self._count(
             t.links, *t.is_unsorted, entity=entity, connection=connection, resource=resource
@@ -110,6 +128,17 @@ class Links(Session):
             id__gt=after or None,
         )  # fmt: skip
 
+    def waits(self) -> list[Waiting]:
+        return [
+            Waiting(
+                link, entity, connection, record,
+                self._open(_c.wait_key, key, link), self._open(_c.wait_what, what, link),
+            )
+            for link, entity, connection, record, key, what in self._rows(
+                t.links, _WAITING, t.is_waiting_for
+            )
+        ]  # fmt: skip
+
     def dirty_count(self, connections: Collection[str] | None = None) -> int:
         # Two counts, each over its own small index.
         return self._count(t.links, t.is_dirty, _NEEDS_NO_GET, _IS_FREE) + self._count(
@@ -118,8 +147,9 @@ class Links(Session):
 
     def stirred(self) -> set[str]:
         # Statements of their own, each over its own small index.
-        reasons = (t.is_dirty, t.needs_get, t.is_waiting_for)
+        reasons = (t.is_dirty, t.needs_get)
         found = [self._rows(t.links, _RECORD, _IS_TIED, reason) for reason in reasons]
+        found.append(self._rows(t.links, _RECORD, _IS_TIED, t.is_waiting_for, wait_key__ne=SCOPE))
         found.append(self._rows(t.operations, (t.operations.c.record_id,), t.is_unsettled))
         return {row[0] for rows in found for row in rows}
 
@@ -143,7 +173,7 @@ class Links(Session):
     def ties(
         self, entity_refs: Collection[tuple[str, str, str, str]]
     ) -> dict[tuple[str, str, str, str], str]:
-        asked = set(entity_refs)
+        asked = {(e, c, r, hashed(self._vault, x)): (e, c, r, x) for e, c, r, x in entity_refs}
         # Each column by itself finds a few too many at worst, in one statement on both databases.
         each: dict[str, Any] = {
             column.name: {ref[i] for ref in asked} for i, column in enumerate(_TIE)
@@ -151,14 +181,14 @@ class Links(Session):
         found = self._rows(
             t.links, (*_TIE, _c.record_id), _IS_TIED, t.among(_c.state, *LIVE), **each
         )
-        return {(e, c, r, x): record for e, c, r, x, record in found if (e, c, r, x) in asked}
+        return {asked[tuple(ref)]: record for *ref, record in found if tuple(ref) in asked}
 
     def externals(self, record_ids: Collection[str]) -> dict[tuple[str, str], str]:
         found = self._rows(
-            t.links, (_c.record_id, _c.connection, _c.external_id), _HAS_ID,
+            t.links, (_c.record_id, _c.connection, *_ID), _HAS_ID,
             record_id=record_ids, state=(LinkState.LINKED, LinkState.LEFT),
         )  # fmt: skip
-        return {(record, connection): external for record, connection, external in found}
+        return {(r, c): self._open(_c.external_id, text, link) for r, c, link, text in found}
 
     def add_links(self, links: Sequence[Link]) -> None:
         # In one order, so that two captures of the same page do not wait for each other in a circle.
@@ -175,6 +205,7 @@ class Links(Session):
 
     def remove_links(self, ids: Collection[str]) -> None:
         self._drop(t.links, id=ids)
+        self._drop(t.keys, owner=ids)
 
     def _dirty(self, *where: Condition, **asked: Any) -> int:
         return self._change(t.links, {"dirty": _DIRTIER}, *where, **asked)
@@ -185,10 +216,20 @@ class Links(Session):
     def dirty_records(self, record_ids: Collection[str], but: Collection[str] = ()) -> None:
         self._dirty(record_id=record_ids, id__not=but or None)
 
+    def dirty_siblings(self, record_ids: Collection[str], but: Collection[str] = ()) -> None:
+        self._dirty(_IS_ROWLESS, record_id=record_ids, id__not=but or None)
+
     def dirty_users(self, record_ids: Collection[str]) -> None:
         hashes = [self._vault.hash([id_]) for id_ in record_ids]
         users = self._rows(t.keys, (t.keys.c.owner,), kind=KeyKind.USES, hash=hashes)
         self._dirty(record_id=[row[0] for row in users])
+
+    def dirty_sharers(self, owners: Collection[str]) -> None:
+        # By hash alone, which finds a few of another scope too many at worst.
+        borne = self._rows(t.keys, (t.keys.c.hash,), owner=owners, kind=_IDENTITIES)
+        hashes = {row[0] for row in borne}
+        shown = self._rows(t.keys, (t.keys.c.owner,), kind=_OF_ROWS, hash=hashes)
+        self._dirty(id={row[0] for row in shown} - set(owners))
 
     def dirty_waiting(self, keys: Collection[str]) -> None:
         self._dirty(t.is_waiting_for, wait_key=keys)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
-from sqlalchemy import and_, case, exists, func, or_, select
+from sqlalchemy import Table, and_, case, exists, func, or_, select
 from uuid_utils import uuid7
 
 from syncengine.adapters.sql import statements
@@ -37,6 +38,18 @@ _DELETED_BY_RULE = (
         t.records.c.entity == given("entity"),
     )
 )
+
+
+_IS_FREE = ~t.is_busy(t.links)
+_DUE: dict[str, tuple[Table, str, tuple[Condition, ...]]] = {
+    "refresh": (
+        t.links, "lease_until", (t.needs_get, t.links.c.external_id.is_not(None), _IS_FREE),
+    ),
+    "reconcile": (t.links, "lease_until", (t.is_dirty, ~t.needs_get, _IS_FREE)),
+    "dispatch": (t.operations, "next_at", (t.is_pending,)),
+    "probe": (t.operations, "next_at", (t.is_unknown,)),
+}  # fmt: skip
+"""Work -> the table of what it works on, from when a row is due, and which rows are."""
 
 
 @cache
@@ -111,6 +124,16 @@ class Operations(Session):
         self._change(t.operations, {**mine, "attempts": _NEXT_ATTEMPT}, id=[o.id for o in due])
         return [replace(o, attempts=o.attempts + 1, **mine) for o in due]
 
+    def due_place(
+        self, work: str, now: float, connections: Collection[str] | None = None,
+        ids: Collection[str] | None = None,
+    ) -> str | None:  # fmt: skip
+        table, since, where = _DUE[work]
+        asked: dict[str, Any] = {f"{since}__le": now, "connection": connections, "id": ids}
+        order = (table.c.id,) if since == "lease_until" else _BY_NEXT
+        found = self._rows(table, (table.c.connection,), *where, order=order, limit=1, **asked)
+        return found[0][0] if found else None
+
     def renew_claims(self, token: str, until: float) -> None:
         self._change(t.operations, {"lease_until": until}, t.is_claimed, token=token)
 
@@ -119,6 +142,10 @@ class Operations(Session):
             OPERATIONS, t.is_pending, _counts_as(kind), entity=entity, connection=connection,
             lock=True,
         )  # fmt: skip
+
+    def pending_places(self) -> list[tuple[str, str]]:
+        rows = self._rows(t.operations, (_c.connection, _c.record_id), t.is_pending)
+        return [(connection, record) for connection, record in rows]
 
     def expired_claims(self, now: float, limit: int) -> list[Operation]:
         return self._found(
@@ -162,6 +189,12 @@ class Operations(Session):
             connection=connection, resource=resource, external_id=external_ids,
         )  # fmt: skip
         return {o.external_id: o for o in newest_last if o.external_id is not None}
+
+    def unnamed_creates(self, connection: str, resource: str) -> list[Operation]:
+        return self._found(
+            OPERATIONS, t.is_create, _c.external_id.is_(None), order=(_c.created_at, _c.id),
+            connection=connection, resource=resource, state=OperationState.APPLIED,
+        )  # fmt: skip
 
     def stale_creates(self, link_ids: Collection[str]) -> list[Operation]:
         stale = OperationState.STALE

@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, update
 from syncengine.adapters.sql import tables as t
 from syncengine.adapters.sql.session import Session
 from syncengine.adapters.sql.stored import Stored
-from syncengine.model.key import UNIQUE, Key
+from syncengine.model.key import UNIQUE, Key, KeyKind
 from syncengine.model.record import Record
 from syncengine.model.values import Json
 
@@ -71,8 +71,30 @@ class Records(Session):
             t.keys, _PLACE, order=(t.keys.c.owner,), kind=kinds, hash=set(hashes.values())
         )
 
+    def swap_keys(self, kind: str, owners: Collection[str], keys: Sequence[Key]) -> dict[str, bool]:
+        held = {tuple(row) for row in self._rows(t.keys, _PLACE, kind=kind, owner=owners)}
+        hashes = {key: self._vault.hash(key.parts) for key in keys}
+        wanted = {(kind, key.scope, hash_, key.owner) for key, hash_ in hashes.items()}
+        moved = held ^ wanted
+        if not moved:
+            return {}
+        self.drop_keys(kind, {owner for *_, owner in held - wanted})
+        changed = {owner for *_, owner in moved}
+        self.take_keys([key for key in keys if key.owner in changed])
+        places = {(scope, hash_) for _, scope, hash_, _ in moved}
+        near = self._rows(t.keys, _PLACE, kind=kind, hash={hash_ for _, hash_ in places})
+        sharers = {o for _, scope, hash_, o in near if (scope, hash_) in places}
+        return {**dict.fromkeys(sharers - set(owners), False), **dict.fromkeys(changed, True)}
+
     def drop_keys(self, kind: str, owners: Collection[str]) -> None:
         self._drop(t.keys, kind=kind, owner=owners)
+
+    def heirs(self, owners: Collection[str]) -> set[str]:
+        held = self._rows(t.keys, _PLACE, kind=KeyKind.RECORD, owner=owners)
+        places = {(scope, hash_) for _, scope, hash_, _ in held}
+        hashes = {hash_ for _, hash_ in places}
+        near = self._rows(t.keys, _PLACE, kind=KeyKind.SHARED, hash=hashes)
+        return {o for _, scope, hash_, o in near if (scope, hash_) in places} - set(owners)
 
     def bearers(self, keys: Collection[Key]) -> dict[tuple[str, str, tuple[Json, ...]], list[str]]:
         hashes = {key: self._vault.hash(key.parts) for key in keys}

@@ -8,10 +8,24 @@ from typing import Any
 import sqlalchemy as sa
 
 from syncengine.adapters.sql import statements
+from syncengine.adapters.sql.columns import hash_of
 from syncengine.adapters.sql.encryption import Vault
-from syncengine.adapters.sql.statements import Columns, Condition, shape_of
-from syncengine.adapters.sql.stored import Stored, T, Values
+from syncengine.adapters.sql.statements import Columns, Condition, Shape, shape_of
+from syncengine.adapters.sql.stored import Stored, T, Values, at, hashed
+from syncengine.adapters.sql.tables import metadata
 from syncengine.errors import LostRace
+from syncengine.model.values import Json
+
+_FOUND = {
+    table.name: {
+        name + compare: hash_of(name) + compare
+        for name, column in table.c.items()
+        if "found" in column.info
+        for compare in ("", "__ne", "__not")
+    }
+    for table in metadata.sorted_tables
+}
+"""Table -> how something is asked for that is found by its hash -> how that is asked for."""
 
 
 class Session:
@@ -26,12 +40,36 @@ class Session:
         """How many rows were touched."""
         return self._connection.execute(statement, rows).rowcount
 
+    def _asked(self, table: sa.Table, asked: Mapping[str, Any]) -> tuple[Shape, dict[str, Any]]:
+        """``shape_of``, where what is found by its hash is asked for by that."""
+        found = _FOUND[table.name]
+        if found.keys().isdisjoint(asked):
+            return shape_of(asked)
+        told: dict[str, Any] = {}
+        for name, value in asked.items():
+            hashes = found.get(name)
+            if value is None or hashes is None:
+                told[name] = value
+            elif isinstance(value, str):
+                told[hashes] = hashed(self._vault, value)
+            else:
+                told[hashes] = [hashed(self._vault, v) for v in value]
+        return shape_of(told)
+
+    def _open(self, column: sa.Column[Any], text: str | None, *row: Any) -> Any:
+        """A sealed value of which the column alone was read, of the row that is told so. Raises Unreadable."""
+        return self._vault.open(text, f"{column.table.name}.{column.name}/{at(row)}")
+
+    def _sealed(self, column: sa.Column[Any], value: Json, *row: Any) -> str | None:
+        """What ``_open`` opens."""
+        return self._vault.seal(value, f"{column.table.name}.{column.name}/{at(row)}")
+
     def _rows(
         self, table: sa.Table, columns: Columns, *where: Condition, order: Columns = (),
         lock: bool = False, skip: bool = False, limit: int = 0, counted: bool = False, **asked: Any,
     ) -> Sequence[Sequence[Any]]:  # fmt: skip
         """As ``statements.find`` says; at most ``limit`` rows, 0 is no limit."""
-        shape, given = shape_of(asked)
+        shape, given = self._asked(table, asked)
         if [] in given.values():
             return []
         found = statements.find(table, columns, where, shape, order, lock, skip, limit > 0, counted)
@@ -75,14 +113,14 @@ class Session:
         self, table: sa.Table, values: Mapping[str, Any], *where: Condition, **asked: Any
     ) -> int:
         """Write column name -> value or expression; how many rows were touched."""
-        shape, given = shape_of(asked)
+        shape, given = self._asked(table, asked)
         if [] in given.values():
             return 0
         to = {n: v if isinstance(v, sa.ColumnElement) else None for n, v in values.items()}
         given |= {f"given_to_{name}": values[name] for name in to if to[name] is None}
         return self._run(statements.change(table, tuple(to.items()), where, shape), given)
 
-    def _drop(self, table: sa.Table, **asked: Any) -> None:
-        shape, given = shape_of(asked)
-        if [] not in given.values():
-            self._run(statements.drop(table, shape), given)
+    def _drop(self, table: sa.Table, *where: Condition, **asked: Any) -> int:
+        """Delete rows; how many."""
+        shape, given = self._asked(table, asked)
+        return 0 if [] in given.values() else self._run(statements.drop(table, where, shape), given)

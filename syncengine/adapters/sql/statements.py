@@ -125,9 +125,9 @@ def change(
 
 
 @cache
-def drop(table: sa.Table, shape: Shape) -> sa.Delete:
+def drop(table: sa.Table, where: tuple[Condition, ...], shape: Shape) -> sa.Delete:
     """DELETE."""
-    return sa.delete(table).where(*conditions(table, shape))
+    return sa.delete(table).where(*where, *conditions(table, shape))
 
 
 @cache

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import MISSING, Field, fields
 from enum import EnumType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_type_hints
 
 import sqlalchemy as sa
 
+from syncengine.adapters.sql.columns import hash_of
 from syncengine.adapters.sql.encryption import Vault, dump
 from syncengine.model.values import Json
 
@@ -26,15 +28,17 @@ class Stored(Generic[T]):
     A JSON column is NULL where its attribute is what it is by default; ``words``: attribute -> how it is put into
     JSON, and taken from it. Columns with a default of the server's are no part of the value, and a serial id is read
     only. An attribute without a column comes last: ``split`` tells its columns, and ``join`` makes the value of all
-    attributes before it and of these columns.
+    attributes before it and of these columns. ``bound``: columns that tell the row, by which what is sealed is bound to
+    its place.
     """
 
     def __init__(
         self, table: sa.Table, kind: type[T], split: Callable[[T], Values] = lambda _: {},
-        join: Callable[..., T] | None = None, **words: tuple[Callable[[Any], Json], Callable[[Any], Any]],
+        join: Callable[..., T] | None = None, bound: tuple[str, ...] = ("id",),
+        **words: tuple[Callable[[Any], Json], Callable[[Any], Any]],
     ) -> None:  # fmt: skip
         made = {field.name: field for field in fields(kind)}
-        own = {c.name: c for c in table.c if c.server_default is None}
+        own = {c.name: c for c in table.c if c.server_default is None and "hash" not in c.info}
         names = [n for n in made if n in own] + [n for n in own if n not in made]
         hints = get_type_hints(kind)
         self.table = table
@@ -46,40 +50,65 @@ class Stored(Generic[T]):
             (i, hints[n]) for i, n in enumerate(names) if isinstance(hints.get(n), EnumType)
         ]
         self._json = [
-            (i, n, own[n].info["sealed"], _default(made[n]), *words.get(n, (_same, _same)))
+            (i, n, own[n].info["sealed"], _default(made.get(n)), *words.get(n, (_same, _same)))
             for i, n in enumerate(names)
             if own[n].info
         ]
+        self._found = [n for n in names if "found" in own[n].info]
+        self._bound = [(name, names.index(name)) for name in bound]
         self._split, self._join = split, join or kind
 
     def row(self, value: T, vault: Vault) -> Values:
         """To be inserted."""
         row = {name: getattr(value, name) for name in self._written} | self._split(value)
+        hashes = {hash_of(name): hashed(vault, row[name]) for name in self._found}
+        where = at(row[name] for name, _ in self._bound)
         for _, name, sealed, default, told, _ in self._json:
             found = row[name]
             if found is None or found == default():
                 row[name] = None
+            elif sealed:
+                row[name] = vault.seal(told(found), f"{self.table.name}.{name}/{where}")
             else:
-                row[name] = vault.seal(told(found)) if sealed else dump(told(found))
-        return row
+                row[name] = dump(told(found))
+        return row | hashes
 
     def value(self, row: Sequence[Any], vault: Vault) -> T:
-        """Of a row of ``columns``."""
+        """Of a row of ``columns``. Raises Unreadable."""
         values = list(row)
+        where = at(row[i] for _, i in self._bound)
         for i, kind in self._enums:
             values[i] = kind(values[i])
-        for i, _, _, default, _, meant in self._json:
+        for i, name, sealed, default, _, meant in self._json:
             text = values[i]
-            values[i] = default() if text is None else meant(vault.open(text))
+            if text is None:
+                values[i] = default()
+            elif sealed:
+                values[i] = meant(vault.open(text, f"{self.table.name}.{name}/{where}"))
+            else:
+                values[i] = meant(json.loads(text))
         return self._join(*values)
+
+
+def at(parts: Iterable[Any]) -> str:
+    """The row of a place: what tells it."""
+    return "/".join(str(part) for part in parts)
+
+
+def hashed(vault: Vault, value: str | None) -> str | None:
+    """By what a value of kind ``found`` is looked up: the same in each table."""
+    return None if value is None else vault.hash([value])
 
 
 def _same(value: Any) -> Any:
     return value
 
 
-def _default(field: Field[Any]) -> Callable[[], Any]:
-    """Makes what an attribute is by default; without a default MISSING, which nothing is equal to."""
+def _default(field: Field[Any] | None) -> Callable[[], Any]:
+    """Makes what an attribute is by default; without a default MISSING, which nothing is equal to. What is no attribute
+    is None by default."""
+    if field is None:
+        return lambda: None
     if field.default_factory is not MISSING:
         return field.default_factory
     return lambda: field.default

@@ -1,4 +1,4 @@
-"""The eight tables."""
+"""The nine tables."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from sqlalchemy import (
 )
 
 from syncengine.adapters.sql.columns import index, table
+from syncengine.model.case import CaseKind
 from syncengine.model.change import ON_MISSING
 from syncengine.model.key import UNIQUE
 from syncengine.model.link import LIVE, LinkState
@@ -48,26 +49,27 @@ connections = table(
 links = table(
     metadata,
     "links",
-    texts="id entity connection resource external_id? parent? record_id? state listed_hash"
-    " wait_key? wait_what?",
+    texts="id entity connection resource record_id? state",
+    found="external_id? parent? wait_key?",
     counts="row_version version dirty failures",
     times="read_at nominated_at? lease_until=0",
     flags="need_get",
     packed="stamps",
-    sealed="row base noted ruling",
+    sealed="row base noted ruling listed_hash wait_what",
 )
 is_dirty = links.c.dirty > _zero
-is_waiting_for = links.c.wait_key.is_not(None)
+is_waiting_for = links.c.wait_key_hash.is_not(None)
 needs_get = links.c.need_get.is_(true())
 is_unsorted = (
     among(links.c.state, LinkState.SEEN),
     or_(needs_get, and_(is_dirty, links.c.row.is_not(None))),
 )
+is_nobodys_and_gone = and_(links.c.record_id.is_(None), links.c.row.is_(None))
 HOLDS_PLACE = LIVE | {LinkState.CREATING, LinkState.WAITING}
 """States of which a record has at most one link per connection and resource."""
 index(
-    links, "ref", "connection resource external_id entity",
-    where=links.c.external_id.is_not(None), unique=True,
+    links, "ref", "connection resource external_id_hash entity",
+    where=links.c.external_id_hash.is_not(None), unique=True,
 )  # fmt: skip
 index(
     links, "place", "record_id connection resource",
@@ -77,8 +79,9 @@ index(links, "record", "record_id")
 index(links, "entity", "entity connection")
 index(links, "dirty", "id", where=is_dirty)
 index(links, "need_get", "id", where=needs_get)
-index(links, "wait", "wait_key", where=is_waiting_for)
+index(links, "wait", "wait_key_hash", where=is_waiting_for)
 index(links, "waiting", "id", where=is_waiting_for)
+index(links, "nobodys", "id", where=is_nobodys_and_gone)
 index(links, "unsorted", "entity connection resource", where=and_(*is_unsorted))
 
 records = table(
@@ -92,7 +95,9 @@ records = table(
 )
 is_derive_due = records.c.derive_due > _zero
 is_live = records.c.deleted.is_(false())
+is_deleted = records.c.deleted.is_(true())
 index(records, "entity", "entity id", where=is_live)
+index(records, "gone", "id", where=is_deleted)
 index(records, "derive_due", "id", where=is_derive_due)
 
 keys = table(metadata, "keys", key="kind hash scope owner", texts="kind scope hash owner")
@@ -102,7 +107,8 @@ index(keys, "of", "owner kind")
 operations = table(
     metadata,
     "operations",
-    texts="id link_id record_id entity connection resource action kind key state token? external_id?",
+    texts="id link_id record_id entity connection resource action kind key state token?",
+    found="external_id?",
     counts="generation attempts",
     times="lease_until next_at created_at",
     flags="leave",
@@ -126,7 +132,7 @@ index(operations, "one_unsettled", "link_id", where=is_unsettled, unique=True)
 index(operations, "pending", "next_at", where=is_pending)
 index(operations, "claimed", "lease_until", where=is_claimed)
 index(operations, "unknown", "next_at", where=is_unknown)
-index(operations, "creates", "connection resource external_id", where=is_create)
+index(operations, "creates", "connection resource external_id_hash", where=is_create)
 index(operations, "link", "link_id")
 index(operations, "record", "record_id")
 index(operations, "made", "entity connection created_at")
@@ -135,7 +141,8 @@ events = table(
     metadata,
     "events",
     key="",
-    texts="connection resource external_id event_id source",
+    texts="connection resource event_id source",
+    found="external_id?",
     times="at",
 )
 index(events, "once", "connection event_id", unique=True)
@@ -143,13 +150,16 @@ index(events, "once", "connection event_id", unique=True)
 cases = table(
     metadata,
     "cases",
-    texts="id kind subject entity record_id? link_id? operation_id? answer?",
+    texts="id kind entity record_id? link_id? operation_id? answer?",
+    found="subject?",
     times="opened_at closed_at?",
     sealed="question evidence answers author reason",
 )
 is_open = cases.c.closed_at.is_(None)
-index(cases, "open", "subject", where=is_open, unique=True)
-index(cases, "subject", "subject")
+asks_whose = among(cases.c.kind, CaseKind.IDENTITY)
+index(cases, "open", "subject_hash", where=is_open, unique=True)
+index(cases, "subject", "subject_hash")
+index(cases, "link", "link_id", where=is_open)
 
 history = table(
     metadata,
@@ -163,3 +173,12 @@ history = table(
 is_deleted_by_rule = history.c.policy == literal_column(f"'{ON_MISSING}'")
 index(history, "record", "record_id id")
 index(history, "gone", "connection at", where=is_deleted_by_rule)
+
+erasures = table(
+    metadata,
+    "erasures",
+    texts="id entity author answer",
+    times="at",
+    packed="counts",
+    sealed="reason",
+)

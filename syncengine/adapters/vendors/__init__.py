@@ -46,4 +46,6 @@ def connect(
     tally = Tally()
     client = make_client(auth, gate, tally, request_timeout)
     zone = ZoneInfo(connection.timezone)
-    return RestConnector(vendor, base_url, auth, client, tally, clock, zone, options)
+    return RestConnector(
+        vendor, base_url, auth, client, tally, clock, zone, options, connection.largest_listing
+    )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, tzinfo
 from typing import Any, Final, Literal
 
@@ -12,7 +12,7 @@ from syncengine.adapters.rest.auth import Auth, TokenAuth
 from syncengine.adapters.rest.paging import rows_of
 from syncengine.adapters.rest.session import Missing, Session
 from syncengine.adapters.rest.stamps import seconds, stamp
-from syncengine.adapters.rest.transport import Client
+from syncengine.adapters.rest.transport import Client, Meter
 from syncengine.adapters.rest.verdicts import Kind, fitting
 from syncengine.adapters.vendors.bound import Bound, marker
 from syncengine.adapters.vendors.declare import Step, Vendor
@@ -24,16 +24,21 @@ from syncengine.errors import (
     RowInvalid,
     SyncengineError,
     Unknown,
+    Unnamed,
     Unusable,
     VendorDown,
 )
 from syncengine.model.operation import Written
 from syncengine.model.resource import ConnectorSpec
+from syncengine.model.spelling import folded
 from syncengine.model.values import Json, Row, is_empty
 from syncengine.ports import Clock, Item, Page, Tally, Window
 
 _PASSES: Final = 3
 """How often a listing that moves while it is read is read before it is given up."""
+
+LARGEST_LISTING: Final = 512 * 1024 * 1024
+"""Bytes of all answers of a listing, unpacked, where a connection does not say otherwise."""
 
 _FIGURES: Final = re.compile(r"(?<=/)(?!v\d+/)[^/]*\d[^/]*(?=/|$)")
 """Parts of a path that may name a row."""
@@ -41,6 +46,30 @@ _FIGURES: Final = re.compile(r"(?<=/)(?!v\d+/)[^/]*\d[^/]*(?=/|$)")
 _OVERLAP: Final = 300.0
 """Seconds that a poll looks back behind its cursor: stamps come in no promised order (docs/vendors.md,
 "HeavenHR: employees")."""
+
+
+Asked = Callable[[str, Mapping[str, str]], Json]
+
+
+@dataclass(slots=True)
+class _Calls:
+    """Calls of a listing that no page was told of yet."""
+
+    made: int = 0
+
+    def take(self) -> int:
+        """Those since the last page."""
+        made, self.made = self.made, 0
+        return made
+
+    def counted(self, look: Asked) -> Asked:
+        """The same, counted."""
+
+        def counting(path: str, query: Mapping[str, str]) -> Json:
+            self.made += 1
+            return look(path, query)
+
+        return counting
 
 
 class RestConnector:
@@ -64,15 +93,17 @@ class RestConnector:
         clock: Clock,
         zone: tzinfo,
         options: Mapping[str, str],
+        largest_listing: int = LARGEST_LISTING,
     ) -> None:
         self._vendor = vendor
         self._base_url = base_url
         self._auth = auth
         self._client = client
-        self._session = Session(client, clock)
+        self._session = Session(client, clock, base_url)
         self._tally = tally
         self._clock = clock
         self._zone = zone
+        self._largest = largest_listing
         self._resources = {
             n: Bound(r, base_url, zone, options) for n, r in vendor.resources.items()
         }
@@ -105,13 +136,17 @@ class RestConnector:
         if bound.declared.listing:
             today = self._today()
             span = window or Window(str(today), str(today))
+            calls = _Calls()
             with fitting(f"GET {bound.declared.path}"):
-                rows = bound.declared.listing(self._look, parent or "", span, today)
-            yield Page(bound.items(rows, parent))
+                rows = bound.declared.listing(calls.counted(self._look), parent or "", span, today)
+            yield Page(bound.items(rows, parent), calls=calls.take())
             return
         for query in bound.queries(window):
-            for items in bound.standing(self._listing(bound, parent, query)):
-                yield Page(bound.within(items, window))
+            calls = _Calls()
+            for items in bound.standing(self._listing(bound, parent, query, calls=calls)):
+                yield Page(bound.within(items, window), calls=calls.take())
+            if rest := calls.take():
+                yield Page((), calls=rest)
 
     def poll(self, resource: str, cursor: str | None) -> Iterator[Page]:
         """What moved, a page for each call; only the last one moves the cursor, since rows come in no promised
@@ -120,17 +155,17 @@ class RestConnector:
         changed, started = bound.declared.changed, self._clock.now()
         since = seconds(cursor)
         query = {changed: stamp(since - _OVERLAP)} if since else {}
-        newest, last = since, None
-        for items in self._listing(bound, None, query):
+        newest, last, calls = since, None, _Calls()
+        for items in self._listing(bound, None, query, calls=calls):
             if last is not None:
-                yield Page(last, cursor)
+                yield Page(last, cursor, calls.take())
             with fitting(f"GET {bound.declared.path}"):
                 newest = max([newest, *(self._cautious(i.row.get(changed)) for i in items)])
             last = items
-        yield Page(last or (), stamp(min(newest, started)) if newest else None)
+        yield Page(last or (), stamp(min(newest, started)) if newest else None, calls.take())
 
     def get(self, resource: str, external_id: str) -> Item | None:
-        """One full row; None for a 404."""
+        """One full row; None for a 404 or 410."""
         bound = self._bound(resource, "single_get")
         what = f"GET {bound.route}"
         try:
@@ -168,14 +203,15 @@ class RestConnector:
             return [item] if item else []
         by = next((names for names in spec.keys if given.keys() >= {*names}), ())
         narrow = {p: str(given[n]) for p, n in bound.declared.narrow.items() if n in given}
-        if not by and not (spec.marker and len(narrow) == len(bound.declared.narrow)):
+        marks = spec.marks(given)
+        if not by and not (marks and len(narrow) == len(bound.declared.narrow)):
             wanted = " or ".join((spec.chosen_id or "", *spec.search)).strip(" or") or "its date"
             raise Bug(f"a create of {resource} cannot be found without {wanted}")
-        holding = marker(key) if spec.marker else ""
+        holding = marker(key) if marks else ""
         pages = self._listing(bound, self._parent(bound, body), narrow, holding)
-        found = [i for items in pages for i in items]
-        if by:
-            found = [i for i in found if all(_alike(i.row.get(n), given[n]) for n in by)]
+        found = [
+            i for items in pages for i in items if all(_alike(i.row.get(n), given[n]) for n in by)
+        ]
         for item in found:
             if item.fault:
                 why = (
@@ -185,11 +221,11 @@ class RestConnector:
         return list({item.external_id: item for item in found}.values())
 
     def create(self, resource: str, body: Mapping[str, Json], key: str) -> Written:
-        """POST, and what the vendor takes only afterwards; Unknown if that last part fails."""
+        """POST, and what the vendor takes only afterwards; Unknown if that last part fails, or no row is named."""
         bound = self._bound(resource, "create")
         sent = self._names.given(bound.declared, bound.sent(body, {}))
         parent = self._parent(bound, sent)
-        if bound.spec.marker:
+        if bound.spec.marker and bound.spec.marks(sent):
             text = sent.get(bound.spec.marker)
             sent[bound.spec.marker] = f"{text or ''} {marker(key)}".strip()
         first, *others = bound.steps(sent, {})
@@ -199,12 +235,14 @@ class RestConnector:
         except Rejected as refusal:
             self._look_for_a_twin(bound, body, key, refusal)
             raise
-        chosen = sent.get(bound.spec.chosen_id or bound.declared.id)
-        written = bound.written(answer, parent, "" if is_empty(chosen) else str(chosen))
+        written = bound.written(answer, parent)
+        named = sent.get(bound.declared.id)
+        if written is None and not (bound.spec.provable or is_empty(named)):
+            written = Written(str(named))  # no read shows such rows: nothing else can be known
         if written is None or bound.declared.nameless:
             written = self._found(bound, body, key)
         if written is None:
-            raise Unknown(f"{what}: accepted, but the answer names no id")
+            raise Unnamed(f"{what}: accepted, but the answer names no id")
         for step in others:
             written = self._change(bound, written, step, partly=True)
         return written
@@ -230,10 +268,11 @@ class RestConnector:
             written = self._change(bound, written, step, partly=number > 0)
         shown = written.row or {}
         moved = (other for name, other in bound.declared.moves.items() if name in sent)
-        return replace(written, unread=any(other not in shown for other in moved))
+        lacks = any(other not in shown for other in moved)
+        return replace(written, unread=written.unread or lacks)
 
     def delete(self, resource: str, external_id: str, key: str) -> None:
-        """DELETE; a 404 is as good."""
+        """DELETE; a 404 or 410 is as good."""
         del key  # a delete is proved by a 404
         bound = self._bound(resource, "delete")
         url, query = bound.row(external_id), bound.acting(bound.parent(external_id))
@@ -274,21 +313,24 @@ class RestConnector:
         return bound
 
     def _listing(
-        self, bound: Bound, parent: str | None, query: Mapping[str, str], holding: str = ""
-    ) -> Iterator[list[Item]]:
+        self, bound: Bound, parent: str | None, query: Mapping[str, str], holding: str = "",
+        calls: _Calls | None = None,
+    ) -> Iterator[list[Item]]:  # fmt: skip
         declared, what = bound.declared, f"GET {bound.declared.path}"
         query = {**bound.query, **query}
 
-        asked = 0
+        asked, meter, counter = 0, Meter(0), calls or _Calls()
+        streams = declared.paging.streams and parent is None and not declared.only
 
         def ask(url: str, page: Mapping[str, str]) -> Json:
             nonlocal asked
             asked += 1
+            counter.made += 1
             try:
                 own = {**bound.acting(parent), **bound.repeated}
-                answer = self._session.read(url, what, {**page, **own})
+                answer = self._session.read(url, what, {**page, **own}, meter, streams)
             except Missing as missing:
-                if declared.empty_404:
+                if declared.empty_404 and missing.status == 404:
                     return None
                 raise VendorDown(f"{missing}; is the connection's base_url right?") from missing
             return [answer] if declared.only and isinstance(answer, dict) else answer
@@ -298,7 +340,8 @@ class RestConnector:
         for _ in range(_PASSES):
             totals: set[int | None] = set()
             seen: set[str] = set()
-            faults, stuck, asked = 0, False, 0
+            faults, stuck, asked, turn = 0, False, 0, 0
+            meter = Meter(self._largest)
             with fitting(what):
                 for rows, total in declared.paging.walk(ask, bound.listing(parent), query):
                     known = len(seen) + faults
@@ -308,7 +351,8 @@ class RestConnector:
                     totals.add(total)
                     new = [row for name, row in named if name not in shown]
                     yield bound.items(new, parent, holding)
-                    stuck = bool(known and named) and len(seen) + faults == known
+                    stuck = asked > max(1, turn) and bool(named) and len(seen) + faults == known
+                    turn = asked
                     if stuck:
                         break
             told = next(iter(totals), None) or 0
@@ -343,7 +387,9 @@ class RestConnector:
                 raise Unknown(f"{error}; the part before it was accepted") from error
             raise
         shown = bound.written(answer, parent)
-        return Written(external_id, shown.row if shown else None)
+        # An answer that shows something else than the row may say that nothing was done.
+        unread = written.unread or (bool(answer) and not shown)
+        return Written(external_id, shown.row if shown else None, unread)
 
     def _look_for_a_twin(
         self, bound: Bound, body: Mapping[str, Json], key: str, refusal: Rejected
@@ -379,4 +425,4 @@ class RestConnector:
 
 
 def _alike(left: Json, right: Json) -> bool:
-    return str(left).strip().casefold() == str(right).strip().casefold()
+    return str(folded(str(left))).casefold() == str(folded(str(right))).casefold()

@@ -8,18 +8,25 @@ from copy import deepcopy
 from dataclasses import replace
 from datetime import tzinfo
 from typing import Any, Final
-from urllib.parse import quote
 
+from syncengine.adapters.rest.decoding import harmless, unfit
 from syncengine.adapters.rest.stamps import to_utc
 from syncengine.adapters.rest.verdicts import MISFITS, misfit
-from syncengine.adapters.vendors.declare import Resource, Step, usable
+from syncengine.adapters.vendors.declare import Resource, Step, segment, usable
 from syncengine.errors import Rejected, RowInvalid, VendorDown
 from syncengine.mapping import paths
 from syncengine.model.operation import Written
 from syncengine.model.values import Json, Row
 from syncengine.ports import Item, Window
 
-_MARKER: Final = re.compile(r" ?\[sync:[^\]\s]{1,12}\]")
+_MARKER: Final = re.compile(r" ?\[sync:[^\]\s]{0,12}\]?| ?\[sync?$")
+"""A marker, or what is left of one that was cut."""
+_TOLD: Final = len("[sync:") + 4
+"""Characters of a marker that was cut by which it is still told from others."""
+_HALF: Final = len("[syn")
+
+
+_PLACES: Final = re.compile(r"\{(\w+)\}")
 
 
 def marker(key: str) -> str:
@@ -40,7 +47,7 @@ class Bound:
         self.route = declared.item or f"{declared.path.rstrip('/')}/{{id}}"
         self._base = base_url
         self._zone = zone
-        self._options = {name: _quoted(value) for name, value in options.items()}
+        self._options = options
         self._names = declared.id.split()
         given = {n: options[option] for n, option in declared.given.items() if options.get(option)}
         apart = options.get(declared.repeated) == "repeated"
@@ -65,12 +72,11 @@ class Bound:
         return self._base + self._filled(self.route, parent, self.own(external_id))
 
     def _filled(self, path: str, parent: str | None, own: str = "") -> str:
-        try:
-            return path.format(parent=_quoted(parent), id=_quoted(own), **self._options)
-        except KeyError as error:
-            raise VendorDown(
-                f"{self.spec.name} need the option {error} of the connection"
-            ) from error
+        named = {**self._options, "parent": parent or "", "id": own}
+        for name in _PLACES.findall(path):
+            if name not in named or (name in self._options and not usable(named[name])):
+                raise VendorDown(f"{self.spec.name} need the option {name!r} of the connection")
+        return _PLACES.sub(lambda place: segment(named[place[1]]), path)
 
     def own(self, external_id: str) -> str:
         """The row's own part of an external id."""
@@ -108,8 +114,14 @@ class Bound:
         return found
 
     def items(self, rows: Iterable[Any], parent: str | None, holding: str = "") -> list[Item]:
-        """Items of unfolded rows in order. ``holding``: only rows whose marker field holds this text."""
-        return [self.item(row, parent) for row in rows if not holding or self._holds(row, holding)]
+        """Items of unfolded rows in order. ``holding``: only rows whose marker field holds this text, or so little of
+        it that nobody can tell, which is their fault."""
+        if not holding:
+            return [self.item(row, parent) for row in rows]
+        held = [(row, self._holds(row, holding)) for row in rows]
+        items = [(self.item(row, parent), part) for row, part in held if part]
+        why = "it ends in too little of a marker to tell whose it is"
+        return [i if part >= _TOLD else replace(i, fault=i.fault or why) for i, part in items]
 
     def names(self, row: Any) -> str | None:
         """What identifies a row as listed; None if nothing usable does."""
@@ -120,6 +132,11 @@ class Bound:
 
     def item(self, row: Any, parent: str | None) -> Item:
         """One item; the row is changed in place. What does not fit becomes one with a fault."""
+        if not isinstance(row, Item) and (why := unfit(row)):
+            return replace(self._item(harmless(row), parent), fault=why)
+        return self._item(row, parent)
+
+    def _item(self, row: Any, parent: str | None) -> Item:
         if isinstance(row, Item):
             return replace(row, parent=parent)
         if not isinstance(row, dict):
@@ -140,6 +157,8 @@ class Bound:
         parent = parent or (str(row[held]) if usable(row.get(held)) else None)
         if parent is None:
             return _faulty("", row, None, fault or f"it has no parent in {held!r}")
+        if "/" in parent:
+            return _faulty("", row, parent, "the id of its parent holds a slash")
         row["_parent"] = parent
         return Item(f"{parent}/{own}", row, parent, fault or None)
 
@@ -167,14 +186,14 @@ class Bound:
             yield [i for i in items if id(i) not in over]
         yield [item for name, item in held.items() if name not in shown]
 
-    def written(self, answer: Any, parent: str | None, otherwise: str = "") -> Written | None:
-        """What the answer to a write shows; ``otherwise``: the external id if it shows none."""
+    def written(self, answer: Any, parent: str | None) -> Written | None:
+        """The row that the answer to a write shows, if it names one."""
         if isinstance(answer, dict):
             wrapped = answer.get(self.declared.wrapped)
             item = self.item(wrapped if isinstance(wrapped, dict) else answer, parent)
-            if not item.fault:
-                return Written(item.external_id, item.row)
-        return Written(otherwise) if otherwise else None
+            if item.external_id:
+                return Written(item.external_id, None if item.fault else item.row)
+        return None
 
     def _reshape(self, row: dict[str, Json]) -> None:
         self.declared.shape(row)
@@ -183,12 +202,17 @@ class Bound:
             if isinstance(value, str):
                 row[name] = to_utc(value, self._zone)
         hidden = self.spec.marker
-        if hidden and isinstance(row.get(hidden), str) and "[sync:" in row[hidden]:
+        if hidden and isinstance(row.get(hidden), str) and "[syn" in row[hidden]:
             row[hidden] = _MARKER.sub("", row[hidden])
 
-    def _holds(self, row: Any, text: str) -> bool:
+    def _holds(self, row: Any, text: str) -> int:
+        """How many characters of a marker a row holds; 0 where it holds another's or none."""
         row = row.row if isinstance(row, Item) else row
-        return isinstance(row, dict) and text in str(row.get(self.spec.marker))
+        shown = str(row.get(self.spec.marker)) if isinstance(row, dict) else ""
+        if text in shown:
+            return len(text)
+        cuts = range(len(text) - 1, _HALF - 1, -1)
+        return next((n for n in cuts if shown.endswith(text[:n])), 0)
 
     # writing
 
@@ -223,8 +247,5 @@ class Bound:
 
 
 def _faulty(external_id: str, row: Any, parent: str | None, fault: str) -> Item:
+    row = harmless(row)
     return Item(external_id, row if isinstance(row, dict) else {"_value": row}, parent, fault)
-
-
-def _quoted(text: str | None) -> str:
-    return quote(text or "", safe="")

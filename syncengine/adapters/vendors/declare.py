@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import Any, Literal
+from typing import Any, Final, Literal
+from urllib.parse import quote, unquote
 
 from syncengine.adapters.rest.auth import Auth
 from syncengine.adapters.rest.paging import Paging, Whole
+from syncengine.errors import RowInvalid
 from syncengine.model.resource import ConnectorSpec, FieldSpec, ResourceSpec
 from syncengine.model.values import LONGEST_ID, Json, Row, TypeName
 from syncengine.ports import Clock, Window
@@ -51,7 +54,7 @@ GivesWay = Callable[[Row], bool]
 """Whether a row counts only where no other of the same id does."""
 
 Look = Callable[[str, Mapping[str, str]], Json]
-"""GET a path below the base URL with a query; None for a 404."""
+"""GET a path below the base URL with a query; None for a 404. Ids stand in it as ``segment``s."""
 
 Listing = Callable[[Look, str, Window, date], list[Any]]
 """(look, parent, window, today) -> the rows, where no call of the vendor lists them. It makes one call."""
@@ -62,10 +65,28 @@ It makes one call; None: it is not there."""
 
 
 def usable(part: Json) -> bool:
-    """Whether a value may be an id or a part of one."""
+    """Whether a value may be an id or a part of one: a text or number that can stand as one segment of an address."""
     if isinstance(part, bool) or not isinstance(part, str | int):
         return False
-    return 0 < len(str(part)) <= LONGEST_ID and str(part).isprintable()
+    text = str(part)
+    walked = _WALLS.split(unquote(text))
+    return (
+        0 < len(text) <= LONGEST_ID
+        and text.isprintable()
+        and not any(step.strip() in ("", ".", "..") for step in walked)
+    )
+
+
+_WALLS: Final = re.compile(r"[/\\]")
+"""What a server may take for the end of a segment, quoted or not."""
+
+
+def segment(part: Json) -> str:
+    """An id as one quoted segment of an address. Raises RowInvalid for what would lead elsewhere: nothing, a step to
+    the folder above, a slash at an end."""
+    if not usable(part):
+        raise RowInvalid("its id cannot stand in an address, so nothing is asked for", {"id": part})
+    return quote(str(part), safe="")
 
 
 def as_listed(row: Any) -> Iterable[Any]:
@@ -161,7 +182,7 @@ def vendor(
     settle_time: float = 5.0,
 ) -> Vendor:
     """A vendor by its resources; what the words mean is said in ``ConnectorSpec``."""
-    specs = {resource.spec.name: resource.spec for resource in resources}
+    specs = {r.spec.name: replace(r.spec, id_fields=tuple(r.id.split())) for r in resources}
     spec = ConnectorSpec(
         name, specs, credentials, options or {}, choices or {}, settle_time, concurrency
     )

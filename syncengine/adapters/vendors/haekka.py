@@ -40,6 +40,7 @@ def assigned(sent: dict[str, Json], current: Row) -> Sequence[Step]:
 EMPLOYEES: Final = Resource(
     ResourceSpec(
         name="employees",
+        open=True,
         fields={
             **reads("string", "id", "first_name", "last_name", "slack_user_id"),
             **reads("email", "email"),
@@ -54,6 +55,7 @@ EMPLOYEES: Final = Resource(
 TRAININGS: Final = Resource(
     ResourceSpec(
         name="trainings",
+        open=True,
         fields={**reads("string", "id", "name"), **reads("text", "description")},
     ),
     path="/trainings/",
@@ -64,6 +66,7 @@ TRAININGS: Final = Resource(
 EMPLOYEE_TRAININGS: Final = Resource(
     ResourceSpec(
         name="employee_trainings",
+        open=True,
         fields={
             **reads("string", "id"),
             **writes("string", "employee_id", "training_id", required=True),

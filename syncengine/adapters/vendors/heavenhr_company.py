@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from syncengine.adapters.rest.paging import Numbered, Whole
-from syncengine.adapters.vendors.declare import Look, Resource, Step, reads, writes
+from syncengine.adapters.vendors.declare import Look, Resource, Step, reads, segment, writes
 from syncengine.model.resource import ResourceSpec
 from syncengine.model.values import Json, Row
 
@@ -44,7 +44,7 @@ def flat(root: Any) -> Iterator[Any]:
 def shift(look: Look, _parent: str, own: str, listed: Row | None) -> dict[str, Any] | None:
     """The detail of a shift is asked for by its id alone, which may stand for several days."""
     shift_id, _, start = own.partition(",")
-    detail = look(f"/company/shifts/{shift_id}", {})
+    detail = look(f"/company/shifts/{segment(shift_id)}", {})
     if detail is None:
         return None
     return {**detail, "id": shift_id, "startTime": start, **(listed or {})}

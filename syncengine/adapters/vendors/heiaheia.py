@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from syncengine.adapters.rest.auth import MagicToken
 from syncengine.adapters.rest.paging import Numbered
-from syncengine.adapters.vendors.declare import Look, Resource, reads, vendor
+from syncengine.adapters.vendors.declare import Look, Resource, reads, segment, vendor
 from syncengine.model.resource import ResourceSpec
 from syncengine.model.values import Json, Row
 from syncengine.ports import Window
@@ -18,7 +18,10 @@ from syncengine.ports import Window
 _ROOT: Final = "/admin/v1/documents/organisations"
 _REPORTS: Final = "/reports/v1/documents/reports"
 _SIZE: Final = 500
-_PAGES: Final = Numbered(_SIZE, False, first=1, names=("page", "per_page"), rows="items")
+_PAGES: Final = Numbered(
+    _SIZE, counted=True, first=1, names=("page", "per_page"), rows="items", total="total",
+    more={"total_required": "true"},
+)  # fmt: skip
 
 FEWEST: Final = 5
 """Accepted members below which an organisation has no energy levels (docs/vendors.md, "HeiaHeia: schedule")."""
@@ -44,7 +47,7 @@ def by_business(row: Any) -> Iterator[Any]:
 def _asked(parent: str) -> tuple[str, dict[str, str]]:
     """Address and query of an organisation, or of one of its companies."""
     organisation, _, business = parent.partition(",")
-    return f"{_ROOT}/{organisation}", {"business_id": business} if business else {}
+    return f"{_ROOT}/{segment(organisation)}", {"business_id": business} if business else {}
 
 
 def business_stats(look: Look, parent: str, _: Window, __: date) -> list[Any]:
@@ -109,14 +112,14 @@ def below_report(
     listing first."""
     if listed is None:
         before: list[Any] = []
-        for rows, _ in _PAGES.walk(look, f"{_ROOT}/{parent}/reports", {"viewed": "true"}):
+        for rows, _ in _PAGES.walk(look, f"{_ROOT}/{segment(parent)}/reports", {"viewed": "true"}):
             listed = next((r for r in rows if str(r["id"]) == own), None)
             if listed is not None or rows == before:
                 break
             before = rows
     if listed is None:
         return None
-    data = look(f"{_REPORTS}/{listed['data_instance']['id']}{suffix}", {})
+    data = look(f"{_REPORTS}/{segment(listed['data_instance']['id'])}{suffix}", {})
     if not isinstance(data, dict):
         raise TypeError("the data of this report are no object")
     data.pop("id", None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import sys
 from collections.abc import Collection, Iterator, Mapping
 from importlib.util import module_from_spec, spec_from_file_location
@@ -17,16 +19,28 @@ from syncengine.model.values import TypeName
 
 _TYPES: Final = get_args(TypeName)
 _MISTAKES: Final = (
-    ArithmeticError, AttributeError, ImportError, LookupError, NameError, OSError, RuntimeError,
-    SyntaxError, TypeError, ValueError,
+    ArithmeticError, AssertionError, AttributeError, ImportError, LookupError, NameError, OSError,
+    RuntimeError, SyntaxError, SystemExit, TypeError, ValueError,
 )  # fmt: skip
 
+_SPEAKING: Final = (AttributeError, ImportError, NameError, SyntaxError, TypeError)
+"""Those whose text names code; that of others names values, such as that of a variable which is no number."""
 
-def vendors_of(folder: Path, shipped: Mapping[str, Vendor]) -> dict[str, Vendor]:
-    """Vendors by name: the shipped ones, and those of the ``*.py`` files in a project's folder, which are run.
+
+def vendors_of(
+    folder: Path, shipped: Mapping[str, Vendor], trusted: bool = False
+) -> dict[str, Vendor]:
+    """Vendors by name: the shipped ones, and those of the ``*.py`` files in a project's folder, which are run, unless
+    others than this account could have written them. ``trusted``: they are run all the same.
     Raises ConfigInvalid with what is wrong with these files."""
     found, faults = dict(shipped), list[str]()
     for path in sorted(folder.glob("*.py")):
+        doubt = "" if trusted else _foreign(path)
+        if doubt:
+            faults.append(
+                f"{path.name}:1:1: is not run: {doubt}, or trust it: SYNCENGINE_TRUST_PROJECT=yes"
+            )
+            continue
         try:
             declared = _declared(path)
         except _MISTAKES as error:
@@ -58,10 +72,28 @@ def _declared(path: Path) -> list[Vendor]:
     return [value for value in vars(module).values() if isinstance(value, Vendor)]
 
 
-def _mistake(path: Path, error: Exception) -> str:
+def _foreign(path: Path) -> str:
+    """Who beside this account and root could have written a file that is to be run, and what to do; else empty."""
+    real = path.resolve()
+    for place in (real, *real.parents):
+        found = place.stat()
+        if found.st_uid not in (0, os.geteuid()):
+            return f"{place} belongs to another account, take it over: chown"
+        sticky = place.is_dir() and found.st_mode & stat.S_ISVTX
+        if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not sticky:
+            return f"others may write {place}, take that away: chmod go-w"
+    return ""
+
+
+def _mistake(path: Path, error: BaseException) -> str:
     lines = [f.lineno for f in extract_tb(error.__traceback__) if f.filename == str(path)]
     line = error.lineno if isinstance(error, SyntaxError) else next(reversed(lines), 1)
-    return f"{path.name}:{line or 1}:1: cannot be loaded: {type(error).__name__}: {error}"
+    told = (
+        str(error)
+        if isinstance(error, _SPEAKING)
+        else "its text is not shown, it may quote a secret"
+    )
+    return f"{path.name}:{line or 1}:1: cannot be loaded: {type(error).__name__}: {told}"
 
 
 def misfits(vendor: Vendor) -> Iterator[str]:

@@ -66,3 +66,17 @@ def test_calls_are_spread_over_the_period(ledger: Ledger) -> None:
         assert at == pytest.approx(NOW + 60 / 90, abs=1e-3)
         assert tx.take_calls("haekka", 1, 100, 60.0, NOW)[0] == 1
         assert tx.take_calls("hakuna", 5, 100, 60.0, at)[0] == 1
+
+
+def test_what_is_remembered_is_forgotten_in_time(ledger: Ledger) -> None:
+    """Whoever is first keeps it until its time is over; nothing else is mixed up with it."""
+    with ledger.write() as tx:
+        assert tx.remember("seal", ["a"], NOW, NOW + 10, "one") == "one"
+        assert tx.remember("seal", ["a"], NOW + 9, NOW + 99, "two") == "one"
+        assert tx.remember("row", ["a"], NOW, NOW + 10) == ""
+    with ledger.read() as tx:
+        assert tx.remembered("seal", ["a"], NOW + 9) == NOW + 10
+        assert tx.remembered("seal", ["a"], NOW + 10) == 0
+        assert tx.remembered("seal", ["b"], NOW) == 0
+    with ledger.write() as tx:
+        assert tx.remember("seal", ["a"], NOW + 10, NOW + 20, "two") == "two"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,15 +11,28 @@ import pytest
 from cryptography.fernet import Fernet
 from sqlalchemy import Engine, text
 
+from syncengine.adapters.sql.encryption import Vault, key_name, new_key
 from syncengine.adapters.sql.ledger import SqlLedger
+from syncengine.adapters.sql.rekey import counted, reseal
 from syncengine.adapters.sql.tables import metadata
-from syncengine.errors import ConfigInvalid
+from syncengine.errors import ConfigInvalid, LostRace
+from syncengine.model.case import CaseKind
 from syncengine.model.change import Change
 from syncengine.model.key import KeyKind
-from syncengine.model.link import Base
+from syncengine.model.link import Base, Wait
+from syncengine.model.operation import OperationState
 from syncengine.model.record import Record
+from syncengine.model.ref import Ref
 from syncengine.ports import Ledger
-from tests.contract.ledger.samples import a_case, a_link, an_operation, fill, key
+from tests.contract.ledger.samples import (
+    HAKUNA,
+    a_case,
+    a_link,
+    an_event,
+    an_operation,
+    fill,
+    key,
+)
 
 NAME, SALARY = "Annabella", 98765.25
 KEYS = [Fernet.generate_key().decode() for _ in range(2)]
@@ -26,14 +40,40 @@ KEYS = [Fernet.generate_key().decode() for _ in range(2)]
 
 def _fill_with_secrets(ledger: Ledger) -> None:
     told = {"name": NAME, "salary": SALARY}
-    link = a_link("l1", "r1", row=told, noted=told, base=Base(told, told))
-    operation = an_operation("o1", body=told, carried=told, expected=told, detail=NAME)
-    case = replace(a_case("c1", evidence=told, answers={"yes": NAME}, reason=NAME), question=NAME)
+    spoken = f"{NAME},2026-11-15,ILLNESS"
+    link = a_link(
+        "l1", "r1", row=told, noted=told, base=Base(told, told), external_id=spoken, parent=spoken,
+        listed_hash=NAME, wait=Wait(f"ref:hakuna/users/{spoken}", f"until {NAME}"),
+    )  # fmt: skip
+    operation = an_operation(
+        "o1", body=told, carried=told, expected=told, detail=NAME, external_id=spoken
+    )
+    case = replace(
+        a_case("c1", f"about {spoken}", evidence=told, answers={"yes": NAME}, reason=NAME),
+        question=NAME,
+    )
     fill(ledger, link, operation, case, Record("r1", "person", told))
     with ledger.write() as tx:
         tx.take_keys([key(KeyKind.RECORD, "r1", NAME), key(KeyKind.ROW, "l1", NAME, SALARY)])
         tx.add_history([Change("r1", 1, "name", NAME, told, NAME)])
+        tx.add_events([replace(an_event("e1"), external_id=spoken)])
         tx.save_cases([case])
+
+
+def _all_is_there(ledger: Ledger) -> None:
+    """What ``_fill_with_secrets`` has put there is found in each way in which things are looked up."""
+    spoken = f"{NAME},2026-11-15,ILLNESS"
+    with ledger.read() as tx:
+        assert tx.records(["r1"])["r1"].values == {"name": NAME, "salary": SALARY}
+        assert tx.links_at(*HAKUNA, [spoken])[spoken].row == {"name": NAME, "salary": SALARY}
+        assert tx.ties([(*HAKUNA, spoken)]) == {(*HAKUNA, spoken): "r1"}
+        assert tx.externals(["r1"]) == {("r1", "hakuna"): spoken}
+        assert tx.unseen_since(*HAKUNA, started=9e9, parent=spoken)
+        assert tx.waiting_links(key=f"ref:hakuna/users/{spoken}")
+        assert tx.cases(subjects=[f"about {spoken}"])[0].question == NAME
+        assert tx.events([], [Ref("hakuna", "users", spoken)])
+        assert tx.history("r1")[0].new == {"name": NAME, "salary": SALARY}
+        assert tx.bearers([key(KeyKind.RECORD, "", NAME)])
 
 
 def _everything(engine: Engine) -> str:
@@ -60,22 +100,201 @@ def test_nothing_personal_is_readable_at_rest(engine: Engine, keys: tuple[str, .
 
 
 def test_a_rotation_loses_neither_values_nor_keys(engine: Engine) -> None:
-    """After a new key was put in front, old values are read, old keys found, and both may be written."""
+    """After a new key was put in front, old values are read, old keys found, and both may be written; once all was
+    sealed anew the old key is not needed any more."""
     _fill_with_secrets(SqlLedger(engine, KEYS[1:]))
+    _all_is_there(SqlLedger(engine, KEYS))
     with SqlLedger(engine, KEYS).write() as tx:
-        record = tx.records(["r1"])["r1"]
-        assert record.values == {"name": NAME, "salary": SALARY}
         assert tx.take_keys([key(KeyKind.RECORD, "r2", NAME)])
-        tx.save_records([record])
-    with SqlLedger(engine, KEYS[:1]).read() as tx:
-        assert tx.records(["r1"]) == {"r1": record}
-        with pytest.raises(ConfigInvalid, match="SYNCENGINE_ENCRYPTION_KEYS"):
-            tx.links(["l1"])
+        tx.save_records(list(tx.records(["r1"]).values()))
+    with (
+        pytest.raises(ConfigInvalid, match=rf"not in the list \({key_name(KEYS[1])}\)"),
+        SqlLedger(engine, KEYS[:1]).read(),
+    ):
+        pass
+    done = reseal(engine, Vault(KEYS), lambda *_: None)
+    assert (done.broken, done.left) == (0, 0)
+    assert set(counted(engine)) == {key_name(KEYS[0])}
+    _all_is_there(SqlLedger(engine, KEYS[:1]))
+    with SqlLedger(engine, KEYS[:1]).write() as tx:
+        assert tx.take_keys([key(KeyKind.RECORD, "r2", NAME)])
 
 
-@pytest.mark.parametrize("keys", [(), KEYS[1:], KEYS])
-def test_another_last_key_stops_all_writing(engine: Engine, keys: Sequence[str]) -> None:
-    """A database whose keys could not be found any more is not written to."""
+@pytest.mark.parametrize("keys", [(), KEYS[1:]])
+def test_other_keys_stop_everything(engine: Engine, keys: Sequence[str]) -> None:
+    """A database of which nothing could be found or read any more is not written to."""
     _fill_with_secrets(SqlLedger(engine, KEYS[:1]))
-    with pytest.raises(ConfigInvalid, match="last key"):
+    with pytest.raises(ConfigInvalid, match="none of these keys opens the database"):
         fill(SqlLedger(engine, keys), a_link("l2"))
+
+
+@pytest.mark.parametrize(
+    ("begun", "writes", "lacks"),
+    [
+        ([], KEYS[:1], []),
+        (KEYS[:1], KEYS[::-1], KEYS[:1]),
+        (KEYS[:1], KEYS[::-1], KEYS[1:]),
+        (KEYS[:1], KEYS[::-1], []),
+    ],
+    ids=["no key yet", "the new one not yet", "the old one not any more", "none"],
+)
+def test_whoever_lacks_a_key_is_stopped_and_breaks_nothing(
+    engine: Engine, begun: list[str], writes: list[str], lacks: list[str]
+) -> None:
+    """A command or process that was not given a key, or lost one too early, neither reads nor takes what it cannot open
+    for broken; with all keys everything is as it was. One that works already is stopped, too."""
+    fill(SqlLedger(engine, begun), a_link("l1", "r1"))
+    running = SqlLedger(engine, lacks)
+    with suppress(ConfigInvalid), running.read() as tx:
+        tx.links(["l1"])
+    fill(SqlLedger(engine, writes), a_link("l2", "r2", base=Base({"a": 1}, {"a": 2})))
+    for ledger in (SqlLedger(engine, lacks), running):
+        with pytest.raises(ConfigInvalid, match="SYNCENGINE_ENCRYPTION_KEYS"), ledger.read() as tx:
+            tx.select_links()
+        with pytest.raises(ConfigInvalid, match="SYNCENGINE_ENCRYPTION_KEYS"):
+            fill(ledger, a_link("l3"))
+    with SqlLedger(engine, writes).read() as tx:
+        assert tx.links(["l2"])["l2"].base == Base({"a": 1}, {"a": 2})
+        assert not tx.cases()
+
+
+def test_keys_that_two_processes_bring_are_both_needed(shared: Engine) -> None:
+    """Each notes its own beside the other's."""
+    one, two, three = (new_key() for _ in range(3))
+    fill(SqlLedger(shared, [one]), a_link("l1"))
+    ledgers = [SqlLedger(shared, [two, one, three]), SqlLedger(shared, [three, one, two])]
+    for number, ledger in enumerate([*ledgers, *ledgers]):
+        fill(ledger, a_link(f"m{number}"))
+    for keys in ([one, two], [two, three], [one, three]):
+        with pytest.raises(ConfigInvalid), SqlLedger(shared, keys).read():
+            pass
+    assert set(counted(shared)) == {key_name(key) for key in (one, two, three)}
+
+
+def test_encryption_can_be_begun_at_any_time(engine: Engine) -> None:
+    """A database begun without keys is sealed whole, in slices; afterwards nothing in the clear is taken for ours."""
+    _fill_with_secrets(SqlLedger(engine))
+    ledger = SqlLedger(engine, KEYS[:1])
+    _all_is_there(ledger)
+    told: list[tuple[str, int]] = []
+    done = reseal(engine, Vault(KEYS[:1]), lambda table, values: told.append((table, values)))
+    assert done.values == told[-1][1] > 15
+    assert NAME not in _everything(engine)
+    _all_is_there(ledger)
+    with engine.begin() as connection:
+        connection.execute(text('UPDATE records SET "values" = \'{"name": "Eve"}\''))
+    with pytest.raises(LostRace, match="not encrypted, as all others are"), ledger.read() as tx:
+        tx.records(["r1"])
+
+
+def test_sealing_anew_goes_on_where_it_was_ended(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was sealed before an end is not sealed again, and the service works before, in between and after."""
+    monkeypatch.setattr("syncengine.adapters.sql.rekey.SLICE", 3)
+    ledger = SqlLedger(engine, KEYS)
+    old = SqlLedger(engine, KEYS[1:])
+    fill(old, *(a_link(f"m{n}") for n in range(10)), *(Record(f"q{n}", "x", {}) for n in range(5)))
+    _fill_with_secrets(old)
+
+    class Ended(Exception):
+        """Somebody ended it."""
+
+    def end(_: str, values: int) -> None:
+        if values > 20:
+            raise Ended
+
+    with pytest.raises(Ended):
+        reseal(engine, Vault(KEYS), end)
+    _all_is_there(ledger)
+    before = counted(engine)
+    done = reseal(engine, Vault(KEYS), lambda *_: None)
+    assert done.values == before[key_name(KEYS[1])]
+    _all_is_there(ledger)
+
+
+def test_a_process_without_the_newest_key_is_stopped(engine: Engine) -> None:
+    """From the first slice on it neither reads nor writes, so that nothing is left under an old key."""
+    old = SqlLedger(engine, KEYS[1:])
+    _fill_with_secrets(old)
+    told = []
+
+    def interfere(table: str, _: int) -> None:
+        with pytest.raises(ConfigInvalid, match="none of these keys"):
+            fill(old, a_link("late"))
+        told.append(table)
+
+    assert reseal(engine, Vault(KEYS), interfere).left == 0
+    assert len(told) > 5
+
+
+def test_whoever_worked_with_the_hashes_of_before_reads_again(engine: Engine) -> None:
+    """A running process notices at its next transaction that hashes were renewed, and writes none of the old ones."""
+    running = SqlLedger(engine, KEYS)
+    _fill_with_secrets(running)
+    assert not reseal(engine, Vault(KEYS), lambda *_: None).left
+    with pytest.raises(LostRace, match="hashes were renewed"), running.write():
+        pass
+    with running.write() as tx:
+        assert tx.take_keys([key(KeyKind.RECORD, "r2", NAME)])
+    _all_is_there(running)
+
+
+@pytest.mark.parametrize("column", ["row", "base", "listed_hash", "wait_key", "external_id"])
+def test_one_broken_value_sets_aside_one_row(engine: Engine, column: str) -> None:
+    """Whoever may write to the database changes a value: its row waits with a question about it, others go on."""
+    ledger = SqlLedger(engine, KEYS)
+    _fill_with_secrets(ledger)
+    fill(ledger, a_link("l2", "r2"))
+    _swap(engine, "links", column, "l1", "row", "l2")
+    with pytest.raises(LostRace, match="set aside"), ledger.read() as tx:
+        tx.select_links()
+    with ledger.read() as tx:
+        links = {link.id: link for link in tx.select_links()}
+        (case,) = tx.cases(kind=CaseKind.QUARANTINED)
+    assert links["l1"].set_aside
+    assert not links["l2"].set_aside
+    assert case.evidence["place"] == f"links.{column}/l1"
+    assert f"links.{column}" in case.question
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "row"),
+    [
+        ("records", "values", "r1"), ("operations", "body", "o1"), ("operations", "detail", "o1"),
+        ("cases", "question", "c1"), ("cases", "evidence", "c1"), ("cases", "subject", "c1"),
+        ("history", "new", None), ("events", "external_id", None),
+    ],
+)  # fmt: skip
+def test_whatever_does_not_open_others_do(
+    engine: Engine, table: str, column: str, row: str | None
+) -> None:
+    """Records, writes, questions, notices and lines of the history are set aside alike, and the rest is read."""
+    ledger = SqlLedger(engine, KEYS)
+    _fill_with_secrets(ledger)
+    _swap(engine, table, column, row, "row", "l1")
+    for _ in range(2):
+        with suppress(LostRace), ledger.read() as tx:
+            tx.records(["r1"])
+            tx.select_links()
+            tx.cases()
+            tx.history("r1")
+            tx.select_events()
+            tx.select_operations()
+    with ledger.read() as tx:
+        assert all(o.state is OperationState.CANCELLED for o in tx.select_operations()) == (
+            table == "operations"
+        )
+        if table in ("records", "operations"):
+            assert tx.cases(kind=CaseKind.QUARANTINED)
+        if table == "records":
+            assert tx.records(["r1"])["r1"].values == {}
+            assert tx.links(["l1"])["l1"].set_aside
+
+
+def _swap(engine: Engine, table: str, column: str, row: str | None, other: str, of: str) -> None:
+    """Put a value from another place where it does not belong."""
+    where = "" if row is None else f" WHERE id = '{row}'"
+    taken = f"SELECT \"{other}\" FROM links WHERE id = '{of}'"
+    with engine.begin() as connection:
+        connection.execute(text(f'UPDATE {table} SET "{column}" = ({taken}){where}'))

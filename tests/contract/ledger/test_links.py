@@ -11,7 +11,7 @@ from syncengine.errors import Bug, LostRace
 from syncengine.model.key import KeyKind
 from syncengine.model.link import Link, LinkState, Wait
 from syncengine.model.operation import Operation, OperationState
-from syncengine.ports import Ledger, Transaction
+from syncengine.ports import Ledger, Transaction, Waiting
 from tests.contract.ledger.samples import (
     HAKUNA,
     NOW,
@@ -78,8 +78,12 @@ def test_removed_links_are_gone(ledger: Ledger) -> None:
     """Removing deletes the named links and no other."""
     fill(ledger, a_link("l1"), a_link("l2"))
     with ledger.write() as tx:
+        tx.take_keys([key(KeyKind.ROW, link, "anna") for link in ("l1", "l2")])
         tx.remove_links(["l1"])
         assert [link.id for link in tx.select_links()] == ["l2"]
+        assert tx.bearers([key(KeyKind.ROW, "", "anna")]) == {
+            ("row", "person:0", ("anna",)): ["l2"]
+        }
 
 
 def test_unseen_links_have_a_row_that_was_read_before(ledger: Ledger) -> None:
@@ -116,6 +120,21 @@ def test_each_reason_makes_its_own_links_dirty(ledger: Ledger) -> None:
         (lambda tx: tx.dirty_waiting(["ref:hakuna/users/7", "rec:r9@hakuna"]), {"l3"}),
         (lambda tx: tx.take_keys([key(KeyKind.USES, "r2", "r9", scope="manager")]), set()),
         (lambda tx: tx.dirty_users(["r9"]), {"l3"}),
+        (
+            lambda tx: tx.take_keys(
+                [
+                    key(KeyKind.RECORD, "r1", "anna"),
+                    key(KeyKind.SHARED, "r2", "bert"),
+                    key(KeyKind.ROW, "l1", "anna", scope="hakuna/users/person:0"),
+                    key(KeyKind.ASKS, "l5", "bert"),
+                    key(KeyKind.ROW, "l2", "cleo"),
+                ]
+            ),
+            set(),
+        ),
+        (lambda tx: tx.dirty_sharers(["r1"]), {"l1"}),
+        (lambda tx: tx.dirty_sharers(["r1", "r2", "r9"]), {"l1", "l5"}),
+        (lambda tx: tx.dirty_sharers(["l1", "l2"]), set()),
         (lambda tx: tx.dirty_entity("person", "haekka"), {"l4"}),
         (lambda tx: tx.dirty_entity("person"), {"l1", "l2", "l3", "l4"}),
         (lambda tx: tx.dirty_entity("absence"), set()),
@@ -293,6 +312,7 @@ def test_links_can_be_looked_at(ledger: Ledger) -> None:
         assert tx.unsorted_links(*HAKUNA) == 2
         assert [link.id for link in tx.waiting_links(1)] == ["l3"]
         assert tx.waiting_links(1, after="l3") == []
+        assert tx.waits() == [Waiting("l3", "person", "hakuna", "r1", "", "a value")]
         assert (tx.dirty_count(), tx.dirty_count(["hakuna"]), tx.dirty_count(["haekka"])) == (
             2,
             2,

@@ -39,6 +39,17 @@ def test_operations_are_claimed_when_due(ledger: Ledger) -> None:
         assert other.token not in (None, second.token)
 
 
+def test_places_of_what_is_pending(ledger: Ledger) -> None:
+    """Connection and record of what is in the outbox, and of nothing else."""
+    fill(
+        ledger,
+        an_operation("o1", "l1"),
+        an_operation("o2", "l2", state=OperationState.APPLIED),
+    )
+    with ledger.read() as tx:
+        assert tx.pending_places() == [("hakuna", "r1")]
+
+
 def test_expired_claims_are_found(ledger: Ledger) -> None:
     """A claim whose lease is over is found, one that runs is not."""
     claimed: dict[str, Any] = {"state": OperationState.CLAIMED}
@@ -199,6 +210,23 @@ def test_creates_that_were_planned_anew(ledger: Ledger) -> None:
     with ledger.read() as tx:
         found = tx.stale_creates(["l1", "l2"])
     assert [(o.id, o.link_id, o.detail) for o in found] == [("o1", "l1", "no answer")]
+
+
+def test_creates_whose_row_nobody_has_told(ledger: Ledger) -> None:
+    """Those of this place that took effect and have no id; nothing else."""
+    create = {"action": Action.CREATE, "external_id": None}
+    applied = {"state": OperationState.APPLIED}
+    fill(
+        ledger,
+        an_operation("o1", "l1", **create, **applied),
+        an_operation("o2", "l2", **create),
+        an_operation("o3", "l3", **{**create, "external_id": "7"}, **applied),
+        an_operation("o4", "l4", external_id=None, **applied),
+        an_operation("o5", "l5", **create, **applied, resource="absences"),
+    )
+    with ledger.read() as tx:
+        found = tx.unnamed_creates("hakuna", "users")
+    assert [o.id for o in found] == ["o1"]
 
 
 def test_writes_are_counted_by_what_they_do(ledger: Ledger) -> None:

@@ -14,10 +14,10 @@ from syncengine.ports import Transaction
 from tests.contract.ledger.samples import HAKUNA, NOW
 
 _NUMBERS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)"
-_LINKS = f"""INSERT INTO links (id, entity, connection, resource, external_id, record_id, state, listed_hash,
-    row_version, version, dirty, read_at, need_get, wait_key, failures)
+_LINKS = f"""INSERT INTO links (id, entity, connection, resource, external_id_hash, record_id, state, listed_hash,
+    row_version, version, dirty, read_at, need_get, wait_key_hash, failures)
     {_NUMBERS} SELECT 'l' || i, 'person', 'hakuna', 'users', 'x' || i, 'r' || i,
-    CASE i % 100 WHEN 0 THEN 'seen' ELSE 'linked' END, '', 0, 0,
+    CASE i % 100 WHEN 0 THEN 'seen' ELSE 'linked' END, NULL, 0, 0,
     CASE i % 100 WHEN 0 THEN 1 ELSE 0 END, 0, i % 100 = 1, CASE i % 100 WHEN 2 THEN '' END, 0 FROM n"""
 _OPERATIONS = f"""INSERT INTO operations (id, link_id, record_id, entity, connection, resource, action, key, state,
     generation, attempts, lease_until, next_at, created_at, leave, kind)

@@ -45,6 +45,31 @@ def test_other_keys_are_borne_by_many(ledger: Ledger) -> None:
         assert tx.bearers(rows)["row", "person:0", ("anna", 7)] == ["l2"]
 
 
+def test_who_shared_what_one_held_is_its_heir(ledger: Ledger) -> None:
+    """Heirs bear as shared what one of these records holds under the same scope; nobody is the heir of itself."""
+    with ledger.write() as tx:
+        tx.take_keys([key(KeyKind.RECORD, "r1", "anna"), key(KeyKind.RECORD, "r3", "bert")])
+        tx.take_keys([key(KeyKind.SHARED, owner, "anna") for owner in ("r2", "r1")])
+        tx.take_keys([key(KeyKind.SHARED, "r4", "anna", scope="person:1")])
+        assert tx.heirs(["r1", "r3"]) == {"r2"}
+        assert tx.heirs(["r2", "r4"]) == set()
+
+
+def test_keys_are_swapped_as_a_whole(ledger: Ledger) -> None:
+    """What an owner bears of a kind is what it was given last; who else bears what came or went is told."""
+    anna, bert = (key(KeyKind.ROW, "l1", name) for name in ("anna", "bert"))
+    with ledger.write() as tx:
+        tx.take_keys([key(KeyKind.ROW, "l2", "anna"), key(KeyKind.ROW, "l3", "bert")])
+        tx.take_keys([key(KeyKind.RECORD, "l1", "anna")])
+        assert tx.swap_keys(KeyKind.ROW, ["l1"], [anna]) == {"l1": True, "l2": False}
+        assert tx.swap_keys(KeyKind.ROW, ["l1", "l4"], [anna]) == {}
+        moved = tx.swap_keys(KeyKind.ROW, ["l1"], [bert])
+        assert moved == {"l1": True, "l2": False, "l3": False}
+        assert tx.bearers([anna]) == {("row", "person:0", ("anna",)): ["l2"]}
+        assert tx.swap_keys(KeyKind.ROW, ["l1"], []) == {"l1": True, "l3": False}
+        assert tx.bearers([key(KeyKind.RECORD, "", "anna")])
+
+
 def test_derivations_are_due_until_done(ledger: Ledger) -> None:
     """A record that moves while it is looked at stays due."""
     fill(ledger, Record("r1", "person", {}), Record("r2", "person", {}))

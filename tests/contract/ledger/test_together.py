@@ -126,3 +126,23 @@ def test_a_deadlock_is_a_lost_race(postgres: str) -> None:
     for thread in threads:
         thread.join(20)
     assert lost == ["a deadlock; read again and decide anew"]
+
+
+def _remember(url: str, told: SimpleQueue[Any], number: int) -> None:
+    ledger, mine = SqlLedger(make_engine(url)), list[int]()
+    for seal in range(40):
+        while True:
+            try:
+                with ledger.write() as tx:
+                    first = tx.remember("seal", [seal], NOW + seal, NOW + 1000, str(number))
+                break
+            except LostRace:
+                continue
+        mine += [seal] if first == str(number) else []
+    told.put(mine)
+
+
+def test_one_of_many_is_remembered(shared: Engine) -> None:
+    """Of processes that would have the same thing be theirs, each is told alike whose it is: one has it."""
+    answers = _in_processes(shared, _remember, 4)
+    assert sorted(seal for mine in answers for seal in mine) == list(range(40))

@@ -118,7 +118,7 @@ class Django:
 
     def fault(self, vendor: str, kind: str, **more: Any) -> None:
         """Put a fault in the way."""
-        if kind in (*TWISTS, "late", "slow"):
+        if kind in (*TWISTS, "late", "slow", "slow_head", "small_pages"):
             raise ValueError(f"{kind}: Django lists and commits as it does")
         self._faults.append(Fault(vendor, kind, **more))
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from syncengine.errors import (
+    Astray,
     RateLimited,
     RowInvalid,
     SyncengineError,
@@ -17,9 +18,10 @@ from syncengine.errors import (
     Unusable,
     VendorDown,
 )
-from syncengine.flows.capture import LACKING, notice
+from syncengine.flows.capture import LACKING
 from syncengine.flows.cases import answer
 from syncengine.flows.engine import LOCKED_OUT
+from syncengine.flows.notices import notice
 from syncengine.flows.refresh import refresh
 from syncengine.flows.status import resume, status
 from syncengine.flows.sweep import sweep
@@ -27,7 +29,7 @@ from syncengine.model.case import CaseKind
 from syncengine.model.link import LinkState
 from syncengine.ports import Item, Page
 from syncengine.simulation.clock import ManualClock
-from syncengine.simulation.traits import spec
+from syncengine.simulation.traits import as_it_is, spec
 from syncengine.simulation.vendor import FakeVendor
 from tests.support.bench import Bench
 from tests.support.people import COLUMNS, HR, anna, bench, duo, entity
@@ -57,7 +59,7 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> Break:
 
 
 def unfit() -> RowInvalid:
-    return RowInvalid("GET /people/{id}: the answer is a web page", {"answer": "<html>"})
+    return RowInvalid("GET /people/{id}: the answer is no JSON", {"answer": "<html>"})
 
 
 def people(made: Bench, count: int = 3) -> list[str]:
@@ -124,6 +126,22 @@ def test_a_row_that_fails_is_tried_again_less_and_less_before_a_person_is_asked(
     assert not made.cases()
 
 
+def test_a_web_page_in_place_of_a_row_asks_nobody(broken: Break) -> None:
+    """What something before the vendor answers is no fault of a row, however long it goes on."""
+    made = duo(hr=PART)
+    bad, *_ = people(made)
+    errors = broken(made.vendors["hr"])
+    errors[bad] = Astray("GET /people/{id}: a web page")
+    made.scan("hr")
+    for _ in range(12):
+        refresh(made.engine)
+        assert not made.cases()
+        made.clock.sleep(61)
+    errors.clear()
+    made.sync()
+    assert accounts(made) == {"P0", "P1", "P2"}
+
+
 def test_a_vendor_that_is_down_is_no_fault_of_its_rows(broken: Break) -> None:
     """Where nothing can be read and the vendor's cheapest call fails too, the connection pauses and no row is set
     aside; it goes on when the vendor is back."""
@@ -166,6 +184,50 @@ def test_a_row_that_was_set_aside_is_read_again_when_it_shows_itself(
     else:
         made.scan("hr")
     made.settle()
+    assert not made.cases()
+    assert accounts(made) == {"Ann"}
+
+
+def read_at(made: Bench, row: str, hours: float) -> list[float]:
+    """When a row was read by itself in so many hours of a service that is told nothing by a listing."""
+    hr, at = made.vendors["hr"], list[float]()
+    for _ in range(int(hours * 12)):
+        made.clock.sleep(300)
+        before = hr.calls.count(("get", row))
+        sweep(made.engine)
+        made.settle()
+        if hr.calls.count(("get", row)) > before:
+            at.append(made.clock.now())
+    return at
+
+
+@pytest.mark.parametrize("how", ["refused", "mistyped", "failing"])
+def test_a_row_that_does_not_fit_heals_by_itself(broken: Break, how: str) -> None:
+    """Where no listing shows it anew it is read again by itself, ever more rarely, as long as it does not fit; once it
+    does its question ends."""
+    made = duo(hr=PART)
+    mine, _ = anna(made)
+    hr = made.vendors["hr"]
+    errors = broken(hr)
+    hr.edit(mine, name="Ann")
+    if how == "mistyped":  # where only the single read shows it
+        hr.shape = lambda row: row.update(job=[5])
+        hr.edit(mine, name="Ann")
+        hr.shape = as_it_is
+    else:
+        errors[mine] = unfit() if how == "refused" else VendorDown("HTTP 500")
+    made.sync()
+    case = made.case()
+    assert case.kind is CaseKind.QUARANTINED
+    gaps = [later - earlier for earlier, later in pairwise(read_at(made, mine, 20))]
+    assert gaps == sorted(gaps)
+    assert len(gaps) in range(7, 13)
+    assert gaps[-1] > 2 * gaps[0]
+    assert gaps[-1] < 3 * 3600
+    assert made.case().id == case.id
+    errors.clear()
+    hr.tables["people"].rows[mine]["job"] = "dev"
+    read_at(made, mine, 3)
     assert not made.cases()
     assert accounts(made) == {"Ann"}
 

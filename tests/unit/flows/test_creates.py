@@ -281,7 +281,8 @@ def test_a_create_of_a_record_that_has_changed_since_is_planned_anew() -> None:
     made.vendors["hr"].edit(mine, job="left")
     made.scan("hr")
     made.think()
-    assert made.send() == {"stale": 1}
+    assert made.send() == {"cancelled": 1}
+    assert [o.state for o in made.operations("lms")] == [OperationState.CANCELLED]
     made.sync()
     assert not made.vendors["lms"].rows()
     made.vendors["hr"].edit(mine, job="lead")

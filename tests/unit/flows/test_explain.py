@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 
-from syncengine.flows.capture import notice
 from syncengine.flows.explain import explain, select_history
 from syncengine.flows.look import find_records
+from syncengine.flows.notices import notice
 from tests.support.bench import Bench
 from tests.support.people import FIELDS, HR, anna, duo
 
@@ -180,3 +181,100 @@ def test_nobody_was_here_before_whose_identity_is_another() -> None:
     made.sync()
     (ben,) = [r.id for r in made.records() if r.values["email"] == "ben@x.de"]
     assert explain(made.engine, ben)["earlier"] == []
+
+
+# what is computed, put back, and left
+
+COMPUTED = """  ends: {type: date, clear: true}
+  chief: {type: boolean, formula: "job == 'lead'"}
+  here: {type: boolean, formula: "ends == null || ends >= today"}
+  pay: {type: string, sensitive: true}
+  rich: {type: boolean, formula: "chief && pay != null"}
+"""
+
+
+def computing() -> tuple[Bench, str]:
+    """Somebody with formulas, on 22 November 2026."""
+    columns = ("id", "email", "name", "job", "ends", "pay")
+    hr = HR.replace("job: job", "job: job, ends: ends, pay: pay")
+    made = duo(fields=FIELDS + COMPUTED, hr={"columns": columns}, hr_system=hr)
+    mine, _ = anna(made, ends=None, pay="9")
+    return made, mine
+
+
+def test_a_formula_is_told_with_its_inputs_and_since_when_it_is_so() -> None:
+    """Not that anyone may change it and nothing happened: what it says, what it reads, the change that made it so."""
+    made, mine = computing()
+    born = told(made, "chief")["formula"]
+    assert born["source"] == "job == 'lead'"
+    assert born["inputs"] == [{"name": "job", "value": "dev", "formula": None}]
+    assert born["since"] == made.history(made.record().id)[0].at
+    made.clock.sleep(86_400)
+    made.vendors["hr"].edit(mine, job="lead")
+    made.sync()
+    made.vendors["hr"].edit(mine, name="Anna B.")
+    made.sync()
+    (change,) = [c for c in made.history(made.record().id) if c.field == "job"]
+    now = told(made, "chief")
+    assert (now["value"], now["formula"]["since"]) == (True, change.at)
+
+
+def test_a_formula_of_formulas_names_them_and_hides_what_is_sensitive() -> None:
+    """The input that is computed comes with how, the sensitive one with dots."""
+    made, _ = computing()
+    given = told(made, "rich")["formula"]["inputs"]
+    assert given == [
+        {"name": "chief", "value": False, "formula": "job == 'lead'"},
+        {"name": "pay", "value": "•••", "formula": None},
+    ]
+
+
+def test_a_formula_that_turned_with_the_day_tells_the_day() -> None:
+    """Nothing was changed on the day after the last one, and yet it is so since then."""
+    made, mine = computing()
+    today = date.fromisoformat(made.engine.today)
+    ends = (today + timedelta(days=3)).isoformat()
+    made.vendors["hr"].edit(mine, ends=ends)
+    made.sync()
+    assert told(made, "here")["value"] is True
+    made.clock.sleep(10 * 86_400)
+    made.sync()
+    found = told(made, "here")
+    assert found["value"] is False
+    assert made.engine.day_of(found["formula"]["since"]) == (today + timedelta(days=4)).isoformat()
+    assert {"name": "today", "value": made.engine.today, "formula": None} in found["formula"][
+        "inputs"
+    ]
+
+
+def test_a_value_that_was_emptied_and_put_back_has_its_line() -> None:
+    """``clear: false``: the write says that the vendor showed it empty; one that changes a value does not."""
+    made = duo()
+    mine, _ = anna(made)
+    made.vendors["hr"].edit(mine, job=None)
+    made.sync()
+    assert made.vendors["hr"].row(mine)["job"] == "dev"
+    writes = {(w["to"], w["refills"], w["value"]) for w in told(made)["writes"]}
+    assert ("hr", True, "dev") in writes
+    made.vendors["hr"].edit(mine, job="lead")
+    made.sync()
+    assert [w["refills"] for w in told(made)["writes"] if w["value"] == "lead"] == [False]
+
+
+def test_who_left_is_told_with_what_was_set_there() -> None:
+    """``set.leave`` is a line of the record and of the field that reads it, with its rule and answer."""
+    leaving = (
+        "{resource: people, flow: both, create: out, scope: \"name != 'gone'\", "
+        "set: {leave: {job: former}}, fields: {email: email, name: name, job: job}}"
+    )
+    made = duo(lms_system=leaving)
+    mine, _ = anna(made)
+    made.vendors["hr"].edit(mine, name="gone")
+    made.sync()
+    document = explain(made.engine, made.record().id, "job")
+    (left,) = document["left"]
+    assert (left["to"], left["action"], left["sets"]) == ("lms", "leave", {"job": "former"})
+    assert (left["state"], left["rule"]) == ("applied", "part0.yaml:10:91")
+    (field,) = document["fields"]
+    last = field["writes"][-1]
+    assert (last["action"], last["value"], last["rule"]) == ("leave", "former", left["rule"])

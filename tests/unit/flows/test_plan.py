@@ -286,7 +286,7 @@ def test_questions_that_are_open_are_not_announced_again() -> None:
 
 
 def test_what_is_only_observed_is_planned_again_and_again() -> None:
-    """A write that the mode keeps back leaves no mark on its link, and stays in the plan."""
+    """A write that the mode keeps back leaves its link at rest, and stays in the plan."""
     made = duo(modes={"lms": "observe"})
     made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
     for _ in range(2):

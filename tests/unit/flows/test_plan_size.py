@@ -105,6 +105,8 @@ def test_what_has_moved_costs_the_same_statements_among_few_and_many() -> None:
     assert some == more
 
 
+@pytest.mark.long
+@pytest.mark.ci
 def test_a_hundred_of_ten_thousand_are_planned_in_seconds() -> None:
     """Without a vendor call."""
     counts, _, took = planned(moved(MANY))

@@ -10,6 +10,7 @@ import pytest
 from syncengine.flows.capture import Captured, capture
 from syncengine.flows.dispatch import CHUNK, dispatch, expire
 from syncengine.flows.engine import Engine
+from syncengine.flows.turn import turn
 from syncengine.model.operation import OperationState
 from syncengine.simulation.bench import LIMITS
 from syncengine.simulation.clock import ManualClock
@@ -135,7 +136,7 @@ def wanted(count: int, latency: float = 0.25, **limits: float) -> Bench:
 def test_a_batch_of_writes_makes_room_for_others() -> None:
     """What a task does not get to send in its time is announced for another one, and counts as no attempt."""
     made = wanted(3, slice=0.0)
-    assert dispatch(made.engine) == {"applied": 1}
+    turn(made.engine, dispatch)
     assert ("dispatch", []) in made.queue.sent
     rest = made.read(lambda tx: tx.select_operations([OperationState.PENDING]))
     assert [o.attempts for o in rest] == [0] * 2

@@ -37,7 +37,7 @@ def zoned(value: str) -> str:
 
 
 HABITS = [
-    Habit("trims", str.strip, "string", (" Anna  ", "Berta ", "Carla")),
+    Habit("trims", str.strip, "string", (" Anna  ", "Berta ", "Carla"), means=True),
     Habit("upper-cases", str.upper, "string", ("Anna", "Berta", "Carla")),
     Habit("upper-cases addresses", str.upper, "email", ("a@x.de", "b@x.de", "c@x.de"), means=True),
     Habit("cuts", lambda text: text[:50], "string", (LONG, "y" + LONG, "z" + LONG)),

@@ -27,7 +27,7 @@ from syncengine.ports import Ledger, Page, Transaction
 from syncengine.simulation.bench import LIMITS
 from syncengine.simulation.traits import Fault
 from tests.support.bench import Bench
-from tests.support.people import HR, LMS, duo
+from tests.support.people import HR, LMS, duo, entity, remap
 from tests.unit.adapters.sql.databases import postgres_database
 
 COMMIT = 2
@@ -395,6 +395,44 @@ def test_what_was_asked_once_is_not_sent_without_an_answer() -> None:
     made.answer("approve")
     made.sync()
     assert deletes(made) == 5
+
+
+@pytest.mark.parametrize(
+    "safety", [SAFETY, SAFETY.replace("10%", "90%"), "safety: {deletes: 100%}\n"]
+)
+@pytest.mark.parametrize("how", ["edited", "a new mapping"])
+def test_no_look_at_held_writes_sends_them(how: str, safety: str) -> None:
+    """However many held writes are planned again in one batch, for whatever reason, and whatever is allowed by then:
+    what was asked is not sent unanswered."""
+    made = staged()
+    edit(made, people(made)[:5], job="dev")
+    made.sync()
+    assert len(made.case().evidence["links"]) == 5
+    if how == "edited":
+        edit(made, people(made)[5:10], name="X")
+    systems = {"hr": HR, "lms": SCOPED.replace("on_leave", "on_missing: keep, on_leave")}
+    remap(made, entity(more=safety, **systems))
+    made.sync()
+    assert deletes(made) == 0
+    assert len(made.case().evidence["links"]) == 5
+    made.answer("approve")
+    made.sync()
+    assert deletes(made) == 5
+
+
+def test_a_limit_that_is_taken_out_of_the_mapping_sends_nothing_that_was_asked() -> None:
+    """Held updates wait for their answer, while new ones of the kind go out."""
+    updates = "safety: {updates: 10%, floor: 1, window: 1h}\n"
+    made = crowd(more=updates)
+    edit(made, people(made)[:3], name="X")
+    made.sync()
+    before = len(made.vendors["lms"].wrote())
+    remap(made, entity(hr=HR, lms=SCOPED))
+    edit(made, people(made)[6:7], name="Y")
+    made.sync()
+    assert len(made.case().evidence["links"]) == 3
+    assert "no limit since" in made.case().question
+    assert len(made.vendors["lms"].wrote()) == before + 1
 
 
 def test_later_leavers_are_not_counted_with_those_who_came_back() -> None:

@@ -59,3 +59,5 @@ def test_every_kind_of_file_has_a_schema() -> None:
     assert set(schemas) == {"connections", "entity", "derive"}
     assert "for" in schemas["derive"]["$defs"]["DerivePart"]["properties"]
     assert schemas["entity"]["additionalProperties"] is False
+    webhook = schemas["connections"]["$defs"]["ConnectionPart"]["properties"]["webhook"]
+    assert [form["type"] for form in webhook["anyOf"]] == ["string", "array"]

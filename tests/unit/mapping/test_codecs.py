@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import get_args
 from zoneinfo import ZoneInfo
 
@@ -179,3 +180,74 @@ def test_dates_and_datetimes_meet() -> None:
     assert to_day.encode("2026-11-21T23:00:00Z") == "2026-11-22"
     assert to_day.loses
     assert to_day.same("2026-11-22", "2026-11-22")
+
+
+@pytest.mark.parametrize("kind", ["integer", "number", "duration"])
+@pytest.mark.parametrize(
+    "raw", ["1_000", "1_0.5", "\u0661", "0x10", "nan", "Infinity", "1e400", "--1", ""]
+)
+def test_what_only_python_calls_a_number_is_none(kind: TypeName, raw: str) -> None:
+    """``1_000`` is set aside as what does not fit; it was a thousand."""
+    parse = parser(kind, BERLIN)
+    if raw:
+        with pytest.raises(ValueError, match=r"number|invalid literal"):
+            parse(raw)
+    else:
+        assert parse(raw) is None
+
+
+@pytest.mark.parametrize("raw", ["12", " 12 ", "+12", "12.0", "1.2e1", "\u00a012\u200b", "012"])
+def test_numbers_as_texts(raw: str) -> None:
+    """Signs, points and spaces of all kinds do not matter."""
+    assert parser("number", BERLIN)(raw) == 12.0
+
+
+@pytest.mark.parametrize(
+    "zone", ["America/New_York", "Pacific/Honolulu", "Europe/Berlin", "Asia/Tokyo", "UTC"]
+)
+@pytest.mark.parametrize(
+    "raw", ["2026-11-22T00:00:00Z", "2026-11-22T00:00:00+00:00", "2026-11-22 00:00:00.000Z"]
+)
+def test_a_day_as_a_timestamp_keeps_its_day(zone: str, raw: str) -> None:
+    """Midnight UTC is how a day is spelled where there are only timestamps; in no zone is it the day before."""
+    assert parser("date", ZoneInfo(zone))(raw) == "2026-11-22"
+
+
+def test_a_moment_is_of_the_day_that_it_is_there() -> None:
+    """What is no midnight has its day by the zone, and what we write as a day is read as that day again."""
+    west = ZoneInfo("America/New_York")
+    assert parser("date", west)("2026-11-22T03:00:00Z") == "2026-11-21"
+    assert parser("date", BERLIN)("2026-11-21T23:00:00Z") == "2026-11-22"
+    for zone in (west, BERLIN):
+        lens = typed("date", zone, None, "datetime")
+        assert lens.decode(lens.encode("2026-11-22"), None, "") == "2026-11-22"
+
+
+@pytest.mark.parametrize(
+    ("raw", "value"), [("1", True), (1, True), ("0", False), (0, False), ("\u200b1 ", True)]
+)
+def test_a_table_makes_booleans_of_what_a_vendor_calls_them(raw: Json, value: bool) -> None:
+    """``values: {true: ["1"], false: ["0"]}``; without it a text is none."""
+    lens = tabled({"true": ["1"], "false": ["0"]}, parser("boolean", BERLIN)).lens()
+    assert lens.decode(raw, None, "") is value
+    assert lens.encode(value) == str(int(value))
+    with pytest.raises(ValueError, match="true or false"):
+        parser("boolean", BERLIN)("1")
+
+
+@pytest.mark.parametrize(
+    "given", ["x" * 12, "\u00fc" * 12, "xxxxxxxxx\U0001f600xx", "Jo\u0308rg Mu\u0308ller", "short"]
+)
+def test_a_text_that_the_vendor_cuts_is_the_same(given: str) -> None:
+    """Where the connector declares a length in UTF-16 units, what is beyond it is no difference, also where the vendor
+    spells letters in two parts or the cut goes through a character."""
+    lens = typed("string", BERLIN, None, "string", 10)
+    decomposed = unicodedata.normalize("NFD", given)
+    for text in (given, decomposed):
+        held = text.encode("utf-16-le")[:20].decode("utf-16-le", "ignore")
+        assert lens.same(held, given)
+        assert lens.same(held, lens.encode(given))
+    assert not lens.same("xy" + given[:8], given)
+    assert len(lens.encode(given).encode("utf-16-le")) <= 20
+    assert lens.same("short", "shorter") is False
+    assert not typed("string", BERLIN, None, "string").same(given[:5] + "?", given)

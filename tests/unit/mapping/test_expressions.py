@@ -91,6 +91,50 @@ def test_expressions_mean_what_they_say(
     assert formula(tmp_path, source, kind).on_record(ANN, WORLD) == value
 
 
+NFC, NFD = "M\u00fcller\u00a0", "Mu\u0308ller"
+SPELLED = Record(
+    "p3", "person", {"name": NFD + " AG", "tags": [NFD, "x"], "extra": {"a": {"b": NFD}}}
+)
+
+
+@pytest.mark.parametrize(
+    ("source", "value"),
+    [
+        (f"name == '{NFC}AG '", True),
+        (f"'{NFC}AG' != name", False),
+        (f"name in ['a', '{NFC}AG']", True),
+        (f"name in ['a', '{NFC}']", False),
+        (f"'{NFC}' in tags", True),
+        (f"tags.exists(t, t == '{NFC}')", True),
+        (f"tags.filter(t, t == '{NFC}')", [NFD]),
+        (f"extra.a.b == '{NFC}'", True),
+        (f"name.contains('{NFC}')", True),
+        (f"name.startsWith('{NFC[:3]}')", True),
+        ("name.startsWith('A ')", False),
+        ("name.contains(' A')", True),
+        ("name.contains(' ')", True),
+        (f"name.matches('^{NFC[:6]}.*G$')", True),
+        (f"trim(name) == '{NFC}AG'", True),
+        (f"lower(name) + '!' == '{NFC.lower()}ag!'", True),
+        (f"lower(name).startsWith('{NFC.lower()}')", True),
+        (f"(name == '{NFC}AG' ? name : 'no')", NFD + " AG"),
+        (f"name == '{NFC}AG' && !(name == 'x') || name == 'y' ? join([name, 'x'], '-') : 'no'", NFD + " AG-x"),
+        (f"name < '{NFC}AH' && name >= '{NFC}AG'", True),
+        (f"[name, 'x'] == ['{NFC}AG', 'x']", True),
+        (f"name == '{NFC}' + 'AG'", True),
+        ("size(name) == 11", True),
+        (r"name == 'M\u00fcller AG'", True),
+        ("age == null || age > 5", True),
+        ("timestamp('2026-01-01T00:00:00Z') < timestamp('2026-01-02T00:00:00Z')", True),
+    ],
+)  # fmt: skip
+def test_texts_are_compared_as_they_are_seen(tmp_path: Path, source: str, value: Json) -> None:
+    """Comparisons and searches take one text as one, however it is spelled; what is computed keeps its spelling."""
+    kind = {bool: "boolean", str: "string", list: "list, of: string"}[type(value)]
+    made = formula(tmp_path, source.replace("\\", "\\\\"), kind)
+    assert made.on_record(SPELLED, WORLD) == value
+
+
 def test_what_an_expression_reads_is_known(tmp_path: Path) -> None:
     """Names, depth of refs and the use of today are known without evaluating, through formulas too."""
     found = formula(tmp_path, "led && boss.led && born < today", "boolean")

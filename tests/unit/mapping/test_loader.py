@@ -85,6 +85,96 @@ def test_no_fault_tells_a_secret(tmp_path: Path) -> None:
     assert "hunter2" not in str(raised.value)
 
 
+ODD = {
+    "\r": "a carriage return (U+000D)", " ": "a space (U+0020)", "\t": "a tab (U+0009)",
+    "\ufeff": "a byte order mark (U+FEFF)", "\u00a0": "a no-break space (U+00A0)",
+    "\x07": "a character that is not seen (U+0007)", "\udcfc": "a byte that is no UTF-8",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("character", sorted(ODD))
+@pytest.mark.parametrize(
+    ("name", "value", "place"),
+    [
+        ("MODE", "write", "connections.yaml:6:11: connections.one.mode"),
+        ("ONE_URL", "https://one", "connections.yaml:7:15: connections.one.base_url"),
+        ("ONE_TOKEN", "hunter2", "connections.yaml:8:27: connections.one.credentials"),
+        ("SIZE", "9", "connections.yaml:9:22: connections.one.options.size"),
+        ("CALLS", "60", "connections.yaml:10:22: connections.one.budget.calls"),
+    ],
+)
+@pytest.mark.parametrize("at_end", [True, False])
+def test_a_variable_with_an_odd_character_is_a_fault(
+    tmp_path: Path, name: str, value: str, place: str, character: str, at_end: bool
+) -> None:
+    """It names place, variable and character, and nothing of the value."""
+    given = value + character if at_end else character + value
+    with pytest.raises(ConfigInvalid) as raised:
+        load(tmp_path, {"ONE_TOKEN": "x", name: given}, connections=SECRET)
+    where = "at its end" if at_end else "at its beginning"
+    assert list(raised.value.faults) == [f"{place}: {name} has {ODD[character]} {where}, remove it"]
+
+
+def test_a_password_may_have_a_space_inside_and_an_address_may_not(tmp_path: Path) -> None:
+    """Nor may what is written in the file itself."""
+    found = load(tmp_path, {"ONE_TOKEN": "correct hörse"}, connections=SECRET).connections["one"]
+    assert found.credentials == {"token": "correct hörse"}
+    text = SECRET.replace("${ONE_URL:-http://one}", '"https://o ne/"')
+    told = "connections.yaml:7:16: connections.one.base_url: has a space (U+0020) inside, remove it"
+    assert faults(tmp_path, connections=text) == [told]
+    for address in (
+        "http://a..b",
+        "http://one:99999",
+        "https://",
+        "http://\u00fc\u0308" + "x" * 70,
+    ):
+        text = SECRET.replace("${ONE_URL:-http://one}", f'"{address}"')
+        assert "is no address" in " ".join(faults(tmp_path, connections=text)), address
+
+
+def test_a_password_file_that_is_no_utf_8_is_a_fault(tmp_path: Path) -> None:
+    """It was taken for one that is not there, and the connection for one that is off."""
+    secrets, folder = tmp_path / "secrets", tmp_path / "project"
+    secrets.mkdir()
+    folder.mkdir()
+    (secrets / "ONE_TOKEN").write_bytes("hörse".encode("latin-1"))
+    (folder / "connections.yaml").write_text(SECRET)
+    with pytest.raises(ConfigInvalid, match="ONE_TOKEN has a byte that is no UTF-8 inside"):
+        load_project(folder, CATALOG, {}, secrets)
+    (secrets / "ONE_TOKEN").write_bytes("x".encode("utf-16"))
+    with pytest.raises(ConfigInvalid, match="ONE_TOKEN has a byte that is no UTF-8"):
+        load_project(folder, CATALOG, {}, secrets)
+    (secrets / "ONE_TOKEN").write_bytes(b"\xef\xbb\xbfhorse\r\n")
+    with pytest.raises(ConfigInvalid, match="ONE_TOKEN has a byte order mark"):
+        load_project(folder, CATALOG, {}, secrets)
+
+
+def test_modes_are_those_of_connections_that_say_none_themselves(tmp_path: Path) -> None:
+    """A connection's own mode goes before; who is not named observes."""
+    text = (
+        "version: 1\nmodes: {one: write, two: write}\nconnections:\n"
+        "  one: {connector: alpha, mode: observe}\n  two: {connector: alpha}\n"
+        "  three: {connector: alpha}\n"
+    )
+    found = load(tmp_path, connections=text).connections
+    assert {n: c.mode for n, c in found.items()} == {
+        "one": "observe", "two": "write", "three": "observe",
+    }  # fmt: skip
+
+
+def test_modes_name_connections_and_tell_no_secret(tmp_path: Path) -> None:
+    """A name that no connection has, and a mode that is none, have their place; what the variable holds is not told."""
+    text = (
+        "version: 1\nmodes:\n  one: ${MODE}\n  on: write\nconnections:\n  one: {connector: alpha}\n"
+    )
+    with pytest.raises(ConfigInvalid) as raised:
+        load(tmp_path, {"MODE": "hunter2"}, connections=text)
+    assert list(raised.value.faults) == [
+        "connections.yaml:3:8: modes.one: not known here, write one of: observe or write",
+        "connections.yaml:4:3: modes.on: no such connection, did you mean 'one'?",
+    ]
+
+
 def test_faults_of_all_files_come_at_once(tmp_path: Path) -> None:
     """Faults of several files, of form and of meaning, are told in one run, in order of place."""
     told = faults(
@@ -238,3 +328,66 @@ def test_any_data_loads_or_tells_why(
         (folder / f"{kind}.yaml").write_text(json.dumps(body), encoding="utf-8")
     with pytest.raises(ConfigInvalid):
         load_project(folder, CATALOG, {})
+
+
+NESTED = """
+version: 1
+entity: person
+fields:
+  mail: {type: email}
+  name: {type: string}
+  left: {type: boolean}
+identity: [[mail]]
+systems:
+  tool:
+    resource: employees
+    flow: in
+    create: in
+    where: "row.deactivated_at == null"
+    fields:
+      mail: MAIL
+      name: {read: "row.profile.name"}
+"""
+TOOL = """
+version: 1
+connections:
+  tool: {connector: haekka, base_url: http://tool, credentials: {api_key: k}, resources: {employees: {scan: 1h}}}
+"""
+
+
+def test_rows_that_a_vendor_does_not_document_may_hold_anything(tmp_path: Path) -> None:
+    """A field of such a row may be nested or unheard of: it is read, and `check` warns that it is a guess."""
+    (tmp_path / "connections.yaml").write_text(TOOL)
+    (tmp_path / "person.yaml").write_text(NESTED.replace("MAIL", "user.email"))
+    project = load_project(tmp_path, SHIPPED_CATALOG, {})
+    system = project.entities["person"].systems["tool"]
+    row = {"id": "1", "user": {"email": "ida@x.de"}, "profile": {"name": "Ida"}}
+    assert {n: rule.look(row) for n, rule in system.rules.items() if rule.read is None} == {
+        "mail": "ida@x.de"
+    }
+    guesses = [w for w in project.warnings if "does not document" in w]
+    named = [w.split("show ")[1].split(";")[0] for w in guesses]
+    assert named == ["'user'", "'profile'", "'deactivated_at'"]
+    assert all(w.startswith("person.yaml:") for w in guesses)
+
+
+@pytest.mark.parametrize("path", ["user..email", "email.", "[0]"])
+def test_a_path_of_an_open_row_still_has_to_be_one(tmp_path: Path, path: str) -> None:
+    """Open is what is read, not how it is said."""
+    (tmp_path / "connections.yaml").write_text(TOOL)
+    (tmp_path / "person.yaml").write_text(NESTED.replace("MAIL", f'"{path}"'))
+    with pytest.raises(ConfigInvalid):
+        load_project(tmp_path, SHIPPED_CATALOG, {})
+
+
+def test_what_an_open_row_may_hold_is_not_written(tmp_path: Path) -> None:
+    """A guess is read; only what the connector declares is written."""
+    (tmp_path / "connections.yaml").write_text(
+        TOOL.replace("employees: {", "employee_trainings: {")
+    )
+    text = NESTED.replace("MAIL", "{field: user.email, flow: both}").replace(
+        "resource: employees", "resource: employee_trainings"
+    )
+    (tmp_path / "person.yaml").write_text(text.replace("flow: in\n", "flow: both\n", 1))
+    with pytest.raises(ConfigInvalid, match="haekka does not take user"):
+        load_project(tmp_path, SHIPPED_CATALOG, {})

@@ -43,6 +43,24 @@ def test_it_observes_until_told_to_write() -> None:
     assert all(c.off and c.mode == "write" for c in without.connections.values())
 
 
+@pytest.mark.parametrize("name", ["heavenhr", "hakuna", "haekka", "heiaheia", "weekly10"])
+def test_a_copied_connection_observes(tmp_path: Path, name: str) -> None:
+    """A block that is copied for a second account is not written to by SYNCENGINE_MODE=write; the five are."""
+    text = (MAPPINGS / "connections.yaml").read_text("utf-8")
+    lines = text[text.index("connections:\n") :].splitlines(keepends=True)
+    start = next(n for n, line in enumerate(lines) if line.startswith(f"  {name}:"))
+    block = [f"  {name}_two:\n"]
+    for line in lines[start + 1 :]:
+        if line.strip() and not line.startswith("    "):
+            break
+        block.append(line)
+    (tmp_path / "connections.yaml").write_text(f"{text}\n{''.join(block)}", "utf-8")
+    given = {**CREDENTIALS, "SYNCENGINE_MODE": "write"}
+    found = load_project(tmp_path, CATALOG, given).connections
+    assert found[name + "_two"].mode == "observe"
+    assert {c.mode for n, c in found.items() if n != name + "_two"} == {"write"}
+
+
 def test_every_two_way_rule_is_one() -> None:
     """Only a completion at Haekka loses something, its time, and nothing is one-way by accident."""
     verdicts = {(v.entity, v.connection, v.field): v.verdict for v in lens_report(shipped())}

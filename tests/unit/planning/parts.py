@@ -72,7 +72,9 @@ def an_operation(**given: Any) -> Operation:
 
 def scene(link: Link | None = None, record: Record | None = None, **given: Any) -> Scene:
     """One link and its surroundings."""
-    about = {n: given.pop(n) for n in ("siblings", "ready", "refused", "world") if n in given}
+    about = {
+        n: given.pop(n) for n in ("siblings", "ready", "refused", "world", "holder") if n in given
+    }
     made = person(**given)
     return Scene(
         made, made.systems["lms"], link or a_link(), record or a_record(),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from syncengine.mapping import Context
 from syncengine.model.key import KeyKind
-from syncengine.model.link import Base, Link, LinkState
+from syncengine.model.link import Base, Doubt, Link, LinkState
 from syncengine.model.operation import Action, Operation, OperationState
 from syncengine.planning.identity import (
     Correlation,
@@ -145,7 +145,8 @@ def test_an_adopted_row_inherits_the_faces_of_our_own_create() -> None:
     )  # fmt: skip
     made = told(Hits(records={SCOPE: ["r1"]}, made=create))
     written = {"email": "anna@x.de", "name": "Anna"}
-    assert made.link.base == Base(written, written, frozenset(written))
+    doubts = {name: Doubt(None, claimed=False) for name in written}
+    assert made.link.base == Base(written, written, frozenset(written), doubts=doubts)
 
 
 def test_an_unresolved_key_waits() -> None:

@@ -152,9 +152,14 @@ def test_a_refused_body_is_not_sent_again() -> None:
 
 
 def test_a_waiting_link_tries_again_when_it_is_woken() -> None:
-    """``creating <-> waiting``: whatever wakes a waiting link lets it try again."""
-    made = plan({**FRESH, "state": LinkState.WAITING, "wait": Wait("free:lms/people/x", "a row")})
-    assert (made.link.state, made.again) == (LinkState.CREATING, True)
+    """``creating <-> waiting``: a waiting link is made once nobody holds its row, and rests while somebody does."""
+    waits = {**FRESH, "state": LinkState.WAITING, "wait": Wait("free:lms/people/x", "a row")}
+    made = plan(waits)
+    assert (made.link.state, made.operation is not None) == (LinkState.CREATING, True)
+    rests = plan(waits, holder=a_link(id="k2", external_id="x", record_id="r2"))
+    assert (rests.link.state, rests.operation, rests.again) == (LinkState.WAITING, None, False)
+    assert rests.link.wait is not None
+    assert rests.link.wait.key == "free:lms/people/x"
 
 
 @pytest.mark.parametrize("state", [LinkState.UNLINKED, LinkState.SEEN])
@@ -250,6 +255,8 @@ def test_a_record_that_others_own_is_not_deleted() -> None:
     assert made.record is None
     assert made.link.state is LinkState.MISSING
     gone = replace(other, state=LinkState.GONE)
+    asked = plan({"row": None, "state": LinkState.MISSING}, siblings=[gone], **about)
+    assert (asked.record, asked.link.state) == (None, LinkState.MISSING)
     alone = plan({"row": None}, siblings=[gone], **about)
     assert alone.record is not None
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncengine.model.link import Base, LinkState
+from syncengine.model.link import WHOLE, Base, LinkState
 from syncengine.model.operation import Action
 from syncengine.planning.settle import moved_since, settle_applied, shows
 from tests.support.people import LMS
@@ -60,7 +60,9 @@ def test_an_agreement_ends_the_mark_of_being_expected() -> None:
 def test_a_delete_leaves_a_tombstone_that_has_been_read() -> None:
     """A deleted row is gone, its observation too, so that an older listing does not bring it back."""
     link = settled(None, action=Action.DELETE, body={}, carried={}).link
-    assert (link.state, link.row, link.read_at, link.base) == (LinkState.GONE, None, 300.0, Base())
+    assert (link.state, link.row, link.read_at) == (LinkState.GONE, None, 300.0)
+    assert link.base.faceless
+    assert link.base.doubts.keys() == {WHOLE}
     assert link.external_id == "x1"
 
 
@@ -107,6 +109,12 @@ def test_another_spelling_of_the_same_proves_it_too() -> None:
     """Rule 10: values are compared up to the codec."""
     operation = an_operation(body={"email": "ben@x.de"}, carried={"email": "ben@x.de"})
     assert shows(SYSTEM, operation, {"email": " BEN@X.DE"})
+
+
+def test_a_row_that_hides_them_proves_no_leaving() -> None:
+    """Rule 10: a row without the constants says nothing of them."""
+    operation = an_operation(leave=True, body={"state": "gone"}, carried={})
+    assert not shows(SYSTEM, operation, ROW)
 
 
 @pytest.mark.parametrize(("job", "proof"), [("gone", True), ("dev", False)])

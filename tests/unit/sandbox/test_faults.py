@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from syncengine.sandbox.faults import HUGE, KINDS
+from syncengine.sandbox.faults import HUGE, KINDS, SMALL
 from syncengine.sandbox.heiaheia import ROOT
 from syncengine.sandbox.process import SandboxProcess
 from tests.unit.sandbox.conftest import Api
@@ -127,7 +127,7 @@ def seen(
     """What a client sees of a fault that leaves an answer."""
     statuses = {
         "status_429": 429, "status_429_bare": 429, "status_500": 500, "status_503": 503,
-        "expire_tokens": 401,
+        "expire_tokens": 401, "redirect": 302,
     }  # fmt: skip
     if kind == "empty_list" and vendor == "heavenhr":
         statuses[kind] = 404
@@ -138,16 +138,56 @@ def seen(
     elif kind in ("truncate", "html"):
         with pytest.raises(json.JSONDecodeError):
             answer.json()
-    elif kind in ("wrong_type", "missing_id", "unknown_enum"):
+    elif kind in ("wrong_type", "missing_id", "unknown_enum", "half_text"):
         assert differing(good.json(), answer.json()) == 1
     elif kind in ("repeat_row", "shrink", "empty_list"):
         assert len(rows_of(answer, vendor)) == {"repeat_row": rows + 1, "shrink": rows - 1}.get(
             kind, 0
         )
+    elif kind == "small_pages" and vendor in ("heavenhr", "heiaheia", "weekly10"):
+        assert rows_of(answer, vendor) == rows_of(good, vendor)[:SMALL]
     else:
         assert answer.json() == good.json()
         assert (len(answer.content) > HUGE) == (kind == "huge")
-        assert seconds >= (0.2 if kind in ("slow", "slow_body") else 0)
+        assert seconds >= (0.2 if kind in ("slow", "slow_head", "slow_body") else 0)
+
+
+def test_what_stands_before_a_vendor(sandbox: SandboxProcess, weekly10: Api) -> None:
+    """A page with any status, a redirect, any Retry-After: nothing is written."""
+    path = "/training/record/"
+    for kind, more, status in (
+        ("html", {"status": 403}, 403),
+        ("html", {"status": 503, "retry_after": "-3"}, 503),
+        ("redirect", {"status": 307}, 307),
+        ("status_503", {"retry_after": "600"}, 503),
+        ("status_429", {"retry_after": "0.5"}, 429),
+    ):
+        sandbox.fault("weekly10", kind, method="POST", route="/training/record", count=1, **more)
+        answer = weekly10("POST", path, RECORD)
+        assert answer.status_code == status
+        assert answer.headers.get("Retry-After") == more.get("retry_after")
+        assert ("html" in answer.headers.get("content-type", "")) == (kind == "html")
+    assert "new" not in records(sandbox)
+
+
+def test_a_vendor_may_say_gone(sandbox: SandboxProcess, weekly10: Api) -> None:
+    """410 where it would say 404, and nowhere else."""
+    sandbox.fault("weekly10", "gone")
+    assert weekly10("GET", "/users/nobody/").status_code == 410
+    assert weekly10("DELETE", "/users/nobody/").status_code == 410
+    assert weekly10("GET", "/users/").status_code == 200
+
+
+def test_small_pages_lead_to_all_rows(sandbox: SandboxProcess, weekly10: Api) -> None:
+    """Fewer rows a page than asked for, and an address that goes on after them."""
+    everybody = rows_of(weekly10("GET", "/users/"), "weekly10")
+    sandbox.fault("weekly10", "small_pages")
+    page = weekly10("GET", "/users/?limit=500").json()
+    found = page["results"]
+    while page["next"]:
+        page = httpx.get(page["next"], headers=weekly10.headers).json()
+        found += page["results"]
+    assert found == everybody
 
 
 def test_what_is_spoiled_can_be_named(sandbox: SandboxProcess, heavenhr: Api) -> None:
@@ -261,3 +301,54 @@ def test_cleared_and_wrong_faults(sandbox: SandboxProcess, hakuna: Api) -> None:
         body = {"vendor": "hakuna", "kind": KINDS[0]} | wrong
         with pytest.raises(httpx.HTTPStatusError):
             sandbox.fault(**body)
+
+
+NOT_DONE_ANSWERS = {
+    "ignore": lambda answer: answer.json()["email"] != "new@x.de",
+    "ignore_stamp": lambda answer: answer.json()["email"] != "new@x.de",
+    "ignore_error": lambda answer: answer.json() == {"error": "This could not be saved."},
+    "ignore_empty": lambda answer: (answer.status_code, answer.content) == (204, b""),
+}
+
+
+@pytest.mark.parametrize("kind", NOT_DONE_ANSWERS)
+def test_a_write_may_be_accepted_and_not_done(
+    sandbox: SandboxProcess, weekly10: Api, kind: str
+) -> None:
+    """The answer is a 2xx, the row stays as it was, and the ledger says that nothing was applied."""
+    before = weekly10.get("/users/1002/")
+    sandbox.fault("weekly10", kind, method="PATCH", count=1)
+    answer = weekly10("PATCH", "/users/1002/", {"email": "new@x.de"})
+    assert answer.is_success
+    assert NOT_DONE_ANSWERS[kind](answer)
+    assert weekly10.get("/users/1002/") == before
+    assert not [r for r in sandbox.requests() if r["method"] == "PATCH" and r["applied"]]
+
+
+def test_a_stamp_moves_though_nothing_was_done(sandbox: SandboxProcess, heavenhr: Api) -> None:
+    """A row may say that it was changed while it was not."""
+    row = heavenhr.get("/employees")["data"][0]
+    sandbox.fault("heavenhr", "ignore_stamp", method="PATCH", count=1)
+    assert heavenhr("PATCH", f"/employees/{row['id']}", {"lastName": "Neu"}).is_success
+    after = next(r for r in heavenhr.get("/employees")["data"] if r["id"] == row["id"])
+    assert after["lastName"] == row["lastName"]
+    assert after["updatedAt"] > row["updatedAt"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "shown"), [("answer_empty", None), ("answer_list", list), ("answer_null_id", dict)]
+)
+def test_a_create_may_be_done_without_naming_its_row(
+    sandbox: SandboxProcess, weekly10: Api, kind: str, shown: type | None
+) -> None:
+    """The row is there, and the answer is nothing, a list, or has no id."""
+    sandbox.fault("weekly10", kind, method="POST", route="/training/record", count=1)
+    answer = weekly10("POST", "/training/record/", RECORD)
+    assert answer.status_code == 201
+    assert "new" in records(sandbox)
+    if shown is None:
+        assert answer.content == b""
+        return
+    payload = answer.json()
+    assert isinstance(payload, shown)
+    assert isinstance(payload, list) or payload["api_id"] is None

@@ -6,13 +6,15 @@ import json
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine as Database
 from standardwebhooks import Webhook
+from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from syncengine.adapters.sql.engine import make_engine
@@ -24,7 +26,10 @@ from syncengine.model.resource import ConnectorSpec, FieldSpec, ResourceSpec
 from syncengine.process import free_port
 from syncengine.settings import Settings
 from syncengine.web import make_app
+from syncengine.web.desk import PATIENCE
 
+LONGEST = 2.0
+"""Seconds that a request waits here."""
 SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
 
 CONNECTIONS = """
@@ -80,10 +85,32 @@ class Side:
 @pytest.fixture
 def side(tmp_path: Path) -> Iterator[Side]:
     """The web side with a webhook secret; its broker is not there."""
-    (tmp_path / "connections.yaml").write_text(CONNECTIONS)
-    (tmp_path / "person.yaml").write_text(PERSON)
-    project = load_project(tmp_path, {"hr": HR}, {})
-    database = make_engine(f"sqlite:///{tmp_path}/ledger.db")
+    with web_side(tmp_path) as made:
+        yield made
+
+
+@contextmanager
+def web_side(
+    folder: Path, connections: str = CONNECTIONS, person: str = PERSON, **settings: Any
+) -> Iterator[Side]:
+    """The web side of such a project, with a shared secret unless the settings name another or none."""
+    with (
+        web_app(folder, connections, person, **settings) as (app, engine, queue, database),
+        TestClient(app, raise_server_exceptions=False) as client,
+    ):
+        yield Side(client, engine, queue, database)
+
+
+@contextmanager
+def web_app(
+    folder: Path, connections: str = CONNECTIONS, person: str = PERSON, **settings: Any
+) -> Iterator[tuple[Starlette, Engine, Announced, Database]]:
+    """Its application and what lies behind."""
+    (folder / "connections.yaml").write_text(connections)
+    (folder / "person.yaml").write_text(person)
+    project = load_project(folder, {"hr": HR}, {})
+    patience = replace(PATIENCE, lock=0.5)
+    database = make_engine(f"sqlite:///{folder}/ledger.db", patience)
     upgrade(database)
     queue = Announced()
     engine = Engine(project, SqlLedger(database), {}, {}, queue, SystemClock())
@@ -92,20 +119,23 @@ def side(tmp_path: Path) -> Iterator[Side]:
     def factory() -> Iterator[Engine]:
         yield engine
 
-    settings = Settings(webhook_secret=SECRET, broker_url=f"embedded:{free_port()}")
-    with TestClient(make_app(factory, settings), raise_server_exceptions=False) as client:
-        yield Side(client, engine, queue, database)
+    told = Settings(
+        **{"webhook_secret": SECRET, "broker_url": f"embedded:{free_port()}", **settings}
+    )
+    yield make_app(factory, told, LONGEST), engine, queue, database
     database.dispose()
 
 
-def signed(body: str | bytes, event_id: str = "msg_1", at: float | None = None) -> dict[str, str]:
-    """The headers of a notice signed with the secret."""
+def signed(
+    body: str | bytes, event_id: str = "msg_1", at: float | None = None, secret: str = SECRET
+) -> dict[str, str]:
+    """The headers of a notice signed with a secret."""
     text = body if isinstance(body, str) else body.decode()
     when = datetime.fromtimestamp(at or time.time(), UTC)
     return {
         "webhook-id": event_id,
         "webhook-timestamp": str(int(when.timestamp())),
-        "webhook-signature": Webhook(SECRET).sign(event_id, when, text),
+        "webhook-signature": Webhook(secret).sign(event_id, when, text),
     }
 
 

@@ -1,11 +1,19 @@
 from __future__ import annotations
 
 import socket
+import sqlite3
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from syncengine.broker import private_folder, socket_of
+from syncengine.errors import DatabaseDown
 from syncengine.model.case import Case, CaseKind
-from tests.unit.web.conftest import Side, notice, signed
+from tests.unit.web.conftest import LONGEST, Side, notice, signed
 
 
 def _samples(side: Side) -> dict[tuple[str, tuple[str, ...]], float]:
@@ -26,8 +34,11 @@ def test_a_healthy_service_says_so(side: Side) -> None:
 
 def test_a_broker_that_listens_is_seen(side: Side) -> None:
     """The broker's state is looked at when asked."""
-    port = int(side.client.app_state["settings"].broker_url.partition(":")[2])
-    with socket.create_server(("127.0.0.1", port)):
+    number = int(side.client.app_state["settings"].broker_url.partition(":")[2])
+    private_folder(number)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(socket_of(number)))
+        listener.listen()
         assert side.client.get("/healthz").json()["broker"] == "ok"
 
 
@@ -37,6 +48,59 @@ def test_a_database_that_fails_is_ill(side: Side) -> None:
         connection.exec_driver_sql("ALTER TABLE operations RENAME TO elsewhere")
     answer = side.client.get("/healthz")
     assert (answer.status_code, answer.json()["database"]) == (503, "down")
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/metrics", "/events/hr"])
+def test_a_database_that_another_program_has_locked_answers_in_time(side: Side, path: str) -> None:
+    """Each answer that needs the database is 503 and says when to come again; none waits for long."""
+    side.database.dispose()
+    with sqlite3.connect(side.database.url.database or "", isolation_level=None) as other:
+        other.execute("PRAGMA locking_mode=EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        other.execute("DELETE FROM events")
+        started = time.monotonic()
+        if path.startswith("/events"):
+            answer = side.client.post(path, content=notice(), headers=signed(notice()))
+        else:
+            answer = side.client.get(path)
+        other.rollback()
+        other.execute("PRAGMA locking_mode=NORMAL")
+        other.execute("SELECT count(*) FROM events")
+    other.close()
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    assert time.monotonic() - started < 6
+    assert side.client.get("/healthz").json()["database"] == "ok"
+
+
+def test_a_database_that_hangs_holds_up_nobody_else(side: Side) -> None:
+    """While one request waits for the database, those that need none are answered at once, and nobody waits longer
+    than the limit."""
+    over = threading.Event()
+    side.engine.ledger = Hanging(over)
+    told: list[int] = []
+    waiting = threading.Thread(target=lambda: told.append(side.client.get("/metrics").status_code))
+    started = time.monotonic()
+    waiting.start()
+    assert side.client.post("/events/hr", content=notice()).status_code == 401
+    assert time.monotonic() - started < LONGEST / 2
+    waiting.join()
+    assert told == [503]
+    assert time.monotonic() - started < 3 * LONGEST
+    over.set()
+
+
+@dataclass
+class Hanging:
+    """A ledger that answers nobody before it is over."""
+
+    over: threading.Event
+
+    def read(self) -> Any:
+        """Never comes back by itself."""
+        self.over.wait(30)
+        raise DatabaseDown("it hangs", "wait")
+
+    write = read
 
 
 def test_metrics_count_what_is_there(side: Side) -> None:

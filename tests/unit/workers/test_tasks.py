@@ -1,16 +1,28 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from celery import signals
 
-from syncengine.errors import Bug, LostRace, SyncengineError, VendorDown
+from syncengine.errors import Bug, DatabaseDown, LostRace, SyncengineError, VendorDown
+from syncengine.flows.engine import RACES, Limits
+from syncengine.simulation.clock import ManualClock
 from workers import tasks
 from workers.celery import app
 
 NAMES = {"capture", "refresh", "reconcile", "dispatch", "probe", "derive", "sweep"}
+
+
+class _Current:
+    """An engine that nobody opens."""
+
+    @contextmanager
+    def work(self) -> Iterator[SimpleNamespace]:
+        yield SimpleNamespace(clock=ManualClock(), limits=Limits(), used=set())
 
 
 @pytest.fixture
@@ -32,7 +44,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     }
     for name, home in homes.items():
         monkeypatch.setattr(home, name, flow(name))
-    monkeypatch.setattr(tasks, "engine", object)
+    monkeypatch.setattr(tasks, "current", _Current)
     return called
 
 
@@ -72,11 +84,14 @@ def test_a_worker_first_looks_at_what_changed(
     assert calls == [("followed",)]
 
 
-@pytest.mark.parametrize("error", [VendorDown("down"), LostRace("moved")])
+@pytest.mark.parametrize(
+    "error", [VendorDown("down"), LostRace("moved"), DatabaseDown("it is full", "make room")]
+)
 def test_what_cannot_be_done_now_ends_quietly(
     monkeypatch: pytest.MonkeyPatch, calls: list[tuple[Any, ...]], error: SyncengineError
 ) -> None:
-    """A task that meets a reason to try later just ends; the sweep brings it back."""
+    """A task that meets a reason to try later just ends, one that loses a race again and again too; the sweep brings
+    it back."""
 
     def flow(*_: object) -> None:
         calls.append(("tried",))
@@ -84,7 +99,7 @@ def test_what_cannot_be_done_now_ends_quietly(
 
     monkeypatch.setattr(tasks.outbox, "dispatch", flow)
     app.tasks["dispatch"](["a"])
-    assert calls == [("tried",)]
+    assert calls == [("tried",)] * (RACES + 1 if isinstance(error, LostRace) else 1)
 
 
 @pytest.mark.usefixtures("calls")

@@ -5,8 +5,10 @@ import logging
 import socket
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import UTC
 
 import httpx
 import pytest
@@ -14,9 +16,11 @@ import pytest
 from syncengine.adapters.rest import transport
 from syncengine.adapters.rest.transport import Purpose, make_client
 from syncengine.adapters.rest.verdicts import Kind
+from syncengine.adapters.vendors.base import RestConnector
+from syncengine.adapters.vendors.hakuna import HAKUNA
 from syncengine.errors import RateLimited, SyncengineError, Unknown, VendorDown
 from syncengine.ports import Tally
-from tests.unit.adapters.wire import OpenGate
+from tests.unit.adapters.wire import FrozenClock, OpenGate
 
 READ = {"purpose": Purpose(Kind.READ, "GET /x")}
 WRITE = {"purpose": Purpose(Kind.CHANGE, "PATCH /x")}
@@ -165,24 +169,87 @@ def test_a_connection_lost_after_sending_leaves_a_write_unknown() -> None:
             real(url, READ, "GET")
 
 
-def test_an_answer_that_drips_runs_into_the_timeout() -> None:
-    """The timeout is for the whole request, not for each byte of it."""
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "at_once", [b"", b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 103 Early\r\n\r\n", HEAD]
+)
+def test_an_answer_that_drips_runs_into_the_timeout(at_once: bytes) -> None:
+    """The timeout is for the whole request, head and body, not for each byte of it."""
+    drops = b"HTTP/1.1 200 OK\r\n" + b"X-Y: z\r\n" * 100 if at_once == b"" else b"x" * 500
 
     def drip(peer: socket.socket) -> None:
         peer.recv(65536)
-        peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
-        for _ in range(100):
+        peer.sendall(at_once)
+        for drop in drops:
             try:
-                peer.sendall(b" ")
+                peer.sendall(bytes([drop]))
             except OSError:
                 return
+            time.sleep(0.02)
+
+    expected: list[tuple[dict[str, Purpose], str, type[SyncengineError]]] = [
+        (WRITE, "PATCH", Unknown),
+        (READ, "GET", VendorDown),
+    ]
+    with server(drip) as url:
+        for extensions, method, error in expected:
+            started = time.monotonic()
+            with pytest.raises(error):
+                real(url, extensions, method, timeout=0.3)
+            assert time.monotonic() - started < 2
+
+
+def test_a_vendor_that_does_not_read_runs_into_the_timeout() -> None:
+    """A write whose body cannot be got rid of ends in time, and may have arrived."""
+
+    def deaf(peer: socket.socket) -> None:
+        for _ in range(40):
+            peer.recv(2000)
             time.sleep(0.05)
 
-    with server(drip) as url:
+    with server(deaf) as url, make_client(httpx.Auth(), OpenGate(), Tally(), 0.4) as live:
         started = time.monotonic()
         with pytest.raises(Unknown):
-            real(url, WRITE, "PATCH", timeout=0.3)
+            live.patch(url, content=b"x" * 30_000_000, extensions=dict(WRITE))
         assert time.monotonic() - started < 2
+
+
+def test_a_write_that_gets_no_connection_in_time_was_not_sent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Neither a name that nobody looks up nor encryption that nobody answers holds a worker: nothing was sent."""
+
+    def silent(_peer: socket.socket) -> None:
+        time.sleep(1)
+
+    with server(silent) as url:
+        started = time.monotonic()
+        with pytest.raises(VendorDown, match="not sent"):
+            real(url.replace("http:", "https:"), WRITE, "PATCH", timeout=0.4)
+        assert time.monotonic() - started < 0.9
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: time.sleep(1.5) or [])
+    started = time.monotonic()
+    with pytest.raises(VendorDown, match="not sent"):
+        real("http://vendor.example/x", WRITE, "PATCH", timeout=0.4)
+    assert time.monotonic() - started < 0.9
+
+
+def test_a_connection_is_used_again() -> None:
+    """What was asked in time leaves its connection to the next request, however long after."""
+    peers: list[int] = []
+
+    def polite(peer: socket.socket) -> None:
+        peers.append(1)
+        while peer.recv(65536):
+            peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    with server(polite) as url, make_client(httpx.Auth(), OpenGate(), Tally(), 0.3) as live:
+        for _ in range(3):
+            assert live.get(url, extensions=dict(READ)).json() == {}
+            time.sleep(0.4)
+    assert peers == [1]
 
 
 def test_half_an_answer_is_no_answer() -> None:
@@ -212,3 +279,87 @@ def test_nothing_about_a_request_is_logged(caplog: pytest.LogCaptureFixture) -> 
     with server(answer) as url, caplog.at_level(logging.DEBUG):
         real(f"{url}?employeeNumber=716", READ, "GET")
     assert caplog.records == []
+
+
+ROW = b'{"id": 1, "note": "' + b"x" * 10_000 + b'"},'
+
+
+def listing_of(rows: int, size: int) -> Callable[[socket.socket], None]:
+    """A server that lists so many rows of such a size, in one answer."""
+    row = b'{"id": %d, "note": "' + b"x" * (size - 30) + b'"}'
+
+    def talk(peer: socket.socket) -> None:
+        peer.recv(65536)
+        peer.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n[")
+        with suppress(OSError):
+            for number in range(rows):
+                peer.sendall((b"," if number else b"") + row % number)
+            peer.sendall(b"]")
+
+    return talk
+
+
+def at_work(url: str, timeout: float = 5, largest: int = 512 << 20) -> RestConnector:
+    """A connector of hakuna over the network."""
+    auth, tally = httpx.Auth(), Tally()
+    live, base = make_client(auth, OpenGate(), tally, timeout), url.removesuffix("/x")
+    return RestConnector(HAKUNA, base, auth, live, tally, FrozenClock(), UTC, {}, largest)
+
+
+def test_a_listing_of_any_size_takes_the_memory_of_some_rows() -> None:
+    """One page of 48 MiB comes whole, and no more than a few MiB of it are there at a time."""
+    with server(listing_of(6 * 1024, 8 * 1024)) as url:
+        live, count = at_work(url), 0
+        tracemalloc.start()
+        for page in live.scan("users"):
+            count += len(page.items)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert count == 6 * 1024
+    assert peak < 16 << 20
+
+
+def test_a_listing_ends_at_the_size_that_its_connection_allows() -> None:
+    """What never ends is given up, in words that say which option to raise."""
+    with (
+        server(listing_of(6 * 1024, 8 * 1024)) as url,
+        pytest.raises(VendorDown, match="largest_listing"),
+    ):
+        list(at_work(url, largest=5 << 20).scan("users"))
+
+
+def test_our_own_work_between_the_rows_is_not_the_vendor_s_time() -> None:
+    """Storing a large listing may take longer than a request may."""
+    with server(listing_of(1500, 2000)) as url:
+        count = 0
+        for page in at_work(url, timeout=0.5).scan("users"):
+            time.sleep(0.4)
+            count += len(page.items)
+    assert count == 1500
+
+
+def test_a_large_listing_that_drips_or_breaks_off_is_none() -> None:
+    """After its beginning, too, it has to come in time and whole."""
+
+    def drip(peer: socket.socket) -> None:
+        peer.recv(65536)
+        with suppress(OSError):
+            peer.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n[" + ROW * 200)
+            for _ in range(60):
+                peer.sendall(b" ")
+                time.sleep(0.05)
+
+    def cut(peer: socket.socket) -> None:
+        peer.recv(65536)
+        peer.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n[" + ROW * 200)
+
+    def short(peer: socket.socket) -> None:
+        peer.recv(65536)
+        peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 9000000\r\n\r\n[" + ROW * 200)
+
+    for talk in (drip, cut, short):
+        with server(talk) as url:
+            started = time.monotonic()
+            with pytest.raises(VendorDown):
+                list(at_work(url, timeout=1).scan("users"))
+            assert time.monotonic() - started < 2.9

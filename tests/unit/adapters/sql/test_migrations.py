@@ -17,7 +17,9 @@ from syncengine.adapters.sql.tables import metadata
 from tests.unit.adapters.sql.databases import postgres_database
 
 fork = multiprocessing.get_context("fork")
-EIGHT = {"connections", "links", "records", "keys", "operations", "events", "cases", "history"}
+NINE = {
+    "connections", "links", "records", "keys", "operations", "events", "cases", "history", "erasures",
+}  # fmt: skip
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -69,13 +71,13 @@ def test_migrations_make_what_is_declared(url: str) -> None:
     engine.dispose()
 
 
-def test_there_are_eight_tables(url: str) -> None:
-    """The schema has the eight tables of the design and Alembic's own."""
+def test_there_are_nine_tables(url: str) -> None:
+    """The schema has the nine tables of the design and Alembic's own."""
     engine = make_engine(url)
     upgrade(engine)
     with engine.begin() as connection:
         names = set(connection.dialect.get_table_names(connection))
-    assert names - {"sqlite_sequence"} == EIGHT | {"alembic_version"}
+    assert names - {"sqlite_sequence"} == NINE | {"alembic_version"}
     engine.dispose()
 
 

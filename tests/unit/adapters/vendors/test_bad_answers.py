@@ -22,7 +22,7 @@ from syncengine.adapters.vendors.hakuna import HAKUNA
 from syncengine.adapters.vendors.heavenhr import HEAVENHR
 from syncengine.adapters.vendors.heiaheia import HEIAHEIA
 from syncengine.adapters.vendors.weekly10 import WEEKLY10
-from syncengine.errors import Halt, Retry, RowInvalid, SetAside, Unknown, VendorDown
+from syncengine.errors import Halt, Retry, RowInvalid, SetAside, Unknown, Unnamed, VendorDown
 from syncengine.model.values import Json
 from syncengine.ports import Item, Window
 from tests.unit.adapters.wire import connector
@@ -191,13 +191,13 @@ def test_a_single_read_that_does_not_fit_says_so(name: str, external_id: str, an
         live.get(resource, external_id)
 
 
-@pytest.mark.parametrize("kind", ["html", "cut", "huge"])
+@pytest.mark.parametrize("kind", ["text", "cut", "huge"])
 def test_an_answer_that_is_none_is_shown_by_its_beginning(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A web page, half a JSON and an answer that is too large are the row's fault in a single read and no listing."""
+    """A text, half a JSON and an answer that is too large are the row's fault in a single read and no listing."""
     monkeypatch.setattr(transport, "LARGEST_ANSWER", 10_000)
-    text = {"html": "<html>down</html>", "cut": '{"id": "_a_', "huge": '["' + "x" * 20_000}[kind]
+    text = {"text": "upstream timed out", "cut": '{"id": "_a_', "huge": '["' + "x" * 20_000}[kind]
     live = at(HEAVENHR, lambda: httpx.Response(200, text=text))
     with pytest.raises(RowInvalid) as single:
         live.get("employees", "_a_")
@@ -254,3 +254,95 @@ def test_a_row_that_may_be_ours_and_does_not_fit_is_no_row_that_is_missing(way: 
         body = {"employee_id": "3", "training_id": "4"}
     with pytest.raises(RowInvalid, match="may be ours"):
         live.find(name, body, "key")
+
+
+NO_ROW = [
+    {"error": "licence limit reached"},
+    None,
+    [],
+    [{"api_id": "p1"}],
+    {"api_id": None},
+    "ok",
+    {},
+]
+
+
+@pytest.mark.parametrize("answer", NO_ROW)
+def test_a_create_is_done_when_an_id_is_seen(answer: Json) -> None:
+    """Rule 20: an answer without the row's id proves nothing, also where the id is one that we chose."""
+    live = at(WEEKLY10, lambda: httpx.Response(200, json=answer))
+    with pytest.raises(Unnamed):
+        live.create("users", {"api_id": "p1", "email": "ida@x.de"}, "key")
+
+
+def test_an_answer_without_a_body_proves_no_create() -> None:
+    """Rule 20: the same for 201 and 204 with nothing in them."""
+    live = at(WEEKLY10, lambda: httpx.Response(204))
+    with pytest.raises(Unnamed):
+        live.create("users", {"api_id": "p1", "email": "ida@x.de"}, "key")
+
+
+@pytest.mark.parametrize(("answer", "unread"), [({"error": "no"}, True), ({"api_id": "p1"}, False)])
+def test_an_answer_that_shows_no_row_has_the_row_read(answer: Json, unread: bool) -> None:
+    """Rule 19: an error inside a 200 shows nothing of the row, which is therefore read at once."""
+    live = at(WEEKLY10, lambda: httpx.Response(200, json=answer))
+    written = live.update("users", "p1", {"email": "ida@x.de"}, {}, "key")
+    assert written.unread is unread
+    assert "email" not in (written.row or {})
+
+
+HALF = '"\\ud83d"'
+SPOILED = [HALF, "NaN", "1e999", "9" * 5000, "[" * 400 + "]" * 400]
+
+
+def raw(text: str, name: str) -> RestConnector:
+    """A connector whose vendor answers with this text, byte for byte."""
+    return at(VENDORS[name], lambda: httpx.Response(200, content=text.encode()))
+
+
+@pytest.mark.parametrize("spoiled", SPOILED)
+@pytest.mark.parametrize(
+    ("place", "listing"),
+    [
+        ("weekly10 users", '{"results": [ROWS], "next": null, "count": 3}'),
+        ("haekka employees", "[ROWS]"),
+        ("haekka employees", '{"employees": [ROWS]}'),
+        ("hakuna users", "[ROWS]"),
+        ("heavenhr employees", '{"data": [ROWS], "totalPages": 1, "totalItems": 3}'),
+        ("heiaheia organisations", '{"items": [ROWS]}'),
+    ],
+)
+def test_one_bad_text_sets_aside_one_row(place: str, listing: str, spoiled: str) -> None:
+    """Half an emoji, or what is no number, is that row's fault: its id is known, and the others come."""
+    name, resource = place.split()
+    key = "api_id" if name == "weekly10" else "id"
+    rows = ", ".join(f'{{"{key}": "{n}", "x": {spoiled if n == 2 else 5}}}' for n in (1, 2, 3))
+    items = [i for p in raw(listing.replace("ROWS", rows), name).scan(resource) for i in p.items]
+    assert [bool(i.fault) for i in items] == [False, True, False]
+    assert items[1].external_id == ("" if spoiled.startswith("[") else "2")
+    json.dumps(dict(items[1].row), allow_nan=False, ensure_ascii=False).encode()
+
+
+def test_a_bad_text_below_sets_aside_its_row_of_a_tree() -> None:
+    """A unit with half an emoji in its name hides none of those beside or below it."""
+    below = f'[{{"id": "b", "name": {HALF}, "children": [{{"id": "c", "name": "C"}}]}}, {{"id": "d", "name": "D"}}]'
+    tree = f'{{"data": [{{"id": "a", "name": "A", "children": {below}}}]}}'
+    items = [i for p in raw(tree, "heavenhr").scan("organizations") for i in p.items]
+    assert {i.external_id: bool(i.fault) for i in items} == {
+        "a": False,
+        "b": True,
+        "c": False,
+        "d": False,
+    }
+
+
+def test_a_bad_text_in_an_answer_hides_no_id() -> None:
+    """A row is told unreadable by its own id; a create that answers with one is done."""
+    live = raw(f'{{"api_id": "7", "first_name": {HALF}}}', "weekly10")
+    with pytest.raises(RowInvalid, match="half a character") as caught:
+        live.get("users", "7")
+    json.dumps(caught.value.evidence, ensure_ascii=False).encode()
+    written = live.create("users", {"api_id": "7"}, "key")
+    assert (written.external_id, written.row) == ("7", None)
+    written = live.update("users", "7", {"first_name": "x"}, {"api_id": "7"}, "key")
+    assert (written.external_id, written.row) == ("7", None)

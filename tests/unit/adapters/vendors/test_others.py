@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import httpx
@@ -9,7 +10,16 @@ from syncengine.adapters.rest import transport
 from syncengine.adapters.vendors.haekka import HAEKKA
 from syncengine.adapters.vendors.hakuna import HAKUNA
 from syncengine.adapters.vendors.weekly10 import WEEKLY10
-from syncengine.errors import Bug, Exists, RateLimited, Rejected, Unknown, VendorDown
+from syncengine.errors import (
+    Astray,
+    Bug,
+    Exists,
+    RateLimited,
+    Rejected,
+    RowInvalid,
+    Unknown,
+    VendorDown,
+)
 from syncengine.ports import Window
 from tests.unit.adapters.wire import BASE, FrozenClock, Wire, connector
 
@@ -176,6 +186,70 @@ def test_a_lost_hakuna_entry_is_found_on_its_day() -> None:
     assert dict(wire.requests[0].url.params) == {
         "start_date": "2016-10-11", "end_date": "2016-10-11", "user_id": "1",
     }  # fmt: skip
+
+
+BODY = {
+    "date": "2016-10-11",
+    "user_id": 1,
+    "start_time": "22:00",
+    "end_time": "23:00",
+    "task_id": 1,
+}
+
+
+@pytest.mark.parametrize(
+    ("note", "marked"),
+    [(None, True), ("", True), ("x" * 235, True), ("x" * 236, False), ("x" * 248, False), ("😀" * 118, False)],
+)  # fmt: skip
+def test_a_marker_makes_no_note_too_long(note: str | None, marked: bool) -> None:
+    """It stands where there is room for it in 255 characters; elsewhere the note goes as it is, and such a create
+    cannot be proved by it."""
+    wire = Wire({"POST /time_entries": {**ENTRY, "note": note}})
+    live = connector(HAKUNA, wire)
+    live.create("time_entries", {**BODY, "note": note}, "0123456789abcdef")
+    sent = wire.bodies()[0].get("note")
+    assert sent == (f"{note or ''} [sync:0123456789ab]".strip() if marked else note)
+    assert len(sent or "") <= 255
+    assert live.spec.resources["time_entries"].proves({**BODY, "note": note}) == marked
+
+
+@pytest.mark.parametrize(
+    ("shown", "note"),
+    [
+        ("on site [sync:0123456789ab]", "on site"),
+        ("on site [sync:0123456789ab] and more", "on site and more"),
+        ("[sync:0123456789ab]", ""),
+        ("on site [sync:0123456789ab", "on site"),
+        ("on site [sync:0123", "on site"),
+        ("on site [sync:", "on site"),
+        ("on site [sync", "on site"),
+        ("on site [syn", "on site"),
+        ("on site [sync:0123456 and more", "on site and more"),
+        ("on site [sic]", "on site [sic]"),
+        ("see [synonym] here", "see [synonym] here"),
+    ],
+)
+def test_no_part_of_a_marker_is_shown_to_anybody(shown: str, note: str) -> None:
+    """Whole, cut by the vendor or torn by an edit: it is our sign and no part of the text."""
+    wire = Wire({"GET /time_entries/7043": {**ENTRY, "note": shown}})
+    item = connector(HAKUNA, wire).get("time_entries", "1/7043")
+    assert item is not None
+    assert item.row["note"] == note
+
+
+@pytest.mark.parametrize("kept", range(1, 20))
+def test_a_marker_that_was_cut_is_ours_or_nobody_knows(kept: int) -> None:
+    """A row that a vendor cut is not made twice: with enough of the marker it is found, with less a person is asked,
+    and only without any is it another."""
+    cut = f"x {'[sync:0123456789ab]'[:kept]}"
+    other = {**ENTRY, "id": 1, "note": "y [sync:ffffffffffff]"}
+    live = connector(HAKUNA, Wire({"GET /time_entries": [other, {**ENTRY, "note": cut}]}))
+    ask = partial(live.find, "time_entries", BODY, "0123456789abcdef")
+    if 4 <= kept < 10:
+        with pytest.raises(RowInvalid, match="may be ours"):
+            ask()
+        return
+    assert [i.external_id for i in ask()] == (["1/7043"] if kept >= 10 else [])
 
 
 def test_a_hakuna_entry_is_changed_and_deleted_for_its_user() -> None:
@@ -375,10 +449,11 @@ def test_an_answer_that_is_too_large_may_be_better_the_next_time(
 ) -> None:
     """It is read up to the limit, given up, and asked for again."""
     monkeypatch.setattr(transport, "LARGEST_ANSWER", 1000)
-    answers = iter([b" " * 1001 + b"[]", b"[]"])
-    wire = Wire({"GET /employee_trainings": lambda _: httpx.Response(200, content=next(answers))})
-    list(connector(HAEKKA, wire).scan("employee_trainings"))
-    assert len(wire.requests) == 2
+    page = b'{"results": [], "next": null}'
+    answers = iter([b" " * 1001 + page, page])
+    wire = Wire({**LOGIN, "GET /users/": lambda _: httpx.Response(200, content=next(answers))})
+    list(connector(WEEKLY10, wire).scan("users"))
+    assert len(wire.asked) == 2
 
 
 def test_a_vendor_that_fails_slowly_is_not_asked_again_and_again() -> None:
@@ -471,9 +546,9 @@ def test_a_gateway_that_knows_no_page_has_deleted_nothing() -> None:
     html = httpx.Response(404, html="<html>nginx</html>")
     wire = Wire({**LOGIN, "DELETE /users/1/": html, "GET /users/1/": html})
     live = connector(WEEKLY10, wire)
-    with pytest.raises(Rejected):
+    with pytest.raises(Astray):
         live.delete("users", "1", "k")
-    with pytest.raises(VendorDown):
+    with pytest.raises(Astray):
         live.get("users", "1")
 
 

@@ -1,0 +1,88 @@
+"""Spelling of texts: what is compared is normalised, what is written keeps its spelling.
+
+One letter has several codes, spaces come in kinds, and some characters are not seen at all. Two texts that a person
+cannot tell apart are one.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Final
+
+from syncengine.model.values import Json
+
+VERSION: Final = 1
+"""Grows with each change of what is one; identities in the store are then taken anew."""
+
+_SPACES: Final = (0xA0, 0x1680, *range(0x2000, 0x200B), 0x202F, 0x205F, 0x3000)
+_WIDTHLESS: Final = (
+    0xAD, 0x34F, 0x61C, 0x180E, *range(0x200B, 0x2010), *range(0x202A, 0x202F),
+    *range(0x2060, 0x2065), *range(0x2066, 0x2070), *range(0xFE00, 0xFE10), 0xFEFF,
+)  # fmt: skip
+_AS_SEEN: Final = {**dict.fromkeys(_SPACES, " "), **dict.fromkeys(_WIDTHLESS)}
+
+
+def as_seen(text: str) -> str:
+    """A text as it is seen: composed letters (NFC), one kind of space, nothing that has no width."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text.translate(_AS_SEEN))
+
+
+def folded(value: Json) -> Json:
+    """A value as it is compared: its texts as they are seen, without what hangs over at their ends."""
+    if isinstance(value, str):
+        return as_seen(value).strip()
+    if isinstance(value, list):
+        return [folded(item) for item in value]
+    if isinstance(value, dict):
+        return {key: folded(item) for key, item in value.items()}
+    return value
+
+
+def alike(left: Json, right: Json) -> bool:
+    """Whether two values of ours say the same; the order of a list counts."""
+    return bool(left == right or folded(left) == folded(right))
+
+
+def cut(text: str, units: int) -> str:
+    """The first so many UTF-16 units of a text; half a character is none."""
+    if len(text) * 2 <= units:
+        return text
+    return text.encode("utf-16-le", "surrogatepass")[: 2 * units].decode("utf-16-le", "ignore")
+
+
+def cut_off(left: str, right: str, units: int) -> bool:
+    """Whether one of two texts is the other one, cut after so many UTF-16 units."""
+    short, full = sorted(
+        (left, right), key=lambda text: len(text.encode("utf-16-le", "surrogatepass"))
+    )
+    if len(short.encode("utf-16-le", "surrogatepass")) < 2 * (units - 1):
+        return False
+    seen, whole = (
+        unicodedata.normalize("NFD", as_seen(text).replace("\r\n", "\n")) for text in (short, full)
+    )
+    return whole.startswith(seen.rstrip())
+
+
+_CALLED: Final = {
+    "\r": "a carriage return", "\n": "a line break", "\t": "a tab", " ": "a space", "\0": "a zero byte",
+    "\ufeff": "a byte order mark", "\xa0": "a no-break space", "\u200b": "a zero-width space",
+}  # fmt: skip
+
+
+def odd(text: str, spaces: bool = True) -> str:
+    """What in a setting cannot be meant: a control character, one without a width, a byte that is no UTF-8, a space at
+    an end (and, without ``spaces``, any). In words that do not repeat the text; empty if there is none."""
+    for at, character in enumerate(text):
+        place = "at its beginning" if at == 0 else "at its end" if at == len(text) - 1 else "inside"
+        if 0xDC80 <= ord(character) <= 0xDCFF:
+            return f"a byte that is no UTF-8 {place}"
+        kind = unicodedata.category(character)
+        inner = spaces and kind == "Zs" and bool(text[:at].strip() and text[at:].strip())
+        if (
+            (character.isspace() and not inner)
+            or kind in ("Cc", "Cf", "Cs")
+            or ord(character) in _WIDTHLESS
+        ):
+            named = _CALLED.get(character, "a character that is not seen")
+            return f"{named} (U+{ord(character):04X}) {place}"
+    return ""

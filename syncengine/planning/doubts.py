@@ -1,0 +1,145 @@
+"""Doubts: what a vendor accepted and no read has shown yet. An answer is a claim, and the next reads judge it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+from syncengine.mapping import Rule, System, paths
+from syncengine.model.link import LEAVE, WHOLE, Base, Doubt
+from syncengine.model.operation import Operation
+from syncengine.model.values import ABSENT, Json, Row, is_empty
+from syncengine.planning.questions import digest
+
+Saying = Literal["", "done", "before", "other"]
+"""What a row says of a write: nothing, that it was done, what stood there before, or something else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """That a write took effect. ``by_vendor``: its answer says so; else a read does. ``until``: no read that began
+    earlier says that it was not done."""
+
+    until: float = 0.0
+    by_vendor: bool = True
+
+    def doubt(self, before: Json, shown: bool) -> Doubt:
+        """What is left of it where the answer showed nothing, or the value from before (``shown``)."""
+        return Doubt(before, self.until, "shown" if shown else "open", self.by_vendor)
+
+
+PLAIN: Final = Claim()
+"""The vendor's answer, without a time."""
+
+
+def alike(rule: Rule, left: Json, right: Json) -> bool:
+    """Whether two raw values mean the same; what says nothing is empty."""
+    nothing = [value is ABSENT or is_empty(value) for value in (left, right)]
+    return all(nothing) if any(nothing) else rule.same(left, right)
+
+
+def says(rule: Rule, shown: Json, sent: Json, before: Json) -> Saying:
+    """What a field's raw value says of a write of it."""
+    if shown is ABSENT:
+        return ""
+    if alike(rule, shown, sent):
+        return "done"
+    return "before" if alike(rule, shown, before) else "other"
+
+
+def of_row(system: System, row: Row) -> str:
+    """By what a row is told that somebody has changed since: a hash of what we write there."""
+    rules = {name: rule for name, rule in system.rules.items() if rule.writes}
+    return digest({n: None if (raw := r.look(row)) is ABSENT else raw for n, r in rules.items()})
+
+
+def saying(system: System, base: Base, name: str, row: Row) -> Saying:
+    """What a row says of the write that a doubt is about. Of a rule that is another one by now it says nothing that
+    counts."""
+    doubt = base.doubts[name]
+    if name == WHOLE:
+        return "before" if of_row(system, row) == doubt.before else "other"
+    if name.startswith(LEAVE):
+        path = name.removeprefix(LEAVE)
+        return _of_constant(
+            _whole(paths.get(row, path), doubt), system.set_leave.get(path), doubt.before
+        )
+    rule = system.rules.get(name)
+    if rule is None or not rule.writes or name not in base.vendor:
+        return "other"
+    if base.rules.get(name, rule.fingerprint) != rule.fingerprint:
+        return "other"
+    told = rule.reads or not doubt.claimed  # what is never shown is told again where nobody took it
+    shown = _whole(rule.look(row), doubt) if told else rule.look(row)
+    return says(rule, shown, base.vendor[name], doubt.before)
+
+
+def _whole(shown: Json, doubt: Doubt) -> Json:
+    """What a whole row leaves out, and left out before, is empty."""
+    return None if shown is ABSENT and is_empty(doubt.before) else shown
+
+
+def _of_constant(shown: Json, sent: Json, before: Json) -> Saying:
+    if shown is ABSENT:
+        return ""
+    if shown == sent:
+        return "done"
+    return "before" if shown == before or (is_empty(shown) and is_empty(before)) else "other"
+
+
+def judged(system: System, base: Base, row: Row | None, started: float, strong: bool) -> Base:
+    """The base after a reading that counts: what it shows as done, or as something else, is in doubt no longer. What
+    it shows as it was before is looked at once more, and then it was not done."""
+    doubts: dict[str, Doubt] = {}
+    for name, doubt in base.doubts.items() if row is not None else ():
+        said = saying(system, base, name, row or {})
+        if said == "before" and doubt.claimed:
+            late = strong and doubt.stage == "shown" and started >= doubt.until
+            doubt = doubt if doubt.stage == "undone" else _to(doubt, late)
+        if said in ("", "before"):
+            doubts[name] = doubt
+    over = base.doubts.keys() - doubts.keys()
+    return replace(base, doubts=doubts, expected=base.expected - over)
+
+
+def _to(doubt: Doubt, late: bool) -> Doubt:
+    return replace(doubt, stage="undone" if late else "shown")
+
+
+def leaving(operation: Operation, was: Row, answer: Row | None, claim: Claim) -> dict[str, Doubt]:
+    """Doubts about the constants of a write of ``set.leave``. ``was``: the row before it."""
+    found = {}
+    for path, sent in operation.body.items():
+        before = paths.get(was, path)
+        before = None if before is ABSENT else before
+        said = _of_constant(ABSENT if answer is None else paths.get(answer, path), sent, before)
+        if said in ("", "before"):
+            found[LEAVE + path] = claim.doubt(before, said == "before")
+    return found
+
+
+def undone(system: System, base: Base, name: str, row: Row) -> bool:
+    """Whether a write was accepted and proved not done, and its place still is as it was."""
+    doubt = base.doubts.get(name)
+    return (
+        doubt is not None
+        and doubt.stage == "undone"
+        and saying(system, base, name, row) == "before"
+    )
+
+
+def without(base: Base, names: Iterable[str]) -> Base:
+    """The base as if nobody had accepted these writes: ours are still to be written over what was there."""
+    gone = {name: base.doubts[name] for name in names}
+    canonical = {n: v for n, v in base.canonical.items() if n not in gone}
+    former = {n: d.before for n, d in gone.items() if n in base.vendor}
+    doubts = {n: d for n, d in base.doubts.items() if n not in gone}
+    vendor = {**base.vendor, **former}
+    return replace(
+        base,
+        canonical=canonical,
+        vendor=vendor,
+        doubts=doubts,
+        expected=base.expected - gone.keys(),
+    )

@@ -1,0 +1,137 @@
+"""The door of the web side: how long a client may take, how many may be inside, and under which names they come.
+
+A client that says its request bit by bit, or never reads the answer, costs a connection for a while and nothing else.
+Where too many are inside, the one goes that has been at its request for longest, so that whoever says all at once gets
+in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import resource
+import time
+from typing import Any
+
+import structlog
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+
+from syncengine.settings import Settings
+from syncengine.web.problems import problem
+
+HEAD = 10.0
+"""Seconds from the connection, or the answer before, to the end of a request's head."""
+BODY = 15.0
+"""Seconds from there to the end of its body; whoever reads one refuses it somewhat earlier, and says so."""
+ANSWER = 30.0
+"""Seconds from there until the client has the answer."""
+IDLE = 5
+"""Seconds for which a connection without a request is kept."""
+MOST = 200
+"""Connections, each with one request at a time."""
+AT_ONCE = 64
+"""Connections that are accepted in one go, and so many may wait for it."""
+KEPT_FREE = 64
+"""Descriptors for everything but clients."""
+_USED_UP = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+
+log = structlog.get_logger("syncengine.web")
+
+
+def room() -> int:
+    """How many clients may be inside: fewer where the system lets us open little."""
+    free = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return MOST if free < 0 else max(8, min(MOST, free - AT_ONCE - KEPT_FREE))
+
+
+class Patient(H11Protocol):
+    """One connection, whose patience has an end."""
+
+    _timer: asyncio.TimerHandle | None = None
+    _stage: tuple[str, int] = ("", 0)
+    _since = 0.0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Somebody came; if there is no room, somebody goes."""
+        super().connection_made(transport)
+        self._look()
+        if len(self.connections) > room():
+            log.warning("more clients than there is room for", most=room())
+            inside = [c for c in self.connections if isinstance(c, Patient)]
+            hanging = [c for c in inside if c._stage[0] != "answer"]
+            min(hanging or [self], key=lambda client: client._since).drop()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It is over."""
+        self._wait(None)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """A piece of a request: patience is renewed by what is complete, not by each piece."""
+        super().data_received(data)
+        self._look()
+
+    def on_response_complete(self) -> None:
+        """The answer is on its way; the client has to take it."""
+        super().on_response_complete()
+        if self.transport.is_closing():
+            self._wait(ANSWER)
+        else:
+            self._look()
+
+    def drop(self) -> None:
+        """Close it at once, whatever is under way."""
+        self.connections.discard(self)
+        self.transport.abort()
+
+    def _look(self) -> None:
+        """Where the request has come to; a new stage has its own time."""
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is None or cycle.response_complete:
+            stage, limit = "head", HEAD
+        elif cycle.more_body:
+            stage, limit = "body", BODY
+        else:
+            stage, limit = "answer", ANSWER
+        if (stage, id(cycle)) != self._stage and not self.transport.is_closing():
+            self._stage = (stage, id(cycle))
+            self._wait(limit)
+
+    def _wait(self, seconds: float | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._since = time.monotonic()
+        self._timer = None if seconds is None else self.loop.call_later(seconds, self.drop)
+
+
+def on_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What went wrong outside of any request: without descriptors it is one line, and clients wait."""
+    error = context.get("exception")
+    if isinstance(error, OSError) and error.errno in _USED_UP:
+        log.warning(
+            "no client gets in for a second",
+            why="no file descriptor is free; allow more (ulimit -n, LimitNOFILE), or find who holds them",
+        )
+    else:
+        loop.default_exception_handler(context)
+
+
+class Named:
+    """Lets requests through that come under a name which is ours. A page of a stranger can have its own name lead to
+    our address, and is then let read by the browser what we answer; its name is not among ours."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app, self._settings = app, settings
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse, or hand on."""
+        if scope["type"] == "http":
+            given = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
+            own = (scope.get("server") or ("",))[0]
+            if len(given) != 1 or not self._settings.is_named(given[0], own):
+                told = (
+                    "the Host of the request is none of ours; names are added by SYNCENGINE_HOSTS"
+                )
+                return await problem(400, told)(scope, receive, send)
+        return await self._app(scope, receive, send)

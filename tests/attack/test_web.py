@@ -1,0 +1,457 @@
+"""The web side and Flower against whoever can reach their ports, and against pages that a browser here has open.
+
+The attackers need no account and no secret: they open connections and say little, say it slowly, ask without a
+password, or have a name of their own lead to this machine (DNS rebinding).
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import http.client
+import os
+import re
+import resource
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from syncengine.errors import ConfigInvalid
+from syncengine.process import free_port
+from syncengine.service import Service
+from syncengine.settings import read_settings
+from syncengine.web import door, intake, watch
+from tests.integration.support import Output
+from tests.support.web import listening, until
+from tests.unit.web.conftest import notice, signed
+
+MAPPINGS = Path(__file__).parents[2] / "mappings"
+TOKEN = "a-token-of-its-own"
+GET = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+
+pytestmark = pytest.mark.timeout(120)
+
+
+def ask(port: int, path: str = "/healthz", **headers: str) -> http.client.HTTPResponse:
+    """GET, with these headers (``_`` is ``-``)."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.putrequest("GET", path, skip_host="Host" in headers)
+    for name, value in headers.items():
+        connection.putheader(name.replace("_", "-"), value)
+    connection.endheaders()
+    return connection.getresponse()
+
+
+def came(port: int, piece: bytes, every: float, beginning: bytes = b"") -> tuple[float, bytes]:
+    """Say something, then go on piece by piece until the other side ends it: after how long, and what it said."""
+    started, said = time.monotonic(), b""
+    with socket.create_connection(("127.0.0.1", port), 10) as client:
+        client.settimeout(every)
+        with contextlib.suppress(ConnectionError):
+            client.sendall(beginning)
+            while time.monotonic() - started < 20:
+                client.sendall(piece)
+                with contextlib.suppress(TimeoutError):
+                    more = client.recv(65536)
+                    said += more
+                    if not more:
+                        break
+    return time.monotonic() - started, said
+
+
+# time
+
+
+def test_a_head_that_drips_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The attacker says a request's head byte by byte, on new connections and after an answer."""
+    monkeypatch.setattr(door, "HEAD", 1.0)
+    with listening(tmp_path) as port:
+        for beginning in (b"", b"GET /", GET):
+            seconds, _ = came(port, b"x", 0.1, beginning)
+            assert 0.8 < seconds < 4
+
+
+def test_a_silent_connection_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The attacker says nothing at all."""
+    monkeypatch.setattr(door, "HEAD", 1.0)
+    with listening(tmp_path) as port:
+        seconds, said = came(port, b"", 0.2)
+        assert (0.8 < seconds < 4, said) == (True, b"")
+
+
+def test_a_body_that_drips_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The attacker signs nothing and sends a body byte by byte: it is told, and the connection ends."""
+    monkeypatch.setattr(intake, "SLOWEST", 1.0)
+    head = "POST /events/hr HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 5000\r\n\r\n"
+    with listening(tmp_path) as port:
+        seconds, said = came(port, b"x", 0.1, head.encode())
+        assert 0.8 < seconds < 5
+        assert said.startswith(b"HTTP/1.1 408 ")
+
+
+def test_a_body_that_nobody_reads_ends_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The attacker drips a body at a page that takes none, and where the reader itself has no end."""
+    monkeypatch.setattr(door, "HEAD", 1.0)
+    monkeypatch.setattr(door, "BODY", 1.0)
+    with listening(tmp_path) as port:
+        for path in ("/healthz", "/nowhere", "/events/hr"):
+            head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+            seconds, _ = came(port, b"1\r\nx\r\n", 0.1, head.encode())
+            assert 0.8 < seconds < 5
+
+
+@pytest.mark.parametrize("more", ["", "Connection: close\r\n"])
+def test_an_answer_that_is_not_taken_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: str
+) -> None:
+    """The attacker asks for much, and does not read it."""
+    much = 32 << 20
+    monkeypatch.setattr(door, "HEAD", 1.0)
+    monkeypatch.setattr(door, "ANSWER", 1.0)
+    monkeypatch.setattr(watch, "_counts", lambda _: b"x" * much)
+    with listening(tmp_path) as port, socket.create_connection(("127.0.0.1", port)) as client:
+        client.sendall(f"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\n{more}\r\n".encode())
+        time.sleep(3)
+        client.settimeout(5)
+        got = 0
+        with contextlib.suppress(ConnectionError):
+            while piece := client.recv(1 << 20):
+                got += len(piece)
+        assert got < much
+
+
+# how many
+
+
+def test_many_that_say_nothing_keep_nobody_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The attacker opens more connections than there is room for, and begins requests on them: whoever says all at once
+    is answered all the same, and the log has one line."""
+    monkeypatch.setattr(door, "MOST", 20)
+    with listening(tmp_path) as port, capture_logs() as logs, contextlib.ExitStack() as held:
+        for n in range(100):
+            client = held.enter_context(socket.create_connection(("127.0.0.1", port), 5))
+            client.sendall([b"", b"GET /hea", GET[:-2], b"POST /events/hr HTTP/1.1\r\n"][n % 4])
+        started = time.monotonic()
+        for _ in range(5):
+            assert ask(port).status == 200
+        assert time.monotonic() - started < 5
+    assert {entry["event"] for entry in logs} == {"more clients than there is room for"}
+
+
+def test_a_flood_of_forged_notices_keeps_no_real_one_out(tmp_path: Path) -> None:
+    """The attacker sends notices with made-up signatures, as large and as fast as it can, and asks for the health
+    in between; real ones are taken meanwhile."""
+    large = notice().ljust(intake.LARGEST)
+    forged = signed(large, "forged", secret="whsec_" + "bm9ib2R5" * 6)
+    over = threading.Event()
+
+    told: set[int] = set()
+
+    def flood() -> None:
+        while not over.is_set():
+            told.update((post(port, large, forged), ask(port).status))
+
+    with listening(tmp_path) as port:
+        attackers = [threading.Thread(target=flood) for _ in range(12)]
+        for attacker in attackers:
+            attacker.start()
+        started = time.monotonic()
+        taken = [post(port, notice(), signed(notice(), f"real-{n}")) for n in range(10)]
+        took = time.monotonic() - started
+        over.set()
+        for attacker in attackers:
+            attacker.join(20)
+    assert (taken, told) == ([202] * 10, {401, 200})
+    assert took < 15
+
+
+def post(port: int, body: str, headers: dict[str, str]) -> int:
+    """The status of a notice to ``hr``."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection.request("POST", "/events/hr", body, headers)
+    return connection.getresponse().status
+
+
+@pytest.mark.long
+@pytest.mark.ci
+def test_a_shortage_of_descriptors_fills_no_log(tmp_path: Path) -> None:
+    """The attacker opens connections until the process may open nothing more: it says so in a line or two, and answers
+    once they are gone."""
+    port, limit = free_port(), 64
+    assert limit < door.KEPT_FREE + door.AT_ONCE
+    said = tmp_path / "said"
+    environment = {
+        **os.environ,
+        "SYNCENGINE_PROJECT": str(MAPPINGS),
+        "SYNCENGINE_DATABASE_URL": f"sqlite:///{tmp_path}/kept.db",
+        "SYNCENGINE_BROKER_URL": "redis://127.0.0.1:1/0",
+        "SYNCENGINE_LOG_FORMAT": "json",
+    }
+    command = [sys.executable, "-P", "-m", "syncengine.web", "127.0.0.1", str(port)]
+    with (
+        said.open("w") as output,
+        subprocess.Popen(
+            command, env=environment, stderr=output, cwd=tmp_path,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit)),
+        ) as web,
+    ):  # fmt: skip
+        try:
+            until(lambda: answers(port), 60)
+            begun = len(said.read_text().splitlines())
+            with contextlib.ExitStack() as held:
+                for _ in range(5 * limit):
+                    held.enter_context(socket.create_connection(("127.0.0.1", port), 5))
+                time.sleep(3)
+            until(lambda: answers(port), 30)
+        finally:
+            web.terminate()
+            web.wait(30)
+    lines = said.read_text().splitlines()[begun:]
+    assert any("no file descriptor is free" in line for line in lines), lines
+    assert len(lines) < 10, lines[:30]
+
+
+def answers(port: int) -> bool:
+    try:
+        return ask(port).status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+
+
+# names
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1", 200),
+        ("localhost:8080", 200),
+        ("[::1]:8080", 200),
+        ("LOCALHOST", 200),
+        ("Sync.Example.COM:443", 200),
+        ("evil.example", 400),
+        ("127.0.0.1.evil.example", 400),
+        ("localhost.evil.example", 400),
+        ("localhost@evil.example", 400),
+        ("evil.example:127.0.0.1", 400),
+        ("10.0.0.7", 400),
+        ("[::1", 400),
+        ("", 400),
+    ],
+)
+def test_a_name_of_a_stranger_is_not_ours(tmp_path: Path, host: str, status: int) -> None:
+    """The attacker's page has its own name lead to this machine, and the browser sends that name."""
+    with listening(tmp_path, hosts=("sync.example.com",)) as port:
+        for path in ("/healthz", "/metrics"):
+            answer = ask(port, path, Host=host)
+            assert answer.status == status
+            assert status == 200 or b"SYNCENGINE_HOSTS" in answer.read()
+
+
+def test_a_request_that_names_nobody_or_two_is_refused(tmp_path: Path) -> None:
+    """The attacker hopes that the first name is looked at and the last one used."""
+    with listening(tmp_path) as port:
+        _, said = came(port, b"", 1, b"GET /healthz HTTP/1.0\r\n\r\n")
+        assert b" 400 " in said.splitlines()[0]
+        two = GET.replace(b"Host: 127.0.0.1", b"Host: 127.0.0.1\r\nHost: evil.example")
+        _, said = came(port, b"", 1, two)
+        assert b" 400 " in said.splitlines()[0]
+
+
+@pytest.mark.parametrize("names", ["http://a.example", "a.example:80", "a b/c", "*"])
+def test_names_are_names(names: str) -> None:
+    """What would never match, or match all, is refused at the start."""
+    with pytest.raises(ConfigInvalid, match="SYNCENGINE_HOSTS: write names"):
+        read_settings({"SYNCENGINE_HOSTS": names})
+    assert read_settings({"SYNCENGINE_HOSTS": "a.example, ::1"}).hosts == ("a.example", "::1")
+
+
+# figures
+
+
+def test_figures_are_for_who_has_the_token(tmp_path: Path) -> None:
+    """The attacker reaches the port and wants to know how many people come and go; health stays open to all."""
+    with listening(tmp_path, metrics_token=TOKEN) as port:
+        for given in ({}, {"Authorization": "Bearer nope"}, {"Authorization": TOKEN},
+                      {"Authorization": "Bearer \xff"}, {"Authorization": f"Basic {TOKEN}"}):  # fmt: skip
+            answer = ask(port, "/metrics", **given)
+            assert answer.status == 401
+            assert b"syncengine_links" not in answer.read()
+        assert ask(port, "/metrics", Authorization=f"Bearer {TOKEN}").status == 200
+        assert ask(port).status == 200
+    with pytest.raises(ConfigInvalid, match="SYNCENGINE_METRICS_TOKEN"):
+        read_settings({"SYNCENGINE_METRICS_TOKEN": "short"})
+
+
+# Flower
+
+
+@contextmanager
+def flower(folder: Path, **more: str) -> Iterator[tuple[Service, Output]]:
+    """A broker, and Flower as ``syncengine run`` starts it."""
+    given = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("FLOWER_")},
+        "SYNCENGINE_PROJECT": str(MAPPINGS),
+        "SYNCENGINE_DATABASE_URL": f"sqlite:///{folder}/kept.db",
+        "SYNCENGINE_BROKER_URL": f"embedded:{free_port()}",
+        "SYNCENGINE_BROKER_PREFIX": "own.",
+        **more,
+    }
+    output, parts = Output(), ("broker", "flower")
+    with Service(read_settings(given), given, parts, flower_port=0, output=output) as service:
+        until(lambda: is_up(service.flower_port), 60)
+        yield service, output
+
+
+def is_up(port: int) -> bool:
+    try:
+        return ask(port, "/healthcheck").status == 200
+    except OSError:
+        return False
+
+
+def basic(login: str) -> dict[str, str]:
+    return {"Authorization": "Basic " + base64.b64encode(login.encode()).decode()}
+
+
+PAGES = (
+    "/", "/tasks", "/broker", "/metrics", "//metrics", "/metrics/", "/api/workers", "/api/tasks",
+    "/api/task/types", "/static/css/flower.css", "/x/healthcheck", "/login", "/nowhere",
+)  # fmt: skip
+
+
+def test_flower_asks_everybody(tmp_path: Path) -> None:
+    """The attacker asks Flower without a password, with wrong ones, and with what has no letters; the password is drawn
+    anew for each start, and neither the list of processes nor the log has it."""
+    with flower(tmp_path) as (service, output):
+        port, login = service.flower_port, service.flower_login
+        assert login is not None
+        wrong = ({}, basic("syncengine:"), basic(f"syncengine:{login[1]}x"), basic("a:ü"),
+                 {"Authorization": "Basic \xff"}, {"Authorization": f"Bearer {login[1]}"})  # fmt: skip
+        for page in PAGES:
+            for given in wrong:
+                answer = ask(port, page, **given)
+                assert answer.status == 401, (page, given)
+                assert b"flower" not in answer.read().lower()
+        mine = basic(":".join(login))
+        assert {ask(port, page, **mine).status for page in ("/", "/metrics", "/tasks")} == {200}
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):
+                assert login[1] not in path.read_text()
+        assert login[1] not in output.getvalue()
+        for host, status in (("evil.example", 400), ("localhost", 200), ("", 400)):
+            assert ask(port, "/", Host=host, **mine).status == status
+            assert ask(port, "/healthcheck", Host=host).status == status
+    other = Service(read_settings({}), {}, ()).flower_login
+    assert other is not None
+    assert other[1] != login[1]
+    assert len(login[1]) >= 20
+
+
+def test_the_password_that_was_named_counts(tmp_path: Path) -> None:
+    """The attacker tries what would have been drawn; the user's own password and names are in force."""
+    named = {"FLOWER_BASIC_AUTH": "kim:hush,lee:hush", "SYNCENGINE_HOSTS": "flower.example"}
+    with flower(tmp_path, **named) as (service, _):
+        assert service.flower_login is None
+        for login in ("kim:hush", "lee:hush"):
+            assert ask(service.flower_port, "/metrics", **basic(login)).status == 200
+        assert ask(service.flower_port, "/metrics", **basic("syncengine:hush")).status == 401
+        host = {"Host": "flower.example:5555"}
+        assert ask(service.flower_port, "/metrics", **host, **basic("kim:hush")).status == 200
+
+
+@contextmanager
+def alone(folder: Path, limit: int = 1024) -> Iterator[tuple[int, Path]]:
+    """A Flower that was started by hand, without a password, and may open so many files: its port and what it said."""
+    port, said = free_port(), folder / "said"
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("FLOWER_")},
+        "SYNCENGINE_BROKER_URL": "redis://127.0.0.1:1/0",
+        "SYNCENGINE_BROKER_PREFIX": "own.",
+    }
+    command = [
+        sys.executable, "-P", "-m", "workers", "--quiet", "flower", "--read-only",
+        "--address=127.0.0.1", f"--port={port}", f"--conf={os.devnull}",
+    ]  # fmt: skip
+    with (
+        said.open("w") as output,
+        subprocess.Popen(
+            command, env=environment, cwd=folder, stderr=output,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit)),
+        ) as process,
+    ):  # fmt: skip
+        try:
+            until(lambda: is_up(port), 60)
+            yield port, said
+        finally:
+            process.kill()
+
+
+def test_flower_alone_is_closed_too(tmp_path: Path) -> None:
+    """The attacker finds a Flower that was started by hand and without a password: one was drawn, and told to whoever
+    started it."""
+    with alone(tmp_path) as (port, said):
+        (found,) = re.findall(r"user (\S+), password (\S+),", said.read_text())
+        assert ask(port, "/metrics").status == 401
+        assert ask(port, "/metrics", **basic(":".join(found))).status == 200
+
+
+@pytest.mark.long
+@pytest.mark.ci
+def test_a_flower_without_descriptors_fills_no_log(tmp_path: Path) -> None:
+    """The attacker opens connections to Flower until it may open nothing more, and says nothing on them: it says so in
+    a few lines, closes them, and answers again."""
+    with alone(tmp_path, 64) as (port, said), contextlib.ExitStack() as held:
+        begun = len(said.read_text().splitlines())
+        for _ in range(120):
+            held.enter_context(socket.create_connection(("127.0.0.1", port), 5))
+        until(lambda: is_up(port), 60)
+        lines = said.read_text().splitlines()[begun:]
+    assert len(lines) < 25, lines
+
+
+@pytest.mark.long
+@pytest.mark.ci
+def test_run_prints_the_password_once(tmp_path: Path) -> None:
+    """Whoever starts the service learns the password; nobody else does, for it is in no other line."""
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("FLOWER_")},
+        "SYNCENGINE_PROJECT": str(MAPPINGS),
+        "SYNCENGINE_DATABASE_URL": f"sqlite:///{tmp_path}/kept.db",
+        "SYNCENGINE_BROKER_URL": f"embedded:{free_port()}",
+    }
+    command = [str(Path(sys.executable).with_name("syncengine")), "run", "--port=0"]
+    said = tmp_path / "said"
+    with (
+        said.open("w") as output,
+        subprocess.Popen(
+            [*command, "--flower-port=0"], cwd=tmp_path, env=environment, stderr=output
+        ) as run,
+    ):
+        try:
+            until(lambda: "password" in said.read_text(), 60)
+            found = re.search(
+                r"Flower +http://127.0.0.1:(\d+)  user (\S+), password (\S+)\n", said.read_text()
+            )
+            assert found
+            until(lambda: is_up(int(found[1])), 60)
+            assert ask(int(found[1]), "/metrics").status == 401
+            assert ask(int(found[1]), "/metrics", **basic(f"{found[2]}:{found[3]}")).status == 200
+        finally:
+            run.terminate()
+            run.wait(60)
+    assert said.read_text().count(found[3]) == 1

@@ -1,0 +1,1 @@
+"""Texts that nobody would write, read by a process that may die of them."""

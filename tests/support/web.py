@@ -1,0 +1,38 @@
+"""The web side on a real port."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from syncengine.process import free_port
+from syncengine.web import make_server
+from tests.unit.web.conftest import web_app
+
+
+@contextmanager
+def listening(folder: Path, **settings: Any) -> Iterator[int]:
+    """The web side on a real port; the port."""
+    port = free_port()
+    with web_app(folder, **settings) as (app, _, _, _):
+        server = make_server(app, "127.0.0.1", port)
+        thread = threading.Thread(target=server.run, daemon=True)
+        thread.start()
+        until(lambda: server.started)
+        try:
+            yield port
+        finally:
+            server.should_exit = True
+            thread.join(30)
+
+
+def until(true: Callable[[], object], seconds: float = 30) -> None:
+    """Wait for something."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "not so in time"
+        time.sleep(0.05)

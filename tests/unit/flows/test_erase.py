@@ -1,0 +1,470 @@
+"""Erasing: what goes, what stays, what stands in its way, and what comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+
+import pytest
+
+from syncengine.errors import LostRace
+from syncengine.flows.decisions import NotPossible
+from syncengine.flows.derive import derive
+from syncengine.flows.erase import erase, erasures, preview, take_in
+from syncengine.flows.links import join
+from syncengine.flows.reconcile import reconcile
+from syncengine.flows.refresh import refresh
+from syncengine.flows.status import status
+from syncengine.flows.undo import undo
+from syncengine.model.erasure import Erasure
+from syncengine.model.link import Link
+from syncengine.model.operation import OperationState
+from syncengine.model.record import Record
+from syncengine.ports import Ledger, Transaction
+from syncengine.simulation.bench import project
+from syncengine.simulation.clock import ManualClock
+from syncengine.simulation.traits import spec
+from syncengine.simulation.vendor import FakeVendor
+from tests.support.bench import Bench
+from tests.support.people import (
+    COLUMNS,
+    FIELDS,
+    HR,
+    LMS,
+    anna,
+    bench,
+    duo,
+    entity,
+    lead,
+    vendor,
+)
+
+TEAM = """
+version: 1
+entity: team
+fields:
+  name: {type: string}
+  lead: {type: ref, to: person, required: REQUIRED}
+  members: {type: list, of: ref, to: person}
+identity: [[name]]
+systems:
+  hr: {resource: teams, flow: both, create: in, fields: {name: name, lead: lead, members: members}}
+"""
+NOTE = """
+version: 1
+entity: note
+fields:
+  text: {type: string}
+  about: {type: ref, to: person, required: true}
+identity: [[about, text]]
+systems:
+  hr: {resource: notes, flow: both, create: both, fields: {text: text, about: about}}
+"""
+WELCOME = """
+version: 1
+derive:
+  - name: welcome
+    for: {person: "person.job == 'dev'"}
+    ensure: note
+    with: {about: person, text: "'welcome'"}
+"""
+REQUIRED = "  email: {type: email}\n  name: {type: string, required: true}\n  job: {type: string}\n"
+
+
+def gone(made: Bench, record: str | None = None) -> Erasure:
+    """Somebody is erased."""
+    done = erase(made.engine, record or made.record().id, "request 17", "dpo")
+    assert isinstance(done, Erasure)
+    return done
+
+
+@pytest.mark.parametrize("state", [OperationState.CLAIMED, OperationState.UNKNOWN])
+def test_a_write_under_way_is_waited_for(state: OperationState) -> None:
+    """While a write may still take effect nothing is erased, and the refusal says what is under way."""
+    made = duo()
+    lead(made)
+    (operation,) = made.unsettled()
+    with made.engine.ledger.write() as tx:
+        tx.save_operations([replace(operation, state=state)])
+    assert preview(made.engine, made.record().id)["under_way"]
+    with pytest.raises(NotPossible, match="update of person in lms"):
+        gone(made)
+    assert made.record()
+    assert erasures(made.engine) == []
+
+
+def test_a_write_that_is_not_sent_yet_is_never_sent() -> None:
+    """What is planned for the erased goes with everything else."""
+    made = duo()
+    lead(made)
+    gone(made)
+    made.settle()
+    assert made.operations() == []
+    assert [row["job"] for row in made.vendors["lms"].rows().values()] == ["dev"]
+
+
+@pytest.mark.parametrize("reason", ["Anna asked", "request of anna@x.de"])
+def test_a_reason_that_names_her_is_refused(reason: str) -> None:
+    """The log is kept for good, so it does not take a name or an address."""
+    made = duo(fields=REQUIRED)
+    anna(made)
+    with pytest.raises(NotPossible, match="without a name") as refusal:
+        erase(made.engine, made.record().id, reason, "dpo")
+    assert "nna" not in str(refusal.value)
+    assert made.record()
+
+
+def test_the_mapping_has_rows_deleted_first() -> None:
+    """``on_leave: delete``: the row goes at its vendor by the ordinary way, and only then is everything erased; what
+    the mapping keeps stays at its vendor."""
+    made = duo(lms_system=LMS.replace("create: out", "create: out, on_leave: delete"))
+    anna(made)
+    waits = erase(made.engine, made.record().id, "request 17", "dpo")
+    assert isinstance(waits, list)
+    assert [(w["connection"], w["entity"]) for w in waits] == [("lms", "person")]
+    assert erasures(made.engine) == []
+    (record,) = made.read(lambda tx: tx.records_of("person", deleted=True))
+    made.settle()
+    assert made.vendors["lms"].rows() == {}
+    gone(made, record.id)
+    assert len(made.vendors["hr"].rows()) == 1
+    assert made.links() == []
+
+
+def test_rows_that_the_mapping_deletes_may_be_left() -> None:
+    """Who says so erases here and leaves the row where it is."""
+    made = duo(lms_system=LMS.replace("create: out", "create: out, on_leave: delete"))
+    anna(made)
+    done = erase(made.engine, made.record().id, "request 17", "dpo", leave_rows=True)
+    assert isinstance(done, Erasure)
+    assert len(made.vendors["lms"].rows()) == 1
+    assert "delete" not in {verb for verb, _ in made.vendors["lms"].wrote()}
+
+
+def teams(*rules: str, required: str = "false") -> Bench:
+    """People in ``hr``, who lead teams there and are members of them, and notes about them."""
+    clock = ManualClock()
+    hr = vendor("hr", clock, columns=(*COLUMNS, "team"))
+    lms = vendor("lms", clock, search=("email",))
+    more = [
+        spec("hr", "id", "name", "lead", "members", resource="teams", types={"members": "list"}),
+        spec("hr", "id", "text", "about", resource="notes", search=("text",)),
+    ]
+    resources = {n: r for s in (hr.spec, *more) for n, r in s.resources.items()}
+    hr = FakeVendor(replace(hr.spec, resources=resources), clock)
+    files = (entity(hr=HR, lms=LMS), TEAM.replace("REQUIRED", required), NOTE, *rules)
+    return bench(hr, lms, files=files)
+
+
+def crew(made: Bench) -> tuple[str, str]:
+    """Anna leads a team and is a member of it, as Bea is; a note is about each. Their ids in ``hr``."""
+    hr = made.vendors["hr"]
+    ids = [hr.add(id=f"no-{n}", email=f"{n}@x.de", name=n, job="cook") for n in ("anna", "bea")]
+    hr.add("teams", name="crew", lead=ids[0], members=ids)
+    for one in ids:
+        hr.add("notes", text=f"about {one}", about=one)
+    made.sync()
+    return ids[0], ids[1]
+
+
+def named(made: Bench, name: str) -> str:
+    """The record of somebody."""
+    return next(r.id for r in made.records() if r.values["name"] == name)
+
+
+def test_what_cannot_be_without_her_goes_and_what_can_forgets_her() -> None:
+    """A required ref makes a record hers; from other refs, alone or in lists, she is taken, in record, row and faces.
+    Vendors keep what they have, and what names her there waits."""
+    made = teams()
+    anna_there, bea_there = crew(made)
+    mine, other = named(made, "anna"), named(made, "bea")
+    told = preview(made.engine, mine)
+    assert told["belongs"] == {"note": 1}
+    assert told["named_by"] == {"team.lead": 1, "team.members": 1}
+    gone(made, mine)
+    assert made.stored(mine, f"'{anna_there}'", f'"{anna_there}"', "anna@x.de") == []
+    (team,) = made.records("team")
+    assert (team.values["lead"], team.values["members"]) == (None, [other])
+    assert [r.values["about"] for r in made.records("note")] == [other]
+    (line,) = [c for c in made.history(team.id) if c.policy == "erasure"]
+    assert line.new == "forgot whom it named in lead, members"
+    assert {c.generation for c in made.history(team.id)} == {1, team.generation} == {1, 2}
+    hr = made.vendors["hr"]
+    writes = len(hr.wrote())
+    hr.edit(bea_there, job="lead")
+    made.sync()
+    assert len(hr.wrote()) == writes
+    assert hr.rows("teams").popitem()[1]["lead"] == anna_there
+    assert {k.wait.key for k in made.links("hr") if k.wait} == {f"ref:hr/people/{anna_there}"}
+
+
+def test_nobody_else_goes_along() -> None:
+    """Where a required ref would take other people with her, nothing is erased, and the refusal says which field."""
+    made = teams(required="true")
+    chief = entity(hr=HR.replace("job: job", "job: job, team: team"), lms=LMS,
+                   fields=FIELDS + "  team: {type: ref, to: team, required: true}\n")  # fmt: skip
+    crew(made)
+    mine, other = named(made, "anna"), named(made, "bea")
+    files = (chief, TEAM.replace("REQUIRED", "true"), NOTE)
+    made.engine.project = project(list(made.vendors.values()), *files)
+    (team,) = made.records("team")
+    with made.engine.ledger.write() as tx:
+        held = tx.records([other], lock=True)[other]
+        tx.save_records([replace(held, values={**held.values, "team": team.id})])
+    with pytest.raises(NotPossible, match="another person would go, too: its team"):
+        gone(made, mine)
+    assert len(made.records()) == 2
+
+
+def test_who_was_joined_into_her_goes_with_her() -> None:
+    """A record that went into hers is hers, too: its values and its history are not kept."""
+    made = duo(lms_system=LMS.replace("create: out", "create: both"), modes={"lms": "observe"})
+    made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
+    made.vendors["lms"].add(email="second@x.de", name="Anna B", job="cook")
+    made.sync()
+    mine, second = named(made, "Anna"), named(made, "Anna B")
+    join(made.engine, mine, second, "kim")
+    assert made.stored("second@x.de")
+    assert [e["record"] for e in preview(made.engine, mine)["earlier"]] == [second]
+    gone(made, mine)
+    assert made.stored(mine, second, "anna@x.de", "second@x.de", "Anna") == []
+
+
+def test_who_she_was_before_she_left_goes_with_her() -> None:
+    """The deleted record of an earlier time, which bore the same identity, is found by it."""
+    made = duo(hr_system=HR.replace("create: in", "create: in, on_missing: delete"))
+    mine, theirs = anna(made)
+    before = made.record().id
+    made.vendors["hr"].remove(mine)
+    made.vendors["lms"].remove(theirs)
+    made.sync()
+    made.sync()
+    assert made.records() == []
+    anna(made, name="Anna Again")
+    now = made.record().id
+    assert [e["record"] for e in preview(made.engine, now)["earlier"]] == [before]
+    gone(made, now)
+    assert made.stored(before, now, "anna@x.de") == []
+
+
+def test_whether_a_row_is_hers_is_answered_first() -> None:
+    """While it is asked whether a row of nobody is hers, nothing is erased. Said to be another's, it stays, and the
+    answer is kept without her."""
+    made = duo(
+        fields=REQUIRED, lms_system=LMS.replace("create: out", "create: none"),
+    )  # fmt: skip
+    made.vendors["hr"].add(email="anna@x.de", name="Anna Meier", job="dev")
+    made.vendors["lms"].add(email="other@x.de", name="Meier Anna", job="dev")
+    made.sync()
+    mine = made.record().id
+    assert made.case().evidence["records"] == [mine]
+    with pytest.raises(NotPossible, match=f"1 more rows .*{made.case().id[-8:]}"):
+        gone(made)
+    made.answer("ignore")
+    gone(made)
+    made.sync()
+    assert made.stored(mine, "anna@x.de") == []
+    (closed,) = made.read(lambda tx: [c for c in tx.cases(open_only=False) if c.answer == "ignore"])
+    assert closed.evidence["records"] == []
+    assert list(closed.answers) == ["new", "ignore"] or list(closed.answers) == ["ignore"]
+
+
+def test_a_record_that_would_belong_to_her_is_not_made_any_more() -> None:
+    """A worker that has decided on one before she was erased is told to look again, and finds nothing to do."""
+    made = teams(WELCOME)
+    hr = made.vendors["hr"]
+    hr.add(email="anna@x.de", name="anna", job="dev")
+    made.scan_all()
+    while refresh(made.engine) + reconcile(made.engine):
+        pass
+    mine = made.record().id
+    with made.between(1, lambda: gone(made, mine)), pytest.raises(LostRace, match="erased"):
+        derive(made.engine)
+    made.settle()
+    assert made.records("note") == []
+    assert made.stored(mine) == []
+
+
+@dataclass
+class Afterwards:
+    """A ledger that lets something happen right after its first write transaction."""
+
+    ledger: Ledger
+    happen: Callable[[], object] | None
+
+    def read(self) -> AbstractContextManager[Transaction]:
+        """A snapshot."""
+        return self.ledger.read()
+
+    def compact(self) -> bool:
+        """As the ledger does."""
+        return self.ledger.compact()
+
+    @contextmanager
+    def write(self) -> Iterator[Transaction]:
+        """A write, and perhaps something else."""
+        with self.ledger.write() as tx:
+            yield tx
+        happen, self.happen = self.happen, None
+        if happen is not None:
+            happen()
+
+
+def test_what_another_worker_commits_in_the_same_moment_goes_too() -> None:
+    """A record that came to belong to her, and one that came to name her, while she was erased: the first goes, and the
+    second forgets her."""
+    made = teams()
+    crew(made)
+    mine, kept = named(made, "anna"), made.engine.ledger
+    (team,) = made.records("team")
+
+    def late() -> None:
+        with kept.write() as tx:
+            tx.add_records([Record("n" * 36, "note", {"about": mine, "text": "late"})])
+            held = tx.records([team.id], lock=True)[team.id]
+            named_again = {**held.values, "lead": mine}
+            tx.save_records([replace(held, values=named_again, generation=held.generation + 1)])
+
+    made.engine.ledger = Afterwards(kept, late)
+    done = gone(made, mine)
+    made.engine.ledger = kept
+    assert made.stored(mine, "late") == []
+    assert done.counts["records"] == 3
+    assert erasures(made.engine) == [done]
+
+
+def test_a_row_of_hers_that_is_first_seen_in_the_same_moment_goes_too() -> None:
+    """A note about her, stored by a worker that had looked for her tombstone before it was there."""
+    made = teams()
+    there, _ = crew(made)
+    mine, kept = named(made, "anna"), made.engine.ledger
+    row = {"text": "late", "about": there}
+    late = Link("l" * 36, "note", "hr", "notes", external_id="late-note", row=row, dirty=1)
+
+    def first_seen() -> None:
+        with kept.write() as tx:
+            tx.add_links([late])
+
+    made.engine.ledger = Afterwards(kept, first_seen)
+    gone(made, mine)
+    made.engine.ledger = kept
+    assert made.stored("late-note", there) == []
+    made.vendors["hr"].add("notes", id="late-note", text="late", about=there)
+    made.sync()
+    (asked,) = made.cases()
+    assert ["note", "hr", "notes", ""] in asked.evidence["places"]
+
+
+def test_what_moves_while_it_is_erased_is_read_again() -> None:
+    """A new value of hers that is stored between the look and the removal is removed, too."""
+    made = duo()
+    mine, _ = anna(made)
+    record = made.record().id
+
+    def moves() -> None:
+        made.vendors["hr"].edit(mine, job="astronaut")
+        made.scan("hr")
+
+    with made.between(1, moves):
+        gone(made, record)
+    assert made.stored("astronaut", record, "anna@x.de") == []
+
+
+def test_an_address_that_another_bears_too_is_not_hers_alone() -> None:
+    """What a person said to be borne by two is no sign of the one that was erased: the other one's rows go on. The
+    row of the erased one is not taken over by her; that it is in the way is asked."""
+    made = duo()
+    mine, theirs = anna(made)
+    hr = made.vendors["hr"]
+    first = made.record().id
+    second_there = hr.add(email="anna@x.de", name="Anna Two", job="cook")
+    made.sync()
+    made.answer("new", next(c for c in made.cases() if "new" in c.answers))
+    made.sync()
+    second = next(r.id for r in made.records() if r.id != first)
+    assert made.stored(f"free:lms/people/{theirs}")
+    gone(made, first)
+    assert made.stored(theirs) == []
+    hr.edit(second_there, job="lead")
+    hr.remove(mine)
+    made.sync()
+    assert made.record().id == second
+    assert made.record().values["job"] == "lead"
+    kinds = {case.subject.partition(":")[0] for case in made.cases()}
+    assert kinds == {"erased", "rejected"}
+    assert [k.external_id for k in made.links("lms")] == [None]
+    made.vendors["lms"].remove(theirs)
+    made.answer("retry", next(c for c in made.cases() if "retry" in c.answers))
+    made.sync()
+    assert made.link("lms").row == {"email": "anna@x.de", "name": "Anna Two", "job": "lead"}
+
+
+def test_an_erasure_cannot_be_undone() -> None:
+    """There is no change left that could be taken back."""
+    made = duo()
+    mine, _ = anna(made)
+    made.vendors["hr"].edit(mine, job="lead")
+    made.sync()
+    last = made.history(made.record().id)[-1]
+    gone(made)
+    with pytest.raises(NotPossible, match=f"no change {last.id}"):
+        undo(made.engine, last.id, "kim")
+
+
+def test_who_is_erased_already_is_no_record_any_more() -> None:
+    """Of two who erase her at once, the second is told that she is gone."""
+    made = duo()
+    anna(made)
+    mine = made.record().id
+    with made.between(1, lambda: gone(made, mine)), pytest.raises(NotPossible, match="not there"):
+        gone(made, mine)
+    assert len(erasures(made.engine)) == 1
+
+
+def kept_away(made: Bench) -> tuple[str, str]:
+    """Anna is erased, shown again, and kept out; her ids at both vendors."""
+    ids = anna(made)
+    gone(made)
+    made.sync()
+    made.answer("keep_out")
+    made.sync()
+    assert made.cases() == []
+    assert status(made.engine)["kept_out"] == 1
+    return ids
+
+
+def test_who_is_kept_out_and_hired_again_is_no_secret() -> None:
+    """A new row with her address is a new question, asked once, that holds its place alone; the rows that were known
+    before are not."""
+    made = duo()
+    mine, theirs = kept_away(made)
+    made.vendors["hr"].remove(mine)
+    again = made.vendors["hr"].add(email="anna@x.de", name="Anna", job="boss")
+    for _ in range(2):
+        made.sync()
+        assert made.case().evidence["places"] == [["person", "hr", "people", again]]
+    assert made.records() == []
+    made.answer("new")
+    made.sync()
+    assert made.record().values["email"] == "anna@x.de"
+    assert {k.connection: k.external_id for k in made.links()} == {"hr": again, "lms": theirs}
+
+
+@pytest.mark.parametrize("how", ["answer", "command"])
+def test_who_is_kept_out_can_be_taken_in_later(how: str) -> None:
+    """By the other answer to the closed question, or, when that is forgotten, by the erasure's id."""
+    made = duo()
+    mine, theirs = kept_away(made)
+    (closed,) = made.read(lambda tx: [c for c in tx.cases(open_only=False) if c.closed_at])
+    if how == "answer":
+        made.answer("new", closed)
+    else:
+        take_in(made.engine, erasures(made.engine)[0].id)
+    made.sync()
+    links = {k.connection: k.external_id for k in made.links()}
+    assert links == {"hr": mine, "lms": theirs}
+    assert made.record().values["email"] == "anna@x.de"
+    assert status(made.engine)["kept_out"] == 0
+    with pytest.raises(NotPossible, match="no such erasure"):
+        take_in(made.engine, "nope")

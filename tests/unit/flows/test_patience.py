@@ -1,0 +1,130 @@
+"""For what a pass waits, what it says meanwhile, and that it ends."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from syncengine.errors import RateLimited, SyncengineError, Unknown, VendorDown
+from syncengine.simulation.clock import ManualClock
+from syncengine.simulation.traits import spec
+from syncengine.simulation.vendor import FakeVendor
+from tests.support.bench import Bench
+from tests.support.people import COLUMNS, HR, LMS, anna, bench, duo, entity
+from tests.unit.flows.test_bad_rows import NOTES
+
+LONG = 900.0
+"""Seconds within which a pass ends that does not get on."""
+
+
+def limited(vendor: FakeVendor, verb: str, free: int, pause: float) -> list[float]:
+    """A vendor that takes so many calls of a verb in a row, and then asks for a pause, calls within which it refuses as
+    well. Returns when it was called within one."""
+    clock, left, until, early = vendor.clock, [free], [0.0], list[float]()
+    begin = vendor._begin
+
+    def limit(asked: str, what: str, write: bool) -> Any:
+        if asked == verb:
+            if clock.now() < until[0]:
+                early.append(clock.now())
+            if not left[0]:
+                left[0], until[0] = free, clock.now() + pause
+                raise RateLimited("HTTP 429", until[0])
+            left[0] -= 1
+        return begin(asked, what, write)
+
+    vendor._begin = limit  # type: ignore[method-assign]
+    return early
+
+
+def noted(parents: int) -> Bench:
+    """Some people with a note each, which are told apart."""
+    clock = ManualClock()
+    people, notes = (
+        spec("hr", *COLUMNS),
+        spec("hr", "id", "text", resource="notes", parent="people"),
+    )
+    hr = FakeVendor(replace(people, resources={**people.resources, **notes.resources}), clock)
+    lms = FakeVendor(spec("lms", *COLUMNS, search=("email",)), clock)
+    made = bench(hr, lms, files=(entity(hr=HR, lms=LMS), NOTES))
+    for number in range(parents):
+        name = hr.add(email=f"p{number}@x.de", name=f"P{number}", job="dev")
+        hr.add("notes", _parent=name, text=f"of {name}")
+    return made
+
+
+@pytest.mark.parametrize("pause", [7.0, 600.0])
+def test_a_listing_goes_on_after_each_pause_that_its_vendor_asks_for(pause: float) -> None:
+    """With more parents than calls in a row, each parent is read once, the pass waits and says so, and it converges."""
+    made, told = noted(11), list[str]()
+    early = limited(made.vendors["hr"], "scan", 4, pause)
+    document = made.sync(tell=told.append)
+    assert document["converged"], document["faults"]
+    assert not early
+    assert made.vendors["hr"].calls.count(("scan", "notes")) == 11
+    assert len(made.records("note")) == 11
+    assert told
+    assert all(line.startswith("waits for hr, until ") and "429" in line for line in told), told
+
+
+def test_a_pass_that_is_only_told_to_wait_ends() -> None:
+    """A vendor that answers nothing but requests for a pause is waited for once, and then named."""
+    made = noted(3)
+    limited(made.vendors["hr"], "scan", 0, 30.0)
+    began = made.clock.now()
+    document = made.sync()
+    assert made.clock.now() - began < LONG
+    assert any("hr" in fault and "429" in fault for fault in document["faults"])
+
+
+def test_a_listing_that_a_limit_stopped_is_gone_on_with_by_the_next_pass() -> None:
+    """A pass that is given up half-way leaves its part to the next one, which reads the rest."""
+    made = noted(8)
+    made.scan("hr")
+    made.think()
+    limited(made.vendors["hr"], "scan", 5, 20.0)
+    assert "429" in made.scan("hr", "notes").fault
+    made.clock.sleep(60)
+    assert made.scan("hr", "notes").complete
+    assert made.vendors["hr"].calls.count(("scan", "notes")) == 8
+
+
+def broken(
+    made: Bench, monkeypatch: pytest.MonkeyPatch, verbs: tuple[str, ...], error: SyncengineError
+) -> None:
+    """From now on ``lms`` answers these verbs with an error."""
+    lms = made.vendors["lms"]
+
+    def fail(*_: Any, **__: Any) -> Any:
+        lms.clock.sleep(0.5)
+        raise error
+
+    for verb in verbs:
+        monkeypatch.setattr(lms, verb, fail)
+
+
+@pytest.mark.parametrize(
+    ("verbs", "error"),
+    [
+        (("get", "find", "health"), VendorDown("GET /people: HTTP 500")),
+        (("update",), Unknown("PATCH /people: HTTP 500")),
+        (("get", "health"), VendorDown("GET /people: HTTP 500")),
+    ],
+)
+def test_a_vendor_that_fails_does_not_keep_a_pass_for_ever(
+    monkeypatch: pytest.MonkeyPatch, verbs: tuple[str, ...], error: SyncengineError
+) -> None:
+    """A write that is due while its vendor fails is tried again for a while; then the pass ends, names the connection,
+    and is not done."""
+    made, told = duo(), list[str]()
+    mine, _ = anna(made)
+    made.vendors["hr"].edit(mine, job="lead")
+    broken(made, monkeypatch, verbs, error)
+    began = made.clock.now()
+    document = made.sync(tell=told.append)
+    assert made.clock.now() - began < LONG
+    assert not document["converged"]
+    assert any(fault.startswith("lms: ") for fault in document["faults"])
+    assert told
