@@ -35,6 +35,8 @@ from syncengine.settings import Settings
 
 PARTS = ("broker", "worker", "beat", "web", "flower")
 """In the order of starting; stopped in the opposite one."""
+FLOWER_USER = "syncengine"
+"""Who logs in to Flower, unless the environment names others."""
 GRACE = 15.0
 """Seconds that a part gets to end what it is doing."""
 LOOK = 0.2
@@ -248,7 +250,12 @@ def _flower_login(environment: Mapping[str, str]) -> tuple[str, str] | None:
     """User and a random password; None where the environment says how people log in."""
     if environment.get("FLOWER_BASIC_AUTH") or environment.get("FLOWER_AUTH"):
         return None
-    return "syncengine", secrets.token_urlsafe(15)
+    return FLOWER_USER, draw_password()
+
+
+def draw_password() -> str:
+    """A random one, to be typed."""
+    return secrets.token_urlsafe(15)
 
 
 def _end(processes: Sequence[subprocess.Popen[str]]) -> None:

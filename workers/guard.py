@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hmac
-import secrets
 import sys
 from functools import partial
 from importlib import import_module
@@ -14,9 +13,9 @@ from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPServerRequest
 from tornado.web import RequestHandler, authenticated
 
+from syncengine.service import FLOWER_USER, draw_password
 from syncengine.settings import Settings
 
-USER = "syncengine"
 HEAD, BODY = 10.0, 15.0
 """Seconds for the head of a request, also of the first one, and for its body."""
 OPEN = "/healthcheck"
@@ -50,18 +49,13 @@ def stand_before_flower(settings: Settings) -> None:
     vars(command).update(Flower=_guarded(vars(command)["Flower"], settings))
 
 
-def draw_password() -> str:
-    """A random one, to be typed."""
-    return secrets.token_urlsafe(15)
-
-
 def _guarded(flower: Any, settings: Settings) -> Any:
     def begin(self: Any, *args: Any, **kwargs: Any) -> None:
         options = kwargs["options"]
         if not (options.basic_auth or options.auth):
             password = draw_password()
-            options.basic_auth = [f"{USER}:{password}"]
-            told = f"Flower asks for user {USER}, password {password}, drawn for this start"
+            options.basic_auth = [f"{FLOWER_USER}:{password}"]
+            told = f"Flower asks for user {FLOWER_USER}, password {password}, drawn for this start"
             print(f"{told}; FLOWER_BASIC_AUTH names others", file=sys.stderr, flush=True)
         flower.__init__(self, *args, **kwargs)
 

@@ -24,7 +24,9 @@ LISTING = "listing:"
 """The part, with the resource behind it, whose end says until when a listing is under way."""
 _LEDGER = ""
 _IDENTITY = "identity"
-_PROCESS = "process:"
+PROCESS = "process:"
+MARK = ":"
+"""What the name of a mark ends with; its part is the hash of what is remembered."""
 _MICRO = 1_000_000
 
 
@@ -73,18 +75,18 @@ class Connections(Session):
 
     def save_process(self, process: Process, kept: float = 900.0) -> None:
         told = asdict(process)
-        place: Values = {"name": _PROCESS, "part": told.pop("id")}
+        place: Values = {"name": PROCESS, "part": told.pop("id")}
         state = self._sealed(_c.state, told, *place.values())
         row = {**place, "until": process.seen_at + kept, "state": state}
         self._put(t.connections, [row], "state", "until", key=("name", "part"))
-        self._drop(t.connections, name=_PROCESS, until__le=process.seen_at)
+        self._drop(t.connections, name=PROCESS, until__le=process.seen_at)
 
     def forget_process(self, id: str) -> None:
-        self._drop(t.connections, name=_PROCESS, part=id)
+        self._drop(t.connections, name=PROCESS, part=id)
 
     def processes(self) -> list[Process]:
-        rows = self._rows(t.connections, (_c.part, _c.state), order=_PART, name=_PROCESS)
-        kept = [(part, self._open(_c.state, s, _PROCESS, part) or {}) for part, s in rows]
+        rows = self._rows(t.connections, (_c.part, _c.state), order=_PART, name=PROCESS)
+        kept = [(part, self._open(_c.state, s, PROCESS, part) or {}) for part, s in rows]
         found = [Process(part, **_known(Process, state)) for part, state in kept]
         return sorted(found, key=lambda p: (p.kind, p.host, p.pid))
 
@@ -96,13 +98,13 @@ class Connections(Session):
     def remember(
         self, what: str, about: Sequence[Json], now: float, until: float, whose: str = ""
     ) -> str:
-        self._drop(t.connections, name=f"{what}:", until__le=now)
-        mark: Values = {"name": f"{what}:", "part": self._vault.hash(list(about))}
+        self._drop(t.connections, name=what + MARK, until__le=now)
+        mark: Values = {"name": what + MARK, "part": self._vault.hash(list(about))}
         self._put(t.connections, [{**mark, "until": until, "holder": whose}])
         return str(self._rows(t.connections, (_c.holder,), **mark)[0][0])
 
     def remembered(self, what: str, about: Sequence[Json], now: float) -> float:
-        mark: Values = {"name": f"{what}:", "part": self._vault.hash(list(about))}
+        mark: Values = {"name": what + MARK, "part": self._vault.hash(list(about))}
         rows = self._rows(t.connections, (_c.until,), **mark)
         return rows[0][0] if rows and rows[0][0] > now else 0.0
 

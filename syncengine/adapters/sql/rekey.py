@@ -18,6 +18,7 @@ from syncengine.adapters.sql import tables as t
 from syncengine.adapters.sql.aside import Aside
 from syncengine.adapters.sql.bounded import Bounded
 from syncengine.adapters.sql.compacting import compact
+from syncengine.adapters.sql.connections import MARK, PROCESS
 from syncengine.adapters.sql.encryption import EARLIER, SEALED, Ring, Vault, key_name, rehash
 from syncengine.adapters.sql.engine import reader
 from syncengine.adapters.sql.keyring import TURNING, Keyring
@@ -102,6 +103,9 @@ class _Rekeying(Keyring, Aside):
                 self._run(
                     sa.update(table).values({c.name: self._hashed_again(c, ring) for c in hashes})
                 )
+        name, part = t.connections.c.name, t.connections.c.part
+        marks = sa.update(t.connections).where(name.like(f"%{MARK}"), name != PROCESS)
+        self._run(marks.values(part=self._hashed_again(part, ring)))
         self.save_ring(ring)
 
     def _hashed_again(self, column: sa.Column[Any], ring: Ring) -> sa.ColumnElement[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from sqlalchemy import Engine, text
 
 from syncengine.adapters.sql.encryption import Vault, key_name, new_key
 from syncengine.adapters.sql.ledger import SqlLedger
-from syncengine.adapters.sql.rekey import counted, reseal
+from syncengine.adapters.sql.rekey import _Rekeying, counted, reseal
 from syncengine.adapters.sql.tables import metadata
 from syncengine.errors import ConfigInvalid, LostRace
 from syncengine.model.case import CaseKind
@@ -232,12 +233,35 @@ def test_whoever_worked_with_the_hashes_of_before_reads_again(engine: Engine) ->
     """A running process notices at its next transaction that hashes were renewed, and writes none of the old ones."""
     running = SqlLedger(engine, KEYS)
     _fill_with_secrets(running)
+    with running.write() as tx:
+        tx.remember("notice", [NAME], 1.0, 9.0)
     assert not reseal(engine, Vault(KEYS), lambda *_: None).left
     with pytest.raises(LostRace, match="hashes were renewed"), running.write():
         pass
     with running.write() as tx:
         assert tx.take_keys([key(KeyKind.RECORD, "r2", NAME)])
+        assert tx.remembered("notice", [NAME], 2.0) == 9.0
     _all_is_there(running)
+
+
+def test_hashes_are_not_renewed_under_somebody_who_writes(shared: Engine) -> None:
+    """Renewing waits until whoever writes is done; readers read on."""
+    running = SqlLedger(shared, KEYS)
+    _fill_with_secrets(running)
+    with ThreadPoolExecutor() as pool:
+        with running.write():
+            turned = pool.submit(_renew, shared)
+            assert wait([turned], timeout=0.7).not_done
+            with running.read() as tx:
+                assert tx.records(["r1"])
+        turned.result(timeout=20)
+    with pytest.raises(LostRace, match="hashes were renewed"), running.write():
+        pass
+
+
+def _renew(engine: Engine) -> None:
+    with engine.begin() as connection:
+        _Rekeying(connection, Vault(KEYS)).renew()
 
 
 @pytest.mark.parametrize("column", ["row", "base", "listed_hash", "wait_key", "external_id"])
