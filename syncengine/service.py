@@ -31,12 +31,10 @@ from syncengine.broker import (
 )
 from syncengine.errors import Halt
 from syncengine.process import PortTaken, die_with_parent, free_port, lean, require_port
-from syncengine.settings import Settings
+from syncengine.settings import FLOWER_USER, Settings, draw_password
 
 PARTS = ("broker", "worker", "beat", "web", "flower")
 """In the order of starting; stopped in the opposite one."""
-FLOWER_USER = "syncengine"
-"""Who logs in to Flower, unless the environment names others."""
 GRACE = 15.0
 """Seconds that a part gets to end what it is doing."""
 LOOK = 0.2
@@ -251,11 +249,6 @@ def _flower_login(environment: Mapping[str, str]) -> tuple[str, str] | None:
     if environment.get("FLOWER_BASIC_AUTH") or environment.get("FLOWER_AUTH"):
         return None
     return FLOWER_USER, draw_password()
-
-
-def draw_password() -> str:
-    """A random one, to be typed."""
-    return secrets.token_urlsafe(15)
 
 
 def _end(processes: Sequence[subprocess.Popen[str]]) -> None:

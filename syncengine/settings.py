@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 from collections.abc import Mapping
 from ipaddress import ip_address
 from pathlib import Path
@@ -23,6 +24,8 @@ from syncengine.model.secret import webhook_secret
 from syncengine.model.spelling import odd
 
 PREFIX = "SYNCENGINE_"
+FLOWER_USER = "syncengine"
+"""Who logs in to Flower, unless the environment names others."""
 
 _DATABASES = re.compile(r"(sqlite|postgresql(\+psycopg)?)://")
 _HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([\w.-]+))(?::\d{1,5})?", re.ASCII)
@@ -171,3 +174,8 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         )
         raise ConfigInvalid([fault])
     return settings
+
+
+def draw_password() -> str:
+    """A random one, to be typed."""
+    return secrets.token_urlsafe(15)

@@ -13,8 +13,7 @@ from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPServerRequest
 from tornado.web import RequestHandler, authenticated
 
-from syncengine.service import FLOWER_USER, draw_password
-from syncengine.settings import Settings
+from syncengine.settings import FLOWER_USER, Settings, draw_password
 
 HEAD, BODY = 10.0, 15.0
 """Seconds for the head of a request, also of the first one, and for its body."""
