@@ -387,7 +387,9 @@ class RestConnector:
                 raise Unknown(f"{error}; the part before it was accepted") from error
             raise
         shown = bound.written(answer, parent)
-        # An answer that shows something else than the row may say that nothing was done.
+        if shown and shown.external_id != external_id:
+            shown = None
+        # An answer that shows something else than the row, or another row, may say that nothing was done.
         unread = written.unread or (bool(answer) and not shown)
         return Written(external_id, shown.row if shown else None, unread)
 

@@ -282,9 +282,14 @@ def test_an_answer_without_a_body_proves_no_create() -> None:
         live.create("users", {"api_id": "p1", "email": "ida@x.de"}, "key")
 
 
-@pytest.mark.parametrize(("answer", "unread"), [({"error": "no"}, True), ({"api_id": "p1"}, False)])
+OTHER_ROW = {"api_id": "p2", "email": "bert@x.de"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "unread"), [({"error": "no"}, True), ({"api_id": "p1"}, False), (OTHER_ROW, True)]
+)
 def test_an_answer_that_shows_no_row_has_the_row_read(answer: Json, unread: bool) -> None:
-    """Rule 19: an error inside a 200 shows nothing of the row, which is therefore read at once."""
+    """Rule 19: an error inside a 200, or another row, shows nothing of the row, which is therefore read at once."""
     live = at(WEEKLY10, lambda: httpx.Response(200, json=answer))
     written = live.update("users", "p1", {"email": "ida@x.de"}, {}, "key")
     assert written.unread is unread
