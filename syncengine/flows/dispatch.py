@@ -18,7 +18,7 @@ from syncengine.flows.shift import shift
 from syncengine.flows.staging import holds
 from syncengine.mapping import System
 from syncengine.model.link import Link, LinkState
-from syncengine.model.operation import UNNAMED, Action, Operation, OperationState, Written
+from syncengine.model.operation import ANOTHERS, UNNAMED, Action, Operation, OperationState, Written
 from syncengine.model.values import Row
 from syncengine.planning.settle import moved_since, outdated, shows
 from syncengine.ports import Item, Transaction
@@ -331,8 +331,7 @@ class _Round:
         error = failed(result)
         received = self.engine.clock.now()
         if error is None:
-            settle.written(operation, result, received)
-            return "applied"
+            return settle.written(operation, result, received)
         if isinstance(error, Rejected):
             if error.status in (404, 410) and operation.action is not Action.CREATE:
                 settle.vanished(operation)
@@ -401,7 +400,7 @@ class _Round:
             elif _shown(system, operation, row):
                 settle.applied(tx, system, link, operation, None, look.started)
                 outcome = "applied"
-            elif over and operation.detail == UNNAMED:
+            elif over and operation.detail in (UNNAMED, ANOTHERS):
                 settle.unmade(tx, link, operation)
                 outcome = "rejected"
             elif over:

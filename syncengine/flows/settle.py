@@ -17,6 +17,7 @@ from syncengine.mapping import System
 from syncengine.model.event import Event
 from syncengine.model.link import Base, Link, LinkState, Wait
 from syncengine.model.operation import (
+    ANOTHERS,
     THERE,
     UNMADE,
     UNNAMED,
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from syncengine.flows.dispatch import Look
 
 MOVING = "refused while a row that it refers to was changing"
+_ANSWERS = {UNNAMED: "the answer named no row", ANOTHERS: "the answer named another row"}
 PROBE_STEP = 1.0
 """Seconds between probes until the vendor's time to commit is over."""
 
@@ -94,13 +96,34 @@ class Settle:
     # outcomes that came with the answer, each in a transaction of its own
 
     @stubborn
-    def written(self, operation: Operation, answer: Written | None, received: float) -> None:
-        """The vendor answered that it did it."""
+    def written(self, operation: Operation, answer: Written | None, received: float) -> str:
+        """The vendor answered that it did it. A create is not done where the answer names a row that it cannot have
+        made: a read proves what became of it."""
         with self.engine.ledger.write() as tx:
             link = tx.links([operation.link_id], lock=True).get(operation.link_id)
             system = self.engine.system(operation.entity, operation.connection)
-            if link is not None and system is not None:
-                self.applied(tx, system, link, operation, answer, received)
+            if link is None or system is None:
+                return "applied"
+            if answer is not None and self._names_another(tx, system, link, operation, answer):
+                self._in_doubt(tx, operation, ANOTHERS)
+                return "unknown"
+            self.applied(tx, system, link, operation, answer, received)
+        return "applied"
+
+    def _names_another(
+        self, tx: Transaction, system: System, link: Link, operation: Operation, answer: Written
+    ) -> bool:
+        """Whether a create is answered with another record's row, or with one that belongs to nobody and was seen
+        already. The latter may be the very row that it made, so it is doubted only where a read can tell."""
+        if operation.action is not Action.CREATE:
+            return False
+        at = tx.links_at(link.entity, link.connection, link.resource, [answer.external_id])
+        found = at.get(answer.external_id)
+        if found is None or found.id == link.id:
+            return False
+        if found.record_id is None:
+            return found.row is not None and system.resource.proves(operation.body)
+        return not gives_way(tx, found)
 
     def applied(
         self, tx: Transaction, system: System, link: Link, operation: Operation,
@@ -125,8 +148,7 @@ class Settle:
         stamp = tx.add_events([event])[0] or 0
         self._save_link(tx, stamped(link, settled.moved, stamp))
         if held.state is OperationState.UNKNOWN:
-            unnamed = held.detail == UNNAMED
-            said = "the answer named no row" if unnamed else "no answer came"
+            said = _ANSWERS.get(held.detail, "no answer came")
             said += "; a later read shows it"
         said = said or answered(system, operation, row)
         self._save(tx, held, OperationState.APPLIED, said, external_id=external_id)
@@ -272,10 +294,13 @@ class Settle:
     def unknown(self, operation: Operation, detail: str) -> None:
         """Sent, and nobody knows: probed soon, and until the vendor's time to commit is over."""
         with self.engine.ledger.write() as tx:
-            held = self._ours(tx, operation)
-            if held is not None:
-                next_at = self.engine.clock.now() + PROBE_STEP / 2
-                self._save(tx, held, OperationState.UNKNOWN, detail, next_at=next_at)
+            self._in_doubt(tx, operation, detail)
+
+    def _in_doubt(self, tx: Transaction, operation: Operation, detail: str) -> None:
+        held = self._ours(tx, operation)
+        if held is not None:
+            next_at = self.engine.clock.now() + PROBE_STEP / 2
+            self._save(tx, held, OperationState.UNKNOWN, detail, next_at=next_at)
 
     def unknown_all(self, tx: Transaction, operations: Sequence[Operation]) -> None:
         """Claims whose lease is over."""

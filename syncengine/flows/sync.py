@@ -283,10 +283,11 @@ def _document(
     with engine.ledger.read() as tx:
         quiet = not tx.dirty_count(list(engine.connectors)) and not under_way(engine, tx)
         due = wanted(tx)
+        unknown = len(tx.select_operations([OperationState.UNKNOWN]))
         return {
             "converged": quiet and not work.faults,
             "connections": calls,
-            "operations": {name: work.outcomes[name] for name in OUTCOMES},
+            "operations": {name: work.outcomes[name] for name in OUTCOMES} | {"unknown": unknown},
             "events": tx.count_events(height),
             "cases": tx.count_cases(),
             "waiting": len(due.waits),

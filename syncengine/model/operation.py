@@ -38,6 +38,9 @@ UNSHOWN = "no answer came, and no read showed it"
 UNNAMED = "accepted, but the answer names no row"
 """What is said of a create that is unknown for that reason."""
 
+ANOTHERS = "accepted, but the answer names another row"
+"""The same where the row that is named was there before, or is another record's."""
+
 UNMADE = "accepted, and no read shows a row"
 """What is said of it once that is proved."""
 

@@ -9,7 +9,7 @@ import pytest
 from syncengine.flows.forecast import forecast
 from syncengine.model.case import Case, CaseKind
 from syncengine.model.link import LinkState
-from syncengine.model.operation import OperationState
+from syncengine.model.operation import OperationState, Written
 from syncengine.simulation.traits import Fault
 from tests.support.bench import Bench
 from tests.support.people import COLUMNS, HR, LMS, anna, duo, lead
@@ -400,6 +400,39 @@ def test_a_create_that_made_nothing_is_a_question(ids: str) -> None:
     passes(made, 2)
     assert len(made.vendors["lms"].rows()) == 1
     assert not made.cases()
+
+
+@pytest.mark.parametrize("done", [True, False])
+@pytest.mark.parametrize("whose", ["bert", "nobody"])
+@pytest.mark.parametrize("ids", ["search", "chosen", "marker"])
+def test_a_create_that_names_another_row_is_proved_by_a_read(
+    ids: str, whose: str, done: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rule 20: nobody gets another's row because an answer names it, and what was not made is a question."""
+    made = creating(ids)
+    hr, lms = made.vendors["hr"], made.vendors["lms"]
+    taken = lms.add(email="zoe@x.de", name="Zoe", job="admin")
+    if whose == "bert":
+        hr.add(email="zoe@x.de", name="Zoe", job="admin")
+    made.scan("lms")
+    before, create = dict(lms.rows()[taken]), lms.create
+
+    def misnamed(resource: str, body: Any, key: str) -> Written:
+        if done:
+            create(resource, body, key)
+        return Written(taken, dict(before))
+
+    monkeypatch.setattr(lms, "create", misnamed)
+    passes(made)
+    assert lms.rows()[taken] == before
+    assert [r["email"] for r in lms.rows().values()] == ["zoe@x.de", *["anna@x.de"] * done]
+    anna = next(r for r in made.records() if r.values["email"] == "anna@x.de")
+    (link,) = [k for k in made.links("lms") if k.record_id == anna.id]
+    assert link.external_id != taken
+    assert link.state is (LinkState.LINKED if done else LinkState.CREATING)
+    if not done:
+        asked(made)
+    assert not made.sync()["operations"]["unknown"]
 
 
 def creating(ids: str) -> Bench:
