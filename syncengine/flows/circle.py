@@ -23,7 +23,10 @@ from syncengine.flows.mentions import (
     in_record,
     refs_of,
 )
+from syncengine.flows.names import names
+from syncengine.flows.returns import place_key, shown_by
 from syncengine.flows.scenes import load_world
+from syncengine.flows.telling import Telling, telling
 from syncengine.mapping import Entity
 from syncengine.model.case import Case, CaseKind
 from syncengine.model.change import JOINED, Change
@@ -33,7 +36,7 @@ from syncengine.model.link import Link, LinkState
 from syncengine.model.operation import Operation
 from syncengine.model.record import Record
 from syncengine.model.ref import Ref
-from syncengine.planning.identity import former_keys, known_by, place_free, row_keys_of
+from syncengine.planning.identity import Parts, former_keys, known_by, place_free, row_keys_of
 from syncengine.ports import Transaction
 
 T = TypeVar("T", Link, Operation)
@@ -88,9 +91,15 @@ def gather(engine: Engine, tx: Transaction, record_id: str) -> Circle:
     records = search.belongings(selves)
     links = search.rows(selves, records)
     operations = {o.id: o for o in tx.operations_of(records, links)}
-    marks = _marks(records, links, operations)
+    told = telling(engine, names(engine, tx, selves), selves.values())
+    marks = _marks(records, links, operations, told)
     asked = tx.cases(open_only=False)
-    cases = {c.id: c for c in asked if _is_about(c, records, links, operations, marks)}
+    showing = search.known_by(selves, marks)
+    cases = {
+        c.id: c for c in asked
+        if _is_about(c, records, links, operations, marks)
+        or not showing.isdisjoint(shown_by(engine, c))
+    }  # fmt: skip
     others = search.others(records, links, operations, marks)
     others = replace(others, cases=search.naming_cases(asked, cases, marks))
     events = tx.events_about(refs_in(records, marks), links, operations)
@@ -101,8 +110,9 @@ def gather(engine: Engine, tx: Transaction, record_id: str) -> Circle:
 
 
 def _marks(
-    records: Collection[str], links: Mapping[str, Link], operations: Collection[str]
-) -> Marks:
+    records: Collection[str], links: Mapping[str, Link], operations: Collection[str],
+    told: Telling,
+) -> Marks:  # fmt: skip
     known = [link for link in links.values() if link.external_id is not None]
     waits = {key for link in known for key in (place_free(link), *known_by(link))}
     waits |= {f"op:{id_}" for id_ in operations}
@@ -112,6 +122,7 @@ def _marks(
         frozenset({*records, *links, *operations}),
         frozenset((link.entity, link.ref) for link in known),
         frozenset(waits),
+        told,
     )
 
 
@@ -216,6 +227,12 @@ class _Search:
         states = (LinkState.SEEN, LinkState.UNLINKED)
         return {k.id: k for k in self.tx.select_links(states=states) if self._names(k, places)}
 
+    def known_by(self, selves: Mapping[str, Record], marks: Marks) -> set[tuple[str, Parts]]:
+        """Scope and parts of each key by which a row is known as of one of these."""
+        keys = [k for record in selves.values() for k in self._former(record)]
+        keys += [place_key(entity, ref) for entity, ref in marks.places]
+        return {(key.scope, key.parts) for key in keys}
+
     def _showing(self, record: Record) -> set[str]:
         """Links of nobody that show the identity of a record."""
         entity = self.engine.project.entities.get(record.entity)
@@ -243,8 +260,8 @@ class _Search:
             if link.id not in links and in_link(system, link, marks) is not link:
                 named_links[link.id] = link
         for entity in entities.values():
-            fields |= set(names := refs_of(entity))
-            for operation in self._operations(entity) if names else ():
+            fields |= set(refs_of(entity))
+            for operation in self._operations(entity):
                 system = self.engine.system(operation.entity, operation.connection)
                 known = operation.id in operations
                 if not known and in_operation(system, operation, marks) is not operation:

@@ -6,7 +6,6 @@ What stays is a tombstone of keyed hashes, by which she is known should a vendor
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -19,12 +18,11 @@ from syncengine.flows.decisions import Decision, NotPossible
 from syncengine.flows.engine import Engine, new_id, stubborn
 from syncengine.flows.masking import shown_id
 from syncengine.flows.mentions import in_change, in_link, in_operation, in_record
-from syncengine.flows.names import Names, identity_texts, names
+from syncengine.flows.names import Names, names
 from syncengine.flows.retention import start_over
 from syncengine.flows.returns import place_key, settle_return
 from syncengine.flows.scenes import load_world
 from syncengine.flows.staging import review
-from syncengine.mapping import Entity
 from syncengine.model.case import CaseKind
 from syncengine.model.change import Change
 from syncengine.model.erasure import ERASED, TAKE_IN, Erasure
@@ -38,8 +36,6 @@ Document = dict[str, Any]
 POLICY = "erasure"
 """What the history of others says of the change that took a ref away."""
 UNDER_WAY = (OperationState.CLAIMED, OperationState.UNKNOWN)
-SHORTEST = 3
-"""Characters of a word of hers that a reason must not hold."""
 
 
 def preview(engine: Engine, record_id: str) -> Document:
@@ -154,8 +150,7 @@ class _Eraser:
         engine = self.engine
         with engine.ledger.read() as tx:
             circle = gather(engine, tx, record_id)
-            called = names(engine, tx, circle.selves)
-        _check_reason(circle, called, engine.project.entities.get(circle.record.entity), reason)
+        _check_reason(circle, reason)
         with engine.ledger.write() as tx:
             self._lock(tx, circle)
             _check_ready(circle)
@@ -250,14 +245,9 @@ def take_in(engine: Engine, erasure_id: str) -> None:
         tx.dissolve_cases({f"{ERASED}{erasure_id}"}, engine.clock.now())
 
 
-def _check_reason(circle: Circle, called: Names, entity: Entity | None, reason: str) -> None:
+def _check_reason(circle: Circle, reason: str) -> None:
     """Raises NotPossible where a reason says who it is."""
-    told, words = reason.casefold(), set[str]()
-    for record in circle.selves.values():
-        words |= set(re.findall(r"\w+", called.of(record.id, alone=True).casefold()))
-        words |= {t.casefold() for t in (identity_texts(entity, record) if entity else ())}
-    known = set(re.findall(r"\w+", told))
-    if any(len(w) >= SHORTEST and (w in known or ("@" in w and w in told)) for w in words):
+    if circle.marks.telling.hinted(reason):
         raise NotPossible(
             f"--reason says which {circle.record.entity} it is, and the erasure log must not: "
             "say why without a name, address or number, for example by the number of the request"

@@ -8,12 +8,14 @@ from typing import Literal, Self
 
 from syncengine.errors import SyncengineError, Unusable
 from syncengine.flows.engine import Engine, new_id, stubborn
+from syncengine.flows.returns import held_back, unfit
 from syncengine.flows.rows import Read, store
+from syncengine.mapping import Entity, System
 from syncengine.model.case import Case, CaseKind
 from syncengine.model.connection import ResourceState
 from syncengine.model.values import Json
 from syncengine.planning.questions import digest, shown
-from syncengine.planning.sight import Source
+from syncengine.planning.sight import Source, looked_at
 from syncengine.ports import Item, Transaction
 
 NEXT_PAGE = 300.0
@@ -101,20 +103,20 @@ class Listing:
         reads = [
             Read(i.external_id, i.row, i.parent, started, received) for i in items if not i.fault
         ]
-        cases = [self._unfit(i) for i in items if i.fault]
-        cases += [self._lost(p, error) for p, error in lost if isinstance(error, Unusable)]
-        faults = {case.subject: case for case in cases}
+        parts = [self._lost(p, error) for p, error in lost if isinstance(error, Unusable)]
         dirty: list[str] = []
         stale: list[str] = []
         moved = 0
         source: Source = "poll" if self.kind == "poll" else "list"
         with engine.ledger.write() as tx:
             self._mark(tx)
-            for entity, system in engine.project.systems_of(self.connection, self.resource):
+            for entity, system in self._systems:
                 kept = store(engine, tx, entity, system, source, reads)
                 moved += kept.moved
                 dirty += kept.dirty
                 stale += kept.need_get
+            cases = [self._unfit(i) for i in self._not_erased(tx, items)]
+            faults = {case.subject: case for case in [*cases, *parts]}
             tx.raise_cases(list(faults.values()))
             if self.kind == "poll":
                 well = {f"{self._subjects}{read.external_id}" for read in reads} - faults.keys()
@@ -150,11 +152,31 @@ class Listing:
         if over:
             tx.dissolve_cases(over, self.engine.clock.now())
 
+    def _not_erased(self, tx: Transaction, items: Sequence[Item]) -> list[Item]:
+        """What does not fit, without the rows of those who were erased."""
+        engine, back = self.engine, set[str]()
+        bad = {str(n): item for n, item in enumerate(items) if item.fault}
+        for entity, system in self._systems if bad else ():
+            ids = {item.external_id for item in bad.values()} - {""}
+            known = tx.links_at(entity.name, self.connection, self.resource, sorted(ids))
+            tied = {id_ for id_, link in known.items() if link.record_id is not None}
+            links = [
+                unfit(entity, system, n, i.external_id, i.parent, i.row)
+                for n, i in bad.items() if i.external_id not in tied
+            ]  # fmt: skip
+            back |= held_back(engine, tx, entity, system, links)
+        return [item for n, item in bad.items() if n not in back]
+
+    @property
+    def _systems(self) -> tuple[tuple[Entity, System], ...]:
+        return self.engine.project.systems_of(self.connection, self.resource)
+
     def _unfit(self, item: Item) -> Case:
+        row = looked_at((system for _, system in self._systems), item.row)
         return self._asked(
             item.external_id or digest(dict(item.row)),
             f"A row of {self.connection} {self.resource} does not fit: {item.fault}",
-            {"external_id": item.external_id, "row": shown(dict(item.row))},
+            {"external_id": item.external_id, "row": shown(row)},
         )
 
     def _lost(self, parent: str, error: Unusable) -> Case:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from syncengine.flows.scenes import as_list
+from syncengine.flows.telling import Telling
 from syncengine.mapping import Entity, Rule, System
 from syncengine.model.case import Case
 from syncengine.model.change import Change
@@ -19,12 +20,13 @@ from syncengine.model.values import ABSENT, Json
 @dataclass(frozen=True, slots=True)
 class Marks:
     """By what it is named. ``records``: ids; ``things``: these and the ids of links and operations; ``places``: entity
-    and ref of each row; ``waits``: what others wait for."""
+    and ref of each row; ``waits``: what others wait for; ``telling``: what says who they are."""
 
     records: frozenset[str]
     things: frozenset[str]
     places: frozenset[tuple[str, Ref]]
     waits: frozenset[str]
+    telling: Telling
 
     def at(self, connection: str) -> set[str]:
         """The external ids in a connection."""
@@ -127,7 +129,7 @@ def _in_row(
 
 
 def in_operation(system: System | None, operation: Operation, marks: Marks) -> Operation:
-    """A write without what it said of them."""
+    """A write without what it said of them, and without what its vendor said of them."""
     rules = system.rules if system is not None else {}
     named = {n for n, v in operation.carried.items() if marks.named_by(v)}
     named |= {
@@ -135,10 +137,12 @@ def in_operation(system: System | None, operation: Operation, marks: Marks) -> O
     }  # fmt: skip
     body, more = _in_body(rules, operation.body, marks, named)
     named |= more
-    if not named:
+    detail = marks.telling.without(operation.detail)
+    if not named and detail == operation.detail:
         return operation
     return replace(
         operation,
+        detail=detail,
         body=body,
         carried={n: v for n, v in operation.carried.items() if n not in named},
         expected={n: v for n, v in operation.expected.items() if n not in named},
@@ -174,6 +178,8 @@ def in_case(system: System | None, connection: str, case: Case, marks: Marks) ->
         evidence["row"] = _in_row(system, connection, evidence["row"], marks)[0]
     if isinstance(evidence.get("body"), dict) and system is not None:
         evidence["body"] = _in_body(system.rules, evidence["body"], marks, set())[0]
+    if isinstance(words := evidence.get("answer"), str):
+        evidence["answer"] = marks.telling.without(words)
     answers = {a: does for a, does in case.answers.items() if not _names(a + does, marks.things)}
     given = case.answer
     if given is not None and _names(given, marks.things):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 from syncengine.errors import Astray, RowInvalid, SyncengineError, VendorDown
 from syncengine.flows.capture import list_soon, wake_sorted
@@ -13,8 +14,9 @@ from syncengine.flows.rows import Read, remember_unknown, store
 from syncengine.flows.shift import shift
 from syncengine.model.case import Case, CaseKind
 from syncengine.model.link import Link
+from syncengine.model.values import Json
 from syncengine.planning.questions import shown
-from syncengine.planning.sight import never_seen
+from syncengine.planning.sight import looked_at, never_seen
 from syncengine.ports import Transaction
 
 
@@ -177,10 +179,19 @@ def _may_pass(error: SyncengineError, link: Link, tries: int) -> bool:
     return isinstance(error, Astray) or passes
 
 
+def _found(engine: Engine, link: Link, evidence: Any) -> Any:
+    """What does not fit; of a whole row what is stored of rows, too."""
+    row = evidence.get("row") if isinstance(evidence, dict) else None
+    if not isinstance(row, dict):
+        return evidence
+    systems = engine.project.systems_of(link.connection, link.resource)
+    return {**evidence, "row": looked_at((system for _, system in systems), row)}
+
+
 def _unreadable(engine: Engine, link: Link, error: SyncengineError) -> Case:
-    evidence = {"external_id": link.external_id}
+    evidence: dict[str, Json] = {"external_id": link.external_id}
     if isinstance(error, RowInvalid):
-        evidence["found"] = shown(error.evidence)
+        evidence["found"] = shown(_found(engine, link, error.evidence))
     return Case(
         id=new_id(),
         kind=CaseKind.QUARANTINED,

@@ -14,8 +14,10 @@ from syncengine.model.key import Key, KeyKind
 from syncengine.model.link import Link
 from syncengine.model.record import World
 from syncengine.model.ref import Ref
-from syncengine.planning.identity import row_keys
+from syncengine.model.values import Row
+from syncengine.planning.identity import Parts, row_keys
 from syncengine.planning.questions import one, sentence
+from syncengine.planning.sight import first_sight, mapped, roots
 from syncengine.ports import Transaction
 
 IN_THE_WAY = (
@@ -40,22 +42,23 @@ def is_erased(tx: Transaction, link: Link, external_id: str) -> bool:
 def held_back(
     engine: Engine, tx: Transaction, entity: Entity, system: System, links: Sequence[Link]
 ) -> set[str]:
-    """Which of these untied rows, as they would be stored, are of somebody who was erased: the row was known, or shows
-    her identity, or cannot be without one of her rows. None of them is to be stored; a person is asked whether she is
-    to be taken in as new."""
-    known = {k.external_id or "": [*_known_by(engine, entity, system, k)] for k in links}
-    asked = [key for keys in known.values() for key in keys]
+    """Ids of those of these untied rows, as they would be stored, that are of somebody who was erased: the row was
+    known, or shows her identity, or cannot be without one of her rows. None of them is to be stored; a person is asked
+    whether she is to be taken in as new. A row without a usable id is known by what it shows."""
+    known = [(k, [*_known_by(engine, entity, system, k)]) for k in links]
+    asked = [key for _, keys in known for key in keys]
     found = tx.bearers(asked) if asked else {}
     back: dict[str, str] = {}
     fresh: set[str] = set()
-    for external_id, keys in known.items():
+    held: set[str] = set()
+    for link, keys in known:
         owners = [o for k in keys for o in found.get((k.kind.value, k.scope, k.parts), ())]
         if owners:
+            held.add(link.id)
+            external_id = link.external_id or ""
             back[external_id] = owners[0]
-            place = place_key(
-                entity.name, Ref(system.connection, system.resource.name, external_id)
-            )
-            if (place.kind.value, place.scope, place.parts) not in found:
+            place = place_key(entity.name, link.ref) if external_id else None
+            if place and (place.kind.value, place.scope, place.parts) not in found:
                 fresh.add(external_id)
     if back:
         here = (system.connection, system.resource.name)
@@ -63,7 +66,30 @@ def held_back(
         for erasure in tx.erasures(set(back.values())):
             shown = {x for x, owner in back.items() if owner == erasure.id}
             _ask(engine, tx, erasure, _to_ask(entity, here, erasure, shown, fresh))
-    return set(back)
+    return held
+
+
+def shown_by(engine: Engine, case: Case) -> Iterator[tuple[str, Parts]]:
+    """By what the row would be known which a question holds that is about a part of a listing: scope and parts."""
+    row = case.evidence.get("row")
+    if (
+        case.kind is not CaseKind.QUARANTINED
+        or case.link_id is not None
+        or not isinstance(row, dict)
+    ):
+        return
+    connection, resource = case.subject.removeprefix("quarantined:").split("/")[:2]
+    for entity, system in engine.project.systems_of(connection, resource):
+        link = unfit(entity, system, "", str(case.evidence.get("external_id") or ""), None, row)
+        yield from ((key.scope, key.parts) for key in _known_by(engine, entity, system, link))
+
+
+def unfit(
+    entity: Entity, system: System, link_id: str, external_id: str, parent: str | None, row: Row
+) -> Link:
+    """A row that does not fit, as it would be stored if it did."""
+    link = first_sight(link_id, entity.name, system, external_id or None, parent)
+    return replace(link, row=mapped(row, roots(system)))
 
 
 def _to_ask(
@@ -79,7 +105,8 @@ def _to_ask(
 
 
 def _known_by(engine: Engine, entity: Entity, system: System, link: Link) -> Iterator[Key]:
-    yield place_key(entity.name, link.ref)
+    if link.external_id:
+        yield place_key(entity.name, link.ref)
     yield from (place_key(name, ref) for name, ref in sorted(bound(system, link)))
     context = Context(system.connection, World(engine.today), row=link.row or {})
     for scope, parts in row_keys(entity, system, link, context).parts.items():

@@ -78,10 +78,10 @@ def store(
     untied = [s.link for s in sights.values() if s.link.record_id is None]
     back = held_back(engine, tx, entity, system, [k for k in untied if not _is_known(known, k)])
     if back:
-        forgotten = [known[external_id].id for external_id in back if external_id in known]
+        forgotten = [known[e].id for e, s in sights.items() if s.link.id in back and e in known]
         tx.dissolve_cases({s for id_ in forgotten for s in about(id_)}, engine.clock.now())
         tx.remove_links(forgotten)
-        sights = {external_id: s for external_id, s in sights.items() if external_id not in back}
+        sights = {e: s for e, s in sights.items() if s.link.id not in back}
     return _write(engine, tx, entity, system, source, known, sights)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
@@ -64,6 +64,15 @@ def roots(system: System) -> frozenset[str]:
 def mapped(row: Row, names: frozenset[str]) -> dict[str, Json]:
     """The part of a row that the mapping looks at."""
     return {name: row[name] for name in sorted(names) if name in row}
+
+
+def looked_at(systems: Iterable[System], row: Row) -> dict[str, Json]:
+    """What a question may show of a row that does not fit: what mappings look at, and of what its id is made. Of a row
+    that is no object there is but one value."""
+    names = {"_value"}
+    for system in systems:
+        names |= roots(system) | set(system.resource.id_fields)
+    return mapped(row, frozenset(names))
 
 
 def sight(
@@ -205,7 +214,7 @@ def never_seen(link: Link) -> bool:
 
 
 def first_sight(
-    link_id: str, entity: str, system: System, external_id: str, parent: str | None
+    link_id: str, entity: str, system: System, external_id: str | None, parent: str | None
 ) -> Link:
     """A link for a row that was never seen before, before its first reading."""
     return Link(

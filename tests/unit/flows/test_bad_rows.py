@@ -22,7 +22,7 @@ from syncengine.flows.capture import LACKING
 from syncengine.flows.cases import answer
 from syncengine.flows.engine import LOCKED_OUT
 from syncengine.flows.notices import notice
-from syncengine.flows.refresh import refresh
+from syncengine.flows.refresh import _unreadable, refresh
 from syncengine.flows.status import resume, status
 from syncengine.flows.sweep import sweep
 from syncengine.model.case import CaseKind
@@ -382,6 +382,21 @@ def test_a_listed_row_that_does_not_fit_concludes_nothing_about_itself(
     made.sync()
     assert not [case for case in made.cases() if case.kind is CaseKind.QUARANTINED]
     assert [record.values["name"] for record in made.records()] == ["P0"]
+
+
+def test_of_a_row_that_does_not_fit_no_more_is_kept_than_of_others(
+    listing: Callable[..., dict[str, Item]],
+) -> None:
+    """What no mapping looks at is not in the question either, whether the row was listed or read by itself."""
+    made = duo()
+    bad, _ = people(made, 2)
+    row = {"name": "P0", "email": 5, "pay": 68000, "born": "1987-09-25"}
+    listing(made.vendors["hr"])[bad] = Item(bad, row, fault="it has no usable id in 'id'")
+    made.sync()
+    assert made.case().evidence["row"] == {"name": "P0", "email": 5}
+    whole = RowInvalid("GET /people/{id}: it is another row", {"row": row})
+    found = _unreadable(made.engine, made.links("hr")[0], whole).evidence["found"]
+    assert found == {"row": {"name": "P0", "email": 5}}
 
 
 def test_a_listing_of_nothing_but_unfit_rows_is_not_empty(

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 
-from syncengine.errors import LostRace
+from syncengine.errors import LostRace, Rejected
 from syncengine.flows.decisions import NotPossible
 from syncengine.flows.derive import derive
 from syncengine.flows.erase import erase, erasures, preview, take_in
@@ -21,7 +22,7 @@ from syncengine.model.erasure import Erasure
 from syncengine.model.link import Link
 from syncengine.model.operation import OperationState
 from syncengine.model.record import Record
-from syncengine.ports import Ledger, Transaction
+from syncengine.ports import Item, Ledger, Page, Transaction
 from syncengine.simulation.bench import project
 from syncengine.simulation.clock import ManualClock
 from syncengine.simulation.traits import spec
@@ -113,6 +114,66 @@ def test_a_reason_that_names_her_is_refused(reason: str) -> None:
         erase(made.engine, made.record().id, reason, "dpo")
     assert "nna" not in str(refusal.value)
     assert made.record()
+
+
+@pytest.mark.parametrize("said", ["HH-1001/7", "zoe@home.example", "Zoe\u0308"])
+def test_a_reason_that_names_her_in_another_way_is_refused(said: str) -> None:
+    """By a number with signs in it, an address that is no identity, or other code points."""
+    fields = f"{REQUIRED}  home: {{type: email, sensitive: true}}\n"
+    made = duo(
+        {"columns": (*COLUMNS, "home")}, fields=fields, identity="[[email], [job]]",
+        hr_system=HR.replace("job: job", "job: job, home: home"),
+    )  # fmt: skip
+    anna(made, name="Zo\u00eb", job="HH-1001/7", home="zoe@home.example")
+    with pytest.raises(NotPossible, match="without a name"):
+        erase(made.engine, made.record().id, f"asked: {said}", "dpo")
+
+
+def test_what_a_vendor_said_of_her_in_a_write_for_another_goes() -> None:
+    """A refusal of somebody else's write that names her holds dots instead; else it stays as it was."""
+    made = duo(fields=REQUIRED)
+    anna(made, name="Anna Meier")
+
+    def create(*_: Any) -> Any:
+        words = "taken by Anna Meier <anna@x.de>"
+        raise Rejected(f"POST /people: HTTP 422; refused: {words}", 422, words)
+
+    made.vendors["lms"].create = create  # type: ignore[method-assign]
+    made.vendors["hr"].add(email="bea@x.de", name="Bea Meier", job="dev")
+    made.sync()
+    mine = next(r for r in made.records() if r.values["email"] == "anna@x.de")
+    gone(made, mine.id)
+    assert made.stored("Anna", "anna@x.de") == []
+    assert (
+        made.case().evidence["answer"]
+        == "taken by \u2022\u2022\u2022 \u2022\u2022\u2022 <\u2022\u2022\u2022>"
+    )
+    assert made.case().evidence["body"]["name"] == "Bea Meier"
+
+
+def test_a_row_of_hers_that_did_not_fit_goes_and_is_not_stored_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The question about a row without a usable id shows who she is, so it goes with her; listed again, the row is
+    asked about as hers, without what it shows."""
+    made = duo(fields=REQUIRED)
+    anna(made, name="Anna Meier")
+    hr = made.vendors["hr"]
+    good, row = hr.scan, {"email": "anna@x.de", "name": "Anna Meier", "job": "dev"}
+
+    def scan(*asked: Any) -> Iterator[Page]:
+        for page in good(*asked):
+            yield Page([Item("", row, fault="it has no usable id in 'id'")], page.cursor)
+
+    monkeypatch.setattr(hr, "scan", scan)
+    made.sync()
+    assert made.case().evidence["row"] == row
+    gone(made)
+    assert made.stored("Anna", "anna@x.de") == []
+    hr.remove(*hr.rows())
+    made.sync()
+    assert made.case().subject.startswith("erased:")
+    assert made.stored("Anna", "anna@x.de") == []
 
 
 def test_the_mapping_has_rows_deleted_first() -> None:
