@@ -8,7 +8,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
+import sqlalchemy as sa
+
 from syncengine.adapters.sql import tables as t
+from syncengine.adapters.sql.encryption import HASH
 from syncengine.adapters.sql.session import Session
 from syncengine.adapters.sql.stored import Values
 from syncengine.model.connection import ConnectionState, ResourceState
@@ -27,6 +30,8 @@ _IDENTITY = "identity"
 PROCESS = "process:"
 MARK = ":"
 """What the name of a mark ends with; its part is the hash of what is remembered."""
+is_mark = sa.and_(_c.name.like(f"%{MARK}"), _c.name != PROCESS, sa.func.length(_c.part) == HASH)
+"""A mark, and no other thing without a connection that is kept under a name like that, as how far retention is."""
 _MICRO = 1_000_000
 
 

@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b, sha256
+from typing import Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -168,15 +169,19 @@ class Vault:
         """A keyed hash (40 hex digits) of a list of JSON values; the order of object keys does not matter."""
         first, *later = self.ring.chain
         key = bytes.fromhex(first)
-        found = blake2b(_sorted(parts).encode(), digest_size=20, key=key).hexdigest()
+        found = blake2b(_sorted(parts).encode(), digest_size=HASH // 2, key=key).hexdigest()
         for secret in later:
             found = rehash(found, secret)
         return found
 
 
+HASH: Final = 40
+"""Hex digits of a hash."""
+
+
 def rehash(found: str, secret: str) -> str:
     """A hash of a hash, as ``rekey`` has PostgreSQL do it, too."""
-    return sha256(bytes.fromhex(secret) + bytes.fromhex(found)).hexdigest()[:40]
+    return sha256(bytes.fromhex(secret) + bytes.fromhex(found)).hexdigest()[:HASH]
 
 
 def _derived(key: str) -> bytes:

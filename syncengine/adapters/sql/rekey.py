@@ -18,8 +18,8 @@ from syncengine.adapters.sql import tables as t
 from syncengine.adapters.sql.aside import Aside
 from syncengine.adapters.sql.bounded import Bounded
 from syncengine.adapters.sql.compacting import compact
-from syncengine.adapters.sql.connections import MARK, PROCESS
-from syncengine.adapters.sql.encryption import EARLIER, SEALED, Ring, Vault, key_name, rehash
+from syncengine.adapters.sql.connections import is_mark
+from syncengine.adapters.sql.encryption import EARLIER, HASH, SEALED, Ring, Vault, key_name, rehash
 from syncengine.adapters.sql.engine import reader
 from syncengine.adapters.sql.keyring import TURNING, Keyring
 from syncengine.errors import ConfigInvalid, Unreadable
@@ -103,9 +103,8 @@ class _Rekeying(Keyring, Aside):
                 self._run(
                     sa.update(table).values({c.name: self._hashed_again(c, ring) for c in hashes})
                 )
-        name, part = t.connections.c.name, t.connections.c.part
-        marks = sa.update(t.connections).where(name.like(f"%{MARK}"), name != PROCESS)
-        self._run(marks.values(part=self._hashed_again(part, ring)))
+        part = self._hashed_again(t.connections.c.part, ring)
+        self._run(sa.update(t.connections).where(is_mark).values(part=part))
         self.save_ring(ring)
 
     def _hashed_again(self, column: sa.Column[Any], ring: Ring) -> sa.ColumnElement[Any]:
@@ -118,7 +117,7 @@ class _Rekeying(Keyring, Aside):
             )
             return sa.func.rehash(column)
         joined = sa.func.decode(secret, "hex").op("||")(sa.func.decode(column, "hex"))
-        return sa.func.left(sa.func.encode(sa.func.sha256(joined), "hex"), 40)
+        return sa.func.left(sa.func.encode(sa.func.sha256(joined), "hex"), HASH)
 
 
 def reseal(engine: sa.Engine, vault: Vault, tell: Callable[[str, int], None]) -> Resealed:

@@ -19,9 +19,11 @@ from syncengine.adapters.sql.tables import metadata
 from syncengine.errors import ConfigInvalid, LostRace
 from syncengine.model.case import CaseKind
 from syncengine.model.change import Change
+from syncengine.model.connection import ResourceState
 from syncengine.model.key import KeyKind
 from syncengine.model.link import Base, Wait
 from syncengine.model.operation import OperationState
+from syncengine.model.process import Process
 from syncengine.model.record import Record
 from syncengine.model.ref import Ref
 from syncengine.ports import Ledger
@@ -186,6 +188,20 @@ def test_encryption_can_be_begun_at_any_time(engine: Engine) -> None:
         connection.execute(text('UPDATE records SET "values" = \'{"name": "Eve"}\''))
     with pytest.raises(LostRace, match="not encrypted, as all others are"), ledger.read() as tx:
         tx.records(["r1"])
+
+
+def test_hashes_are_renewed_whatever_else_is_kept(engine: Engine) -> None:
+    """How far retention has come, and which processes run, are no hashes; what is remembered is one, and is found."""
+    ledger = SqlLedger(engine, KEYS[:1])
+    with ledger.write() as tx:
+        tx.save_resource(ResourceState("retention:", "cases", scanned_at=5.0))
+        tx.save_process(Process("p1", "worker", "host", 1, "d", 1.0, seen_at=5.0))
+        tx.remember("unknown row", ["hr", "people", "1"], 1.0, 9.0)
+    assert reseal(engine, Vault(KEYS[:1]), lambda *_: None).left == 0
+    with ledger.read() as tx:
+        assert tx.resource("retention:", "cases").scanned_at == 5.0
+        assert [process.id for process in tx.processes()] == ["p1"]
+        assert tx.remembered("unknown row", ["hr", "people", "1"], 2.0) == 9.0
 
 
 def test_sealing_anew_goes_on_where_it_was_ended(
