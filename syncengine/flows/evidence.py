@@ -15,7 +15,9 @@ from syncengine.model.values import Json
 from syncengine.ports import Transaction
 
 _PLACE = re.compile(r"(?:quarantined|emptied):([^/:]+)/([^/]+)")
-_PLAIN = frozenset({"connection", "resource", "rows", "kind", "allowed", "links", "digest"})
+_PLAIN = frozenset(
+    {"connection", "resource", "rows", "kind", "allowed", "links", "digest", "place"}
+)
 """Evidence that is no value of a row."""
 
 

@@ -13,6 +13,7 @@ import structlog
 from uuid_utils import uuid7
 
 from syncengine.adapters.sql import tables as t
+from syncengine.adapters.sql.connections import RESOURCE
 from syncengine.adapters.sql.journal import CASES
 from syncengine.adapters.sql.session import Session
 from syncengine.adapters.sql.stored import hashed
@@ -47,8 +48,9 @@ class Aside(Session):
         acts = {
             "links": self._link, "records": self._record, "operations": self._operation,
             "cases": self._case, "history": self._line, "events": self._event,
+            "connections": self._progress,
         }  # fmt: skip
-        if table not in acts:
+        if table not in acts or (table == "connections" and f"/{RESOURCE}" not in row):
             return False
         acts[table](unreadable, name, row)
         log.error(
@@ -106,6 +108,11 @@ class Aside(Session):
         told = self._sealed(t.events.c[name], _LOST, connection, event)
         beside = {"external_id_hash": hashed(self._vault, _LOST)}
         self._change(t.events, {name: told, **beside}, connection=connection, event_id=event)
+
+    def _progress(self, _: Unreadable, name: str, row: str) -> None:
+        """How far the listings of a resource have come: they begin anew; nothing is made before they are through."""
+        connection, part = row.split("/", 1)
+        self._change(t.connections, {name: None}, name=connection, part=part)
 
     def _ask(
         self, why: Unreadable, column: sa.Column[Any], id_: str,

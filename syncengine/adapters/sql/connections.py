@@ -23,6 +23,8 @@ _c = t.connections.c
 _PART = (_c.part,)
 _STATE = ""
 _BUDGET = "budget"
+RESOURCE = "resource:"
+"""The part, with the resource behind it, that holds how far its listings have come."""
 LISTING = "listing:"
 """The part, with the resource behind it, whose end says until when a listing is under way."""
 _LEDGER = ""
@@ -65,13 +67,13 @@ class Connections(Session):
         self._save_part(kept.pop("name"), _STATE, kept)
 
     def resource(self, connection: str, resource: str) -> ResourceState:
-        kept = self._part(connection, f"resource:{resource}")
+        kept = self._part(connection, f"{RESOURCE}{resource}")
         return ResourceState(connection, resource, **_known(ResourceState, kept))
 
     def save_resource(self, state: ResourceState) -> None:
         kept = asdict(state)
         name, resource = kept.pop("connection"), kept.pop("resource")
-        self._save_part(name, f"resource:{resource}", kept)
+        self._save_part(name, f"{RESOURCE}{resource}", kept)
 
     def listing_until(self, connection: str, resource: str, until: float) -> None:
         part = f"{LISTING}{resource}"

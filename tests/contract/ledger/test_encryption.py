@@ -332,6 +332,25 @@ def test_whatever_does_not_open_others_do(
             assert tx.links(["l1"])["l1"].set_aside
 
 
+def test_how_far_a_listing_came_is_begun_anew_where_it_does_not_open(engine: Engine) -> None:
+    """Nothing else rests on it; whether a connection is paused does not open, and nothing goes on without it."""
+    ledger = SqlLedger(engine, KEYS)
+    with ledger.write() as tx:
+        tx.save_resource(ResourceState("hr", "people", scanned_at=5.0))
+        tx.save_connection(replace(tx.connection("hr"), digest="paused"))
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE connections SET state = 'x' WHERE part LIKE 'resource:%'"))
+    with pytest.raises(LostRace, match="set aside"), ledger.read() as tx:
+        tx.resource("hr", "people")
+    with ledger.read() as tx:
+        assert tx.resource("hr", "people") == ResourceState("hr", "people")
+        assert tx.connection("hr").digest == "paused"
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE connections SET state = 'x' WHERE part = ''"))
+    with pytest.raises(ConfigInvalid), ledger.read() as tx:
+        tx.connection("hr")
+
+
 def _swap(engine: Engine, table: str, column: str, row: str | None, other: str, of: str) -> None:
     """Put a value from another place where it does not belong."""
     where = "" if row is None else f" WHERE id = '{row}'"
