@@ -5,7 +5,8 @@ what came back          token               read                   write
 ======================  ==================  =====================  =================
 never sent              VendorDown          VendorDown             VendorDown
 sent, no answer         VendorDown          VendorDown             Unknown
-2xx                     fine                fine                   fine
+202, 206                fine                VendorDown             fine
+other 2xx               fine                fine                   fine
 400, 403                Unauthorized        VendorDown             Rejected
 401                     Unauthorized        Unauthorized           Unauthorized
 408, 425                VendorDown          VendorDown             VendorDown
@@ -21,8 +22,9 @@ other 4xx               VendorDown          VendorDown             Rejected
 ======================  ==================  =====================  =================
 
 A read that is refused is ``VendorDown`` and not ``Unauthorized`` unless the vendor says 401: one forbidden row
-or resource must not halt a connection. A vendor of an API answers neither with redirects nor with web pages: these come
-from what stands before it (a login, a firewall, a notice that it is under repair), prove nothing of a row, and pass.
+or resource must not halt a connection. A listing of which a part is shown is none. A vendor of an API answers neither
+with redirects nor with web pages: these come from what stands before it (a login, a firewall, a notice that it is under
+repair), prove nothing of a row, and pass.
 """
 
 from __future__ import annotations
@@ -56,6 +58,10 @@ LONGEST_PAUSE: Final = 3600.0
 
 GONE: Final = (404, 410)
 """What a vendor says of a row that is not there, or not any more."""
+
+
+PARTIAL: Final = (202, 206)
+"""What a vendor says where the answer to a read is still to come, or is a part of what was asked for."""
 
 
 class Kind(Enum):
@@ -163,6 +169,8 @@ def answered(
     """The verdict on a status; None for 2xx. ``now``: seconds since the epoch; ``unsaid``: see ``pause``."""
     status, page = response.status_code, is_page(response)
     says = f"{what}: HTTP {status}"
+    if kind is Kind.READ and status in PARTIAL:
+        return Hiccup(f"{says}; that is not the whole answer")
     if 200 <= status < 300:
         return None
     if status == 401 or (kind is Kind.TOKEN and status in (400, 403) and not page):

@@ -350,7 +350,7 @@ class RestConnector:
                     faults += sum(name is None for name, _ in named)
                     totals.add(total)
                     new = [row for name, row in named if name not in shown]
-                    yield bound.items(new, parent, holding)
+                    yield bound.told_apart(bound.items(new, parent, holding))
                     stuck = asked > max(1, turn) and bool(named) and len(seen) + faults == known
                     turn = asked
                     if stuck:

@@ -123,6 +123,17 @@ class Bound:
         why = "it ends in too little of a marker to tell whose it is"
         return [i if part >= _TOLD else replace(i, fault=i.fault or why) for i, part in items]
 
+    def told_apart(self, items: list[Item]) -> list[Item]:
+        """Items of one answer. Rows that share an id and differ are each at fault: nobody can tell which of them it
+        is, unless it is declared."""
+        if self.declared.gives_way is not None:
+            return items
+        first: dict[str, Item] = {}
+        sound = [item for item in items if not item.fault]
+        shared = {i.external_id for i in sound if first.setdefault(i.external_id, i).row != i.row}
+        why = "another row of the same answer has its id"
+        return [replace(i, fault=i.fault or why) if i.external_id in shared else i for i in items]
+
     def names(self, row: Any) -> str | None:
         """What identifies a row as listed; None if nothing usable does."""
         if not isinstance(row, dict):

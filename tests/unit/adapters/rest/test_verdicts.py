@@ -26,7 +26,9 @@ NOW = 1_800_000_000.0
 
 TABLE = [
     (200, None, None, None),
+    (202, None, VendorDown, None),
     (204, None, None, None),
+    (206, None, VendorDown, None),
     (302, Astray, Astray, Unknown),
     (303, Astray, Astray, Unknown),
     (307, Astray, Astray, Astray),

@@ -296,6 +296,20 @@ def test_an_answer_that_shows_no_row_has_the_row_read(answer: Json, unread: bool
     assert "email" not in (written.row or {})
 
 
+@pytest.mark.parametrize("name", ["weekly10", "haekka", "hakuna"])
+def test_rows_of_one_answer_that_share_an_id_and_differ_are_set_aside(name: str) -> None:
+    """Nobody becomes somebody else because a listing shows two people under one id; a row that merely comes twice does
+    no harm."""
+    resource = "employees" if name == "haekka" else "users"
+    key = "api_id" if name == "weekly10" else "id"
+    people = [(1, "ida"), (2, "bert"), (1, "cleo"), (2, "bert")]
+    rows = [{key: str(n), "email": f"{who}@x.de"} for n, who in people]
+    answer = {"results": rows, "next": None} if name == "weekly10" else rows
+    live = at(VENDORS[name], lambda: httpx.Response(200, json=answer))
+    faults = {(i.external_id, i.fault) for page in live.scan(resource) for i in page.items}
+    assert faults == {("1", "another row of the same answer has its id"), ("2", None)}
+
+
 HALF = '"\\ud83d"'
 SPOILED = [HALF, "NaN", "1e999", "9" * 5000, "[" * 400 + "]" * 400]
 
