@@ -70,6 +70,28 @@ def test_a_module_of_another_account_is_not_run(folder: Path, what: str) -> None
     assert "belongs to another account, take it over: chown" in refused(folder)
 
 
+@pytest.mark.parametrize("hops", [1, 2])
+def test_a_link_in_a_folder_that_others_may_write_is_not_run(folder: Path, hops: int) -> None:
+    """The attacker chooses by a link which file of ours is run, and can turn it to his own in the last moment."""
+    (folder / "acme.py").rename(folder.parent / "ours")
+    target = folder.parent / "ours"
+    if hops == 2:
+        (folder.parent / "open").mkdir()
+        (folder.parent / "open" / "link").symlink_to(target)
+        target = folder.parent / "open" / "link"
+    (folder / "acme.py").symlink_to(target)
+    place = folder if hops == 1 else target.parent
+    place.chmod(0o777)
+    assert f"others may write {place}, take that away" in refused(folder)
+
+
+def test_a_pipe_keeps_nobody_waiting(folder: Path) -> None:
+    """What stands there under the name of a module and is no file is a fault."""
+    (folder / "acme.py").unlink()
+    os.mkfifo(folder / "acme.py", 0o600)
+    assert refused(folder) == "acme.py:1:1: cannot be loaded: ImportError: is no file"
+
+
 def test_a_link_to_what_others_may_write_is_not_run(folder: Path) -> None:
     """The attacker owns what a link points to."""
     elsewhere = folder.parent / "elsewhere.py"
@@ -83,6 +105,15 @@ def test_a_flag_trusts_all_of_it(folder: Path) -> None:
     """Who mounts the folder read-only says so."""
     (folder / "acme.py").chmod(0o666)
     assert "acme" in vendors_of(folder, SHIPPED, trusted=True)
+
+
+def test_whatever_a_module_raises_is_a_fault_without_its_text(folder: Path) -> None:
+    """Its own exceptions are told by their class, too."""
+    text = "class Odd(Exception): ...\nraise Odd('Anna Meier')\n"
+    (folder / "acme.py").write_text(text, "utf-8")
+    told = refused(folder)
+    assert told.startswith("acme.py:2:1: cannot be loaded: Odd: ")
+    assert "Anna" not in told
 
 
 @pytest.mark.parametrize("end", ["raise SystemExit(0)", "import sys\nsys.exit()", "quit()"])

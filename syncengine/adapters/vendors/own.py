@@ -18,10 +18,8 @@ from syncengine.mapping.source import near
 from syncengine.model.values import TypeName
 
 _TYPES: Final = get_args(TypeName)
-_MISTAKES: Final = (
-    ArithmeticError, AssertionError, AttributeError, ImportError, LookupError, NameError, OSError,
-    RuntimeError, SyntaxError, SystemExit, TypeError, ValueError,
-)  # fmt: skip
+_MISTAKES: Final = (Exception, GeneratorExit, SystemExit)
+"""Whatever a module may raise while it is loaded."""
 
 _SPEAKING: Final = (AttributeError, ImportError, NameError, SyntaxError, TypeError)
 """Those whose text names code; that of others names values, such as that of a variable which is no number."""
@@ -63,6 +61,8 @@ def vendors_of(
 
 def _declared(path: Path) -> list[Vendor]:
     """The vendors of one file, which is run as a module of its own."""
+    if not (path.is_file() or path.is_dir()):
+        raise ImportError("is no file")
     name = f"syncengine_project_{path.stem}"
     spec = spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
@@ -74,15 +74,25 @@ def _declared(path: Path) -> list[Vendor]:
 
 def _foreign(path: Path) -> str:
     """Who beside this account and root could have written a file that is to be run, and what to do; else empty."""
-    real = path.resolve()
-    for place in (real, *real.parents):
-        found = place.stat()
+    for place in dict.fromkeys(_way(path.absolute(), set())):
+        found = place.lstat()
         if found.st_uid not in (0, os.geteuid()):
             return f"{place} belongs to another account, take it over: chown"
-        sticky = place.is_dir() and found.st_mode & stat.S_ISVTX
-        if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not sticky:
+        sticky = stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_ISVTX
+        open_ = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not stat.S_ISLNK(found.st_mode)
+        if open_ and not sticky:
             return f"others may write {place}, take that away: chmod go-w"
     return ""
+
+
+def _way(path: Path, seen: set[Path]) -> Iterator[Path]:
+    """Every file, folder and link by which a path leads to its file."""
+    for place in (path, *path.parents):
+        if place not in seen:
+            seen.add(place)
+            if place.is_symlink():
+                yield from _way(place.parent / place.readlink(), seen)
+            yield place
 
 
 def _mistake(path: Path, error: BaseException) -> str:
