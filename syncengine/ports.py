@@ -280,8 +280,8 @@ class Transaction(Protocol):
         """Raise ``dirty`` of links whose ``wait.key`` is among these."""
 
     def dirty_sharers(self, owners: Collection[str]) -> None:
-        """Raise ``dirty`` of the links, except these, whose untied row shows an identity, or asks about one, that
-        one of these, records or links, bears."""
+        """Raise ``dirty`` of the links whose row shows an identity, or asks about one, that one of these, records or
+        links, bears; except these links and those that are tied to these records."""
 
     def dirty_entity(self, entity: str, connection: str | None = None) -> int:
         """Raise ``dirty`` of all tied links of an entity (in one connection); how many."""

@@ -137,12 +137,14 @@ def delays(
 ) -> list[Delay]:
     """What can still move by itself. ``left``: operations that are not to be sent."""
     now, states = engine.clock.now(), {s.name: s for s in tx.connections(engine.connectors)}
-    found = [Delay("", "decided again", now, False, "rows")] if tx.dirty_count([]) else []
+    decided = tx.dirty_count([])
+    found = [Delay("", "decided again", now, False, "rows")] if decided else []
+    reads = tx.dirty_count(list(states)) > decided
     for name, state in states.items():
         open_now = state.blocked_until <= now
         if state.halted or not (writing or open_now):
             continue
-        if tx.dirty_count([name]) > tx.dirty_count([]):
+        if reads and tx.dirty_count([name]) > decided:
             found.append(_delay(state, now, "tried again", now, "reads"))
     if writing:
         operations = [o for o in tx.select_operations(UNSETTLED) if o.id not in left]

@@ -169,14 +169,16 @@ class Settle:
         if operation.action is not Action.UPDATE:
             tx.dirty_sharers([operation.record_id])
         entity = self.engine.project.entities[operation.entity]
+        awaited = set[str]()
         if operation.action is Action.DELETE or renames(entity, operation.carried):
-            tx.dirty_waiting({place_free(link)})
+            awaited.add(place_free(link))
         if operation.action is Action.CREATE:
             if link.row_version > 1:
                 renamed(self.engine, tx, link)
-            tx.dirty_waiting({f"op:{operation.id}", *known_by(link)})
+            awaited |= {f"op:{operation.id}", *known_by(link)}
             if any(operation.entity in d.sources for d in self.engine.project.derivations):
                 tx.derive_due([operation.record_id])
+        tx.dirty_waiting(awaited)
 
     def _make_room(self, tx: Transaction, link: Link) -> Link:
         """A row that a scan saw before we learned that it is ours, or that a leaver left: one link goes into the

@@ -141,6 +141,8 @@ class _Pass:
                 return
 
     def _not_agreed(self, tx: Transaction) -> set[str]:
+        if self.agreed is None:
+            return set()
         return self.beyond(tx, tx.select_operations([OperationState.PENDING]))
 
     def announce_first(self, told: First) -> None:

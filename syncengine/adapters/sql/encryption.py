@@ -14,8 +14,9 @@ from typing import Final
 from cryptography.exceptions import InvalidTag
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from pydantic_core import from_json
 
-from syncengine.errors import ConfigInvalid, Unreadable
+from syncengine.errors import Bug, ConfigInvalid, Unreadable
 from syncengine.model.values import Json
 
 SEALED = "s1."
@@ -29,12 +30,23 @@ _EARLIER_KEY = (
     "SYNCENGINE_ENCRYPTION_KEYS: none of these keys opens what an earlier version put into {place};"
     " put the key that it was sealed with into the list"
 )
+_MANY = 10_000
+"""Hashes of texts that are kept at most."""
 _NO_KEY = b"syncengine keys without encryption"
 
 
 def dump(value: Json) -> str:
     """Compact JSON in ASCII, so that any text a vendor sends can be stored; any mapping is an object."""
     return _encode(value)
+
+
+def load(text: str | bytes) -> Json:
+    """What ``dump`` wrote. Raises ValueError."""
+    try:
+        return from_json(text)
+    except ValueError:
+        # Half a surrogate pair, or hundreds of levels: the standard library reads those as well.
+        return json.loads(text)
 
 
 def new_key() -> str:
@@ -100,8 +112,21 @@ class Vault:
         self._earlier = MultiFernet(fernets) if fernets else None
         self._ciphers = {key_name(key): AESGCM(_derived(key)) for key in keys}
         self._newest = next(iter(self._ciphers), None)
+        self._known: dict[str, str] = {}
         self.ring = ring or Ring(0, ())
         self.ring_text: str | None = None
+
+    @property
+    def ring(self) -> Ring:
+        """By what this database hashes, and how strictly it is opened."""
+        return self._ring
+
+    @ring.setter
+    def ring(self, ring: Ring) -> None:
+        self._ring = ring
+        self._known.clear()
+        keys, self._later = [bytes.fromhex(secret) for secret in ring.chain[:1]], ring.chain[1:]
+        self._blank = blake2b(digest_size=HASH // 2, key=keys[0]) if keys else None
 
     @property
     def newest(self) -> str:
@@ -136,12 +161,12 @@ class Vault:
             return None
         try:
             if text.startswith(SEALED):
-                return json.loads(self._decrypted(text, place))
+                return load(self._decrypted(text, place))
             if text.startswith(EARLIER):
-                return json.loads(self._decrypted_earlier(text, place))
+                return load(self._decrypted_earlier(text, place))
             if self._newest is not None and not self.ring.plain:
                 raise Unreadable(place, "it is not encrypted, as all others are")
-            return json.loads(text)
+            return load(text)
         except (ValueError, RecursionError):
             raise Unreadable(place, "it is damaged") from None
 
@@ -167,11 +192,22 @@ class Vault:
 
     def hash(self, parts: Sequence[Json]) -> str:
         """A keyed hash (40 hex digits) of a list of JSON values; the order of object keys does not matter."""
-        first, *later = self.ring.chain
-        key = bytes.fromhex(first)
-        found = blake2b(_sorted(parts).encode(), digest_size=HASH // 2, key=key).hexdigest()
-        for secret in later:
+        if self._blank is None:
+            raise Bug("nothing is hashed before the ring of the database was read")
+        hashing = self._blank.copy()
+        hashing.update(_sorted(parts).encode())
+        found = hashing.hexdigest()
+        for secret in self._later:
             found = rehash(found, secret)
+        return found
+
+    def hash_of_text(self, text: str) -> str:
+        """That of a list of one text; the latest ones are kept."""
+        found = self._known.get(text)
+        if found is None:
+            if len(self._known) >= _MANY:
+                self._known.clear()
+            found = self._known[text] = self.hash([text])
         return found
 
 

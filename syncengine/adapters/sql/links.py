@@ -7,11 +7,11 @@ from dataclasses import asdict, replace
 from functools import cache
 from typing import Any
 
-from sqlalchemy import FromClause, Select, exists, false, literal_column, select, true
+from sqlalchemy import FromClause, Select, exists, false, literal_column, or_, select, true
 
 from syncengine.adapters.sql import tables as t
 from syncengine.adapters.sql.session import Session
-from syncengine.adapters.sql.statements import Condition, Shape, conditions, given, shape_of
+from syncengine.adapters.sql.statements import Condition, Shape, Within, conditions, given, shape_of
 from syncengine.adapters.sql.stored import Stored, Values, hashed
 from syncengine.errors import Bug
 from syncengine.model.key import KeyKind
@@ -61,6 +61,23 @@ _NEEDS_NO_GET = ~t.needs_get
 _IS_FREE = ~t.is_busy(t.links)
 _IDENTITIES = (KeyKind.RECORD, KeyKind.SHARED, KeyKind.ROW, KeyKind.LIKE)
 _OF_ROWS = (KeyKind.ROW, KeyKind.ASKS)
+_BORNE, _SHOWN = t.keys.alias("borne"), t.keys.alias("shown")
+# By hash alone, which finds a few of another scope too many at worst.
+_SHARERS = (
+    select(_c.id)
+    .distinct()
+    .select_from(_BORNE)
+    .join(_SHOWN, _SHOWN.c.hash == _BORNE.c.hash)
+    .join(t.links, _c.id == _SHOWN.c.owner)
+    .where(
+        Within(_BORNE.c.owner, "owner"),
+        t.among(_BORNE.c.kind, *_IDENTITIES),
+        t.among(_SHOWN.c.kind, *_OF_ROWS),
+        ~Within(_c.id, "owner"),
+        or_(_c.record_id.is_(None), ~Within(_c.record_id, "owner")),
+    )
+)
+"""The links of others that show an identity which the owners bear."""
 _IS_ASKED = exists().where(t.cases.c.link_id == _c.id, t.asks_whose, t.is_open)
 _IS_RULED = _c.ruling.is_not(None)
 _IS_ROWLESS = t.among(_c.state, *(set(LinkState) - {LinkState.LINKED, LinkState.LEFT}))
@@ -225,11 +242,9 @@ class Links(Session):
         self._dirty(record_id=[row[0] for row in users])
 
     def dirty_sharers(self, owners: Collection[str]) -> None:
-        # By hash alone, which finds a few of another scope too many at worst.
-        borne = self._rows(t.keys, (t.keys.c.hash,), owner=owners, kind=_IDENTITIES)
-        hashes = {row[0] for row in borne}
-        shown = self._rows(t.keys, (t.keys.c.owner,), kind=_OF_ROWS, hash=hashes)
-        self._dirty(id={row[0] for row in shown} - set(owners))
+        if owners:
+            found = self._connection.execute(_SHARERS, {"given_owner": sorted(owners)})
+            self._dirty(id={row[0] for row in found})
 
     def dirty_waiting(self, keys: Collection[str]) -> None:
         self._dirty(t.is_waiting_for, wait_key=keys)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import MISSING, Field, fields
 from enum import EnumType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_type_hints
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_type_hints
 import sqlalchemy as sa
 
 from syncengine.adapters.sql.columns import hash_of
-from syncengine.adapters.sql.encryption import Vault, dump
+from syncengine.adapters.sql.encryption import Vault, dump, load
 from syncengine.model.values import Json
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ class Stored(Generic[T]):
             (i, hints[n]) for i, n in enumerate(names) if isinstance(hints.get(n), EnumType)
         ]
         self._json = [
-            (i, n, own[n].info["sealed"], _default(made.get(n)), *words.get(n, (_same, _same)))
+            (i, n, _place(own[n]), _default(made.get(n)), *words.get(n, (_same, _same)))
             for i, n in enumerate(names)
             if own[n].info
         ]
@@ -62,13 +61,13 @@ class Stored(Generic[T]):
         """To be inserted."""
         row = {name: getattr(value, name) for name in self._written} | self._split(value)
         hashes = {hash_of(name): hashed(vault, row[name]) for name in self._found}
-        where = at(row[name] for name, _ in self._bound)
-        for _, name, sealed, default, told, _ in self._json:
+        where = at([row[name] for name, _ in self._bound])
+        for _, name, place, default, told, _ in self._json:
             found = row[name]
             if found is None or found == default():
                 row[name] = None
-            elif sealed:
-                row[name] = vault.seal(told(found), f"{self.table.name}.{name}/{where}")
+            elif place:
+                row[name] = vault.seal(told(found), place + where)
             else:
                 row[name] = dump(told(found))
         return row | hashes
@@ -76,28 +75,33 @@ class Stored(Generic[T]):
     def value(self, row: Sequence[Any], vault: Vault) -> T:
         """Of a row of ``columns``. Raises Unreadable."""
         values = list(row)
-        where = at(row[i] for _, i in self._bound)
+        where = at([row[i] for _, i in self._bound])
         for i, kind in self._enums:
             values[i] = kind(values[i])
-        for i, name, sealed, default, _, meant in self._json:
+        for i, _, place, default, _, meant in self._json:
             text = values[i]
             if text is None:
                 values[i] = default()
-            elif sealed:
-                values[i] = meant(vault.open(text, f"{self.table.name}.{name}/{where}"))
+            elif place:
+                values[i] = meant(vault.open(text, place + where))
             else:
-                values[i] = meant(json.loads(text))
+                values[i] = meant(load(text))
         return self._join(*values)
 
 
-def at(parts: Iterable[Any]) -> str:
+def at(parts: Sequence[Any]) -> str:
     """The row of a place: what tells it."""
-    return "/".join(str(part) for part in parts)
+    return str(parts[0]) if len(parts) == 1 else "/".join(map(str, parts))
+
+
+def _place(column: sa.Column[Any]) -> str:
+    """How the places of a sealed column begin; "" for one that is not sealed."""
+    return f"{column.table.name}.{column.name}/" if column.info["sealed"] else ""
 
 
 def hashed(vault: Vault, value: str | None) -> str | None:
     """By what a value of kind ``found`` is looked up: the same in each table."""
-    return None if value is None else vault.hash([value])
+    return None if value is None else vault.hash_of_text(value)
 
 
 def _same(value: Any) -> Any:
