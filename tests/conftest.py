@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import logging
 import os
 import sys
+from collections.abc import Iterator
 
 import pytest
+import structlog
+
+from syncengine.logs import configure_logs
 
 
 def pytest_configure() -> None:
@@ -17,3 +23,15 @@ def pytest_configure() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes longest begins first, so that no worker is left alone with it in the end."""
     items.sort(key=lambda item: "integration" not in item.path.parts)
+
+
+@pytest.fixture
+def logged() -> Iterator[io.StringIO]:
+    """What is logged meanwhile, as JSON, in memory."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    stream = io.StringIO()
+    configure_logs("json", stream)
+    yield stream
+    structlog.reset_defaults()
+    logging.basicConfig(handlers=handlers, level=level, force=True)

@@ -22,7 +22,7 @@ from syncengine.planning.sight import row_hash
 from syncengine.sandbox.process import SandboxProcess
 from tests.integration.support import opened
 from tests.support.leaks import found_in, seeded
-from tests.unit.adapters.sql.databases import postgres_database
+from tests.unit.adapters.sql.databases import empty_database
 
 
 @pytest.fixture(scope="module")
@@ -36,11 +36,8 @@ def sandbox() -> Iterator[SandboxProcess]:
 )
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """Of an empty database."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/stolen.db"
-    else:
-        with postgres_database() as made:
-            yield made
+    with empty_database(request.param, tmp_path) as url:
+        yield url
 
 
 @pytest.fixture

@@ -10,13 +10,11 @@ import subprocess
 import sys
 import textwrap
 import traceback
-from collections.abc import Iterator
 
 import pytest
-import structlog
 
 from syncengine.errors import Bug, RowInvalid, SyncengineError
-from syncengine.logs import Scrubbed, configure_logs
+from syncengine.logs import Scrubbed
 
 NAME = "Ottilie Ungefunden"
 WHERE = {
@@ -124,21 +122,9 @@ def test_what_leaves_a_task_came_from_nowhere() -> None:
     assert NAME not in "".join(traceback.format_exception(ended.value))
 
 
-@pytest.fixture
-def stream() -> Iterator[io.StringIO]:
-    """Logs as JSON, in memory; the root logger is put back afterwards."""
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    stream = io.StringIO()
-    configure_logs("json", stream)
-    yield stream
-    structlog.reset_defaults()
-    logging.basicConfig(handlers=handlers, level=level, force=True)
-
-
-def test_what_a_broker_says_is_told(stream: io.StringIO) -> None:
+def test_what_a_broker_says_is_told(logged: io.StringIO) -> None:
     """What the system or a broker says knows no row, and operators need it; credentials in it are cut out."""
     refused = ConnectionRefusedError(111, "Connection refused")
     logging.getLogger("celery").error("Cannot connect to %s: %s.", "redis://u:hush@h/0", refused)
-    told = json.loads(stream.getvalue())["event"]
+    told = json.loads(logged.getvalue())["event"]
     assert told == "Cannot connect to redis://h/0: [Errno 111] Connection refused."

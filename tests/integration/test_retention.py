@@ -27,7 +27,7 @@ from syncengine.model.record import Record
 from syncengine.ports import Transaction
 from syncengine.simulation.clock import ManualClock
 from tests.support.people import duo
-from tests.unit.adapters.sql.databases import postgres_database
+from tests.unit.adapters.sql.databases import empty_database
 
 PEOPLE = 100_000
 STEP = 10
@@ -45,13 +45,7 @@ SPANS = {"events": 30, "operations": 60, "cases": 90, "history": 90, "left": 60}
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     """An empty one."""
-    if request.param == "sqlite":
-        made = make_engine(f"sqlite:///{tmp_path}/ledger.db")
-        upgrade(made)
-        yield made
-        made.dispose()
-        return
-    with postgres_database() as url:
+    with empty_database(request.param, tmp_path) as url:
         made = make_engine(url)
         upgrade(made)
         yield made

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import logging
 import shutil
 import sqlite3
 import threading
@@ -13,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 
 from syncengine import current
 from syncengine.adapters.sql.engine import Patience
@@ -21,31 +19,18 @@ from syncengine.bootstrap import own_queue
 from syncengine.current import Current, Editions, wait_for_queue
 from syncengine.errors import ConfigInvalid, DatabaseDown
 from syncengine.flows.status import status
-from syncengine.logs import configure_logs
 from syncengine.settings import Settings
 
 STARTER = Path(__file__).parents[2] / "mappings"
 
 
-@pytest.fixture
-def told() -> Iterator[io.StringIO]:
-    """What is logged."""
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    stream = io.StringIO()
-    configure_logs("json", stream)
-    yield stream
-    structlog.reset_defaults()
-    logging.basicConfig(handlers=handlers, level=level, force=True)
-
-
-def lines(told: io.StringIO) -> list[str]:
+def lines(logged: io.StringIO) -> list[str]:
     """The events so far."""
-    return [json.loads(line)["event"] for line in told.getvalue().splitlines()]
+    return [json.loads(line)["event"] for line in logged.getvalue().splitlines()]
 
 
 def test_an_outage_is_said_when_it_begins_and_when_it_ends(
-    tmp_path: Path, told: io.StringIO
+    tmp_path: Path, logged: io.StringIO
 ) -> None:
     """However often it is tried meanwhile there is one line for the beginning, with what to do, and one for the end;
     then work goes on without a restart."""
@@ -64,13 +49,13 @@ def test_an_outage_is_said_when_it_begins_and_when_it_ends(
         with opened.work() as engine, engine.ledger.write():
             pass
     opened.close()
-    first, last = lines(told)
+    first, last = lines(logged)
     assert "kept.db locked; close what has it open" in first
     assert "goes on by itself" in first
     assert last == "the database can be used again"
 
 
-def test_beat_waits_for_the_workers_database(tmp_path: Path, told: io.StringIO) -> None:
+def test_beat_waits_for_the_workers_database(tmp_path: Path, logged: io.StringIO) -> None:
     """Who takes the name of its queue from the database and does not make one says so once, and goes on when it is
     there; where the name is given, no database is asked for."""
     settings = Settings(database_url=f"sqlite:///{tmp_path}/kept.db")
@@ -79,14 +64,14 @@ def test_beat_waits_for_the_workers_database(tmp_path: Path, told: io.StringIO) 
     waited = wait_for_queue(settings, pause=0.2, make=False)
     started.join()
     assert waited.broker_prefix == own_queue(settings).broker_prefix
-    assert "SYNCENGINE_BROKER_PREFIX" in lines(told)[0]
-    assert len(lines(told)) == 2
+    assert "SYNCENGINE_BROKER_PREFIX" in lines(logged)[0]
+    assert len(lines(logged)) == 2
     named = Settings(database_url="sqlite:////nowhere/x.db", broker_prefix="acme.")
     assert wait_for_queue(named, make=False) == named
 
 
 def test_a_database_that_is_not_there_at_the_start_is_waited_for(
-    tmp_path: Path, told: io.StringIO
+    tmp_path: Path, logged: io.StringIO
 ) -> None:
     """A process that starts before its database does not end: the next piece of work finds it."""
     folder = tmp_path / "later"
@@ -99,7 +84,7 @@ def test_a_database_that_is_not_there_at_the_start_is_waited_for(
     with opened.work() as engine, engine.ledger.read() as tx:
         assert tx.dirty_count() == 0
     opened.close()
-    assert len(lines(told)) == 2
+    assert len(lines(logged)) == 2
 
 
 # editions
@@ -146,7 +131,7 @@ def told_by(running: Current) -> Mapping[str, Any]:
 
 
 def test_a_changed_project_is_in_use_with_the_next_piece_of_work(
-    folder: Path, running: Current, told: io.StringIO
+    folder: Path, running: Current, logged: io.StringIO
 ) -> None:
     """Never within one, so that no task sees two projects; it is said once, and ``status`` knows the edition."""
     with running.work() as engine:
@@ -157,7 +142,7 @@ def test_a_changed_project_is_in_use_with_the_next_piece_of_work(
         assert engine.project.timezone == "Europe/Lisbon"
         assert engine.edition != digest
     assert zone(running) == "Europe/Lisbon"
-    assert lines(told) == ["the project's files were changed and are in use now"]
+    assert lines(logged) == ["the project's files were changed and are in use now"]
     assert told_by(running)["refused"] == []
 
 
@@ -174,26 +159,26 @@ def test_what_is_being_saved_is_not_taken(
 
 
 def test_an_invalid_project_is_refused_and_the_old_one_goes_on(
-    folder: Path, running: Current, told: io.StringIO
+    folder: Path, running: Current, logged: io.StringIO
 ) -> None:
     """All its faults are in the log, once, and in ``status``; the edition before stays in use until it is corrected."""
     zone(running)
     edit(folder, "timezone: Europe/Berlin", "timezone: Europe/Nowhere")
     for _ in range(3):
         assert zone(running) == "Europe/Berlin"
-    (entry,) = [json.loads(line) for line in told.getvalue().splitlines()]
+    (entry,) = [json.loads(line) for line in logged.getvalue().splitlines()]
     assert "stays in use" in entry["event"]
     assert "connections.yaml:" in entry["faults"]
     assert "is no time zone" in "".join(told_by(running)["refused"])
     edit(folder, "timezone: Europe/Nowhere", "timezone: Europe/Lisbon")
     assert zone(running) == "Europe/Lisbon"
     assert told_by(running)["refused"] == []
-    assert len(lines(told)) == 3
+    assert len(lines(logged)) == 3
 
 
 @pytest.mark.parametrize("away", ["file", "folder"])
 def test_files_that_go_away_and_come_back(
-    folder: Path, running: Current, told: io.StringIO, away: str
+    folder: Path, running: Current, logged: io.StringIO, away: str
 ) -> None:
     """A project that is gone for a while, during a checkout say, is refused as an invalid one is; put back as it was,
     it is no other edition."""
@@ -205,7 +190,7 @@ def test_files_that_go_away_and_come_back(
     gone.with_name("elsewhere").rename(gone)
     assert zone(running) == "Europe/Berlin"
     assert told_by(running)["refused"] == []
-    assert len(lines(told)) == 2
+    assert len(lines(logged)) == 2
 
 
 def test_a_file_that_is_saved_unchanged_is_no_other_edition(folder: Path, running: Current) -> None:

@@ -33,7 +33,7 @@ from syncengine.mapping import load_project
 from syncengine.model.key import KeyKind
 from syncengine.model.record import World
 from syncengine.planning.identity import record_keys
-from tests.unit.adapters.sql.databases import postgres_database
+from tests.unit.adapters.sql.databases import empty_database
 
 HERE = Path(__file__).parent
 KEYS = [
@@ -63,11 +63,8 @@ SLOW = [pytest.mark.long, pytest.mark.ci]
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=SLOW)])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """Of an empty database."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/old.db"
-    else:
-        with postgres_database() as made:
-            yield made
+    with empty_database(request.param, tmp_path) as url:
+        yield url
 
 
 @pytest.fixture(params=[pytest.param("plain-1000", marks=SLOW), "keyed-100"])

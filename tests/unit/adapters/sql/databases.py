@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -36,6 +37,16 @@ def postgres_database() -> Iterator[str]:
     finally:
         _say(server, f'DROP DATABASE "{name}" WITH (FORCE)')
         server.dispose()
+
+
+@contextmanager
+def empty_database(kind: str, folder: Path) -> Iterator[str]:
+    """The URL of an empty database: a file in the folder, or one of PostgreSQL."""
+    if kind == "postgresql":
+        with postgres_database() as url:
+            yield url
+    else:
+        yield f"sqlite:///{folder}/ledger.db"
 
 
 def _say(server: Engine, statement: str) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, text
 from syncengine.adapters.sql.engine import make_engine
 from syncengine.adapters.sql.migrations import upgrade
 from syncengine.adapters.sql.tables import metadata
-from tests.unit.adapters.sql.databases import postgres_database
+from tests.unit.adapters.sql.databases import empty_database
 
 fork = multiprocessing.get_context("fork")
 NINE = {
@@ -25,11 +25,8 @@ NINE = {
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of an empty database."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/ledger.db"
-    else:
-        with postgres_database() as made:
-            yield made
+    with empty_database(request.param, tmp_path) as url:
+        yield url
 
 
 def _schema(connection: Connection) -> set[str]:
