@@ -10,12 +10,14 @@ from contextlib import AbstractContextManager
 from threading import Semaphore
 from typing import TypeVar
 
+import structlog
 from starlette.exceptions import HTTPException
 
 from syncengine.adapters.sql.engine import Patience
-from syncengine.errors import Again, DatabaseDown
+from syncengine.errors import Again, DatabaseDown, Halt
 from syncengine.flows.engine import Engine
 
+log = structlog.get_logger("syncengine.web")
 T = TypeVar("T")
 Work = Callable[[], AbstractContextManager[Engine]]
 """Yields the engine for one piece of work."""
@@ -47,6 +49,10 @@ class Desk:
         try:
             return await asyncio.wait_for(asyncio.wrap_future(future), self._longest)
         except (DatabaseDown, Again):
+            raise unavailable("the database cannot be used now") from None
+        except Halt as halt:
+            # Whoever asks can do nothing about it, and learns nothing of it.
+            log.error("nothing can be answered before somebody acts", why=str(halt))
             raise unavailable("the database cannot be used now") from None
         except TimeoutError:
             raise unavailable("the database takes too long") from None

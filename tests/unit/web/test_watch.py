@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from syncengine.adapters.sql.encryption import Vault, new_key
+from syncengine.adapters.sql.rekey import reseal
 from syncengine.broker import private_folder, socket_of
 from syncengine.errors import DatabaseDown
 from syncengine.model.case import Case, CaseKind
@@ -48,6 +50,17 @@ def test_a_database_that_fails_is_ill(side: Side) -> None:
         connection.exec_driver_sql("ALTER TABLE operations RENAME TO elsewhere")
     answer = side.client.get("/healthz")
     assert (answer.status_code, answer.json()["database"]) == (503, "down")
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/metrics", "/events/hr"])
+def test_a_database_whose_key_is_lacking_is_ill(side: Side, path: str) -> None:
+    """Sealed with a key that the web side was not given, it takes nothing, and says so like any other that fails."""
+    reseal(side.database, Vault([new_key()]), lambda *_: None)
+    if path.startswith("/events"):
+        answer = side.client.post(path, content=notice(), headers=signed(notice()))
+    else:
+        answer = side.client.get(path)
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/metrics", "/events/hr"])
