@@ -271,12 +271,13 @@ def unseen_links(
     engine: Engine, tx: Transaction, entity: str, system: System, started: float
 ) -> list[Link]:
     """Links whose row a complete listing, begun at ``started``, had to show and did not; what reaches out of its
-    window is never missing."""
+    window is never missing, nor is what was read too shortly before it for this listing to say anything of it."""
     connection, resource = system.connection, system.resource.name
     schedule = engine.project.connections[connection].resources.get(resource)
     if system.resource.archive or (schedule is not None and schedule.keep != "latest"):
         return []
-    links = tx.unseen_since(entity, connection, resource, started)
+    behind = max(system.resource.read_lag, system.resource.list_lag)
+    links = tx.unseen_since(entity, connection, resource, started - behind)
     window = _window(engine, connection, resource)
     if window is None or not system.resource.dated:
         return links

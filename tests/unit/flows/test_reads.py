@@ -12,6 +12,7 @@ from syncengine.flows.refresh import refresh
 from syncengine.flows.rows import Read, store
 from syncengine.flows.sync import sync
 from syncengine.model.case import CaseKind
+from syncengine.model.link import LinkState
 from tests.support.bench import Bench
 from tests.support.people import COLUMNS, FIELDS, HR, MAPPED, anna, duo, lead
 
@@ -296,6 +297,32 @@ def test_without_a_single_read_a_second_complete_listing_concludes() -> None:
     made.scan("hr")
     made.think()
     assert [r.values["name"] for r in made.records()] == ["Ben"]
+
+
+def test_listings_right_after_a_read_conclude_nothing() -> None:
+    """Rule 6: a listing that began too shortly after the last read to count when it shows a row says nothing when it
+    does not, however many of them follow each other."""
+    made = duo(hr={**NO_GET, "read_lag": 30.0}, hr_system=IN)
+    made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
+    made.clock.sleep(40)
+    for _ in range(4):
+        made.scan("hr")
+        made.think()
+    assert len(made.records()) == 1
+    assert made.link("hr").nominated_at is None
+
+
+def test_listings_that_lag_do_not_miss_the_row_that_was_just_made() -> None:
+    """Rule 6: a listing shows what was there a while ago, so that it cannot say that a row of ours is gone."""
+    made = duo(lms={"single_get": False, "list_lag": 30.0})
+    made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
+    made.sync()
+    for _ in range(3):
+        made.clock.sleep(2)
+        made.scan("lms")
+        made.think()
+    assert made.link("lms").state is LinkState.LINKED
+    assert made.link("lms").row is not None
 
 
 def test_without_a_single_read_two_empty_listings_delete_nothing() -> None:
