@@ -90,8 +90,9 @@ def not_done(
 def without_write(plan: Plan, link: Link) -> Plan:
     """The plan with the write held back, and without the history of what the write would run over."""
     learned = 0 if plan.record is None else plan.record.generation
-    carried = {} if plan.operation is None else plan.operation.carried
-    changes = tuple(c for c in plan.changes if c.generation == learned or c.field not in carried)
+    write = plan.operation
+    over = set[str]() if write is None else write.carried.keys() | write.expected.keys()
+    changes = tuple(c for c in plan.changes if c.generation == learned or c.field not in over)
     return replace(plan, operation=None, link=link, changes=changes)
 
 

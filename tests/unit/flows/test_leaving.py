@@ -165,6 +165,31 @@ def test_what_leaving_runs_over_for_a_deleted_record_stays_on_record() -> None:
     assert ("Anne", "lms") in [(c.lost, c.lost_by) for c in made.history(record)]
 
 
+def test_what_leaving_would_run_over_is_lost_when_it_is_written() -> None:
+    """While a write of ``set.leave`` waits for an answer, nothing is lost yet, however often it is looked at."""
+    made = duo(
+        hr_system=HR.replace("flow: both", "flow: both, on_missing: delete"),
+        lms_system=keeps("{name: nobody}"),
+        fields=FIELDS,
+        more="safety: {deletes: 0%, floor: 1}\n",
+    )
+    mine, theirs = anna(made)
+    made.vendors["hr"].add(email="bob@x.de", name="Bob", job="left")
+    made.vendors["lms"].add(email="bob@x.de", name="Bob", job="left")
+    made.sync()
+    record = {k.external_id: k for k in made.links("lms")}[theirs].record_id or ""
+    made.vendors["hr"].remove(mine)
+    made.sync()
+    made.vendors["lms"].edit(theirs, name="Anne")
+    for _ in range(3):
+        made.sync()
+    assert not [c.lost for c in made.history(record) if c.lost]
+    made.answer("approve")
+    made.sync()
+    assert made.vendors["lms"].row(theirs)["name"] == "nobody"
+    assert [(c.lost, c.lost_by) for c in made.history(record) if c.lost] == [("Anne", "lms")]
+
+
 def test_a_value_that_leaving_wrote_is_not_the_first_one_of_an_empty_field() -> None:
     """Where our own field is empty, the constant of ``set.leave`` does not fill it, and coming back empties it."""
     fields = FIELDS.replace("name: {type: string}", "name: {type: string, clear: true}")
