@@ -283,8 +283,9 @@ class Transaction(Protocol):
         """Raise ``dirty`` of the links whose row shows an identity, or asks about one, that one of these, records or
         links, bears; except these links and those that are tied to these records."""
 
-    def dirty_entity(self, entity: str, connection: str | None = None) -> int:
-        """Raise ``dirty`` of all tied links of an entity (in one connection); how many."""
+    def dirty_entity(self, entity: str, connection: str | None = None, at_rest: bool = True) -> int:
+        """Raise ``dirty`` of all tied links of an entity (in one connection); how many. Without those ``at_rest``:
+        of such alone as wait for something or are to be made."""
 
     def claim_links(
         self, work: str, now: float, lease: float, limit: int,

@@ -130,12 +130,31 @@ def spread(
     tx.derive_due(ids)
 
 
+def placed(
+    engine: Engine, tx: Transaction, came: Collection[Link] = (), went: Collection[Link] = ()
+) -> None:
+    """Records that came to a row, and such as lost theirs: rows that show the same identity may be it, or not any
+    more, and who was lost cannot be named where something is yet to be told. Who waits for a row is woken by it."""
+    tx.dirty_sharers({link.record_id for link in (*came, *went) if link.record_id})
+    lost = {(link.entity, link.connection) for link in went}
+    for name, connection in sorted(lost):
+        for entity in _naming(engine, name, connection):
+            tx.dirty_entity(entity, connection, at_rest=False)
+
+
+def _naming(engine: Engine, name: str, connection: str) -> list[str]:
+    """The entities in a connection that refer to one."""
+    return [
+        entity.name
+        for entity in engine.project.entities.values()
+        if connection in entity.systems and any(f.to == name for f in entity.fields.values())
+    ]
+
+
 def renamed(engine: Engine, tx: Transaction, link: Link) -> None:
     """A record has another row than it had: rows that name the former one are looked at again."""
-    for entity in engine.project.entities.values():
-        names = any(field.to == link.entity for field in entity.fields.values())
-        if names and link.connection in entity.systems:
-            tx.dirty_entity(entity.name, link.connection)
+    for entity in _naming(engine, link.entity, link.connection):
+        tx.dirty_entity(entity, link.connection)
 
 
 def _identify(engine: Engine, tx: Transaction, moved: Sequence[Record], world: World) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from syncengine.flows.births import bear, new_record, renamed, spread
+from syncengine.flows.births import bear, new_record, placed, renamed, spread
 from syncengine.flows.capture import wake_sorted
 from syncengine.flows.engine import Engine, new_id, new_key
 from syncengine.flows.follow import mark_modes
@@ -198,7 +198,9 @@ class Commit:
                 for i, p in good.items()
             ]
         )
-        tx.dirty_sharers({r for i, p in good.items() if (r := _moved(read[i], p.link)) is not None})
+        moved = [i for i, p in good.items() if _moved(read[i], p.link)]
+        came = [good[i].link for i in moved if good[i].link.state in AT_VENDOR]
+        placed(self.engine, tx, came, [read[i] for i in moved if read[i].state in AT_VENDOR])
         turned = {i for i, p in good.items() if p.link.state is not read[i].state}
         tx.dirty_siblings({read[i].record_id or "" for i in turned}, turned)
         tx.add_operations([p.operation for p in good.values() if p.operation is not None])
@@ -206,9 +208,7 @@ class Commit:
         tx.dissolve_cases({s for p in good.values() for s in p.dissolves}, now)
         tx.add_history([replace(c, at=now) for p in good.values() for c in p.changes])
         wakes = {key for p in good.values() for key in p.wakes}
-        for link_id, plan in good.items():
-            if plan.link.state in AT_VENDOR and _moved(read[link_id], plan.link) is not None:
-                wakes |= known_by(plan.link)
+        wakes |= {key for link in came for key in known_by(link)}
         if wakes:
             tx.dirty_waiting(wakes)
 
@@ -256,10 +256,9 @@ def _unmoved(held: Link, read: Link) -> bool:
     return held.version == read.version and held.row_version == read.row_version
 
 
-def _moved(read: Link, decided: Link) -> str | None:
-    """The record that came to a row or lost it; rows that show the same identity may be it, or not any more."""
-    same = (read.state in AT_VENDOR) == (decided.state in AT_VENDOR)
-    return None if same else read.record_id
+def _moved(read: Link, decided: Link) -> bool:
+    """Whether its record came to a row or lost it."""
+    return (read.state in AT_VENDOR) != (decided.state in AT_VENDOR)
 
 
 def _same_record(

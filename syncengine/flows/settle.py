@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from syncengine.errors import Again, RateLimited, Rejected, SyncengineError
-from syncengine.flows.births import renamed
+from syncengine.flows.births import placed, renamed
 from syncengine.flows.engine import Engine, new_id, stubborn
 from syncengine.flows.returns import IN_THE_WAY, is_erased
 from syncengine.flows.rows import Read, store
@@ -38,7 +38,7 @@ from syncengine.planning.identity import (
     renames,
     waits_for,
 )
-from syncengine.planning.questions import refused, unmade, unprovable
+from syncengine.planning.questions import not_taken, refused, unmade, unprovable
 from syncengine.planning.scene import body_digest
 from syncengine.planning.settle import answered, settle_applied
 from syncengine.planning.sight import stamped
@@ -166,8 +166,10 @@ class Settle:
     def _wake(self, tx: Transaction, link: Link, operation: Operation) -> None:
         if operation.action is not Action.UPDATE or operation.leave:
             tx.dirty_siblings([operation.record_id], [link.id])
-        if operation.action is not Action.UPDATE:
-            tx.dirty_sharers([operation.record_id])
+        if operation.action is Action.CREATE:
+            placed(self.engine, tx, came=[link])
+        if operation.action is Action.DELETE:
+            placed(self.engine, tx, went=[link])
         entity = self.engine.project.entities[operation.entity]
         awaited = set[str]()
         if operation.action is Action.DELETE or renames(entity, operation.carried):
@@ -223,8 +225,7 @@ class Settle:
         case = unmade(operation, body_digest(operation))
         tx.raise_cases([replace(case, id=new_id(), opened_at=now)])
         tx.dissolve_cases({f"unknown:{operation.id}"}, now)
-        wait = Wait("", f"an answer: {link.connection} accepted this write and did not do it")
-        tx.save_links([replace(link, wait=wait)])
+        tx.save_links([replace(link, wait=not_taken(link.connection))])
         tx.dirty_waiting({f"op:{operation.id}"})
 
     def cancel(self, tx: Transaction, operation: Operation, link: Link | None) -> None:
@@ -270,9 +271,7 @@ class Settle:
         self._save(tx, held, OperationState.REJECTED, said if sent else str(error))
         case = refused(held, error.answer or str(error), body_digest(held), sent)
         tx.raise_cases([replace(case, id=new_id(), opened_at=self.engine.clock.now())])
-        why = "refused this write" if sent else "lets this write not be sent"
-        wait = Wait("", f"an answer: {link.connection} {why}")
-        tx.save_links([replace(link, wait=wait)])
+        tx.save_links([replace(link, wait=not_taken(link.connection))])
         tx.dirty_waiting({f"op:{held.id}"})
 
     def _on_moving_ground(self, tx: Transaction, link: Link, operation: Operation) -> bool:

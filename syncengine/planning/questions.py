@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from syncengine.model.case import Case, CaseKind
+from syncengine.model.link import Wait
 from syncengine.model.operation import Operation
 from syncengine.model.values import Json
 
@@ -234,6 +235,11 @@ def unmade(operation: Operation, body: str) -> Case:
         case,
         question=f"{operation.connection} accepted {what}, and did not do it: no read shows such a row.",
     )
+
+
+def not_taken(connection: str) -> Wait:
+    """What a link waits for whose write was refused, cannot be sent, or was accepted and not done."""
+    return Wait("", f"an answer: {connection} did not take this write")
 
 
 def unprovable(operation: Operation) -> Case:

@@ -71,8 +71,7 @@ def unless_refused(scene: Scene, plan: Plan) -> Plan:
         return plan
     if scene.refused != body_digest(plan.operation):
         return plan
-    wait = Wait("", f"an answer: {plan.link.connection} refused this write")
-    return without_write(plan, replace(plan.link, wait=wait))
+    return without_write(plan, replace(plan.link, wait=questions.not_taken(plan.link.connection)))
 
 
 def not_done(

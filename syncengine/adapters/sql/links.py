@@ -80,6 +80,7 @@ _SHARERS = (
 """The links of others that show an identity which the owners bear."""
 _IS_ASKED = exists().where(t.cases.c.link_id == _c.id, t.asks_whose, t.is_open)
 _IS_RULED = _c.ruling.is_not(None)
+_IS_UNFINISHED = or_(t.is_waiting_for, t.among(_c.state, LinkState.CREATING))
 _IS_ROWLESS = t.among(_c.state, *(set(LinkState) - {LinkState.LINKED, LinkState.LEFT}))
 
 
@@ -249,8 +250,9 @@ class Links(Session):
     def dirty_waiting(self, keys: Collection[str]) -> None:
         self._dirty(t.is_waiting_for, wait_key=keys)
 
-    def dirty_entity(self, entity: str, connection: str | None = None) -> int:
-        return self._dirty(_IS_TIED, entity=entity, connection=connection)
+    def dirty_entity(self, entity: str, connection: str | None = None, at_rest: bool = True) -> int:
+        which = () if at_rest else (_IS_UNFINISHED,)
+        return self._dirty(_IS_TIED, *which, entity=entity, connection=connection)
 
     def claim_links(
         self, work: str, now: float, lease: float, limit: int,

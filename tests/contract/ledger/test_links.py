@@ -140,6 +140,8 @@ def test_each_reason_makes_its_own_links_dirty(ledger: Ledger) -> None:
         (lambda tx: tx.dirty_entity("person", "haekka"), {"l4"}),
         (lambda tx: tx.dirty_entity("person"), {"l1", "l2", "l3", "l4"}),
         (lambda tx: tx.dirty_entity("absence"), set()),
+        (lambda tx: tx.dirty_entity("person", at_rest=False), {"l3"}),
+        (lambda tx: tx.dirty_entity("person", "haekka", at_rest=False), set()),
     ]
     for step, touched in steps:
         before = dirt(ledger)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from syncengine.flows.reconcile import reconcile
+from syncengine.model.case import CaseKind
 from tests.support.bench import Bench
 from tests.support.people import COLUMNS, FIELDS, HR, LMS, duo
 
@@ -83,3 +84,20 @@ def test_a_circle_that_turns_settles_too() -> None:
     before = made.written()
     assert made.sync()["converged"]
     assert made.written() == before
+
+
+def test_what_was_refused_is_another_write_once_whom_it_names_has_no_row() -> None:
+    """A create waits for an answer no longer where it would say something else, since a row that it named is gone."""
+    made = bosses()
+    hr, lms = made.vendors["hr"], made.vendors["lms"]
+    anna = hr.add(email="anna@x.de", name="Anna", job="dev")
+    made.sync()
+    (theirs,) = lms.rows()
+    lms.fault("create", "refuse")
+    hr.add(email="ben@x.de", name="Ben", job="dev", boss=anna)
+    made.sync()
+    assert made.case().kind is CaseKind.REJECTED
+    lms.remove(theirs)
+    made.sync()
+    assert [row["name"] for row in lms.rows().values()] == ["Ben"]
+    assert made.case().kind is CaseKind.MISSING
