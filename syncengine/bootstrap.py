@@ -13,20 +13,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from syncengine.adapters.sql.encryption import Vault, key_name, new_key
-from syncengine.adapters.sql.engine import Patience, make_engine
-from syncengine.adapters.sql.ledger import SqlLedger
-from syncengine.adapters.sql.migrations import upgrade
-from syncengine.adapters.sql.rekey import Resealed, counted, reseal
 from syncengine.adapters.vendors import SHIPPED, connect
 from syncengine.adapters.vendors.declare import Vendor
 from syncengine.adapters.vendors.own import vendors_of
 from syncengine.errors import ConfigInvalid
 from syncengine.flows.engine import Engine, Limits
 from syncengine.flows.gate import CallGate
+from syncengine.ledger import Ledger
+from syncengine.ledger.encryption import Vault, key_name, new_key
+from syncengine.ledger.engine import Patience, make_engine
+from syncengine.ledger.migrations import upgrade
+from syncengine.ledger.rekey import Resealed, counted, reseal
 from syncengine.mapping import Project, load_project
 from syncengine.model.secret import webhook_secret
-from syncengine.ports import Clock, Ledger, Queue
+from syncengine.ports import Clock, Queue
 from syncengine.settings import Settings
 
 
@@ -143,7 +143,7 @@ def open_ledger(settings: Settings, patience: Patience | None = None) -> Iterato
     engine = make_engine(settings.database_url, patience)
     try:
         upgrade(engine, settings.encryption_keys)
-        yield SqlLedger(engine, settings.encryption_keys)
+        yield Ledger(engine, settings.encryption_keys)
     finally:
         engine.dispose()
 

@@ -15,7 +15,6 @@ from uuid import uuid4
 
 import structlog
 
-from syncengine.adapters.sql.engine import Patience
 from syncengine.bootstrap import (
     files_digest,
     files_of,
@@ -26,6 +25,7 @@ from syncengine.bootstrap import (
 )
 from syncengine.errors import ConfigInvalid, DatabaseDown, LostRace
 from syncengine.flows.engine import Engine
+from syncengine.ledger.engine import Patience
 from syncengine.model.process import Process
 from syncengine.ports import Queue
 from syncengine.settings import Settings

@@ -8,6 +8,7 @@ from dataclasses import replace
 from syncengine.errors import LostRace
 from syncengine.flows.engine import Engine, new_id, utc_text
 from syncengine.flows.scenes import load_world
+from syncengine.ledger import Transaction
 from syncengine.mapping import Entity
 from syncengine.model.case import Case, CaseKind
 from syncengine.model.change import Change
@@ -17,7 +18,6 @@ from syncengine.model.record import Record, World
 from syncengine.planning.identity import former_keys, record_keys, scopes, uses
 from syncengine.planning.likeness import record_likes
 from syncengine.planning.questions import one, sentence
-from syncengine.ports import Transaction
 
 
 def bear(

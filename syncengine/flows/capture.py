@@ -13,11 +13,12 @@ from typing import Literal
 from syncengine.errors import DatabaseDown, Halt, RateLimited, SyncengineError
 from syncengine.flows.engine import Begun, Engine, failed, new_id
 from syncengine.flows.listing import Listing
+from syncengine.ledger import Transaction
 from syncengine.mapping import System
 from syncengine.model.connection import ResourceState
 from syncengine.model.link import Link
 from syncengine.planning.questions import emptied, emptied_subject
-from syncengine.ports import Connector, Item, Page, Transaction, Window
+from syncengine.ports import Connector, Item, Page, Window
 
 PARENTS_A_ROUND = 50
 

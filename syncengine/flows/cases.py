@@ -15,6 +15,7 @@ from syncengine.flows.notices import seek
 from syncengine.flows.offers import offered, outdated
 from syncengine.flows.returns import settle_return
 from syncengine.flows.scenes import load_world
+from syncengine.ledger import Transaction
 from syncengine.mapping import Context, Rule, Unresolved
 from syncengine.model.case import Case, CaseKind
 from syncengine.model.change import Change
@@ -27,7 +28,6 @@ from syncengine.planning.doubts import without
 from syncengine.planning.identity import AT_VENDOR, place_free, to_make
 from syncengine.planning.plan import TAKES_PLACE
 from syncengine.planning.questions import STAGED, undone_subject
-from syncengine.ports import Transaction
 
 REVISED = {
     (CaseKind.STAGED, "reject"): "approve",

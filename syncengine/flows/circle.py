@@ -27,6 +27,7 @@ from syncengine.flows.names import names
 from syncengine.flows.returns import place_key, shown_by
 from syncengine.flows.scenes import load_world
 from syncengine.flows.telling import Telling, telling
+from syncengine.ledger import Transaction
 from syncengine.mapping import Entity
 from syncengine.model.case import Case, CaseKind
 from syncengine.model.change import JOINED, Change
@@ -37,7 +38,6 @@ from syncengine.model.operation import Operation
 from syncengine.model.record import Record
 from syncengine.model.ref import Ref
 from syncengine.planning.identity import Parts, former_keys, known_by, place_free, row_keys_of
-from syncengine.ports import Transaction
 
 T = TypeVar("T", Link, Operation)
 SLICE = 1000

@@ -13,6 +13,7 @@ from syncengine.flows.rows import keep_row_keys
 from syncengine.flows.scenes import links_by_record
 from syncengine.flows.staging import group_of, review, stage
 from syncengine.flows.unsent import OBSERVED, only_observed
+from syncengine.ledger import Transaction
 from syncengine.mapping import Entity, System
 from syncengine.model.case import Case
 from syncengine.model.key import Key, KeyKind
@@ -30,7 +31,6 @@ from syncengine.planning.identity import (
 from syncengine.planning.questions import STAGED, about
 from syncengine.planning.safety import kind_of
 from syncengine.planning.scene import Plan, without_write
-from syncengine.ports import Transaction
 
 
 @dataclass(slots=True)

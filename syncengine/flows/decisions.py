@@ -10,6 +10,7 @@ from syncengine.flows.births import bear, new_record, renamed, spread
 from syncengine.flows.engine import Engine, new_id, utc_text
 from syncengine.flows.scenes import load_untied, load_world
 from syncengine.flows.staging import review
+from syncengine.ledger import Transaction
 from syncengine.mapping import Context
 from syncengine.model.change import Change
 from syncengine.model.event import Event
@@ -20,7 +21,6 @@ from syncengine.model.record import Record, World
 from syncengine.model.values import ABSENT, Json
 from syncengine.planning.identity import AT_VENDOR, Correlation, inherited, known_by, make_record
 from syncengine.planning.questions import about
-from syncengine.ports import Transaction
 
 
 class NotPossible(SetAside):

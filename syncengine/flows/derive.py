@@ -9,13 +9,13 @@ from syncengine.errors import LostRace
 from syncengine.flows.births import bear, new_record, spread
 from syncengine.flows.engine import Engine
 from syncengine.flows.scenes import NOTHING, Ahead, load_world
+from syncengine.ledger import Transaction
 from syncengine.mapping import Derivation, Entity
 from syncengine.model.change import Change
 from syncengine.model.key import Key, KeyKind
 from syncengine.model.record import Record, World
 from syncengine.planning.derivations import Ids, Inputs, combinations, derived
 from syncengine.planning.identity import record_keys
-from syncengine.ports import Transaction
 
 
 @dataclass(frozen=True, slots=True)

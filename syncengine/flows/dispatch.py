@@ -16,12 +16,13 @@ from syncengine.flows.scenes import lost_creates, rivals_of
 from syncengine.flows.settle import Settle
 from syncengine.flows.shift import shift
 from syncengine.flows.staging import holds
+from syncengine.ledger import Transaction
 from syncengine.mapping import System
 from syncengine.model.link import Link, LinkState
 from syncengine.model.operation import ANOTHERS, UNNAMED, Action, Operation, OperationState, Written
 from syncengine.model.values import Row
 from syncengine.planning.settle import moved_since, outdated, shows
-from syncengine.ports import Item, Transaction
+from syncengine.ports import Item
 
 LATE = 60.0
 """Seconds after which a person is asked about a write that no read can prove."""

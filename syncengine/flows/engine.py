@@ -27,9 +27,10 @@ from syncengine.errors import (
     Unauthorized,
 )
 from syncengine.flows.gate import USED_UP, CallGate, Permit
+from syncengine.ledger import Ledger, Transaction
 from syncengine.mapping import Entity, Project, System
 from syncengine.model.connection import ConnectionState
-from syncengine.ports import Clock, Connector, Ledger, Queue, Transaction
+from syncengine.ports import Clock, Connector, Queue
 
 T = TypeVar("T")
 log = structlog.get_logger()

@@ -23,6 +23,7 @@ from syncengine.flows.retention import start_over
 from syncengine.flows.returns import place_key, settle_return
 from syncengine.flows.scenes import load_world
 from syncengine.flows.staging import review
+from syncengine.ledger import Transaction
 from syncengine.model.case import CaseKind
 from syncengine.model.change import Change
 from syncengine.model.erasure import ERASED, TAKE_IN, Erasure
@@ -30,7 +31,6 @@ from syncengine.model.key import Key, KeyKind
 from syncengine.model.link import Link, LinkState
 from syncengine.model.operation import Operation, OperationState
 from syncengine.planning.identity import record_keys
-from syncengine.ports import Transaction
 
 Document = dict[str, Any]
 POLICY = "erasure"

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from syncengine.flows.masking import DOTS, Mask, mask, shown_id, without
 from syncengine.flows.names import Names
+from syncengine.ledger import Transaction
 from syncengine.mapping import System
 from syncengine.model.case import Case
 from syncengine.model.link import Link
 from syncengine.model.values import Json
-from syncengine.ports import Transaction
 
 _PLACE = re.compile(r"(?:quarantined|emptied):([^/:]+)/([^/]+)")
 _PLAIN = frozenset(

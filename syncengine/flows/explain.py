@@ -14,6 +14,7 @@ from syncengine.flows.names import Names, names
 from syncengine.flows.retention import spans
 from syncengine.flows.scenes import as_list, load_world
 from syncengine.flows.sides import spoken
+from syncengine.ledger import Transaction
 from syncengine.mapping import Entity
 from syncengine.model.change import Change
 from syncengine.model.event import Event
@@ -24,7 +25,6 @@ from syncengine.model.ref import Ref
 from syncengine.model.values import ABSENT, Json, is_empty
 from syncengine.planning.identity import former_keys
 from syncengine.planning.sight import body_row
-from syncengine.ports import Transaction
 
 Document = dict[str, Any]
 

@@ -10,13 +10,13 @@ from syncengine.flows.births import spread, stubs
 from syncengine.flows.engine import Engine
 from syncengine.flows.rows import keep_row_keys
 from syncengine.flows.scenes import load_world
+from syncengine.ledger import Transaction
 from syncengine.mapping import Derivation, Entity
 from syncengine.model.key import KeyKind
 from syncengine.model.link import LinkState
 from syncengine.model.operation import OperationState
 from syncengine.planning.identity import former_keys
 from syncengine.planning.likeness import record_likes
-from syncengine.ports import Transaction
 
 LIKES = "1"
 """How likeness is told; with another mark that of all things is told anew."""

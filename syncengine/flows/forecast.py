@@ -22,6 +22,7 @@ from syncengine.flows.follow import due_anew, remapped, ruled_anew
 from syncengine.flows.reconcile import decide_all
 from syncengine.flows.scenes import Ahead, Batch, as_list, surround
 from syncengine.flows.staging import group_of
+from syncengine.ledger import Transaction
 from syncengine.mapping import Derivation, Entity, System
 from syncengine.model.case import Case
 from syncengine.model.change import Change
@@ -37,7 +38,6 @@ from syncengine.planning.questions import digest
 from syncengine.planning.scene import Plan
 from syncengine.planning.settle import settle_applied
 from syncengine.planning.writes import Creates, Write, tell
-from syncengine.ports import Transaction
 
 CHUNK = 500
 """Records that are looked at together."""

@@ -10,8 +10,10 @@ from contextvars import ContextVar
 from typing import Any, ClassVar
 
 from syncengine.errors import LostRace, RateLimited, SyncengineError
+from syncengine.ledger import Ledger
 from syncengine.mapping import Connection
-from syncengine.ports import Booking, Clock, Ledger
+from syncengine.model.connection import Booking
+from syncengine.ports import Clock
 
 LONGEST_WAIT = 20.0
 """Seconds that a call waits for its budget before it is put off instead; where the budget is slower, a bit longer than

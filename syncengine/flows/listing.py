@@ -10,13 +10,14 @@ from syncengine.errors import SyncengineError, Unusable
 from syncengine.flows.engine import Engine, new_id, stubborn
 from syncengine.flows.returns import held_back, unfit
 from syncengine.flows.rows import Read, store
+from syncengine.ledger import Transaction
 from syncengine.mapping import Entity, System
 from syncengine.model.case import Case, CaseKind
 from syncengine.model.connection import ResourceState
 from syncengine.model.values import Json
 from syncengine.planning.questions import digest, shown
 from syncengine.planning.sight import Source, looked_at
-from syncengine.ports import Item, Transaction
+from syncengine.ports import Item
 
 NEXT_PAGE = 300.0
 """Seconds within which the next page of a listing comes, unless its worker has died."""

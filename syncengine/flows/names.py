@@ -14,10 +14,10 @@ from types import MappingProxyType
 from syncengine.flows.engine import Engine
 from syncengine.flows.masking import mask
 from syncengine.flows.scenes import as_list
+from syncengine.ledger import Transaction
 from syncengine.mapping import Entity
 from syncengine.model.record import Record
 from syncengine.model.values import Json, is_empty
-from syncengine.ports import Transaction
 
 MOST_PARTS = 3
 """Values that make up a name."""

@@ -9,10 +9,10 @@ from syncengine.flows.capture import list_soon
 from syncengine.flows.engine import Engine, new_id
 from syncengine.flows.returns import held_back
 from syncengine.flows.rows import UNKNOWN
+from syncengine.ledger import Transaction
 from syncengine.mapping import Entity, System
 from syncengine.model.event import Event
 from syncengine.planning.sight import first_sight
-from syncengine.ports import Transaction
 
 MOST = 600
 """Notices that a connection takes in a ``SPAN``, a tenth of them at once; fewer where the connection's budget is

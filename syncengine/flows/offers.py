@@ -5,6 +5,7 @@ from __future__ import annotations
 from syncengine.flows.decisions import record_of
 from syncengine.flows.engine import Engine
 from syncengine.flows.scenes import links_by_record, load_untied, load_world
+from syncengine.ledger import Transaction
 from syncengine.mapping import Entity
 from syncengine.model.case import Case
 from syncengine.model.link import Link
@@ -12,7 +13,6 @@ from syncengine.model.record import Record, World
 from syncengine.model.values import Json
 from syncengine.planning.identity import answers_of, record_keys
 from syncengine.planning.likeness import record_likes
-from syncengine.ports import Transaction
 
 
 def offered(engine: Engine, tx: Transaction, case: Case) -> dict[str, str]:

@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 
 from syncengine.flows.engine import Engine
 from syncengine.flows.gate import USED_UP
+from syncengine.ledger import Transaction
 from syncengine.model.connection import ConnectionState
 from syncengine.model.operation import UNSETTLED, Operation, OperationState
-from syncengine.ports import Transaction
 
 PAUSES = 3600.0
 """Seconds that a pass spends in pauses which were asked for, all together."""

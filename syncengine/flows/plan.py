@@ -17,6 +17,7 @@ from syncengine.flows.staging import Group, approved, group_of, room
 from syncengine.flows.status import let_be
 from syncengine.flows.sync import Progress, observe
 from syncengine.flows.unsent import untouched
+from syncengine.ledger import Transaction
 from syncengine.mapping import System
 from syncengine.model.case import CaseKind
 from syncengine.model.change import Change
@@ -24,7 +25,6 @@ from syncengine.model.values import Json
 from syncengine.planning.safety import kind_of, waits
 from syncengine.planning.scene import body_digest
 from syncengine.planning.writes import Write
-from syncengine.ports import Transaction
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,12 @@ from syncengine.flows.capture import list_soon, wake_sorted
 from syncengine.flows.engine import Engine, failed, new_id, stubborn
 from syncengine.flows.rows import Read, remember_unknown, store
 from syncengine.flows.shift import shift
+from syncengine.ledger import Transaction
 from syncengine.model.case import Case, CaseKind
 from syncengine.model.link import Link
 from syncengine.model.values import Json
 from syncengine.planning.questions import shown
 from syncengine.planning.sight import looked_at, never_seen
-from syncengine.ports import Transaction
 
 
 def refresh(engine: Engine, ids: Collection[str] | None = None) -> int:

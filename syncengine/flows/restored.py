@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from syncengine.flows.engine import Engine
 from syncengine.flows.status import pause
 from syncengine.flows.sweep import listed
+from syncengine.ledger import Transaction
 from syncengine.model.operation import UNSETTLED, OperationState
-from syncengine.ports import Transaction
 
 WHY = "an older backup was restored"
 CHUNK = 1000

@@ -12,13 +12,13 @@ from syncengine.flows.births import shared_subject
 from syncengine.flows.derive import derived_key
 from syncengine.flows.engine import Engine
 from syncengine.flows.scenes import as_list
+from syncengine.ledger import Transaction
 from syncengine.model.connection import ResourceState
 from syncengine.model.key import Key, KeyKind
 from syncengine.model.link import Link, LinkState
 from syncengine.model.record import Record
 from syncengine.planning.identity import scopes
 from syncengine.planning.questions import about
-from syncengine.ports import Transaction
 
 KINDS = ("events", "operations", "cases", "history", "left", "rows")
 """What is forgotten, each with a walk of its own. ``rows``: links of nobody whose row is gone; they are kept as long

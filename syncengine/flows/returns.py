@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from syncengine.flows.engine import Engine, new_id
 from syncengine.flows.mentions import bound
+from syncengine.ledger import Transaction
 from syncengine.mapping import Context, Entity, System
 from syncengine.model.case import Case, CaseKind
 from syncengine.model.erasure import ERASED, KEEP_OUT, TAKE_IN, Erasure
@@ -18,7 +19,6 @@ from syncengine.model.values import Row
 from syncengine.planning.identity import Parts, row_keys
 from syncengine.planning.questions import one, sentence
 from syncengine.planning.sight import first_sight, mapped, roots
-from syncengine.ports import Transaction
 
 IN_THE_WAY = (
     "the row that a search shows is of somebody who was erased: delete it there and retry, or answer what is "

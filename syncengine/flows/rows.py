@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from syncengine.flows.engine import Engine, new_id
 from syncengine.flows.returns import held_back
+from syncengine.ledger import Transaction
 from syncengine.mapping import Context, Entity, System
 from syncengine.model.event import Event
 from syncengine.model.key import KeyKind
@@ -29,7 +30,6 @@ from syncengine.planning.sight import (
     sight,
     stamped,
 )
-from syncengine.ports import Transaction
 
 UNKNOWN = "unknown row"
 UNKNOWN_FOR = 60.0

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from syncengine.flows.engine import Engine, utc_text
 from syncengine.flows.staging import group_of
+from syncengine.ledger import Transaction
 from syncengine.mapping import Context, Entity
 from syncengine.model.key import Key, KeyKind
 from syncengine.model.link import Link, LinkState
@@ -22,7 +23,6 @@ from syncengine.planning.identity import (
     row_keys,
     row_keys_of,
 )
-from syncengine.ports import Transaction
 
 Place = tuple[str, str, str]
 """Entity, connection, resource."""

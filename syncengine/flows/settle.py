@@ -13,6 +13,7 @@ from syncengine.flows.returns import IN_THE_WAY, is_erased
 from syncengine.flows.rows import Read, store
 from syncengine.flows.scenes import as_list, gives_way, holds, still_shows
 from syncengine.flows.staging import review
+from syncengine.ledger import Transaction
 from syncengine.mapping import System
 from syncengine.model.event import Event
 from syncengine.model.link import Base, Link, LinkState, Wait
@@ -42,7 +43,7 @@ from syncengine.planning.questions import not_taken, refused, unmade, unprovable
 from syncengine.planning.scene import body_digest
 from syncengine.planning.settle import answered, settle_applied
 from syncengine.planning.sight import stamped
-from syncengine.ports import Item, Transaction
+from syncengine.ports import Item
 
 if TYPE_CHECKING:
     from syncengine.flows.dispatch import Look
@@ -178,9 +179,10 @@ class Settle:
             if link.row_version > 1:
                 renamed(self.engine, tx, link)
             awaited |= {f"op:{operation.id}", *known_by(link)}
-            if any(operation.entity in d.sources for d in self.engine.project.derivations):
-                tx.derive_due([operation.record_id])
         tx.dirty_waiting(awaited)
+        sources = {entity for d in self.engine.project.derivations for entity in d.sources}
+        if operation.action is Action.CREATE and operation.entity in sources:
+            tx.derive_due([operation.record_id])
 
     def _make_room(self, tx: Transaction, link: Link) -> Link:
         """A row that a scan saw before we learned that it is ours, or that a leaver left: one link goes into the

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from syncengine.flows.engine import Engine, new_id
-from syncengine.ports import Transaction
+from syncengine.ledger import Transaction
 
 T = TypeVar("T")
 

@@ -11,14 +11,14 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from syncengine.flows.engine import Engine, new_id
+from syncengine.ledger import Transaction
 from syncengine.mapping import Project, Safety
 from syncengine.model.link import Link, LinkState, Ruling, Wait
-from syncengine.model.operation import Action, OperationState
+from syncengine.model.operation import Action, Hold, OperationState
 from syncengine.planning.identity import place_free
 from syncengine.planning.questions import STAGED, staged, staged_subject
 from syncengine.planning.safety import allowance, waits
 from syncengine.planning.scene import RECORD, Plan, body_digest, without_write
-from syncengine.ports import Hold, Transaction
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -13,9 +13,9 @@ from syncengine.flows.returns import kept_out
 from syncengine.flows.sweep import listed
 from syncengine.flows.times import setback
 from syncengine.flows.unsent import wanted
-from syncengine.model.link import Link
+from syncengine.ledger import Transaction
+from syncengine.model.link import Link, Waiting
 from syncengine.model.operation import UNSETTLED
-from syncengine.ports import Transaction, Waiting
 
 
 def status(engine: Engine) -> dict[str, Any]:

@@ -13,11 +13,11 @@ from syncengine.flows.follow import follow_project
 from syncengine.flows.retention import forget
 from syncengine.flows.times import set_right
 from syncengine.flows.unsent import OBSERVED
+from syncengine.ledger import Transaction
 from syncengine.model.case import CaseKind
 from syncengine.model.connection import ResourceState
 from syncengine.model.link import SCOPE, Link
 from syncengine.model.operation import UNSETTLED
-from syncengine.ports import Transaction
 
 WAITS_EVERY = 600.0
 """Seconds after which links that wait are looked at again."""

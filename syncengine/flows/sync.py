@@ -21,8 +21,8 @@ from syncengine.flows.retention import AT_ONCE, forget_slices
 from syncengine.flows.sweep import listed
 from syncengine.flows.times import set_right
 from syncengine.flows.unsent import under_way, untouched, wanted
+from syncengine.ledger import Transaction
 from syncengine.model.operation import Operation, OperationState
-from syncengine.ports import Transaction
 
 Progress = Callable[[str, int, int], None]
 """Told (what is going on, how much is done, of how much: 0 is unknown)."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 import structlog
 
 from syncengine.flows.engine import Engine
+from syncengine.ledger import Transaction
 from syncengine.model.connection import ResourceState
 from syncengine.model.link import Doubt
-from syncengine.ports import Transaction
 
 AHEAD = 60.0
 """Seconds by which a stored time may be ahead of the clock: those of several machines differ."""

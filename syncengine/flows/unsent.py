@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from syncengine.flows.engine import Engine
-from syncengine.model.link import SCOPE, Link, Wait
+from syncengine.ledger import Transaction
+from syncengine.model.link import SCOPE, Link, Wait, Waiting
 from syncengine.model.operation import UNSETTLED, OperationState
-from syncengine.ports import Transaction, Waiting
 
 OBSERVED: Final = "observed:"
 """How the key begins of what a link waits for whose write is dropped, since its connection is only observed."""

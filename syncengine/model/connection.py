@@ -40,3 +40,15 @@ class ResourceState:
     rows: int = 0
     fault: str = ""
     progress: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Booking:
+    """Calls of a budget that were taken for the first ``count`` of some things, all calls of each. Times are epoch
+    seconds. ``first``: when they may begin; ``last``: when all of the calls are free; ``free``: when those of the next
+    thing would be (infinity: never)."""
+
+    count: int
+    first: float
+    last: float
+    free: float

@@ -191,3 +191,15 @@ class Link:
         if self.external_id is None:
             raise ValueError(f"link {self.id} has no external id yet")
         return Ref(self.connection, self.resource, self.external_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What a link waits for, and no more of it. ``key``, ``what``: as in ``Wait``."""
+
+    link_id: str
+    entity: str
+    connection: str
+    record_id: str | None
+    key: str
+    what: str

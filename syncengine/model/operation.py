@@ -94,3 +94,17 @@ class Written:
     external_id: str
     row: Row | None = None
     unread: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A plan that may still grow: operations of ``entity`` that count as ``kind`` stay where they are as long as a
+    link or a derivation of one of ``feeders`` is to be looked at, or one of ``places`` (connection, resource) is being
+    listed. Reads are waited for in ``readable`` connections only, and operations made before ``since`` are not held."""
+
+    entity: str
+    kind: str
+    feeders: frozenset[str]
+    places: frozenset[tuple[str, str]]
+    readable: frozenset[str]
+    since: float

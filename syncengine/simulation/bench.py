@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self, TypeVar
 
 from sqlalchemy import Engine as Database
 
-from syncengine.adapters.sql.engine import make_engine
-from syncengine.adapters.sql.ledger import SqlLedger
-from syncengine.adapters.sql.migrations import upgrade
-from syncengine.adapters.sql.tables import metadata
 from syncengine.flows.capture import Captured, capture
 from syncengine.flows.derive import derive
 from syncengine.flows.dispatch import dispatch, probe
@@ -22,13 +18,16 @@ from syncengine.flows.engine import Engine, Limits
 from syncengine.flows.gate import CallGate
 from syncengine.flows.reconcile import reconcile
 from syncengine.flows.refresh import refresh
+from syncengine.ledger import Ledger, Transaction
+from syncengine.ledger.engine import make_engine
+from syncengine.ledger.migrations import upgrade
+from syncengine.ledger.tables import metadata
 from syncengine.mapping import Project, load_project
 from syncengine.model.case import Case
 from syncengine.model.change import Change
 from syncengine.model.link import Link
 from syncengine.model.operation import UNSETTLED, Operation
 from syncengine.model.record import Record
-from syncengine.ports import Ledger, Transaction
 from syncengine.simulation.clock import ManualClock
 from syncengine.simulation.vendor import FakeVendor
 
@@ -65,7 +64,7 @@ class Bench:
         limits: Limits = LIMITS,
     ) -> Self:  # fmt: skip
         """Put an engine together; the vendors' calls go through its gates."""
-        ledger, queue = SqlLedger(database), Announced()
+        ledger, queue = Ledger(database), Announced()
         gates = {
             c.name: CallGate(c, ledger, clock, limits.request_timeout)
             for c in made.connections.values()
@@ -153,18 +152,17 @@ class Bench:
             self.engine.ledger = kept
 
 
-@dataclass
-class Between:
+class Between(Ledger):
     """A ledger that lets something happen right before the write transaction number ``at`` (counted from 1)."""
 
-    ledger: Ledger
-    at: int
-    happen: Callable[[], object]
-    count: int = 0
+    def __init__(self, ledger: Ledger, at: int, happen: Callable[[], object]) -> None:
+        self.ledger, self.at, self.happen, self.count = ledger, at, happen, 0
 
-    def read(self) -> AbstractContextManager[Transaction]:
+    @contextmanager
+    def read(self) -> Iterator[Transaction]:
         """A snapshot."""
-        return self.ledger.read()
+        with self.ledger.read() as tx:
+            yield tx
 
     def compact(self) -> bool:
         """As the ledger does."""

@@ -13,9 +13,9 @@ from typing import TypeVar
 import structlog
 from starlette.exceptions import HTTPException
 
-from syncengine.adapters.sql.engine import Patience
 from syncengine.errors import Again, DatabaseDown, Halt
 from syncengine.flows.engine import Engine
+from syncengine.ledger.engine import Patience
 
 log = structlog.get_logger("syncengine.web")
 T = TypeVar("T")

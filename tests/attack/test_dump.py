@@ -13,16 +13,16 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from syncengine.adapters.sql.encryption import Vault, earlier_ring, new_key
-from syncengine.adapters.sql.engine import make_engine
-from syncengine.adapters.sql.tables import metadata
 from syncengine.flows.sync import sync
+from syncengine.ledger.encryption import Vault, earlier_ring, new_key
+from syncengine.ledger.engine import make_engine
+from syncengine.ledger.tables import metadata
 from syncengine.planning.questions import digest
 from syncengine.planning.sight import row_hash
 from syncengine.sandbox.process import SandboxProcess
 from tests.integration.support import opened
 from tests.support.leaks import found_in, seeded
-from tests.unit.adapters.sql.databases import empty_database
+from tests.unit.ledger.databases import empty_database
 
 
 @pytest.fixture(scope="module")

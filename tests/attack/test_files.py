@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from syncengine.adapters.sql.engine import make_engine
 from syncengine.bootstrap import exposed_files
+from syncengine.ledger.engine import make_engine
 from syncengine.process import free_port
 from syncengine.settings import Settings
 

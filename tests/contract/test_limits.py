@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from syncengine.adapters.sql.engine import make_engine
-from syncengine.adapters.sql.migrations import upgrade
 from syncengine.adapters.vendors import CATALOG
 from syncengine.bootstrap import open_engine
 from syncengine.flows.engine import failed
+from syncengine.ledger.engine import make_engine
+from syncengine.ledger.migrations import upgrade
 from syncengine.settings import Settings, read_settings
 from tests.contract.peers import VENDORS, World
-from tests.unit.adapters.sql.databases import postgres_database
+from tests.unit.ledger.databases import postgres_database
 
 WORKERS = 3
 MOST = 3

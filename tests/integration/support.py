@@ -23,13 +23,14 @@ from ruamel.yaml import YAML
 
 from syncengine.bootstrap import open_engine, open_ledger
 from syncengine.flows.engine import Engine
+from syncengine.ledger import Ledger
 from syncengine.model.operation import UNSETTLED
-from syncengine.ports import Clock, Ledger
+from syncengine.ports import Clock
 from syncengine.process import free_port
 from syncengine.sandbox.process import Row, SandboxProcess
 from syncengine.service import Service
 from syncengine.settings import Settings, read_settings
-from tests.unit.adapters.sql.databases import postgres_database
+from tests.unit.ledger.databases import postgres_database
 
 MAPPINGS = Path(__file__).parents[2] / "mappings"
 REDIS = os.environ.get("SYNCENGINE_TEST_REDIS_URL", "redis://127.0.0.1:6379/0")

@@ -11,18 +11,18 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from syncengine.adapters.sql.engine import make_engine
-from syncengine.adapters.sql.migrations import upgrade
-from syncengine.adapters.sql.tables import metadata
 from syncengine.flows.cases import answer
 from syncengine.flows.erase import erase, erasures, preview
 from syncengine.flows.look import case as look_at
 from syncengine.flows.look import find_records
 from syncengine.flows.notices import notice
+from syncengine.ledger.engine import make_engine
+from syncengine.ledger.migrations import upgrade
+from syncengine.ledger.tables import metadata
 from syncengine.model.erasure import Erasure
 from tests.support.bench import Bench
 from tests.support.company import company
-from tests.unit.adapters.sql.databases import postgres_database
+from tests.unit.ledger.databases import postgres_database
 
 IDA, LEE, KIM = "-00000-", "-00001-", "-00002-"
 """What every id, name, address and number of a person has in it, at every vendor."""

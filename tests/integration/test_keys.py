@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from syncengine.adapters.sql.encryption import key_name, new_key
+from syncengine.ledger.encryption import key_name, new_key
 from syncengine.sandbox.process import SandboxProcess
 from tests.integration.test_cli import Cli, _cli
 

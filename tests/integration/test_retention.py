@@ -12,11 +12,11 @@ import pytest
 from sqlalchemy import Engine as Database
 from sqlalchemy import func, select
 
-from syncengine.adapters.sql.engine import make_engine
-from syncengine.adapters.sql.ledger import SqlLedger
-from syncengine.adapters.sql.migrations import upgrade
-from syncengine.adapters.sql.tables import metadata
 from syncengine.flows.retention import forget_slices
+from syncengine.ledger import Ledger, Transaction
+from syncengine.ledger.engine import make_engine
+from syncengine.ledger.migrations import upgrade
+from syncengine.ledger.tables import metadata
 from syncengine.model.case import Case, CaseKind
 from syncengine.model.change import Change
 from syncengine.model.event import Event
@@ -24,10 +24,9 @@ from syncengine.model.key import Key, KeyKind
 from syncengine.model.link import Link, LinkState
 from syncengine.model.operation import Action, Operation, OperationState
 from syncengine.model.record import Record
-from syncengine.ports import Transaction
 from syncengine.simulation.clock import ManualClock
 from tests.support.people import duo
-from tests.unit.adapters.sql.databases import empty_database
+from tests.unit.ledger.databases import empty_database
 
 PEOPLE = 100_000
 STEP = 10
@@ -131,7 +130,7 @@ def test_a_year_of_100_000_people_is_bounded(database: Database) -> None:
     record stays. Each table is within what its span allows."""
     made = duo()
     engine = made.engine
-    engine.ledger = SqlLedger(database)
+    engine.ledger = Ledger(database)
     kept = {kind: days * DAY for kind, days in SPANS.items()}
     engine.project = replace(engine.project, retention=replace(engine.project.retention, **kept))
     company, half, gone = Company(made.clock), Counter[str](), Counter[str]()

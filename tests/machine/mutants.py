@@ -196,7 +196,7 @@ def _answer_is_face(original: Any) -> Any:
     return settle
 
 
-FLOWS, PLANNING, SQL = "syncengine.flows", "syncengine.planning", "syncengine.adapters.sql"
+FLOWS, PLANNING, SQL = "syncengine.flows", "syncengine.planning", "syncengine.ledger"
 MUTANTS: dict[str, Mutant] = {
     "faces from the whole response": Mutant(
         1,

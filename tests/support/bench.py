@@ -10,10 +10,10 @@ from typing import Any
 from sqlalchemy import Engine as Database
 from sqlalchemy import event, select
 
-from syncengine.adapters.sql.tables import metadata
 from syncengine.flows.capture import Captured, capture
 from syncengine.flows.cases import answer
 from syncengine.flows.sync import sync
+from syncengine.ledger.tables import metadata
 from syncengine.model.case import Case
 from syncengine.model.link import Link
 from syncengine.model.record import Record

@@ -11,11 +11,11 @@ from typing import Any
 from sqlalchemy import Engine as Database
 from sqlalchemy import select, text
 
-from syncengine.adapters.sql import tables
-from syncengine.adapters.sql.stored import hashed
 from syncengine.adapters.vendors import CATALOG
 from syncengine.flows.derive import derived_key
 from syncengine.flows.scenes import load_world
+from syncengine.ledger import tables
+from syncengine.ledger.stored import hashed
 from syncengine.mapping import Project, load_project
 from syncengine.model.key import Key
 from syncengine.model.record import Record, World

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 
 from syncengine import current
-from syncengine.adapters.sql.engine import Patience
 from syncengine.bootstrap import own_queue
 from syncengine.current import Current, Editions, wait_for_queue
 from syncengine.errors import ConfigInvalid, DatabaseDown
 from syncengine.flows.status import status
+from syncengine.ledger.engine import Patience
 from syncengine.settings import Settings
 
 STARTER = Path(__file__).parents[2] / "mappings"

@@ -16,7 +16,6 @@ from typing import Any, Literal, get_args, get_origin
 
 import pytest
 
-from syncengine.adapters.sql.tables import metadata
 from syncengine.adapters.vendors import CATALOG
 from syncengine.bootstrap import open_engine
 from syncengine.cli.ui import Exit
@@ -27,6 +26,7 @@ from syncengine.flows.engine import Engine
 from syncengine.flows.reconcile import reconcile
 from syncengine.flows.refresh import refresh
 from syncengine.flows.sync import OUTCOMES, sync
+from syncengine.ledger.tables import metadata
 from syncengine.mapping import load_project, schema
 from syncengine.mapping.checks import sample_faults
 from syncengine.mapping.functions import MACROS, METHODS, NAMES

@@ -21,19 +21,19 @@ from alembic.config import Config
 from cryptography.fernet import Fernet, MultiFernet
 from sqlalchemy import Engine, MetaData
 
-from syncengine.adapters.sql.encryption import Vault, key_name, new_key
-from syncengine.adapters.sql.engine import make_engine
-from syncengine.adapters.sql.ledger import SqlLedger
-from syncengine.adapters.sql.migrations import upgrade
-from syncengine.adapters.sql.rekey import counted, reseal
 from syncengine.adapters.vendors import SHIPPED
 from syncengine.bootstrap import starter
 from syncengine.errors import ConfigInvalid
+from syncengine.ledger import Ledger
+from syncengine.ledger.encryption import Vault, key_name, new_key
+from syncengine.ledger.engine import make_engine
+from syncengine.ledger.migrations import upgrade
+from syncengine.ledger.rekey import counted, reseal
 from syncengine.mapping import load_project
 from syncengine.model.key import KeyKind
 from syncengine.model.record import World
 from syncengine.planning.identity import record_keys
-from tests.unit.adapters.sql.databases import empty_database
+from tests.unit.ledger.databases import empty_database
 
 HERE = Path(__file__).parent
 KEYS = [
@@ -73,7 +73,7 @@ def old(request: pytest.FixtureRequest, url: str) -> Iterator[Old]:
     engine, rows = make_engine(url), {}
     lines = lzma.decompress((HERE / f"{request.param}.jsonl.xz").read_bytes()).splitlines()
     config = Config()
-    config.set_main_option("script_location", "syncengine.adapters.sql:migrations")
+    config.set_main_option("script_location", "syncengine.ledger:migrations")
     with engine.begin() as connection:
         config.attributes |= {"connection": connection, "vault": Vault()}
         command.upgrade(config, "0001")
@@ -89,7 +89,7 @@ def old(request: pytest.FixtureRequest, url: str) -> Iterator[Old]:
     engine.dispose()
 
 
-def _all_is_there(old: Old, ledger: SqlLedger) -> None:
+def _all_is_there(old: Old, ledger: Ledger) -> None:
     """Each row as it was, and each person found by what she is known by."""
     with ledger.read() as tx:
         links = {link.id: link for link in tx.select_links()}
@@ -131,7 +131,7 @@ def _all_is_there(old: Old, ledger: SqlLedger) -> None:
     _people_are_found(old, ledger)
 
 
-def _people_are_found(old: Old, ledger: SqlLedger) -> None:
+def _people_are_found(old: Old, ledger: Ledger) -> None:
     catalog = {name: vendor.spec for name, vendor in SHIPPED.items()}
     person = load_project(starter(), catalog, {}, None).entities["person"]
     held = {row["owner"] for row in old.rows["keys"] if row["kind"] == KeyKind.RECORD}
@@ -146,7 +146,7 @@ def _people_are_found(old: Old, ledger: SqlLedger) -> None:
 def test_a_database_of_an_earlier_version_goes_on(old: Old) -> None:
     """After the upgrade all rows are as they were, whatever was encrypted still is, and everybody is found."""
     upgrade(old.engine, old.keys)
-    _all_is_there(old, SqlLedger(old.engine, old.keys))
+    _all_is_there(old, Ledger(old.engine, old.keys))
 
 
 def test_a_database_of_an_earlier_version_is_sealed_anew(old: Old) -> None:
@@ -156,7 +156,7 @@ def test_a_database_of_an_earlier_version_is_sealed_anew(old: Old) -> None:
     done = reseal(old.engine, Vault(keys), lambda *_: None)
     assert (done.broken, done.left) == (0, 0)
     assert set(counted(old.engine)) == {key_name(keys[0])}
-    _all_is_there(old, SqlLedger(old.engine, keys[:1]))
+    _all_is_there(old, Ledger(old.engine, keys[:1]))
 
 
 def test_without_its_keys_nothing_is_changed(old: Old) -> None:
@@ -167,4 +167,4 @@ def test_without_its_keys_nothing_is_changed(old: Old) -> None:
         with pytest.raises(ConfigInvalid, match="SYNCENGINE_ENCRYPTION_KEYS"):
             upgrade(old.engine, keys)
     upgrade(old.engine, old.keys)
-    _all_is_there(old, SqlLedger(old.engine, old.keys))
+    _all_is_there(old, Ledger(old.engine, old.keys))

@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from syncengine.adapters.sql.engine import make_engine
-from syncengine.adapters.sql.ledger import SqlLedger
-from syncengine.adapters.sql.migrations import upgrade
-from syncengine.ports import Ledger
-from tests.unit.adapters.sql.databases import empty, postgres_database
+from syncengine.ledger import Ledger
+from syncengine.ledger.engine import make_engine
+from syncengine.ledger.migrations import upgrade
+from tests.unit.ledger.databases import empty, postgres_database
 
 
 @pytest.fixture(scope="session")
@@ -51,4 +50,4 @@ def _engine(request: pytest.FixtureRequest, tmp_path: Path, kind: str) -> Iterat
 @pytest.fixture
 def ledger(engine: Engine) -> Ledger:
     """A ledger without encryption."""
-    return SqlLedger(engine)
+    return Ledger(engine)

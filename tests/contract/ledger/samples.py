@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
+from syncengine.ledger import Ledger
 from syncengine.model.case import Case, CaseKind
 from syncengine.model.change import Change
 from syncengine.model.event import Event
@@ -16,7 +17,6 @@ from syncengine.model.key import Key, KeyKind
 from syncengine.model.link import Base, Link, LinkState, Ruling, Wait
 from syncengine.model.operation import Action, Operation, OperationState
 from syncengine.model.record import Record
-from syncengine.ports import Ledger
 
 NOW = 1_800_000_000.25
 HAKUNA = ("person", "hakuna", "users")

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import pytest
 
+from syncengine.ledger import Ledger
 from syncengine.model.connection import ConnectionState, ResourceState
-from syncengine.ports import Ledger
 from tests.contract.ledger.samples import NOW
 
 

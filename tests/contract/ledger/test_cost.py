@@ -6,12 +6,11 @@ from collections.abc import Callable
 
 from sqlalchemy import Engine, event
 
-from syncengine.adapters.sql.ledger import SqlLedger
-from syncengine.adapters.sql.statements import change, drop, find, put
+from syncengine.ledger import Ledger, Transaction
+from syncengine.ledger.statements import change, drop, find, put
 from syncengine.model.change import Change
 from syncengine.model.key import KeyKind
 from syncengine.model.record import Record
-from syncengine.ports import Ledger, Transaction
 from tests.contract.ledger.samples import (
     HAKUNA,
     NOW,
@@ -23,7 +22,7 @@ from tests.contract.ledger.samples import (
     key,
 )
 from tests.contract.ledger.test_plans import LOOKS
-from tests.unit.adapters.sql.databases import empty
+from tests.unit.ledger.databases import empty
 
 
 def _bulk(count: int) -> dict[str, Callable[[Transaction], object]]:
@@ -79,7 +78,7 @@ def _bulk(count: int) -> dict[str, Callable[[Transaction], object]]:
 
 def test_a_batch_costs_as_many_statements_as_one(engine: Engine) -> None:
     """The number of statements of every method is the same for one thing and for hundreds."""
-    ledger, statements = SqlLedger(engine), list[str]()
+    ledger, statements = Ledger(engine), list[str]()
     fill(ledger)
     event.listen(
         engine, "before_cursor_execute", lambda _c, _k, statement, *_: statements.append(statement)
@@ -104,7 +103,7 @@ def test_a_statement_is_built_once(engine: Engine) -> None:
     built = (find, change, put, drop)
     counts = []
     for number in (1, 2, 50):
-        with SqlLedger(engine).write() as tx:
+        with Ledger(engine).write() as tx:
             for call in [*_bulk(number).values(), *LOOKS.values()]:
                 call(tx)
         counts.append([build.cache_info().currsize for build in built])

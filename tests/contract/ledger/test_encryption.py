@@ -12,11 +12,11 @@ import pytest
 from cryptography.fernet import Fernet
 from sqlalchemy import Engine, text
 
-from syncengine.adapters.sql.encryption import Vault, key_name, new_key
-from syncengine.adapters.sql.ledger import SqlLedger
-from syncengine.adapters.sql.rekey import _Rekeying, counted, reseal
-from syncengine.adapters.sql.tables import metadata
 from syncengine.errors import ConfigInvalid, LostRace
+from syncengine.ledger import Ledger
+from syncengine.ledger.encryption import Vault, key_name, new_key
+from syncengine.ledger.rekey import _Rekeying, counted, reseal
+from syncengine.ledger.tables import metadata
 from syncengine.model.case import CaseKind
 from syncengine.model.change import Change
 from syncengine.model.connection import ResourceState
@@ -26,7 +26,6 @@ from syncengine.model.operation import OperationState
 from syncengine.model.process import Process
 from syncengine.model.record import Record
 from syncengine.model.ref import Ref
-from syncengine.ports import Ledger
 from tests.contract.ledger.samples import (
     HAKUNA,
     a_case,
@@ -97,7 +96,7 @@ def _everything(engine: Engine) -> str:
 @pytest.mark.parametrize("keys", [(), (KEYS[0],)])
 def test_nothing_personal_is_readable_at_rest(engine: Engine, keys: tuple[str, ...]) -> None:
     """With a key neither names nor salaries are in the database; without one they are."""
-    _fill_with_secrets(SqlLedger(engine, keys))
+    _fill_with_secrets(Ledger(engine, keys))
     stored = _everything(engine)
     assert (NAME in stored, str(SALARY) in stored) == (not keys, not keys)
 
@@ -105,30 +104,30 @@ def test_nothing_personal_is_readable_at_rest(engine: Engine, keys: tuple[str, .
 def test_a_rotation_loses_neither_values_nor_keys(engine: Engine) -> None:
     """After a new key was put in front, old values are read, old keys found, and both may be written; once all was
     sealed anew the old key is not needed any more."""
-    _fill_with_secrets(SqlLedger(engine, KEYS[1:]))
-    _all_is_there(SqlLedger(engine, KEYS))
-    with SqlLedger(engine, KEYS).write() as tx:
+    _fill_with_secrets(Ledger(engine, KEYS[1:]))
+    _all_is_there(Ledger(engine, KEYS))
+    with Ledger(engine, KEYS).write() as tx:
         assert tx.take_keys([key(KeyKind.RECORD, "r2", NAME)])
         tx.save_records(list(tx.records(["r1"]).values()))
     with (
         pytest.raises(ConfigInvalid, match=rf"not in the list \({key_name(KEYS[1])}\)"),
-        SqlLedger(engine, KEYS[:1]).read(),
+        Ledger(engine, KEYS[:1]).read(),
     ):
         pass
     done = reseal(engine, Vault(KEYS), lambda *_: None)
     assert (done.broken, done.left) == (0, 0)
     assert set(counted(engine)) == {key_name(KEYS[0])}
-    _all_is_there(SqlLedger(engine, KEYS[:1]))
-    with SqlLedger(engine, KEYS[:1]).write() as tx:
+    _all_is_there(Ledger(engine, KEYS[:1]))
+    with Ledger(engine, KEYS[:1]).write() as tx:
         assert tx.take_keys([key(KeyKind.RECORD, "r2", NAME)])
 
 
 @pytest.mark.parametrize("keys", [(), KEYS[1:]])
 def test_other_keys_stop_everything(engine: Engine, keys: Sequence[str]) -> None:
     """A database of which nothing could be found or read any more is not written to."""
-    _fill_with_secrets(SqlLedger(engine, KEYS[:1]))
+    _fill_with_secrets(Ledger(engine, KEYS[:1]))
     with pytest.raises(ConfigInvalid, match="none of these keys opens the database"):
-        fill(SqlLedger(engine, keys), a_link("l2"))
+        fill(Ledger(engine, keys), a_link("l2"))
 
 
 @pytest.mark.parametrize(
@@ -146,17 +145,17 @@ def test_whoever_lacks_a_key_is_stopped_and_breaks_nothing(
 ) -> None:
     """A command or process that was not given a key, or lost one too early, neither reads nor takes what it cannot open
     for broken; with all keys everything is as it was. One that works already is stopped, too."""
-    fill(SqlLedger(engine, begun), a_link("l1", "r1"))
-    running = SqlLedger(engine, lacks)
+    fill(Ledger(engine, begun), a_link("l1", "r1"))
+    running = Ledger(engine, lacks)
     with suppress(ConfigInvalid), running.read() as tx:
         tx.links(["l1"])
-    fill(SqlLedger(engine, writes), a_link("l2", "r2", base=Base({"a": 1}, {"a": 2})))
-    for ledger in (SqlLedger(engine, lacks), running):
+    fill(Ledger(engine, writes), a_link("l2", "r2", base=Base({"a": 1}, {"a": 2})))
+    for ledger in (Ledger(engine, lacks), running):
         with pytest.raises(ConfigInvalid, match="SYNCENGINE_ENCRYPTION_KEYS"), ledger.read() as tx:
             tx.select_links()
         with pytest.raises(ConfigInvalid, match="SYNCENGINE_ENCRYPTION_KEYS"):
             fill(ledger, a_link("l3"))
-    with SqlLedger(engine, writes).read() as tx:
+    with Ledger(engine, writes).read() as tx:
         assert tx.links(["l2"])["l2"].base == Base({"a": 1}, {"a": 2})
         assert not tx.cases()
 
@@ -164,20 +163,20 @@ def test_whoever_lacks_a_key_is_stopped_and_breaks_nothing(
 def test_keys_that_two_processes_bring_are_both_needed(shared: Engine) -> None:
     """Each notes its own beside the other's."""
     one, two, three = (new_key() for _ in range(3))
-    fill(SqlLedger(shared, [one]), a_link("l1"))
-    ledgers = [SqlLedger(shared, [two, one, three]), SqlLedger(shared, [three, one, two])]
+    fill(Ledger(shared, [one]), a_link("l1"))
+    ledgers = [Ledger(shared, [two, one, three]), Ledger(shared, [three, one, two])]
     for number, ledger in enumerate([*ledgers, *ledgers]):
         fill(ledger, a_link(f"m{number}"))
     for keys in ([one, two], [two, three], [one, three]):
-        with pytest.raises(ConfigInvalid), SqlLedger(shared, keys).read():
+        with pytest.raises(ConfigInvalid), Ledger(shared, keys).read():
             pass
     assert set(counted(shared)) == {key_name(key) for key in (one, two, three)}
 
 
 def test_encryption_can_be_begun_at_any_time(engine: Engine) -> None:
     """A database begun without keys is sealed whole, in slices; afterwards nothing in the clear is taken for ours."""
-    _fill_with_secrets(SqlLedger(engine))
-    ledger = SqlLedger(engine, KEYS[:1])
+    _fill_with_secrets(Ledger(engine))
+    ledger = Ledger(engine, KEYS[:1])
     _all_is_there(ledger)
     told: list[tuple[str, int]] = []
     done = reseal(engine, Vault(KEYS[:1]), lambda table, values: told.append((table, values)))
@@ -192,7 +191,7 @@ def test_encryption_can_be_begun_at_any_time(engine: Engine) -> None:
 
 def test_hashes_are_renewed_whatever_else_is_kept(engine: Engine) -> None:
     """How far retention has come, and which processes run, are no hashes; what is remembered is one, and is found."""
-    ledger = SqlLedger(engine, KEYS[:1])
+    ledger = Ledger(engine, KEYS[:1])
     with ledger.write() as tx:
         tx.save_resource(ResourceState("retention:", "cases", scanned_at=5.0))
         tx.save_process(Process("p1", "worker", "host", 1, "d", 1.0, seen_at=5.0))
@@ -208,9 +207,9 @@ def test_sealing_anew_goes_on_where_it_was_ended(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was sealed before an end is not sealed again, and the service works before, in between and after."""
-    monkeypatch.setattr("syncengine.adapters.sql.rekey.SLICE", 3)
-    ledger = SqlLedger(engine, KEYS)
-    old = SqlLedger(engine, KEYS[1:])
+    monkeypatch.setattr("syncengine.ledger.rekey.SLICE", 3)
+    ledger = Ledger(engine, KEYS)
+    old = Ledger(engine, KEYS[1:])
     fill(old, *(a_link(f"m{n}") for n in range(10)), *(Record(f"q{n}", "x", {}) for n in range(5)))
     _fill_with_secrets(old)
 
@@ -232,7 +231,7 @@ def test_sealing_anew_goes_on_where_it_was_ended(
 
 def test_a_process_without_the_newest_key_is_stopped(engine: Engine) -> None:
     """From the first slice on it neither reads nor writes, so that nothing is left under an old key."""
-    old = SqlLedger(engine, KEYS[1:])
+    old = Ledger(engine, KEYS[1:])
     _fill_with_secrets(old)
     told = []
 
@@ -247,7 +246,7 @@ def test_a_process_without_the_newest_key_is_stopped(engine: Engine) -> None:
 
 def test_whoever_worked_with_the_hashes_of_before_reads_again(engine: Engine) -> None:
     """A running process notices at its next transaction that hashes were renewed, and writes none of the old ones."""
-    running = SqlLedger(engine, KEYS)
+    running = Ledger(engine, KEYS)
     _fill_with_secrets(running)
     with running.write() as tx:
         tx.remember("notice", [NAME], 1.0, 9.0)
@@ -262,7 +261,7 @@ def test_whoever_worked_with_the_hashes_of_before_reads_again(engine: Engine) ->
 
 def test_hashes_are_not_renewed_under_somebody_who_writes(shared: Engine) -> None:
     """Renewing waits until whoever writes is done; readers read on."""
-    running = SqlLedger(shared, KEYS)
+    running = Ledger(shared, KEYS)
     _fill_with_secrets(running)
     with ThreadPoolExecutor() as pool:
         with running.write():
@@ -283,7 +282,7 @@ def _renew(engine: Engine) -> None:
 @pytest.mark.parametrize("column", ["row", "base", "listed_hash", "wait_key", "external_id"])
 def test_one_broken_value_sets_aside_one_row(engine: Engine, column: str) -> None:
     """Whoever may write to the database changes a value: its row waits with a question about it, others go on."""
-    ledger = SqlLedger(engine, KEYS)
+    ledger = Ledger(engine, KEYS)
     _fill_with_secrets(ledger)
     fill(ledger, a_link("l2", "r2"))
     _swap(engine, "links", column, "l1", "row", "l2")
@@ -310,7 +309,7 @@ def test_whatever_does_not_open_others_do(
     engine: Engine, table: str, column: str, row: str | None
 ) -> None:
     """Records, writes, questions, notices and lines of the history are set aside alike, and the rest is read."""
-    ledger = SqlLedger(engine, KEYS)
+    ledger = Ledger(engine, KEYS)
     _fill_with_secrets(ledger)
     _swap(engine, table, column, row, "row", "l1")
     for _ in range(2):
@@ -334,7 +333,7 @@ def test_whatever_does_not_open_others_do(
 
 def test_how_far_a_listing_came_is_begun_anew_where_it_does_not_open(engine: Engine) -> None:
     """Nothing else rests on it; whether a connection is paused does not open, and nothing goes on without it."""
-    ledger = SqlLedger(engine, KEYS)
+    ledger = Ledger(engine, KEYS)
     with ledger.write() as tx:
         tx.save_resource(ResourceState("hr", "people", scanned_at=5.0))
         tx.save_connection(replace(tx.connection("hr"), digest="paused"))

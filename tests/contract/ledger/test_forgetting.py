@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from syncengine.ledger import Ledger
 from syncengine.model.change import JOINED, Change
 from syncengine.model.erasure import Erasure
 from syncengine.model.event import Event
 from syncengine.model.key import KeyKind
 from syncengine.model.record import Record
 from syncengine.model.ref import Ref
-from syncengine.ports import Ledger
 from tests.contract.ledger.samples import NOW, a_case, a_link, an_event, an_operation, fill, key
 
 HER = {"records": ["r1"], "links": ["l1"], "operations": ["o1"], "cases": ["c1"]}

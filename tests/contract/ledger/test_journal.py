@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from uuid import uuid4
 
+from syncengine.ledger import Ledger
 from syncengine.model.case import CaseKind
 from syncengine.model.change import Change
 from syncengine.model.ref import Ref
-from syncengine.ports import Ledger
 from tests.contract.ledger.samples import (
     a_case,
     an_event,

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from syncengine.errors import Bug, LostRace
+from syncengine.ledger import Ledger, Transaction
 from syncengine.model.key import KeyKind
-from syncengine.model.link import Link, LinkState, Wait
+from syncengine.model.link import Link, LinkState, Wait, Waiting
 from syncengine.model.operation import Operation, OperationState
-from syncengine.ports import Ledger, Transaction, Waiting
 from tests.contract.ledger.samples import (
     HAKUNA,
     NOW,

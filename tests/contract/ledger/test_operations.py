@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from syncengine.ledger import Ledger
 from syncengine.model.change import ON_MISSING, Change
-from syncengine.model.operation import Action, OperationState
+from syncengine.model.operation import Action, Hold, OperationState
 from syncengine.model.record import Record
-from syncengine.ports import Hold, Ledger
 from tests.contract.ledger.samples import (
     NOW,
     a_link,

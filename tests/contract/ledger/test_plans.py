@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event, text
 
-from syncengine.adapters.sql.ledger import SqlLedger
-from syncengine.ports import Transaction
+from syncengine.ledger import Ledger, Transaction
 from tests.contract.ledger.samples import HAKUNA, NOW
 
 _NUMBERS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)"
@@ -60,7 +59,7 @@ def _plans(engine: Engine, look: Callable[[Transaction], object]) -> str:
             cursor.execute(how + statement, parameters)
             plans.extend(str(row[-1]) for row in cursor.fetchall())
 
-    with SqlLedger(engine).write() as tx:
+    with Ledger(engine).write() as tx:
         event.listen(engine, "before_cursor_execute", explain)
         look(tx)
         event.remove(engine, "before_cursor_execute", explain)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from syncengine.ledger import Ledger
 from syncengine.model.key import KeyKind
 from syncengine.model.record import Record
-from syncengine.ports import Ledger
 from tests.contract.ledger.samples import (
     fill,
     key,

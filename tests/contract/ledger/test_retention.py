@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from syncengine.ledger import Ledger
 from syncengine.model.change import Change
 from syncengine.model.key import KeyKind
 from syncengine.model.link import LinkState
 from syncengine.model.operation import Action, OperationState
 from syncengine.model.record import Record
-from syncengine.ports import Ledger
 from tests.contract.ledger.samples import NOW, a_case, a_link, an_event, an_operation, fill, key
 
 

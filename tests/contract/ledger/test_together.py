@@ -11,9 +11,9 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from syncengine.adapters.sql.engine import make_engine
-from syncengine.adapters.sql.ledger import SqlLedger
 from syncengine.errors import LostRace
+from syncengine.ledger import Ledger
+from syncengine.ledger.engine import make_engine
 from syncengine.model.key import KeyKind
 from syncengine.model.record import Record
 from tests.contract.ledger.samples import (
@@ -25,7 +25,7 @@ from tests.contract.ledger.samples import (
     key,
     url_of,
 )
-from tests.unit.adapters.sql.databases import empty
+from tests.unit.ledger.databases import empty
 
 fork = multiprocessing.get_context("fork")
 
@@ -44,7 +44,7 @@ def _in_processes(engine: Engine, work: Callable[..., None], count: int) -> list
 
 
 def _claim_all(url: str, told: SimpleQueue[Any], _number: int) -> None:
-    ledger, claimed = SqlLedger(make_engine(url)), list[str]()
+    ledger, claimed = Ledger(make_engine(url)), list[str]()
     while True:
         with ledger.write() as tx:
             batch = tx.claim_links("reconcile", NOW, 20, 10)
@@ -56,8 +56,8 @@ def _claim_all(url: str, told: SimpleQueue[Any], _number: int) -> None:
 
 def test_processes_claim_apart(shared: Engine) -> None:
     """Two processes never claim the same link or operation, and together they claim all."""
-    fill(SqlLedger(shared), *[a_link(f"l{n:03}", dirty=1) for n in range(150)])
-    fill(SqlLedger(shared), *[an_operation(f"o{n:03}") for n in range(150)])
+    fill(Ledger(shared), *[a_link(f"l{n:03}", dirty=1) for n in range(150)])
+    fill(Ledger(shared), *[an_operation(f"o{n:03}") for n in range(150)])
     one, other = _in_processes(shared, _claim_all, 2)
     missed = 300 - len(one) - len(other)
     assert len({*one, *other}) == len(one) + len(other)
@@ -66,7 +66,7 @@ def test_processes_claim_apart(shared: Engine) -> None:
 
 
 def _grow(url: str, told: SimpleQueue[Any], number: int) -> None:
-    ledger = SqlLedger(make_engine(url))
+    ledger = Ledger(make_engine(url))
     for _ in range(15):
         with ledger.write() as tx:
             record = tx.records(["r1"], lock=True)["r1"]
@@ -78,15 +78,15 @@ def _grow(url: str, told: SimpleQueue[Any], number: int) -> None:
 
 def test_a_locked_read_makes_compare_and_set(shared: Engine) -> None:
     """Of many processes that read with a lock and write, none overwrites another, the first time too."""
-    fill(SqlLedger(shared), Record("r1", "person", {}))
+    fill(Ledger(shared), Record("r1", "person", {}))
     _in_processes(shared, _grow, 3)
-    with SqlLedger(shared).read() as tx:
+    with Ledger(shared).read() as tx:
         assert tx.records(["r1"])["r1"].generation == 46
         assert tx.connection("hakuna").failures == 45
 
 
 def _take(url: str, told: SimpleQueue[Any], number: int) -> None:
-    with SqlLedger(make_engine(url)).write() as tx:
+    with Ledger(make_engine(url)).write() as tx:
         slots = tx.take_slots("hakuna", 3, 7, f"holder {number}", NOW, NOW + 20)
         calls, _ = tx.take_calls("hakuna", 3, 70, 60.0, NOW)
         lost = tx.take_keys([key(KeyKind.RECORD, f"r{number}", "anna")])
@@ -107,12 +107,12 @@ def test_a_deadlock_is_a_lost_race(postgres: str) -> None:
     """Of two that wait for each other one is told to read again, the other goes on."""
     engines = [make_engine(postgres) for _ in range(2)]
     empty(engines[0])
-    fill(SqlLedger(engines[0]), Record("r1", "person", {}), Record("r2", "person", {}))
+    fill(Ledger(engines[0]), Record("r1", "person", {}), Record("r2", "person", {}))
     met, lost = Barrier(2), list[str]()
 
     def cross(engine: Engine, first: str, second: str) -> None:
         try:
-            with SqlLedger(engine).write() as tx:
+            with Ledger(engine).write() as tx:
                 tx.records([first], lock=True)
                 met.wait(5)
                 tx.records([second], lock=True)
@@ -129,7 +129,7 @@ def test_a_deadlock_is_a_lost_race(postgres: str) -> None:
 
 
 def _remember(url: str, told: SimpleQueue[Any], number: int) -> None:
-    ledger, mine = SqlLedger(make_engine(url)), list[int]()
+    ledger, mine = Ledger(make_engine(url)), list[int]()
     for seal in range(40):
         while True:
             try:

@@ -9,16 +9,15 @@ from hypothesis import given
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from syncengine.adapters.sql.engine import make_engine
-from syncengine.adapters.sql.ledger import SqlLedger
 from syncengine.errors import LostRace
+from syncengine.ledger import Ledger
+from syncengine.ledger.engine import make_engine
 from syncengine.model.case import Case
 from syncengine.model.change import Change
 from syncengine.model.connection import ResourceState
 from syncengine.model.link import Link
 from syncengine.model.operation import Operation
 from syncengine.model.record import Record
-from syncengine.ports import Ledger
 from tests.contract.ledger.samples import (
     CASES,
     CHANGES,
@@ -34,7 +33,7 @@ from tests.contract.ledger.samples import (
     fill,
     url_of,
 )
-from tests.unit.adapters.sql.databases import empty
+from tests.unit.ledger.databases import empty
 
 
 @SOME
@@ -49,7 +48,7 @@ def test_what_is_added_is_read_back(
 ) -> None:
     """Every value comes back equal, whatever JSON a vendor puts into it."""
     empty(engine)
-    ledger = SqlLedger(engine)
+    ledger = Ledger(engine)
     fill(ledger, link, operation, record, case)
     with ledger.write() as tx:
         tx.add_history([change])
@@ -70,7 +69,7 @@ def test_what_is_saved_is_read_back(
 ) -> None:
     """Saving writes every column, and a link as its next version."""
     empty(engine)
-    ledger = SqlLedger(engine)
+    ledger = Ledger(engine)
     fill(ledger, a_link(link.id), an_operation(operation.id), Record(record.id, "person", {}))
     fill(ledger, a_case(case.id))
     with ledger.write() as tx:
@@ -109,7 +108,7 @@ def test_a_read_transaction_cannot_write(ledger: Ledger) -> None:
 
 def test_a_read_is_one_snapshot(shared: Engine) -> None:
     """What another process commits meanwhile is not seen before the next read."""
-    reader, writer = SqlLedger(shared), SqlLedger(make_engine(url_of(shared)))
+    reader, writer = Ledger(shared), Ledger(make_engine(url_of(shared)))
     with reader.read() as tx:
         assert tx.select_links() == []
         fill(writer, a_link("l1"))
@@ -120,7 +119,7 @@ def test_a_read_is_one_snapshot(shared: Engine) -> None:
 
 def test_a_restart_forgets_nothing(shared: Engine) -> None:
     """A new process finds links, leases, cursors and the counter of events as they were."""
-    ledger = SqlLedger(shared)
+    ledger = Ledger(shared)
     fill(ledger, a_link("l1", dirty=1))
     state = ResourceState("hakuna", "users", cursor="c", rows=7)
     with ledger.write() as tx:
@@ -128,7 +127,7 @@ def test_a_restart_forgets_nothing(shared: Engine) -> None:
         tx.claim_links("reconcile", NOW, 20, 9)
         tx.save_resource(state)
     shared.dispose()
-    with SqlLedger(make_engine(url_of(shared))).write() as tx:
+    with Ledger(make_engine(url_of(shared))).write() as tx:
         assert tx.links(["l1"]) == {"l1": a_link("l1", dirty=1)}
         assert tx.claim_links("reconcile", NOW + 1, 20, 9) == []
         assert tx.resource("hakuna", "users") == state

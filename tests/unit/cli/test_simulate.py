@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from syncengine.adapters.sql.links import Links
 from syncengine.cli.app import app
+from syncengine.ledger.links import Links
 from tests.machine.mutants import MUTANTS
 
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncengine.adapters.sql.connections import book, grant
 from syncengine.flows.dispatch import dispatch
+from syncengine.ledger.connections import book, grant
 from syncengine.mapping import Budget
 from tests.support.bench import Bench
 from tests.support.people import anna, duo

@@ -18,11 +18,12 @@ from syncengine.flows.reconcile import reconcile
 from syncengine.flows.refresh import refresh
 from syncengine.flows.status import status
 from syncengine.flows.undo import undo
+from syncengine.ledger import Ledger, Transaction
 from syncengine.model.erasure import Erasure
 from syncengine.model.link import Link
 from syncengine.model.operation import OperationState
 from syncengine.model.record import Record
-from syncengine.ports import Item, Ledger, Page, Transaction
+from syncengine.ports import Item, Page
 from syncengine.simulation.bench import project
 from syncengine.simulation.clock import ManualClock
 from syncengine.simulation.traits import spec

@@ -13,7 +13,7 @@ from syncengine.flows.capture import capture
 from syncengine.flows.dispatch import dispatch
 from syncengine.flows.reconcile import reconcile
 from syncengine.flows.refresh import refresh
-from syncengine.ports import Ledger
+from syncengine.ledger import Ledger
 from tests.support.bench import Bench
 from tests.support.people import anna, duo
 

@@ -11,7 +11,6 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.sql.functions import count
 
-from syncengine.adapters.sql.tables import metadata
 from syncengine.flows import retention
 from syncengine.flows.cases import answer
 from syncengine.flows.explain import explain
@@ -20,6 +19,7 @@ from syncengine.flows.retention import EVERY, forget, forget_slices
 from syncengine.flows.status import status
 from syncengine.flows.sweep import sweep
 from syncengine.flows.undo import undo
+from syncengine.ledger.tables import metadata
 from syncengine.mapping import Retention
 from syncengine.model.event import Event
 from syncengine.model.operation import OperationState

@@ -12,23 +12,23 @@ from typing import Any, Literal
 import pytest
 from sqlalchemy import Engine as Database
 
-from syncengine.adapters.sql.engine import make_engine
-from syncengine.adapters.sql.ledger import SqlLedger
-from syncengine.adapters.sql.migrations import upgrade
 from syncengine.flows.capture import capture
 from syncengine.flows.decisions import NotPossible
 from syncengine.flows.dispatch import dispatch
 from syncengine.flows.plan import plan
 from syncengine.flows.reconcile import reconcile
+from syncengine.ledger import Ledger, Transaction
+from syncengine.ledger.engine import make_engine
+from syncengine.ledger.migrations import upgrade
 from syncengine.model.case import CaseKind
 from syncengine.model.link import LinkState
 from syncengine.model.operation import OperationState
-from syncengine.ports import Ledger, Page, Transaction
+from syncengine.ports import Page
 from syncengine.simulation.bench import LIMITS
 from syncengine.simulation.traits import Fault
 from tests.support.bench import Bench
 from tests.support.people import HR, LMS, duo, entity, remap
-from tests.unit.adapters.sql.databases import postgres_database
+from tests.unit.ledger.databases import postgres_database
 
 COMMIT = 2
 """The write transaction of a reconcile in which plans are committed (1: claiming)."""
@@ -176,7 +176,7 @@ def test_two_workers_at_once_are_one_plan() -> None:
         made = planned_in_parts(here)
         inside = Event()
         one = replace(made.engine, ledger=Lingers(made.engine.ledger, COMMIT, inside))
-        other = replace(made.engine, ledger=SqlLedger(there))
+        other = replace(made.engine, ledger=Ledger(there))
         first = Thread(target=reconcile, args=(one,))
         first.start()
         assert inside.wait(10)

@@ -17,10 +17,10 @@ from standardwebhooks import Webhook
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from syncengine.adapters.sql.engine import make_engine
-from syncengine.adapters.sql.ledger import SqlLedger
-from syncengine.adapters.sql.migrations import upgrade
 from syncengine.flows.engine import Engine
+from syncengine.ledger import Ledger
+from syncengine.ledger.engine import make_engine
+from syncengine.ledger.migrations import upgrade
 from syncengine.mapping import load_project
 from syncengine.model.resource import ConnectorSpec, FieldSpec, ResourceSpec
 from syncengine.process import free_port
@@ -113,7 +113,7 @@ def web_app(
     database = make_engine(f"sqlite:///{folder}/ledger.db", patience)
     upgrade(database)
     queue = Announced()
-    engine = Engine(project, SqlLedger(database), {}, {}, queue, SystemClock())
+    engine = Engine(project, Ledger(database), {}, {}, queue, SystemClock())
 
     @contextmanager
     def factory() -> Iterator[Engine]:

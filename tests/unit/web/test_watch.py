@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from syncengine.adapters.sql.encryption import Vault, new_key
-from syncengine.adapters.sql.rekey import reseal
 from syncengine.broker import private_folder, socket_of
 from syncengine.errors import DatabaseDown
+from syncengine.ledger.encryption import Vault, new_key
+from syncengine.ledger.rekey import reseal
 from syncengine.model.case import Case, CaseKind
 from tests.unit.web.conftest import LONGEST, Side, notice, signed
 

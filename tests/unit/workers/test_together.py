@@ -12,18 +12,18 @@ from random import Random
 import pytest
 from sqlalchemy import Engine as Database
 
-from syncengine.adapters.sql.engine import make_engine
-from syncengine.adapters.sql.migrations import upgrade
 from syncengine.errors import SyncengineError
 from syncengine.flows.engine import Engine
-from syncengine.ports import Ledger, Transaction
+from syncengine.ledger import Ledger, Transaction
+from syncengine.ledger.engine import make_engine
+from syncengine.ledger.migrations import upgrade
 from syncengine.simulation.bench import LIMITS, project
 from syncengine.simulation.clock import ManualClock
 from syncengine.simulation.traits import spec
 from syncengine.simulation.vendor import FakeVendor
 from tests.support.bench import Bench
 from tests.support.people import COLUMNS, FIELDS, HR, LMS, entity
-from tests.unit.adapters.sql.databases import empty, postgres_database
+from tests.unit.ledger.databases import empty, postgres_database
 from workers import tasks
 from workers.celery import app
 

@@ -1,0 +1,135 @@
+"""What does not open: its row is set aside with a question, the rest goes on.
+
+What stood there is kept in the question, as it was, should its key be found again.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import sqlalchemy as sa
+import structlog
+from uuid_utils import uuid7
+
+from syncengine.errors import Unreadable
+from syncengine.ledger import tables as t
+from syncengine.ledger.connections import RESOURCE
+from syncengine.ledger.journal import CASES
+from syncengine.ledger.session import Session
+from syncengine.ledger.stored import hashed
+from syncengine.model.case import Case, CaseKind
+from syncengine.model.link import LinkState
+from syncengine.model.operation import OperationState
+from syncengine.model.values import Json
+
+log = structlog.get_logger(__name__)
+
+_LOST = "cannot be read"
+_UNREAD: dict[str, Any] = {
+    "row": None, "listed_hash": None, "failures": 1, "need_get": False, "dirty": 0, "lease_until": 0.0,
+}  # fmt: skip
+"""Of a link whose row is read again before anything is decided on it."""
+_HAS_FACES = {"base": None, "noted": None, **_UNREAD}
+_FORGOTTEN = {
+    "external_id": None, "external_id_hash": None, "parent": None, "parent_hash": None, "record_id": None,
+    "state": LinkState.GONE, **_HAS_FACES,
+}  # fmt: skip
+"""Of a link that does not tell any more which row it is of: the next listing shows that as a new one."""
+
+
+class Aside(Session):
+    """The part of a transaction that sets aside what does not open."""
+
+    def set_aside(self, unreadable: Unreadable) -> bool:
+        """Take the value out of its row, and ask; False where nothing can go on without it."""
+        column, _, row = unreadable.place.partition("/")
+        table, _, name = column.partition(".")
+        acts = {
+            "links": self._link, "records": self._record, "operations": self._operation,
+            "cases": self._case, "history": self._line, "events": self._event,
+            "connections": self._progress,
+        }  # fmt: skip
+        if table not in acts or (table == "connections" and f"/{RESOURCE}" not in row):
+            return False
+        acts[table](unreadable, name, row)
+        log.error(
+            "a value in the database cannot be read", place=unreadable.place, why=unreadable.why
+        )
+        return True
+
+    def _link(self, why: Unreadable, name: str, id_: str) -> None:
+        """A vendor's row: nothing is decided on it before it was read again."""
+        self._ask(why, t.links.c[name], id_, link_id=id_)
+        told = _FORGOTTEN if name in ("external_id", "parent") else {**_UNREAD, name: None}
+        if name in ("wait_key", "wait_what"):
+            told = {**_UNREAD, "wait_key": None, "wait_key_hash": None, "wait_what": None}
+        self._change(t.links, told, id=id_)
+
+    def _record(self, why: Unreadable, name: str, id_: str) -> None:
+        """A record: what it was is learned again from its rows, as at their first sight."""
+        self._ask(why, t.records.c[name], id_, record_id=id_)
+        self._change(t.records, {name: self._sealed(t.records.c[name], {}, id_)}, id=id_)
+        self._change(t.links, _HAS_FACES, record_id=id_)
+
+    def _operation(self, why: Unreadable, name: str, id_: str) -> None:
+        """A write: nobody can send or prove it any more, and its row waits for an answer."""
+        its = self._rows(t.operations, (t.operations.c.link_id,), id=id_)
+        link = its[0][0] if its else None
+        self._ask(why, t.operations.c[name], id_, link_id=link)
+        beside = {"external_id_hash": None} if name == "external_id" else {}
+        self._change(t.operations, {name: None, **beside}, id=id_)
+        if self._change(t.operations, {"state": OperationState.CANCELLED}, t.is_unsettled, id=id_):
+            self._change(t.links, _UNREAD, id=link)
+
+    def _case(self, _: Unreadable, name: str, id_: str) -> None:
+        """A question: it stays, without the text."""
+        lost: Json = {} if name in ("evidence", "answers") else _LOST
+        told = {name: self._sealed(t.cases.c[name], lost, id_)}
+        if name == "subject":
+            subject = f"unreadable:{id_}"
+            told = {
+                "subject": self._sealed(t.cases.c.subject, subject, id_),
+                "subject_hash": hashed(self._vault, subject),
+            }
+        self._change(t.cases, told, id=id_)
+
+    def _line(self, _: Unreadable, name: str, row: str) -> None:
+        """A line of the history."""
+        record, generation, field = row.split("/", 2)
+        told = self._sealed(t.history.c[name], _LOST, record, generation, field)
+        self._change(
+            t.history, {name: told}, record_id=record, generation=int(generation), field=field
+        )
+
+    def _event(self, _: Unreadable, name: str, row: str) -> None:
+        """A notice, which has done its work."""
+        connection, event = row.split("/", 1)
+        told = self._sealed(t.events.c[name], _LOST, connection, event)
+        beside = {"external_id_hash": hashed(self._vault, _LOST)}
+        self._change(t.events, {name: told, **beside}, connection=connection, event_id=event)
+
+    def _progress(self, _: Unreadable, name: str, row: str) -> None:
+        """How far the listings of a resource have come: they begin anew; nothing is made before they are through."""
+        connection, part = row.split("/", 1)
+        self._change(t.connections, {name: None}, name=connection, part=part)
+
+    def _ask(
+        self, why: Unreadable, column: sa.Column[Any], id_: str,
+        link_id: str | None = None, record_id: str | None = None,
+    ) -> None:  # fmt: skip
+        """The question about a row that is set aside; what stood there is kept in it."""
+        table = column.table
+        stood = self._rows(table, (column,), id=id_)
+        asked = Case(
+            id=str(uuid7()),
+            kind=CaseKind.QUARANTINED,
+            subject=f"quarantined:{link_id or id_}",
+            question=f"A value in our own database cannot be read ({column}): {why.why}",
+            evidence={"place": why.place, "stored": stood[0][0] if stood else None},
+            answers={"retry": "read the row again and go on"},
+            opened_at=time.time(),
+            link_id=link_id,
+            record_id=record_id,
+        )
+        self._put(t.cases, [CASES.row(asked, self._vault)])

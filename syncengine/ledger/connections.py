@@ -1,0 +1,248 @@
+"""Connections: their state, their resources' cursors, and the slots and calls that all processes share."""
+
+from __future__ import annotations
+
+import math
+import secrets
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, fields
+from typing import Any
+
+import sqlalchemy as sa
+
+from syncengine.ledger import tables as t
+from syncengine.ledger.encryption import HASH
+from syncengine.ledger.session import Session
+from syncengine.ledger.stored import Values
+from syncengine.model.connection import Booking, ConnectionState, ResourceState
+from syncengine.model.process import Process
+from syncengine.model.values import Json
+
+_c = t.connections.c
+_PART = (_c.part,)
+_STATE = ""
+_BUDGET = "budget"
+RESOURCE = "resource:"
+"""The part, with the resource behind it, that holds how far its listings have come."""
+LISTING = "listing:"
+"""The part, with the resource behind it, whose end says until when a listing is under way."""
+_LEDGER = ""
+_IDENTITY = "identity"
+PROCESS = "process:"
+MARK = ":"
+"""What the name of a mark ends with; its part is the hash of what is remembered."""
+is_mark = sa.and_(_c.name.like(f"%{MARK}"), _c.name != PROCESS, sa.func.length(_c.part) == HASH)
+"""A mark, and no other thing without a connection that is kept under a name like that, as how far retention is."""
+_MICRO = 1_000_000
+
+
+class Connections(Session):
+    """The part of a transaction that is about connections."""
+
+    def _part(self, name: str, part: str, lock: bool = False) -> Json:
+        """The state kept there, {} if there is none. A lock holds the place even where nothing was."""
+        if lock:
+            self._make_parts(name, part)
+        rows = self._rows(t.connections, (_c.state,), order=_PART, lock=lock, name=name, part=part)
+        return (self._open(_c.state, rows[0][0], name, part) if rows else None) or {}
+
+    def _make_parts(self, name: str, *parts: str) -> None:
+        self._put(t.connections, [{"name": name, "part": part} for part in parts])
+
+    def _save_part(self, name: str, part: str, state: dict[str, Any]) -> None:
+        row = {"name": name, "part": part, "state": self._sealed(_c.state, state, name, part)}
+        self._put(t.connections, [row], "state", key=("name", "part"))
+
+    def connection(self, name: str, lock: bool = False) -> ConnectionState:
+        """Fresh if unknown."""
+        return ConnectionState(name, **_known(ConnectionState, self._part(name, _STATE, lock)))
+
+    def connections(self, names: Collection[str]) -> list[ConnectionState]:
+        """Of each name in order, fresh ones where there is none."""
+        rows = self._rows(t.connections, (_c.name, _c.state), name=names, part=_STATE)
+        kept = {name: self._open(_c.state, state, name, _STATE) or {} for name, state in rows}
+        return [ConnectionState(n, **_known(ConnectionState, kept.get(n, {}))) for n in names]
+
+    def save_connection(self, state: ConnectionState) -> None:
+        """Insert or write."""
+        kept = asdict(state)
+        self._save_part(kept.pop("name"), _STATE, kept)
+
+    def resource(self, connection: str, resource: str) -> ResourceState:
+        """Fresh if unknown."""
+        kept = self._part(connection, f"{RESOURCE}{resource}")
+        return ResourceState(connection, resource, **_known(ResourceState, kept))
+
+    def save_resource(self, state: ResourceState) -> None:
+        """Insert or write."""
+        kept = asdict(state)
+        name, resource = kept.pop("connection"), kept.pop("resource")
+        self._save_part(name, f"{RESOURCE}{resource}", kept)
+
+    def listing_until(self, connection: str, resource: str, until: float) -> None:
+        """A listing is under way, at the longest until then; 0: it ended."""
+        part = f"{LISTING}{resource}"
+        self._make_parts(connection, part)
+        self._change(t.connections, {"until": until}, name=connection, part=part)
+
+    def save_process(self, process: Process, kept: float = 900.0) -> None:
+        """Insert or write; processes that have said nothing for so many seconds as they gave are forgotten."""
+        told = asdict(process)
+        place: Values = {"name": PROCESS, "part": told.pop("id")}
+        state = self._sealed(_c.state, told, *place.values())
+        row = {**place, "until": process.seen_at + kept, "state": state}
+        self._put(t.connections, [row], "state", "until", key=("name", "part"))
+        self._drop(t.connections, name=PROCESS, until__le=process.seen_at)
+
+    def forget_process(self, id: str) -> None:
+        """It ends."""
+        self._drop(t.connections, name=PROCESS, part=id)
+
+    def processes(self) -> list[Process]:
+        """Those that have said something lately, by kind, host and number."""
+        rows = self._rows(t.connections, (_c.part, _c.state), order=_PART, name=PROCESS)
+        kept = [(part, self._open(_c.state, s, PROCESS, part) or {}) for part, s in rows]
+        found = [Process(part, **_known(Process, state)) for part, state in kept]
+        return sorted(found, key=lambda p: (p.kind, p.host, p.pid))
+
+    def identity(self) -> str:
+        """A word by which this database is told from others; drawn when it is first asked for, and kept."""
+        mark: Values = {"name": _LEDGER, "part": _IDENTITY}
+        self._put(t.connections, [{**mark, "holder": secrets.token_hex(6)}])
+        return str(self._rows(t.connections, (_c.holder,), **mark)[0][0])
+
+    def remember(
+        self, what: str, about: Sequence[Json], now: float, until: float, whose: str = ""
+    ) -> str:
+        """Remember something until then, unless it is remembered already; whose it is."""
+        self._drop(t.connections, name=what + MARK, until__le=now)
+        mark: Values = {"name": what + MARK, "part": self._vault.hash(list(about))}
+        self._put(t.connections, [{**mark, "until": until, "holder": whose}])
+        return str(self._rows(t.connections, (_c.holder,), **mark)[0][0])
+
+    def remembered(self, what: str, about: Sequence[Json], now: float) -> float:
+        """Until when it is remembered; 0 if it is not."""
+        mark: Values = {"name": what + MARK, "part": self._vault.hash(list(about))}
+        rows = self._rows(t.connections, (_c.until,), **mark)
+        return rows[0][0] if rows and rows[0][0] > now else 0.0
+
+    def take_slots(
+        self, connection: str, want: int, of: int, holder: str, now: float, until: float
+    ) -> int:
+        """Hold up to ``want`` of the connection's ``of`` slots; how many were free. Of two transactions that ask, one
+        waits for the end of the other."""
+        slots = [f"slot:{number}" for number in range(of)]
+        if not slots:
+            return 0
+        self._make_parts(connection, *slots)
+        # All of them are locked, the taken ones too: whoever finds none free has seen what their holder did last.
+        held = self._rows(
+            t.connections, (_c.part, _c.until), order=_PART, lock=True, name=connection, part=slots
+        )
+        taken = [part for part, until in held if until <= now][: max(0, want)]
+        self._change(t.connections, {"holder": holder, "until": until}, name=connection, part=taken)
+        return len(taken)
+
+    def renew_slots(self, holder: str, until: float) -> None:
+        """Hold on."""
+        self._change_slots(holder, {"until": until})
+
+    def free_slots(self, holder: str) -> None:
+        """Give back."""
+        self._change_slots(holder, {"holder": None, "until": 0.0})
+
+    def _change_slots(self, holder: str, values: Values) -> None:
+        # Locked in the order in which they are taken, so that nobody waits in a circle.
+        self._rows(t.connections, _PART, order=_PART, lock=True, holder=holder)
+        self._change(t.connections, values, holder=holder)
+
+    def take_calls(
+        self, connection: str, want: int, calls: int, per: float, now: float
+    ) -> tuple[int, float]:
+        """Up to ``want`` calls of a budget of ``calls`` per ``per`` seconds, never more in any window of that
+        length; how many, and when the next would be free."""
+        self._make_parts(connection, _BUDGET)
+        budget: Values = {"name": connection, "part": _BUDGET}
+        paid_until = self._rows(t.connections, (_c.until,), order=_PART, lock=True, **budget)[0][0]
+        granted, paid_until, next_at = grant(want, calls, per, now, paid_until)
+        if granted:
+            self._change(t.connections, {"until": paid_until}, **budget)
+        return granted, next_at
+
+    def book_calls(
+        self,
+        connection: str,
+        costs: Sequence[int],
+        calls: int,
+        per: float,
+        now: float,
+        ahead: float,
+    ) -> Booking:
+        """The calls of the first of these things, at most ``ahead`` seconds in advance; of one that cannot be had as a
+        whole none is taken."""
+        self._make_parts(connection, _BUDGET)
+        budget: Values = {"name": connection, "part": _BUDGET}
+        paid_until = self._rows(t.connections, (_c.until,), order=_PART, lock=True, **budget)[0][0]
+        booking, paid_until = book(costs, calls, per, now, paid_until, ahead)
+        if booking.count:
+            self._change(t.connections, {"until": paid_until}, **budget)
+        return booking
+
+
+def _known(
+    kind: type[ConnectionState | ResourceState | Process], state: dict[str, Any]
+) -> dict[str, Any]:
+    """Of a state that another version of us may have kept, what this one knows."""
+    names = {field.name for field in fields(kind)}
+    return {name: value for name, value in state.items() if name in names}
+
+
+def grant(
+    want: int, calls: int, per: float, now: float, paid_until: float
+) -> tuple[int, float, float]:
+    """Generic cell rate algorithm: at most ``calls`` calls in any window of ``per`` seconds.
+
+    A tenth of the calls may come at once (the burst), the rest is spread evenly. ``paid_until``: the state, up to
+    when the calls granted so far have used up their share (epoch seconds). Returns the calls granted, the new
+    state, and when the next call would be free. Counts in whole microseconds, since sums of floats drift.
+    """
+    burst, interval = _pace(calls, per)
+    at = round(now * _MICRO)
+    paid = max(round(paid_until * _MICRO), at)
+    granted = max(0, min(want, (burst * interval - (paid - at)) // interval))
+    paid += granted * interval
+    free_at = max(at, paid - (burst - 1) * interval)
+    return granted, paid / _MICRO, free_at / _MICRO
+
+
+def book(
+    costs: Sequence[int], calls: int, per: float, now: float, paid_until: float, ahead: float
+) -> tuple[Booking, float]:
+    """Of things that take some calls each, the first that can be had as a whole: all whose calls are free now, else
+    the first one, if its calls are free within ``ahead`` seconds; where it takes more than may come at once, the last
+    of them are free later. What takes more than twice of that is never free. Returns the booking and the new state. As
+    ``grant`` counts."""
+    burst, interval = _pace(calls, per)
+    at = round(now * _MICRO)
+    paid, latest = max(round(paid_until * _MICRO), at), at + round(ahead * _MICRO)
+    count = total = 0
+
+    def begins(cost: int) -> float:
+        return (
+            paid + (total + min(cost, burst) - burst) * interval if cost <= 2 * burst else math.inf
+        )
+
+    while count < len(costs) and begins(costs[count]) <= (at if count else latest):
+        total += costs[count]
+        count += 1
+    first = max(at, paid + (min(total, burst) - burst) * interval)
+    last = max(first, paid + (total - burst) * interval)
+    free = max(at, begins(costs[count])) if count < len(costs) else last
+    booking = Booking(count, first / _MICRO, last / _MICRO, free / _MICRO)
+    return booking, (paid + total * interval) / _MICRO
+
+
+def _pace(calls: int, per: float) -> tuple[int, int]:
+    """How many calls may come at once, and microseconds for each of them."""
+    burst = max(1, calls // 10)
+    return burst, math.ceil(per * _MICRO / max(1, calls - burst)) + 1

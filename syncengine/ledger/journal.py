@@ -1,0 +1,129 @@
+"""What happened and what waits for a person: events, cases, history."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+from syncengine.ledger import statements
+from syncengine.ledger import tables as t
+from syncengine.ledger.session import Session
+from syncengine.ledger.stored import Stored, hashed
+from syncengine.model.case import Case
+from syncengine.model.change import Change
+from syncengine.model.event import Event
+from syncengine.model.ref import Ref
+
+EVENTS = Stored(t.events, Event, bound=("connection", "event_id"))
+CASES = Stored(t.cases, Case)
+CHANGES = Stored(t.history, Change, bound=("record_id", "generation", "field"))
+_MANY = 4000
+"""Events per statement: as many as SQLite's 32,766 parameters allow for their seven columns, and less."""
+_ADDED = {
+    on_postgresql: statements.put(on_postgresql, t.events)
+    .returning(t.events.c.connection, t.events.c.event_id, t.events.c.id)
+    .execution_options(insertmanyvalues_page_size=_MANY)
+    for on_postgresql in (False, True)
+}
+_NEWEST_FIRST = (t.events.c.id.desc(),)
+_TOLD = ("id", "subject", "question", "evidence", "answers")
+_ASKED = (t.cases.c.id, t.cases.c.subject_hash)
+
+
+class Journal(Session):
+    """The part of a transaction that is about events, cases and history."""
+
+    def add_events(self, events: Sequence[Event]) -> list[int | None]:
+        """Ids in the same order; None for one whose (connection, event id) is known already."""
+        if not events:
+            return []
+        rows = [EVENTS.row(event, self._vault) for event in events]
+        added = self._connection.execute(_ADDED[self._postgresql], rows)
+        ids = {(connection, event_id): id_ for connection, event_id, id_ in added}
+        return [ids.pop((event.connection, event.event_id), None) for event in events]
+
+    def select_events(self, connection: str | None = None, limit: int = 100) -> list[Event]:
+        """The newest first."""
+        return self._found(EVENTS, order=_NEWEST_FIRST, limit=limit, connection=connection)
+
+    def events(self, ids: Collection[int], refs: Collection[Ref] = ()) -> list[Event]:
+        """By id, and all of these rows, oldest first."""
+        # Each column by itself finds a few too many at worst.
+        near = self._found(
+            EVENTS,
+            connection={r.connection for r in refs},
+            external_id={r.external_id for r in refs},
+        )
+        there = [e for e in near if Ref(e.connection, e.resource, e.external_id) in refs]
+        found = {event.id: event for event in [*there, *self._found(EVENTS, id=ids)]}
+        return [found[id_] for id_ in sorted(found)]
+
+    def heights(self) -> tuple[int, int]:
+        """The ids of the newest event and of the newest line of history; 0 where there is none."""
+        newest = [
+            self._rows(table, (table.c.id,), order=(table.c.id.desc(),), limit=1)
+            for table in (t.events, t.history)
+        ]
+        event, change = (rows[0][0] if rows else 0 for rows in newest)
+        return event, change
+
+    def count_events(self, after: int = 0) -> int:
+        """How many there are with ids beyond ``after``."""
+        return self._count(t.events, id__gt=after or None)
+
+    def raise_cases(self, cases: Sequence[Case]) -> None:
+        """Open them; one whose subject is open already gets the newer question, evidence and answers."""
+        ordered = sorted(cases, key=lambda case: case.subject)
+        asked = self._rows(
+            t.cases, _ASKED, t.is_open, subject=[case.subject for case in ordered], lock=True
+        )
+        ids = {subject: id_ for id_, subject in asked}
+        # What is asked already keeps its id, to which all that is sealed is bound.
+        rows = [
+            CASES.row(replace(c, id=ids.get(hashed(self._vault, c.subject), c.id)), self._vault)
+            for c in ordered
+        ]
+        self._put(t.cases, rows, *_TOLD, key=("subject_hash",), where=t.is_open)
+
+    def dissolve_cases(self, subjects: Collection[str], at: float) -> None:
+        """Close open cases whose reason is gone (answer ``dissolved``)."""
+        dissolved = {"answer": "dissolved", "closed_at": at}
+        self._change(t.cases, dissolved, t.is_open, subject=subjects)
+
+    def cases(
+        self, ids: Collection[str] | None = None, kind: str | None = None,
+        subjects: Collection[str] | None = None, open_only: bool = True, lock: bool = False,
+    ) -> list[Case]:  # fmt: skip
+        """As asked, oldest first."""
+        return self._found(
+            CASES, *([t.is_open] if open_only else []), order=(t.cases.c.opened_at, t.cases.c.id),
+            lock=lock, id=ids, kind=kind, subject=subjects,
+        )  # fmt: skip
+
+    def count_cases(self) -> dict[str, int]:
+        """Kind -> open cases."""
+        counted = self._counted(t.cases, (t.cases.c.kind,), t.is_open)
+        return {kind: count for (kind,), count in counted.items()}
+
+    def save_cases(self, cases: Sequence[Case]) -> None:
+        """Write."""
+        self._save(CASES, cases)
+
+    def add_history(self, changes: Sequence[Change]) -> None:
+        """Append."""
+        self._add(CHANGES, changes)
+
+    def changes(self, ids: Collection[int]) -> list[Change]:
+        """Of any record, by id, oldest first."""
+        return self._found(CHANGES, order=(t.history.c.id,), id=ids)
+
+    def select_history(self, lost: bool = False, limit: int = 0) -> list[Change]:
+        """Of all records, or those that put a value aside, newest first, at most ``limit`` (0: all)."""
+        newest_first = (t.history.c.id.desc(),)
+        return self._found(
+            CHANGES, order=newest_first, limit=limit, lost_by__ne="" if lost else None
+        )
+
+    def history(self, record_id: str) -> list[Change]:
+        """Of one record, oldest first."""
+        return self._found(CHANGES, order=(t.history.c.id,), record_id=record_id)

@@ -1,0 +1,79 @@
+"""The ledger on SQL: transactions of one engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from sqlalchemy import Engine
+
+from syncengine.errors import ConfigInvalid, LostRace, Unreadable
+from syncengine.ledger.aside import Aside
+from syncengine.ledger.compacting import compact
+from syncengine.ledger.connections import Connections
+from syncengine.ledger.encryption import Vault
+from syncengine.ledger.engine import reader
+from syncengine.ledger.erasures import Erasures
+from syncengine.ledger.journal import Journal
+from syncengine.ledger.keyring import Keyring
+from syncengine.ledger.links import Links
+from syncengine.ledger.operations import Operations
+from syncengine.ledger.records import Records
+from syncengine.ledger.retention import Retention
+from syncengine.ledger.times import Times
+
+
+class Transaction(
+    Links, Records, Operations, Journal, Connections, Times, Retention, Erasures, Keyring
+):
+    """One transaction. Every method is bulk and costs a constant number of statements. A ``lock=True`` read holds the
+    rows until the end (ids in order), so that what is compared is what is set."""
+
+
+class Ledger:
+    """The store, on a database of ``make_engine`` whose schema is up to date (``migrations.upgrade``).
+
+    ``keys``: encryption keys, newest first; see ``Vault``. Transactions of one thread do not nest. Any method may
+    raise LostRace: another transaction took the place of a row, the database could not order the two, or what did not
+    open was just set aside. The first transaction raises ConfigInvalid where none of the keys opens the database.
+    """
+
+    def __init__(self, engine: Engine, keys: Sequence[str] = ()) -> None:
+        self._engine = engine
+        self._vault = Vault(keys)
+
+    @contextmanager
+    def read(self) -> Iterator[Transaction]:
+        """A consistent snapshot; writing in it fails."""
+        try:
+            with reader(self._engine) as connection, connection.begin():
+                transaction = Transaction(connection, self._vault)
+                transaction.follow_ring(writing=False)
+                yield transaction
+        except Unreadable as unreadable:
+            raise self._aside(unreadable) from None
+
+    @contextmanager
+    def write(self) -> Iterator[Transaction]:
+        """A short write transaction; commits at the end, rolls back on an exception."""
+        try:
+            with self._engine.begin() as connection:
+                transaction = Transaction(connection, self._vault)
+                transaction.follow_ring(writing=True)
+                yield transaction
+        except Unreadable as unreadable:
+            raise self._aside(unreadable) from None
+
+    def compact(self) -> bool:
+        """Leave nothing of what was deleted in the files; False where somebody else is using them."""
+        return compact(self._engine)
+
+    def _aside(self, unreadable: Unreadable) -> LostRace | ConfigInvalid:
+        """One value that does not open keeps no others from their work: its row is set aside, and all is read again."""
+        with self._engine.begin() as connection:
+            # What is sealed with a key that somebody else was given meanwhile is not broken.
+            Transaction(connection, self._vault).follow_ring(writing=True)
+            told = Aside(connection, self._vault).set_aside(unreadable)
+        if not told:
+            return ConfigInvalid([str(unreadable)])
+        return LostRace(f"{unreadable}; it is set aside")

@@ -1,0 +1,338 @@
+"""Links: what we know of each vendor row."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, replace
+from functools import cache
+from typing import Any
+
+from sqlalchemy import FromClause, Select, exists, false, literal_column, or_, select, true
+
+from syncengine.errors import Bug
+from syncengine.ledger import tables as t
+from syncengine.ledger.session import Session
+from syncengine.ledger.statements import Condition, Shape, Within, conditions, given, shape_of
+from syncengine.ledger.stored import Stored, Values, hashed
+from syncengine.model.key import KeyKind
+from syncengine.model.link import LIVE, SCOPE, Base, Doubt, Link, LinkState, Ruling, Wait, Waiting
+from syncengine.model.values import Json
+
+_c = t.links.c
+
+
+def _split(link: Link) -> Values:
+    return {"wait_key": link.wait and link.wait.key, "wait_what": link.wait and link.wait.what}
+
+
+def _join(*values: Any) -> Link:
+    *before, key, what = values
+    return Link(*[*before, None if key is None else Wait(key, what)])
+
+
+def _faces(base: Base) -> Json:
+    doubts = {name: asdict(doubt) for name, doubt in base.doubts.items()}
+    parts = [base.canonical, base.vendor, sorted(base.expected), base.rules, doubts]
+    return [*parts, base.released] if base.released else parts
+
+
+def _base(faces: Sequence[Any]) -> Base:
+    # Rows of earlier versions hold fewer parts.
+    canonical, vendor, expected, rules, doubts, released = [*faces, {}, {}, {}][:6]
+    held = {name: Doubt(**doubt) for name, doubt in doubts.items()}
+    return Base(canonical, vendor, frozenset(expected), rules, held, released)
+
+
+def _ruling(said: dict[str, Any]) -> Ruling:
+    return Ruling(**said)
+
+
+LINKS = Stored(t.links, Link, _split, _join, base=(_faces, _base), ruling=(asdict, _ruling))
+_DIRTIER = _c.dirty + 1
+_TIE = (_c.entity, _c.connection, _c.resource, _c.external_id_hash)
+_RECORD = (_c.record_id,)
+_ID = (_c.id, _c.external_id)
+_WAITING = (_c.id, _c.entity, _c.connection, _c.record_id, _c.wait_key, _c.wait_what)
+_IS_TIED = _c.record_id.is_not(None)
+_HAS_ID = _c.external_id.is_not(None)
+_HAS_ROW = _c.row.is_not(None)
+_NEEDS_NO_GET = ~t.needs_get
+_IS_FREE = ~t.is_busy(t.links)
+_IDENTITIES = (KeyKind.RECORD, KeyKind.SHARED, KeyKind.ROW, KeyKind.LIKE)
+_OF_ROWS = (KeyKind.ROW, KeyKind.ASKS)
+_BORNE, _SHOWN = t.keys.alias("borne"), t.keys.alias("shown")
+# By hash alone, which finds a few of another scope too many at worst.
+_SHARERS = (
+    select(_c.id)
+    .distinct()
+    .select_from(_BORNE)
+    .join(_SHOWN, _SHOWN.c.hash == _BORNE.c.hash)
+    .join(t.links, _c.id == _SHOWN.c.owner)
+    .where(
+        Within(_BORNE.c.owner, "owner"),
+        t.among(_BORNE.c.kind, *_IDENTITIES),
+        t.among(_SHOWN.c.kind, *_OF_ROWS),
+        ~Within(_c.id, "owner"),
+        or_(_c.record_id.is_(None), ~Within(_c.record_id, "owner")),
+    )
+)
+"""The links of others that show an identity which the owners bear."""
+_IS_ASKED = exists().where(t.cases.c.link_id == _c.id, t.asks_whose, t.is_open)
+_IS_RULED = _c.ruling.is_not(None)
+_IS_UNFINISHED = or_(t.is_waiting_for, t.among(_c.state, LinkState.CREATING))
+_IS_ROWLESS = t.among(_c.state, *(set(LinkState) - {LinkState.LINKED, LinkState.LEFT}))
+
+
+class Links(Session):
+    """The part of a transaction that is about links."""
+
+    def links(self, ids: Collection[str], lock: bool = False) -> dict[str, Link]:
+        """By id; unknown ids are left out."""
+        return {link.id: link for link in self._found(LINKS, id=ids, lock=lock)}
+
+    def links_at(
+        self, entity: str, connection: str, resource: str, external_ids: Collection[str],
+        lock: bool = False,
+    ) -> dict[str, Link]:  # fmt: skip
+        """By external id."""
+        found = self._found(
+            LINKS, entity=entity, connection=connection, resource=resource,
+            external_id=external_ids, lock=lock,
+        )  # fmt: skip
+        return {link.ref.external_id: link for link in found}
+
+    def links_of(self, record_ids: Collection[str]) -> list[Link]:
+        """All links of these records."""
+        return self._found(LINKS, record_id=record_ids)
+
+    def row_ids(self, connection: str, resource: str) -> list[str]:
+        """External ids of rows that are there, told who they are or not, in order."""
+        found = self._rows(
+            t.links, _ID, _HAS_ID, _HAS_ROW, connection=connection, resource=resource
+        )
+        return sorted({self._open(_c.external_id, text, link) for link, text in found})
+
+    def select_links(
+        self,
+        entity: str | None = None,
+        connection: str | None = None,
+        states: Collection[str] = (),
+        after: str | None = None,
+        limit: int = 0,
+    ) -> list[Link]:
+        """As asked, ordered by id, after one, at most ``limit`` (0: all)."""
+        return self._found(
+            LINKS, order=(_c.id,), limit=limit, entity=entity, connection=connection,
+            state=states or None, id__gt=after,
+        )  # fmt: skip
+
+    def count_links(self) -> dict[tuple[str, str, str], int]:
+        """(entity, connection, state) -> how many."""
+        return self._counted(t.links, (_c.entity, _c.connection, _c.state))
+
+    def nobodys(self) -> dict[tuple[str, str], int]:
+        """(entity, connection) -> how many rows belong to no record, though nothing keeps them waiting and nobody is
+        asked or has said that it is so."""
+        counted = self._counted(
+            t.links, (_c.entity, _c.connection), t.among(_c.state, LinkState.SEEN), _HAS_ROW,
+            ~t.is_waiting_for, ~_IS_ASKED,
+        )  # fmt: skip
+        return {(entity, connection): count for (entity, connection), count in counted.items()}
+
+    def unsorted_links(self, entity: str, connection: str, resource: str) -> int:
+        """``seen`` links with a row that are dirty or need a read: not yet told who they are."""
+        return self._count(
+            t.links, *t.is_unsorted, entity=entity, connection=connection, resource=resource
+        )
+
+    def waiting_links(
+        self, limit: int = 0, key: str | None = None, ruled: bool = False, after: str = ""
+    ) -> list[Link]:
+        """Links that wait for something, or for this, or because of what a person said, oldest first; those with ids
+        beyond ``after``."""
+        more = (_IS_RULED,) if ruled else ()
+        return self._found(
+            LINKS, t.is_waiting_for, *more, order=(_c.id,), limit=limit, wait_key=key,
+            id__gt=after or None,
+        )  # fmt: skip
+
+    def waits(self) -> list[Waiting]:
+        """All links that wait for something."""
+        return [
+            Waiting(
+                link, entity, connection, record,
+                self._open(_c.wait_key, key, link), self._open(_c.wait_what, what, link),
+            )
+            for link, entity, connection, record, key, what in self._rows(
+                t.links, _WAITING, t.is_waiting_for
+            )
+        ]  # fmt: skip
+
+    def dirty_count(self, connections: Collection[str] | None = None) -> int:
+        """Links without an unsettled operation that are dirty or need a read; those that need a read only in
+        these connections, if given."""
+        # Two counts, each over its own small index.
+        return self._count(t.links, t.is_dirty, _NEEDS_NO_GET, _IS_FREE) + self._count(
+            t.links, t.needs_get, _IS_FREE, connection=connections
+        )
+
+    def stirred(self) -> set[str]:
+        """Ids of records that are not at rest: a link is dirty, needs a read, waits, or has an unsettled operation."""
+        # Statements of their own, each over its own small index.
+        reasons = (t.is_dirty, t.needs_get)
+        found = [self._rows(t.links, _RECORD, _IS_TIED, reason) for reason in reasons]
+        found.append(self._rows(t.links, _RECORD, _IS_TIED, t.is_waiting_for, wait_key__ne=SCOPE))
+        found.append(self._rows(t.operations, (t.operations.c.record_id,), t.is_unsettled))
+        return {row[0] for rows in found for row in rows}
+
+    def live_links(self, entity: str, connection: str) -> int:
+        """How many links of an entity are linked or missing in a connection."""
+        states = (LinkState.LINKED, LinkState.MISSING)
+        return self._count(t.links, entity=entity, connection=connection, state=states)
+
+    def unseen_since(
+        self,
+        entity: str,
+        connection: str,
+        resource: str,
+        started: float,
+        parent: str | None = None,
+    ) -> list[Link]:
+        """Links that have a row whose ``read_at`` is older than ``started`` (below one parent, if given)."""
+        return self._found(
+            LINKS, _HAS_ID, _HAS_ROW, entity=entity, connection=connection, resource=resource,
+            read_at__lt=started, parent=parent,
+        )  # fmt: skip
+
+    def ties(
+        self, entity_refs: Collection[tuple[str, str, str, str]]
+    ) -> dict[tuple[str, str, str, str], str]:
+        """(entity, connection, resource, external id) -> record id of the live link there."""
+        asked = {(e, c, r, hashed(self._vault, x)): (e, c, r, x) for e, c, r, x in entity_refs}
+        # Each column by itself finds a few too many at worst, in one statement on both databases.
+        each: dict[str, Any] = {
+            column.name: {ref[i] for ref in asked} for i, column in enumerate(_TIE)
+        }
+        found = self._rows(
+            t.links, (*_TIE, _c.record_id), _IS_TIED, t.among(_c.state, *LIVE), **each
+        )
+        return {asked[tuple(ref)]: record for *ref, record in found if tuple(ref) in asked}
+
+    def externals(self, record_ids: Collection[str]) -> dict[tuple[str, str], str]:
+        """(record id, connection) -> external id of its live (linked, left) links."""
+        found = self._rows(
+            t.links, (_c.record_id, _c.connection, *_ID), _HAS_ID,
+            record_id=record_ids, state=(LinkState.LINKED, LinkState.LEFT),
+        )  # fmt: skip
+        return {(r, c): self._open(_c.external_id, text, link) for r, c, link, text in found}
+
+    def add_links(self, links: Sequence[Link]) -> None:
+        """Insert."""
+        # In one order, so that two captures of the same page do not wait for each other in a circle.
+        self._add(
+            LINKS,
+            sorted(links, key=lambda link: (link.resource, link.external_id or "", link.id)),
+        )
+
+    def save_links(self, links: Sequence[Link]) -> None:
+        """Write all columns of locked links, except leases, each as its next version."""
+        self._save(LINKS, [replace(link, version=link.version + 1) for link in links])
+
+    def touch_links(self, ids: Collection[str], read_at: float) -> None:
+        """An unchanged row was read: set ``read_at``, clear ``nominated_at``."""
+        self._change(t.links, {"read_at": read_at, "nominated_at": None}, id=ids)
+
+    def remove_links(self, ids: Collection[str]) -> None:
+        """Delete links whose row went over to another link, and the keys that they bore."""
+        self._drop(t.links, id=ids)
+        self._drop(t.keys, owner=ids)
+
+    def _dirty(self, *where: Condition, **asked: Any) -> int:
+        return self._change(t.links, {"dirty": _DIRTIER}, *where, **asked)
+
+    def dirty_links(self, ids: Collection[str]) -> None:
+        """Raise ``dirty`` by one."""
+        self._dirty(id=ids)
+
+    def dirty_records(self, record_ids: Collection[str], but: Collection[str] = ()) -> None:
+        """Raise ``dirty`` of all links of these records, except links ``but``."""
+        self._dirty(record_id=record_ids, id__not=but or None)
+
+    def dirty_siblings(self, record_ids: Collection[str], but: Collection[str] = ()) -> None:
+        """Raise ``dirty`` of the links of these records that have no row, except links ``but``: what becomes of them
+        rests on which rows their record has elsewhere."""
+        self._dirty(_IS_ROWLESS, record_id=record_ids, id__not=but or None)
+
+    def dirty_users(self, record_ids: Collection[str]) -> None:
+        """Raise ``dirty`` of all links of the records that refer to these (keys of kind ``uses``)."""
+        hashes = [self._vault.hash([id_]) for id_ in record_ids]
+        users = self._rows(t.keys, (t.keys.c.owner,), kind=KeyKind.USES, hash=hashes)
+        self._dirty(record_id=[row[0] for row in users])
+
+    def dirty_sharers(self, owners: Collection[str]) -> None:
+        """Raise ``dirty`` of the links whose row shows an identity, or asks about one, that one of these, records or
+        links, bears; except these links and those that are tied to these records."""
+        if owners:
+            found = self._connection.execute(_SHARERS, {"given_owner": sorted(owners)})
+            self._dirty(id={row[0] for row in found})
+
+    def dirty_waiting(self, keys: Collection[str]) -> None:
+        """Raise ``dirty`` of links whose ``wait.key`` is among these."""
+        self._dirty(t.is_waiting_for, wait_key=keys)
+
+    def dirty_entity(self, entity: str, connection: str | None = None, at_rest: bool = True) -> int:
+        """Raise ``dirty`` of all tied links of an entity (in one connection); how many. Without those ``at_rest``:
+        of such alone as wait for something or are to be made."""
+        which = () if at_rest else (_IS_UNFINISHED,)
+        return self._dirty(_IS_TIED, *which, entity=entity, connection=connection)
+
+    def claim_links(
+        self, work: str, now: float, lease: float, limit: int,
+        ids: Collection[str] | None = None, entity: str | None = None,
+        connections: Collection[str] | None = None,
+    ) -> list[str]:  # fmt: skip
+        """Lease links that are due: ``refresh`` = need_get, external id known; ``reconcile`` = dirty and not
+        need_get. Never one with an unsettled operation or a lease that runs. At most one link per record.
+        ``ids``: only among these; ``connections``: only of these. Ordered by id."""
+        shape, values = shape_of(
+            {
+                "lease_until__le": now, "id": ids, "entity__scan": entity,
+                "connection__scan": connections,
+            }
+        )  # fmt: skip
+        free = self._connection.execute(_claim(work, shape), {**values, "given_limit": limit})
+        claimed = [row[0] for row in free]
+        self._change(t.links, {"lease_until": now + lease}, id=claimed)
+        return claimed
+
+    def release_links(self, ids: Collection[str], until: float = 0.0) -> None:
+        """End leases; with ``until`` (epoch seconds) the links are not due before."""
+        self._change(t.links, {"lease_until": until}, id=ids)
+
+
+@cache
+def _claim(work: str, shape: Shape) -> Select[Any]:
+    """Ids of links that are due, of each record the first. Raises Bug for what links are not claimed for."""
+
+    def due(link: FromClause) -> list[Condition]:
+        c = link.c
+        reason: list[Condition]
+        if work == "refresh":
+            reason = [c.need_get.is_(true()), c.external_id.is_not(None)]
+        elif work == "reconcile":
+            reason = [c.dirty > literal_column("0"), c.need_get.is_(false())]
+        else:
+            raise Bug(f"links are claimed for refresh or reconcile, not for {work!r}")
+        return [*reason, ~t.is_busy(link), *conditions(link, shape)]
+
+    sibling = t.links.alias("sibling")
+    earlier = exists().where(
+        sibling.c.record_id == _c.record_id, sibling.c.id < _c.id, *due(sibling)
+    )
+    return (
+        select(_c.id)
+        .where(*due(t.links), ~earlier)
+        .order_by(_c.id)
+        .limit(given("limit"))
+        .with_for_update(skip_locked=True, of=t.links)
+    )

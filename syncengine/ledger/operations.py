@@ -1,0 +1,236 @@
+"""Operations: the outbox."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Table, and_, case, exists, func, or_, select
+from uuid_utils import uuid7
+
+from syncengine.ledger import statements
+from syncengine.ledger import tables as t
+from syncengine.ledger.connections import LISTING
+from syncengine.ledger.session import Session
+from syncengine.ledger.statements import Condition, given, shape_of
+from syncengine.ledger.stored import Stored, Values
+from syncengine.model.operation import UNSETTLED, Action, Hold, Operation, OperationState
+
+_c = t.operations.c
+OPERATIONS = Stored(t.operations, Operation)
+_BY_NEXT = (_c.next_at, _c.id)
+_NEWEST_FIRST = (_c.created_at.desc(), _c.id.desc())
+_NEXT_ATTEMPT = _c.attempts + 1
+_NEXT_DUE = (func.min(case((t.is_claimed, _c.lease_until), else_=_c.next_at)),)
+_kind = case((_c.kind != "", _c.kind), (_c.leave, Action.DELETE.value), else_=_c.action)
+"""What an operation counts as; of one that was never judged, as far as its action tells."""
+_TAKES_EFFECT = t.among(_c.state, *UNSETTLED, OperationState.APPLIED)
+_DELETED_BY_RULE = (
+    select(func.count())
+    .select_from(t.history.join(t.records, t.records.c.id == t.history.c.record_id))
+    .where(
+        t.is_deleted_by_rule,
+        t.history.c.connection == given("connection"),
+        t.history.c.at >= given("since"),
+        t.records.c.entity == given("entity"),
+    )
+)
+
+
+_IS_FREE = ~t.is_busy(t.links)
+_DUE: dict[str, tuple[Table, str, tuple[Condition, ...]]] = {
+    "refresh": (
+        t.links, "lease_until", (t.needs_get, t.links.c.external_id.is_not(None), _IS_FREE),
+    ),
+    "reconcile": (t.links, "lease_until", (t.is_dirty, ~t.needs_get, _IS_FREE)),
+    "dispatch": (t.operations, "next_at", (t.is_pending,)),
+    "probe": (t.operations, "next_at", (t.is_unknown,)),
+}  # fmt: skip
+"""Work -> the table of what it works on, from when a row is due, and which rows are."""
+
+
+@cache
+def _counts_as(kind: str) -> Condition:
+    return _kind == kind
+
+
+@cache
+def _may_go(
+    entity: str, kind: str, feeders: frozenset[str], places: frozenset[tuple[str, str]],
+    readable: frozenset[str], number: int,
+) -> Condition:  # fmt: skip
+    """Whether an operation is free of the hold of this number, as ``ports.Hold`` says."""
+    links, listings = t.links.c, t.connections.c
+    theirs = [links.entity.in_(sorted(feeders)), ~t.is_busy(t.links)]
+    under_way = [f"{name}/{LISTING}{resource}" for name, resource in sorted(places)]
+    return ~and_(
+        _c.entity == entity,
+        _kind == kind,
+        _c.created_at >= given(f"since_{number}"),
+        or_(
+            exists().where(t.is_dirty, ~t.needs_get, *theirs),
+            exists().where(t.needs_get, links.connection.in_(sorted(readable)), *theirs),
+            exists().where(t.is_derive_due, t.records.c.entity.in_(sorted(feeders))),
+            exists().where(
+                (listings.name + "/" + listings.part).in_(under_way),
+                listings.until > given("next_at__le"),
+            ),
+        ),
+    )
+
+
+class Operations(Session):
+    """The part of a transaction that is about operations."""
+
+    def operations(self, ids: Collection[str], lock: bool = False) -> dict[str, Operation]:
+        """By id."""
+        return {o.id: o for o in self._found(OPERATIONS, id=ids, lock=lock)}
+
+    def add_operations(self, operations: Sequence[Operation]) -> None:
+        """Insert. Raises LostRace where the link has an unsettled operation."""
+        self._add(OPERATIONS, operations)
+
+    def save_operations(self, operations: Sequence[Operation]) -> None:
+        """Write locked operations."""
+        self._save(OPERATIONS, operations)
+
+    def unsettled(self, link_ids: Collection[str]) -> dict[str, Operation]:
+        """Link id -> its unsettled operation."""
+        return {o.link_id: o for o in self._found(OPERATIONS, t.is_unsettled, link_id=link_ids)}
+
+    def claim_operations(
+        self, now: float, lease: float, limit: int, connections: Collection[str],
+        ids: Collection[str] | None = None, holds: Sequence[Hold] = (),
+    ) -> list[Operation]:  # fmt: skip
+        """Pending and due ones of these connections that no hold keeps: state claimed, a fresh token, a lease,
+        attempts + 1. Whether a hold keeps them is seen in the moment of the claim."""
+        shape, values = shape_of({"next_at__le": now, "connection": connections, "id": ids})
+        if [] in values.values():
+            return []
+        # In one statement with the claim, so that nothing comes between.
+        free = [
+            _may_go(h.entity, h.kind, h.feeders, h.places, h.readable, number)
+            for number, h in enumerate(holds)
+        ]
+        values |= {f"given_since_{number}": h.since for number, h in enumerate(holds)}
+        found = statements.find(
+            t.operations, OPERATIONS.columns, (t.is_pending, *free), shape, _BY_NEXT,
+            skip=True, limited=True,
+        )  # fmt: skip
+        rows = self._connection.execute(found, {**values, "given_limit": limit})
+        due = [OPERATIONS.value(row, self._vault) for row in rows]
+        mine: Values = {
+            "state": OperationState.CLAIMED,
+            "token": str(uuid7()),
+            "lease_until": now + lease,
+        }
+        self._change(t.operations, {**mine, "attempts": _NEXT_ATTEMPT}, id=[o.id for o in due])
+        return [replace(o, attempts=o.attempts + 1, **mine) for o in due]
+
+    def due_place(
+        self, work: str, now: float, connections: Collection[str] | None = None,
+        ids: Collection[str] | None = None,
+    ) -> str | None:  # fmt: skip
+        """The connection of something that is due for this work (refresh, reconcile, dispatch, probe), among these
+        connections and ids if given; None if nothing is. A hold may still keep it."""
+        table, since, where = _DUE[work]
+        asked: dict[str, Any] = {f"{since}__le": now, "connection": connections, "id": ids}
+        order = (table.c.id,) if since == "lease_until" else _BY_NEXT
+        found = self._rows(table, (table.c.connection,), *where, order=order, limit=1, **asked)
+        return found[0][0] if found else None
+
+    def renew_claims(self, token: str, until: float) -> None:
+        """Claims of this token that nothing became of yet last until then."""
+        self._change(t.operations, {"lease_until": until}, t.is_claimed, token=token)
+
+    def pending_of(self, entity: str, connection: str, kind: str) -> list[Operation]:
+        """Pending ones that count as ``kind``, locked."""
+        return self._found(
+            OPERATIONS, t.is_pending, _counts_as(kind), entity=entity, connection=connection,
+            lock=True,
+        )  # fmt: skip
+
+    def pending_places(self) -> list[tuple[str, str]]:
+        """Connection and record id of each pending one."""
+        rows = self._rows(t.operations, (_c.connection, _c.record_id), t.is_pending)
+        return [(connection, record) for connection, record in rows]
+
+    def expired_claims(self, now: float, limit: int) -> list[Operation]:
+        """Claimed ones whose lease is over, locked."""
+        return self._found(
+            OPERATIONS, t.is_claimed, order=(_c.lease_until, _c.id), skip=True, limit=limit,
+            lease_until__le=now,
+        )  # fmt: skip
+
+    def claim_probes(
+        self, now: float, lease: float, limit: int, connections: Collection[str],
+        ids: Collection[str] | None = None,
+    ) -> list[Operation]:  # fmt: skip
+        """Unknown ones whose ``next_at`` has come; moves ``next_at`` on by ``lease``. ``lease_until`` stays that
+        of the sending."""
+        due = self._found(
+            OPERATIONS, t.is_unknown, order=_BY_NEXT, skip=True, limit=limit,
+            next_at__le=now, connection=connections, id=ids,
+        )  # fmt: skip
+        self._change(t.operations, {"next_at": now + lease}, id=[o.id for o in due])
+        return [replace(operation, next_at=now + lease) for operation in due]
+
+    def select_operations(
+        self,
+        states: Collection[str] = (),
+        connection: str | None = None,
+        link_id: str | None = None,
+        record_id: str | None = None,
+        limit: int = 0,
+    ) -> list[Operation]:
+        """As asked, newest first, at most ``limit`` (0: all)."""
+        among = [t.among(_c.state, *map(OperationState, states))] if states else []
+        return self._found(
+            OPERATIONS, *among, order=_NEWEST_FIRST, limit=limit,
+            connection=connection, link_id=link_id, record_id=record_id,
+        )  # fmt: skip
+
+    def count_operations(self) -> dict[tuple[str, str, str], int]:
+        """(connection, action, state) -> how many."""
+        return self._counted(t.operations, (_c.connection, _c.action, _c.state))
+
+    def creates(
+        self, connection: str, resource: str, external_ids: Collection[str]
+    ) -> dict[str, Operation]:
+        """External id -> the newest create operation that was for it, settled or not."""
+        newest_last = self._found(
+            OPERATIONS, t.is_create, order=(_c.created_at, _c.id),
+            connection=connection, resource=resource, external_id=external_ids,
+        )  # fmt: skip
+        return {o.external_id: o for o in newest_last if o.external_id is not None}
+
+    def unnamed_creates(self, connection: str, resource: str) -> list[Operation]:
+        """Creates that took effect, as a person has said, without anybody telling the id of the row."""
+        return self._found(
+            OPERATIONS, t.is_create, _c.external_id.is_(None), order=(_c.created_at, _c.id),
+            connection=connection, resource=resource, state=OperationState.APPLIED,
+        )  # fmt: skip
+
+    def stale_creates(self, link_ids: Collection[str]) -> list[Operation]:
+        """Creates for these links that were planned anew."""
+        stale = OperationState.STALE
+        return self._found(OPERATIONS, t.is_create, link_id=link_ids, state=stale)
+
+    def written_since(self, entity: str, connection: str, since: float) -> dict[str, int]:
+        """``create``, ``update``, ``delete`` -> operations of that kind, made since, that took effect or still may;
+        among the deletes are the records that were deleted because their row there was gone."""
+        counted = self._counted(
+            t.operations, (_kind,), _TAKES_EFFECT, entity=entity, connection=connection,
+            created_at__ge=since,
+        )  # fmt: skip
+        kinds = {action.value: counted.get((action.value,), 0) for action in Action}
+        asked = {"given_entity": entity, "given_connection": connection, "given_since": since}
+        kinds[Action.DELETE.value] += self._connection.execute(_DELETED_BY_RULE, asked).scalar_one()
+        return kinds
+
+    def next_due(self) -> float | None:
+        """The earliest ``next_at`` or lease end of an unsettled operation (epoch seconds)."""
+        found: float | None = self._rows(t.operations, _NEXT_DUE, t.is_unsettled)[0][0]
+        return found

@@ -1,0 +1,134 @@
+"""Records, and the keys by which they are found and kept single."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from secrets import randbelow
+from typing import Any
+
+from sqlalchemy import bindparam, update
+
+from syncengine.ledger import tables as t
+from syncengine.ledger.session import Session
+from syncengine.ledger.stored import Stored
+from syncengine.model.key import UNIQUE, Key, KeyKind
+from syncengine.model.record import Record
+from syncengine.model.values import Json
+
+RECORDS = Stored(t.records, Record)
+_DUE = t.records.c.derive_due
+_PLACE = (t.keys.c.kind, t.keys.c.scope, t.keys.c.hash, t.keys.c.owner)
+_IDS = (t.records.c.entity, t.records.c.id)
+_NOT_DUE_SINCE = (
+    update(t.records)
+    .where(t.records.c.id == bindparam("of"), bindparam("move") == _DUE)
+    .values(derive_due=0)
+)
+
+
+class Records(Session):
+    """The part of a transaction that is about records and keys."""
+
+    def records(self, ids: Collection[str], lock: bool = False) -> dict[str, Record]:
+        """By id, deleted ones too."""
+        return {record.id: record for record in self._found(RECORDS, id=ids, lock=lock)}
+
+    def records_of(self, entity: str, deleted: bool = False) -> list[Record]:
+        """All live records of an entity, or all that were deleted."""
+        return self._found(RECORDS, ~t.is_live if deleted else t.is_live, entity=entity)
+
+    def record_ids(self) -> dict[str, list[str]]:
+        """Entity -> ids of all its records, deleted ones too, in order."""
+        found: dict[str, list[str]] = {}
+        for entity, id_ in self._rows(t.records, _IDS, order=_IDS[1:]):
+            found.setdefault(entity, []).append(id_)
+        return found
+
+    def add_records(self, records: Sequence[Record]) -> None:
+        """Insert."""
+        self._add(RECORDS, records)
+
+    def save_records(self, records: Sequence[Record]) -> None:
+        """Write locked records."""
+        self._save(RECORDS, records)
+
+    def take_keys(self, keys: Sequence[Key]) -> set[Key]:
+        """Insert; returns the keys of a unique kind that another owner holds (they are not inserted)."""
+        hashes = {key: self._vault.hash(key.parts) for key in keys}
+        rows = [
+            {"kind": key.kind, "scope": key.scope, "hash": hash_, "owner": key.owner}
+            for key, hash_ in hashes.items()
+        ]
+        # In one order, so that two processes that take the same keys do not wait in a circle.
+        rows.sort(key=lambda row: (row["kind"], row["hash"], row["scope"]))
+        self._put(t.keys, rows)
+        single = {key: hash_ for key, hash_ in hashes.items() if key.kind in UNIQUE}
+        held = {(kind, scope, hash_): owner for kind, scope, hash_, owner in self._bearing(single)}
+        return {
+            key
+            for key, hash_ in single.items()
+            if held.get((key.kind.value, key.scope, hash_)) != key.owner
+        }
+
+    def _bearing(self, hashes: Mapping[Key, str]) -> Sequence[Sequence[Any]]:
+        """Rows (kind, scope, hash, owner) that bear one of these; a few of other scopes may be among them."""
+        kinds = {key.kind.value for key in hashes}
+        return self._rows(
+            t.keys, _PLACE, order=(t.keys.c.owner,), kind=kinds, hash=set(hashes.values())
+        )
+
+    def swap_keys(self, kind: str, owners: Collection[str], keys: Sequence[Key]) -> dict[str, bool]:
+        """These are all keys of a kind, not a unique one, that these owners bear from now on. Returns who bears, or
+        bore, what came or went: True for these owners, False for others."""
+        held = {tuple(row) for row in self._rows(t.keys, _PLACE, kind=kind, owner=owners)}
+        hashes = {key: self._vault.hash(key.parts) for key in keys}
+        wanted = {(kind, key.scope, hash_, key.owner) for key, hash_ in hashes.items()}
+        moved = held ^ wanted
+        if not moved:
+            return {}
+        self.drop_keys(kind, {owner for *_, owner in held - wanted})
+        changed = {owner for *_, owner in moved}
+        self.take_keys([key for key in keys if key.owner in changed])
+        places = {(scope, hash_) for _, scope, hash_, _ in moved}
+        near = self._rows(t.keys, _PLACE, kind=kind, hash={hash_ for _, hash_ in places})
+        sharers = {o for _, scope, hash_, o in near if (scope, hash_) in places}
+        return {**dict.fromkeys(sharers - set(owners), False), **dict.fromkeys(changed, True)}
+
+    def drop_keys(self, kind: str, owners: Collection[str]) -> None:
+        """Delete all keys of a kind that these owners bear."""
+        self._drop(t.keys, kind=kind, owner=owners)
+
+    def heirs(self, owners: Collection[str]) -> set[str]:
+        """Other records that bear as ``shared`` what one of these holds as ``record``."""
+        held = self._rows(t.keys, _PLACE, kind=KeyKind.RECORD, owner=owners)
+        places = {(scope, hash_) for _, scope, hash_, _ in held}
+        hashes = {hash_ for _, hash_ in places}
+        near = self._rows(t.keys, _PLACE, kind=KeyKind.SHARED, hash=hashes)
+        return {o for _, scope, hash_, o in near if (scope, hash_) in places} - set(owners)
+
+    def bearers(self, keys: Collection[Key]) -> dict[tuple[str, str, tuple[Json, ...]], list[str]]:
+        """(kind, scope, parts) -> owners; ``owner`` of the asked keys does not matter."""
+        hashes = {key: self._vault.hash(key.parts) for key in keys}
+        owners: dict[tuple[str, str, str], list[str]] = {}
+        for kind, scope, hash_, owner in self._bearing(hashes):
+            owners.setdefault((kind, scope, hash_), []).append(owner)
+        return {
+            (key.kind.value, key.scope, key.parts): owners[place]
+            for key, hash_ in hashes.items()
+            if (place := (key.kind.value, key.scope, hash_)) in owners
+        }
+
+    def derive_due(self, record_ids: Collection[str]) -> None:
+        """These records moved: derivations over them are to be looked at."""
+        self._change(t.records, {"derive_due": 1 + randbelow(2**31 - 1)}, id=record_ids)
+
+    def derivations_due(self, limit: int) -> dict[str, int]:
+        """Record id -> a number drawn at its last move, as far as due."""
+        move = (t.records.c.id, _DUE)
+        due = self._rows(t.records, move, t.is_derive_due, order=move[:1], limit=limit)
+        return {row[0]: row[1] for row in due}
+
+    def derivations_done(self, moves: Mapping[str, int]) -> None:
+        """These moves were looked at; what has moved since stays due, whoever else looked."""
+        if moves:
+            self._run(_NOT_DUE_SINCE, [{"of": id_, "move": moves[id_]} for id_ in sorted(moves)])

@@ -1,0 +1,118 @@
+"""How values stand in rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import MISSING, Field, fields
+from enum import EnumType
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_type_hints
+
+import sqlalchemy as sa
+
+from syncengine.ledger.columns import hash_of
+from syncengine.ledger.encryption import Vault, dump, load
+from syncengine.model.values import Json
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+T = TypeVar("T", bound="DataclassInstance")
+Values = dict[str, Any]
+"""Column name -> value of one row."""
+
+
+class Stored(Generic[T]):
+    """How the values of a frozen class stand in a table: a column holds the attribute of its name.
+
+    A JSON column is NULL where its attribute is what it is by default; ``words``: attribute -> how it is put into
+    JSON, and taken from it. Columns with a default of the server's are no part of the value, and a serial id is read
+    only. An attribute without a column comes last: ``split`` tells its columns, and ``join`` makes the value of all
+    attributes before it and of these columns. ``bound``: columns that tell the row, by which what is sealed is bound to
+    its place.
+    """
+
+    def __init__(
+        self, table: sa.Table, kind: type[T], split: Callable[[T], Values] = lambda _: {},
+        join: Callable[..., T] | None = None, bound: tuple[str, ...] = ("id",),
+        **words: tuple[Callable[[Any], Json], Callable[[Any], Any]],
+    ) -> None:  # fmt: skip
+        made = {field.name: field for field in fields(kind)}
+        own = {c.name: c for c in table.c if c.server_default is None and "hash" not in c.info}
+        names = [n for n in made if n in own] + [n for n in own if n not in made]
+        hints = get_type_hints(kind)
+        self.table = table
+        self.insert = sa.insert(table)
+        self.update = sa.update(table).where(table.c.id == sa.bindparam("same_id"))
+        self.columns = tuple(own[name] for name in names)
+        self._written = [n for n in names if n in made and own[n].autoincrement is not True]
+        self._enums = [
+            (i, hints[n]) for i, n in enumerate(names) if isinstance(hints.get(n), EnumType)
+        ]
+        self._json = [
+            (i, n, _place(own[n]), _default(made.get(n)), *words.get(n, (_same, _same)))
+            for i, n in enumerate(names)
+            if own[n].info
+        ]
+        self._found = [n for n in names if "found" in own[n].info]
+        self._bound = [(name, names.index(name)) for name in bound]
+        self._split, self._join = split, join or kind
+
+    def row(self, value: T, vault: Vault) -> Values:
+        """To be inserted."""
+        row = {name: getattr(value, name) for name in self._written} | self._split(value)
+        hashes = {hash_of(name): hashed(vault, row[name]) for name in self._found}
+        where = at([row[name] for name, _ in self._bound])
+        for _, name, place, default, told, _ in self._json:
+            found = row[name]
+            if found is None or found == default():
+                row[name] = None
+            elif place:
+                row[name] = vault.seal(told(found), place + where)
+            else:
+                row[name] = dump(told(found))
+        return row | hashes
+
+    def value(self, row: Sequence[Any], vault: Vault) -> T:
+        """Of a row of ``columns``. Raises Unreadable."""
+        values = list(row)
+        where = at([row[i] for _, i in self._bound])
+        for i, kind in self._enums:
+            values[i] = kind(values[i])
+        for i, _, place, default, _, meant in self._json:
+            text = values[i]
+            if text is None:
+                values[i] = default()
+            elif place:
+                values[i] = meant(vault.open(text, place + where))
+            else:
+                values[i] = meant(load(text))
+        return self._join(*values)
+
+
+def at(parts: Sequence[Any]) -> str:
+    """The row of a place: what tells it."""
+    return str(parts[0]) if len(parts) == 1 else "/".join(map(str, parts))
+
+
+def _place(column: sa.Column[Any]) -> str:
+    """How the places of a sealed column begin; "" for one that is not sealed."""
+    return f"{column.table.name}.{column.name}/" if column.info["sealed"] else ""
+
+
+def hashed(vault: Vault, value: str | None) -> str | None:
+    """By what a value of kind ``found`` is looked up: the same in each table."""
+    return None if value is None else vault.hash_of_text(value)
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _default(field: Field[Any] | None) -> Callable[[], Any]:
+    """Makes what an attribute is by default; without a default MISSING, which nothing is equal to. What is no attribute
+    is None by default."""
+    if field is None:
+        return lambda: None
+    if field.default_factory is not MISSING:
+        return field.default_factory
+    return lambda: field.default

@@ -1,0 +1,184 @@
+"""The nine tables."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from functools import cache
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    FromClause,
+    MetaData,
+    and_,
+    exists,
+    false,
+    literal_column,
+    or_,
+    true,
+)
+
+from syncengine.ledger.columns import index, table
+from syncengine.model.case import CaseKind
+from syncengine.model.change import ON_MISSING
+from syncengine.model.key import UNIQUE
+from syncengine.model.link import LIVE, LinkState
+from syncengine.model.operation import UNSETTLED, Action, OperationState
+
+metadata = MetaData()
+
+_zero: ColumnElement[int] = literal_column("0")
+
+
+@cache
+def among(column: Column[Any], *states: StrEnum) -> ColumnElement[bool]:
+    """``column IN ('a', 'b')`` in literals, which is what lets a query use a partial index."""
+    return column.in_([literal_column(f"'{state.value}'") for state in sorted(states)])
+
+
+connections = table(
+    metadata,
+    "connections",
+    key="name part",
+    texts="name part holder?",
+    times="until=0",
+    sealed="state",
+)
+
+links = table(
+    metadata,
+    "links",
+    texts="id entity connection resource record_id? state",
+    found="external_id? parent? wait_key?",
+    counts="row_version version dirty failures",
+    times="read_at nominated_at? lease_until=0",
+    flags="need_get",
+    packed="stamps",
+    sealed="row base noted ruling listed_hash wait_what",
+)
+is_dirty = links.c.dirty > _zero
+is_waiting_for = links.c.wait_key_hash.is_not(None)
+needs_get = links.c.need_get.is_(true())
+is_unsorted = (
+    among(links.c.state, LinkState.SEEN),
+    or_(needs_get, and_(is_dirty, links.c.row.is_not(None))),
+)
+is_nobodys_and_gone = and_(links.c.record_id.is_(None), links.c.row.is_(None))
+HOLDS_PLACE = LIVE | {LinkState.CREATING, LinkState.WAITING}
+"""States of which a record has at most one link per connection and resource."""
+index(
+    links, "ref", "connection resource external_id_hash entity",
+    where=links.c.external_id_hash.is_not(None), unique=True,
+)  # fmt: skip
+index(
+    links, "place", "record_id connection resource",
+    where=among(links.c.state, *HOLDS_PLACE), unique=True,
+)  # fmt: skip
+index(links, "record", "record_id")
+index(links, "entity", "entity connection")
+index(links, "dirty", "id", where=is_dirty)
+index(links, "need_get", "id", where=needs_get)
+index(links, "wait", "wait_key_hash", where=is_waiting_for)
+index(links, "waiting", "id", where=is_waiting_for)
+index(links, "nobodys", "id", where=is_nobodys_and_gone)
+index(links, "unsorted", "entity connection resource", where=and_(*is_unsorted))
+
+records = table(
+    metadata,
+    "records",
+    texts="id entity created_at",
+    counts="generation derive_due=0",
+    flags="deleted",
+    packed="stamps",
+    sealed="values",
+)
+is_derive_due = records.c.derive_due > _zero
+is_live = records.c.deleted.is_(false())
+is_deleted = records.c.deleted.is_(true())
+index(records, "entity", "entity id", where=is_live)
+index(records, "gone", "id", where=is_deleted)
+index(records, "derive_due", "id", where=is_derive_due)
+
+keys = table(metadata, "keys", key="kind hash scope owner", texts="kind scope hash owner")
+index(keys, "unique", "kind hash scope", where=among(keys.c.kind, *UNIQUE), unique=True)
+index(keys, "of", "owner kind")
+
+operations = table(
+    metadata,
+    "operations",
+    texts="id link_id record_id entity connection resource action kind key state token?",
+    found="external_id?",
+    counts="generation attempts",
+    times="lease_until next_at created_at",
+    flags="leave",
+    packed="causes rules",
+    sealed="body carried expected detail",
+)
+is_unsettled = among(operations.c.state, *UNSETTLED)
+is_pending = among(operations.c.state, OperationState.PENDING)
+is_claimed = among(operations.c.state, OperationState.CLAIMED)
+is_unknown = among(operations.c.state, OperationState.UNKNOWN)
+is_create = among(operations.c.action, Action.CREATE)
+
+
+def is_busy(link: FromClause) -> ColumnElement[bool]:
+    """Whether a link (the table or an alias of it) has an unsettled operation."""
+    its = operations.alias("its")
+    return exists().where(its.c.link_id == link.c.id, among(its.c.state, *UNSETTLED))
+
+
+index(operations, "one_unsettled", "link_id", where=is_unsettled, unique=True)
+index(operations, "pending", "next_at", where=is_pending)
+index(operations, "claimed", "lease_until", where=is_claimed)
+index(operations, "unknown", "next_at", where=is_unknown)
+index(operations, "creates", "connection resource external_id_hash", where=is_create)
+index(operations, "link", "link_id")
+index(operations, "record", "record_id")
+index(operations, "made", "entity connection created_at")
+
+events = table(
+    metadata,
+    "events",
+    key="",
+    texts="connection resource event_id source",
+    found="external_id?",
+    times="at",
+)
+index(events, "once", "connection event_id", unique=True)
+
+cases = table(
+    metadata,
+    "cases",
+    texts="id kind entity record_id? link_id? operation_id? answer?",
+    found="subject?",
+    times="opened_at closed_at?",
+    sealed="question evidence answers author reason",
+)
+is_open = cases.c.closed_at.is_(None)
+asks_whose = among(cases.c.kind, CaseKind.IDENTITY)
+index(cases, "open", "subject_hash", where=is_open, unique=True)
+index(cases, "subject", "subject_hash")
+index(cases, "link", "link_id", where=is_open)
+
+history = table(
+    metadata,
+    "history",
+    key="",
+    texts="record_id field lost_by connection rule policy author",
+    counts="generation stamp",
+    times="at",
+    sealed="old new lost reason",
+)
+is_deleted_by_rule = history.c.policy == literal_column(f"'{ON_MISSING}'")
+index(history, "record", "record_id id")
+index(history, "gone", "connection at", where=is_deleted_by_rule)
+
+erasures = table(
+    metadata,
+    "erasures",
+    texts="id entity author answer",
+    times="at",
+    packed="counts",
+    sealed="reason",
+)

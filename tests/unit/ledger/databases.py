@@ -1,0 +1,61 @@
+"""Databases for tests: made for one test run or one test, gone afterwards."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import Engine, create_engine, make_url, text
+from sqlalchemy.exc import OperationalError
+
+from syncengine.ledger.tables import metadata
+
+POSTGRES_URL = os.environ.get(
+    "SYNCENGINE_TEST_POSTGRES_URL", "postgresql+psycopg://postgres@127.0.0.1:5432/postgres"
+)
+
+
+@contextmanager
+def postgres_database() -> Iterator[str]:
+    """The URL of an empty PostgreSQL database of the caller's own."""
+    url = make_url(POSTGRES_URL).set(drivername="postgresql+psycopg")
+    name = f"syncengine_test_{uuid4().hex[:12]}"
+    server = create_engine(url, isolation_level="AUTOCOMMIT", connect_args={"connect_timeout": 5})
+    try:
+        _say(server, f'CREATE DATABASE "{name}"')
+    except OperationalError as error:
+        missing = "no PostgreSQL server answers at SYNCENGINE_TEST_POSTGRES_URL"
+        if os.environ.get("CI") == "true":
+            raise AssertionError(missing) from error
+        pytest.skip(missing)
+    try:
+        yield url.set(database=name).render_as_string(hide_password=False)
+    finally:
+        _say(server, f'DROP DATABASE "{name}" WITH (FORCE)')
+        server.dispose()
+
+
+@contextmanager
+def empty_database(kind: str, folder: Path) -> Iterator[str]:
+    """The URL of an empty database: a file in the folder, or one of PostgreSQL."""
+    if kind == "postgresql":
+        with postgres_database() as url:
+            yield url
+    else:
+        yield f"sqlite:///{folder}/ledger.db"
+
+
+def _say(server: Engine, statement: str) -> None:
+    with server.connect() as connection:
+        connection.execute(text(statement))
+
+
+def empty(engine: Engine) -> None:
+    """Delete all rows of all tables."""
+    with engine.begin() as connection:
+        for table in metadata.sorted_tables:
+            connection.execute(table.delete())
