@@ -29,8 +29,9 @@ from syncengine.planning.identity import (
     place_free,
 )
 from syncengine.planning.questions import STAGED, about
+from syncengine.planning.rulings import without_write
 from syncengine.planning.safety import kind_of
-from syncengine.planning.scene import Plan, without_write
+from syncengine.planning.scene import Plan
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ from typing import Any
 from syncengine.errors import Again, Astray, Exists, Rejected, SyncengineError, Unknown, Unnamed
 from syncengine.flows.engine import Begun, Engine, failed, stubborn
 from syncengine.flows.purchase import pay, wait
-from syncengine.flows.rows import Read, store
+from syncengine.flows.rows import Look, Read, store
 from syncengine.flows.scenes import lost_creates, rivals_of
 from syncengine.flows.settle import Settle
 from syncengine.flows.shift import shift
@@ -29,20 +29,6 @@ LATE = 60.0
 
 CHUNK = 32
 """Operations that are looked at, checked in one transaction, and sent together."""
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What the read before a write, or a probe, has shown; ``started`` and ``received`` around the call."""
-
-    items: Sequence[Item]
-    started: float
-    received: float
-
-    @property
-    def item(self) -> Item | None:
-        """The one row of a single read."""
-        return self.items[0] if self.items else None
 
 
 def dispatch(engine: Engine, ids: Collection[str] | None = None) -> Counter[str]:

@@ -31,10 +31,9 @@ from syncengine.model.link import SCOPE, Link, Ruling
 from syncengine.model.operation import Action, Operation
 from syncengine.model.record import Record, World
 from syncengine.model.ref import Ref
-from syncengine.model.values import Json
+from syncengine.model.values import Json, digest
 from syncengine.planning.derivations import Ids, combinations
 from syncengine.planning.identity import record_keys
-from syncengine.planning.questions import digest
 from syncengine.planning.scene import Plan
 from syncengine.planning.settle import settle_applied
 from syncengine.planning.writes import Creates, Write, tell

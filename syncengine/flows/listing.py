@@ -14,8 +14,8 @@ from syncengine.ledger import Transaction
 from syncengine.mapping import Entity, System
 from syncengine.model.case import Case, CaseKind
 from syncengine.model.connection import ResourceState
-from syncengine.model.values import Json
-from syncengine.planning.questions import digest, shown
+from syncengine.model.values import Json, digest
+from syncengine.planning.questions import shown
 from syncengine.planning.sight import Source, looked_at
 from syncengine.ports import Item
 

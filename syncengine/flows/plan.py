@@ -22,8 +22,8 @@ from syncengine.mapping import System
 from syncengine.model.case import CaseKind
 from syncengine.model.change import Change
 from syncengine.model.values import Json
+from syncengine.planning.rulings import body_digest
 from syncengine.planning.safety import kind_of, waits
-from syncengine.planning.scene import body_digest
 from syncengine.planning.writes import Write
 
 

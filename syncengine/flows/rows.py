@@ -30,10 +30,25 @@ from syncengine.planning.sight import (
     sight,
     stamped,
 )
+from syncengine.ports import Item
 
 UNKNOWN = "unknown row"
 UNKNOWN_FOR = 60.0
 """Seconds for which it is remembered that a noticed row is not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the read before a write, or a probe, has shown; ``started`` and ``received`` around the call."""
+
+    items: Sequence[Item]
+    started: float
+    received: float
+
+    @property
+    def item(self) -> Item | None:
+        """The one row of a single read."""
+        return self.items[0] if self.items else None
 
 
 @dataclass(frozen=True, slots=True)

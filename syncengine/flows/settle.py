@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 from syncengine.errors import Again, RateLimited, Rejected, SyncengineError
 from syncengine.flows.births import placed, renamed
 from syncengine.flows.engine import Engine, new_id, stubborn
 from syncengine.flows.returns import IN_THE_WAY, is_erased
-from syncengine.flows.rows import Read, store
+from syncengine.flows.rows import Look, Read, store
 from syncengine.flows.scenes import as_list, gives_way, holds, still_shows
 from syncengine.flows.staging import review
 from syncengine.ledger import Transaction
@@ -40,13 +39,10 @@ from syncengine.planning.identity import (
     waits_for,
 )
 from syncengine.planning.questions import not_taken, refused, unmade, unprovable
-from syncengine.planning.scene import body_digest
+from syncengine.planning.rulings import body_digest
 from syncengine.planning.settle import answered, settle_applied
 from syncengine.planning.sight import stamped
 from syncengine.ports import Item
-
-if TYPE_CHECKING:
-    from syncengine.flows.dispatch import Look
 
 MOVING = "refused while a row that it refers to was changing"
 _ANSWERS = {UNNAMED: "the answer named no row", ANOTHERS: "the answer named another row"}

@@ -17,8 +17,9 @@ from syncengine.model.link import Link, LinkState, Ruling, Wait
 from syncengine.model.operation import Action, Hold, OperationState
 from syncengine.planning.identity import place_free
 from syncengine.planning.questions import STAGED, staged, staged_subject
+from syncengine.planning.rulings import RECORD, body_digest, without_write
 from syncengine.planning.safety import allowance, waits
-from syncengine.planning.scene import RECORD, Plan, body_digest, without_write
+from syncengine.planning.scene import Plan
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -9,6 +9,8 @@ empty is ``None``.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
@@ -46,3 +48,9 @@ ABSENT: Final = Absent()
 def is_empty(value: Json) -> bool:
     """Whether a value counts as empty: nothing, an empty text, list or object."""
     return value is None or value is ABSENT or value == "" or value == [] or value == {}
+
+
+def digest(value: Json) -> str:
+    """A short digest of a JSON value."""
+    text = json.dumps(value, sort_keys=True, default=str)
+    return hashlib.blake2b(text.encode(), digest_size=10).hexdigest()

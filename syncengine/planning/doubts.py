@@ -9,8 +9,7 @@ from typing import Final, Literal
 from syncengine.mapping import Rule, System, paths
 from syncengine.model.link import LEAVE, WHOLE, Base, Doubt
 from syncengine.model.operation import Operation
-from syncengine.model.values import ABSENT, Json, Row, is_empty
-from syncengine.planning.questions import digest
+from syncengine.model.values import ABSENT, Json, Row, digest, is_empty
 
 Saying = Literal["", "done", "before", "other"]
 """What a row says of a write: nothing, that it was done, what stood there before, or something else."""

@@ -16,12 +16,13 @@ from syncengine.model.link import Base, Doubt, Link, Wait
 from syncengine.model.operation import Action, Operation
 from syncengine.model.record import Record
 from syncengine.model.spelling import alike
-from syncengine.model.values import ABSENT, Json, is_empty
+from syncengine.model.values import ABSENT, Json, digest, is_empty
 from syncengine.planning import questions
 from syncengine.planning.doubts import saying, without
 from syncengine.planning.identity import quarantine
 from syncengine.planning.merge import Decision, Side, Verdict, merge_field
-from syncengine.planning.scene import Plan, Scene, not_done, unless_refused
+from syncengine.planning.rulings import not_done, unless_refused
+from syncengine.planning.scene import Plan, Scene
 
 
 @lru_cache
@@ -122,7 +123,7 @@ class Fields:
             return []
         sent = sorted((name, self.vendor[name]) for name in self.undone)
         update = Action.UPDATE.value
-        asked = not_done(self.scene, self.link, update, questions.digest(sent), self.undone)
+        asked = not_done(self.scene, self.link, update, digest(sent), self.undone)
         self.wait = self.wait or asked.link.wait
         return list(asked.cases)
 

@@ -16,16 +16,9 @@ from syncengine.planning.doubts import undone
 from syncengine.planning.fields import Fields
 from syncengine.planning.identity import AT_VENDOR, place_free, to_make, waits_for
 from syncengine.planning.outside import outside
+from syncengine.planning.rulings import RECORD, body_digest, not_done, ruled, unless_refused
 from syncengine.planning.safety import kind_of
-from syncengine.planning.scene import (
-    RECORD,
-    Plan,
-    Scene,
-    body_digest,
-    not_done,
-    ruled,
-    unless_refused,
-)
+from syncengine.planning.scene import Plan, Scene
 from syncengine.planning.sight import body_row
 
 TAKES_PLACE = LIVE | {LinkState.CREATING, LinkState.WAITING}

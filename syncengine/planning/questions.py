@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import replace
@@ -24,12 +23,6 @@ LONGEST = 10_000
 """Characters of evidence."""
 LONG = 1000
 """Characters of one text in it, where it is too long."""
-
-
-def digest(value: Json) -> str:
-    """A short digest of a JSON value."""
-    text = json.dumps(value, sort_keys=True, default=str)
-    return hashlib.blake2b(text.encode(), digest_size=10).hexdigest()
 
 
 def shown(value: Json) -> Json:

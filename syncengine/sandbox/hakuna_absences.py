@@ -4,25 +4,43 @@ absences")."""
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from syncengine.sandbox.people import Staff
 from syncengine.sandbox.table import Row, Table
 from syncengine.sandbox.vendor import Call, Refused, Reply, Route, listed, minutes_of, pager_of
 
-if TYPE_CHECKING:
-    from syncengine.sandbox.hakuna import Hakuna
-
 ORGANIZATION_TOKEN = "sandbox-hakuna-organization"
 ZONE = ZoneInfo("Europe/Zurich")
 TYPES = (("Ferien", True, True), ("Krankheit", True, False), ("Kompensation", False, False))
 
 
+class Entries(Protocol):
+    """What timers need of time entries: a timer that is stopped becomes one."""
+
+    users: Table
+
+    def owner(self, call: Call, body: Row) -> int:
+        """Who a call acts for. Raises Refused."""
+
+    def body(self, call: Call) -> Row:
+        """The body of a request. Raises Refused."""
+
+    def entry(self, row: Row) -> Row:
+        """As the vendor shows it."""
+
+    def values(self, body: Row, before: Row) -> Row:
+        """The checked values of an entry. Raises Refused."""
+
+    def keep(self, resource: str, values: Row) -> Row:
+        """A new row."""
+
+
 class Absences:
     """Timers and absences of all users. ``timers`` is keyed by the user."""
 
-    def __init__(self, vendor: Hakuna) -> None:
+    def __init__(self, vendor: Entries) -> None:
         self._vendor = vendor
         self.tables = {
             "timers": Table("user_id"),

@@ -8,15 +8,12 @@ refused, and an empty page of shifts or absences is empty.
 from __future__ import annotations
 
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from syncengine.sandbox.heavenhr_values import read_body
+from syncengine.sandbox.heavenhr_values import Employees, read_body
 from syncengine.sandbox.people import Staff
 from syncengine.sandbox.table import Row, Table
 from syncengine.sandbox.vendor import Call, Handler, Pager, Refused, Reply, Route, is_date, pager_of
-
-if TYPE_CHECKING:
-    from syncengine.sandbox.heavenhr import HeavenHR
 
 STATUSES = {"PLANNED", "REQUESTED", "APPROVED", "REJECTED", "WITHDRAWN"}
 TYPES = {
@@ -30,7 +27,7 @@ SUBCOMPANY = "_Lg9ISEggCDLw9Lj6motG1Q_"
 class Company:
     """What hangs under the company. Tables whose rows have no id of their own are keyed by ``key``."""
 
-    def __init__(self, vendor: HeavenHR) -> None:
+    def __init__(self, vendor: Employees) -> None:
         self._vendor = vendor
         self.tables = {
             "absence_types": Table("typeId"),

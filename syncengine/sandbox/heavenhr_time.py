@@ -8,9 +8,9 @@ rows on the page.
 from __future__ import annotations
 
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from syncengine.sandbox.heavenhr_values import read_body
+from syncengine.sandbox.heavenhr_values import Employees, read_body
 from syncengine.sandbox.table import Row, Table
 from syncengine.sandbox.vendor import (
     Call,
@@ -22,9 +22,6 @@ from syncengine.sandbox.vendor import (
     minutes_of,
     pager_of,
 )
-
-if TYPE_CHECKING:
-    from syncengine.sandbox.heavenhr import HeavenHR
 
 DAY = 24 * 60
 MOVES = {
@@ -39,7 +36,7 @@ SAME = ("requestDate", "startTime", "endTime", "projectId")
 class TimeTracking:
     """The time tracking requests of all employees."""
 
-    def __init__(self, vendor: HeavenHR) -> None:
+    def __init__(self, vendor: Employees) -> None:
         self._vendor = vendor
         self.rows = Table("id", "employeeId")
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping
-from typing import Any
+from typing import Any, Protocol
 
-from syncengine.sandbox.table import Row
-from syncengine.sandbox.vendor import Call, Refused, is_date
+from syncengine.sandbox.table import Row, Table
+from syncengine.sandbox.vendor import Call, Pager, Refused, is_date
 
 REQUIRED = ("email", "firstName", "lastName", "locationId")
 TEXTS = (
@@ -33,6 +33,22 @@ CONTRACT = {
     "noticePeriodDuringProbation": "4Weeks",
     "noticePeriodDuringProbationStart": "endOfWeek",
 }
+
+
+class Employees(Protocol):
+    """What hangs under employees needs of them, and of what all listings of HeavenHR share."""
+
+    employees: Table
+    tables: dict[str, Table]
+
+    def employee(self, key: str) -> Row:
+        """By id. Raises Refused."""
+
+    def new_id(self) -> str:
+        """Of a new row."""
+
+    def page(self, call: Call, pager: Pager, total: int) -> tuple[list[Row], int, int, int]:
+        """Rows of the page that a call asks for, the page, its size, and the total. Raises Refused."""
 
 
 def attributes(named: Mapping[str, Any], known: Mapping[str, str]) -> list[Row]:

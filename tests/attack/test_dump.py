@@ -17,7 +17,7 @@ from syncengine.flows.sync import sync
 from syncengine.ledger.encryption import Vault, earlier_ring, new_key
 from syncengine.ledger.engine import make_engine
 from syncengine.ledger.tables import metadata
-from syncengine.planning.questions import digest
+from syncengine.model.values import digest
 from syncengine.planning.sight import row_hash
 from syncengine.sandbox.process import SandboxProcess
 from tests.integration.support import opened

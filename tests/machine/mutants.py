@@ -7,12 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from syncengine.flows import capture
-from syncengine.flows.dispatch import Look
+from syncengine.flows.rows import Look
 from syncengine.mapping import Unresolved
 from syncengine.model.key import KeyKind
 from syncengine.model.operation import Action
-from syncengine.model.values import ABSENT
-from syncengine.planning.questions import digest
+from syncengine.model.values import ABSENT, digest
 from syncengine.planning.sight import sent_raw
 
 Wrap = Callable[[Any], Any]

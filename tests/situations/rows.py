@@ -10,7 +10,7 @@ from syncengine.model.link import Base, LinkState, Wait
 from syncengine.model.operation import Action, OperationState
 from syncengine.planning.identity import Hits, RowKeys
 from syncengine.planning.plan import decide
-from syncengine.planning.scene import body_digest
+from syncengine.planning.rulings import body_digest
 from tests.situations.fields import OWNERS
 from tests.situations.scenes import OUT, outcome, scene, stranger_outcome, system
 from tests.situations.tables import Given

@@ -13,7 +13,8 @@ from syncengine.model.case import CaseKind
 from syncengine.model.link import Base, LinkState, Ruling, Wait
 from syncengine.model.operation import Action
 from syncengine.planning.plan import decide
-from syncengine.planning.scene import RECORD, Plan, body_digest
+from syncengine.planning.rulings import RECORD, body_digest
+from syncengine.planning.scene import Plan
 from tests.support.people import FIELDS, LMS, MAPPED
 from tests.unit.planning.parts import ROW, a_link, a_record, scene
 
