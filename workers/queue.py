@@ -9,6 +9,8 @@ import structlog
 from celery import Celery
 from kombu.exceptions import KombuError
 
+NAMESPACE = "syncengine."
+"""How the names of tasks begin, so that Flower shows whose they are."""
 MOST = 100
 """Ids in one message: the cost is per message, so that this is the largest lever there is."""
 MUTE = 5.0
@@ -39,7 +41,7 @@ class CeleryQueue:
 
     def _send(self, task: str, arguments: list[str]) -> None:
         self._app.send_task(
-            task,
+            f"{NAMESPACE}{task}",
             args=(arguments,),
             retry=True,
             retry_policy={"max_retries": 1, "interval_start": 0.1},

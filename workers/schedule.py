@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-SWEEP = "sweep"
+from workers.queue import NAMESPACE
+
+SWEEP = f"{NAMESPACE}sweep"
 KEEP = 60.0
 """Seconds after which a sweep that no worker has taken is dropped, so that none pile up while workers are
 down."""

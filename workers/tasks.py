@@ -23,7 +23,7 @@ from syncengine.flows.follow import follow_project
 from syncengine.flows.turn import Flow, turn
 from syncengine.logs import Scrubbed
 from workers.celery import app, editions, settings
-from workers.queue import CeleryQueue
+from workers.queue import NAMESPACE, CeleryQueue
 
 log = structlog.get_logger(__name__)
 
@@ -65,7 +65,7 @@ def _turn(flow: Flow, ids: Collection[str] = ()) -> None:
     _work(lambda engine: turn(engine, flow, ids))
 
 
-@app.task(name="capture")
+@app.task(name=f"{NAMESPACE}capture")
 def capture(arguments: list[str]) -> None:
     """``[connection, resource, "poll" | "scan"]``."""
     connection, resource, how = arguments
@@ -77,37 +77,37 @@ def capture(arguments: list[str]) -> None:
     _turn(listing)
 
 
-@app.task(name="refresh")
+@app.task(name=f"{NAMESPACE}refresh")
 def refresh(ids: list[str]) -> None:
     """Read links anew."""
     _turn(refreshing.refresh, ids)
 
 
-@app.task(name="reconcile")
+@app.task(name=f"{NAMESPACE}reconcile")
 def reconcile(ids: list[str]) -> None:
     """Decide what links need."""
     _turn(reconciling.reconcile, ids)
 
 
-@app.task(name="dispatch")
+@app.task(name=f"{NAMESPACE}dispatch")
 def dispatch(ids: list[str]) -> None:
     """Send operations."""
     _turn(outbox.dispatch, ids)
 
 
-@app.task(name="probe")
+@app.task(name=f"{NAMESPACE}probe")
 def probe(ids: list[str]) -> None:
     """Find out what became of operations."""
     _turn(outbox.probe, ids)
 
 
-@app.task(name="derive")
+@app.task(name=f"{NAMESPACE}derive")
 def derive(_: list[str]) -> None:
     """Look at the derivations over records that moved."""
     _turn(lambda engine, _: derivations.derive(engine))
 
 
-@app.task(name="sweep")
+@app.task(name=f"{NAMESPACE}sweep")
 def sweep(_: list[str]) -> None:
     """Announce whatever is due."""
     _work(sweeping.sweep)

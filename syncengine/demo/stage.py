@@ -23,7 +23,7 @@ from syncengine.sandbox.process import Row, SandboxProcess
 from syncengine.service import Service
 from syncengine.settings import read_settings
 from workers.celery import make_app
-from workers.queue import CeleryQueue
+from workers.queue import NAMESPACE, CeleryQueue
 
 T = TypeVar("T")
 Place = tuple[str, str, str]
@@ -174,7 +174,12 @@ class Stage:
     def busy(self, task: str) -> list[int]:
         """Ids of the worker processes that are at such a task now, as Celery's own inspection tells."""
         told = self.app.control.inspect(timeout=2, limit=1).active() or {}
-        return [t["worker_pid"] for tasks in told.values() for t in tasks if t["name"] == task]
+        return [
+            t["worker_pid"]
+            for tasks in told.values()
+            for t in tasks
+            if t["name"] == f"{NAMESPACE}{task}"
+        ]
 
     def write_exports(self) -> Path:
         """A file that puts a shell into the environment of the service."""

@@ -43,6 +43,6 @@ def test_beat_keeps_no_file() -> None:
     """Beat has the sweep and nothing else, as often as the settings say, and writes no file."""
     app = make_app(Settings(sweep=2.5))
     entries = Scheduler(app).schedule
-    assert [entry.task for entry in entries.values()] == ["sweep"]
-    assert app.conf.beat_schedule["sweep"]["schedule"] == 2.5
+    assert [entry.task for entry in entries.values()] == ["syncengine.sweep"]
+    assert app.conf.beat_schedule["syncengine.sweep"]["schedule"] == 2.5
     assert app.conf.beat_scheduler == "celery.beat:Scheduler"

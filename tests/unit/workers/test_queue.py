@@ -47,7 +47,7 @@ def test_ids_arrive_in_order_in_few_messages(count: int) -> None:
     CeleryQueue(app).announce("reconcile", iter(ids))
     messages = _drain(app)
     assert [one for _, batch in messages for one in batch] == ids
-    assert {task for task, _ in messages} == {"reconcile"}
+    assert {task for task, _ in messages} == {"syncengine.reconcile"}
     assert len(messages) == max(1, -(-count // MOST))
 
 

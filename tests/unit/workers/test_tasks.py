@@ -49,24 +49,25 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
 
 
 def test_every_task_has_the_name_by_which_it_is_announced() -> None:
-    """Workers know exactly the tasks that the queue promises."""
-    assert {name for name in app.tasks if not name.startswith("celery.")} == NAMES
+    """Workers know exactly the tasks that the queue promises, and their names tell whose they are."""
+    known = {name for name in app.tasks if not name.startswith("celery.")}
+    assert known == {f"syncengine.{name}" for name in NAMES}
 
 
 @pytest.mark.parametrize("name", ["refresh", "reconcile", "dispatch", "probe"])
 def test_ids_are_handed_on(calls: list[tuple[Any, ...]], name: str) -> None:
     """A task gives its ids to its flow, and none at all means whatever is due."""
-    app.tasks[name](["a", "b"])
-    app.tasks[name]([])
+    app.tasks[f"syncengine.{name}"](["a", "b"])
+    app.tasks[f"syncengine.{name}"]([])
     assert calls == [(name, ["a", "b"]), (name, None)]
 
 
 def test_the_others_reach_their_flows_too(calls: list[tuple[Any, ...]]) -> None:
     """Capture takes connection, resource and kind, and reads a slice; derive and sweep look for themselves."""
-    app.tasks["capture"](["hakuna", "users", "poll"])
-    app.tasks["capture"](["hakuna", "users", "scan"])
-    app.tasks["derive"]([])
-    app.tasks["sweep"]([])
+    app.tasks["syncengine.capture"](["hakuna", "users", "poll"])
+    app.tasks["syncengine.capture"](["hakuna", "users", "scan"])
+    app.tasks["syncengine.derive"]([])
+    app.tasks["syncengine.sweep"]([])
     assert calls == [
         ("capture", "hakuna", "users", "poll", ("sliced", True)),
         ("capture", "hakuna", "users", "scan", ("sliced", True)),
@@ -98,7 +99,7 @@ def test_what_cannot_be_done_now_ends_quietly(
         raise error
 
     monkeypatch.setattr(tasks.outbox, "dispatch", flow)
-    app.tasks["dispatch"](["a"])
+    app.tasks["syncengine.dispatch"](["a"])
     assert calls == [("tried",)] * (RACES + 1 if isinstance(error, LostRace) else 1)
 
 
@@ -107,5 +108,5 @@ def test_a_strangers_message_does_not_reach_celery(monkeypatch: pytest.MonkeyPat
     """Celery puts exceptions into events that Flower shows; so no text of an unexpected one leaves the task."""
     monkeypatch.setattr(tasks.outbox, "dispatch", lambda *_: int("Anna"))
     with pytest.raises(Bug) as caught:
-        app.tasks["dispatch"](["a"])
+        app.tasks["syncengine.dispatch"](["a"])
     assert "Anna" not in str(caught.value)

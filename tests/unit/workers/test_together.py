@@ -50,7 +50,7 @@ class Worker(threading.Thread):
                 if self.message is None:
                     return
                 name, arguments = self.message
-                app.tasks[name](arguments)
+                app.tasks[f"syncengine.{name}"](arguments)
             except (SyncengineError, AssertionError, LookupError, TypeError) as error:
                 self.broken = error
             self.message = None
