@@ -350,17 +350,19 @@ def _holders(
         if link.state is LinkState.WAITING and link.wait and link.wait.key.startswith(here):
             told[link.id] = (wanted[-1], link.wait.key.removeprefix(here))
     found = _rivals(engine, tx, wanted, world) if wanted else {}
-    for name, (row, external_id) in told.items():
-        holder = tx.links_at(*row.place, [external_id]).get(external_id)
-        same = holder is not None and still_shows(engine, holder, row.record, world)
-        if holder is not None and same and name not in found:
+    held = {
+        name: at for name, (row, x) in told.items() if (at := tx.links_at(*row.place, [x]).get(x))
+    }
+    shown = load_world(engine, tx, held.values(), records) if held else world
+    for name, holder in held.items():
+        if name not in found and still_shows(engine, holder, told[name][0].record, shown):
             found[name] = holder
     return {i: k for i, k in found.items() if k.id != i and holds(tx, k)}
 
 
 def still_shows(engine: Engine, holder: Link, record: Record, world: World) -> bool:
     """Whether a row that a search has shown still has, for all that we know of it, an identity of the record whose row
-    is wanted."""
+    is wanted. ``world``: with whom that row names."""
     entity = engine.project.entities[holder.entity]
     system = entity.systems[holder.connection]
     context = Context(connection=holder.connection, world=world, row=holder.row or {})

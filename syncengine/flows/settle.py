@@ -10,7 +10,7 @@ from syncengine.flows.births import placed, renamed
 from syncengine.flows.engine import Engine, new_id, stubborn
 from syncengine.flows.returns import IN_THE_WAY, is_erased
 from syncengine.flows.rows import Look, Read, store
-from syncengine.flows.scenes import as_list, gives_way, holds, still_shows
+from syncengine.flows.scenes import as_list, gives_way, holds, load_world, still_shows
 from syncengine.flows.staging import review
 from syncengine.ledger import Transaction
 from syncengine.mapping import System
@@ -27,7 +27,6 @@ from syncengine.model.operation import (
     OperationState,
     Written,
 )
-from syncengine.model.record import World
 from syncengine.model.values import Row
 from syncengine.planning.doubts import Claim
 from syncengine.planning.identity import (
@@ -391,7 +390,7 @@ class Settle:
         record = tx.records([operation.record_id]).get(operation.record_id)
         if record is None or not system.resource.list_lag:
             return False
-        world = World(self.engine.today, {record.id: record})
+        world = load_world(self.engine, tx, [holder], {record.id: record})
         return not still_shows(self.engine, holder, record, world)
 
     def prove_create(

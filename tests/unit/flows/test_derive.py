@@ -9,6 +9,7 @@ import pytest
 from syncengine.errors import LostRace
 from syncengine.flows import derive as deriving
 from syncengine.flows.derive import derive
+from syncengine.flows.links import split
 from syncengine.model.record import Record, World
 from syncengine.planning.derivations import derived
 from syncengine.simulation.clock import ManualClock
@@ -179,3 +180,20 @@ def test_two_that_make_the_same_record_make_one(monkeypatch: pytest.MonkeyPatch)
         derive(made.engine)
     assert made.records("course") == before
     assert made.read(lambda tx: tx.derivations_due(1))
+
+
+def test_a_course_whose_row_stays_alone_is_searched_for_once() -> None:
+    """What waits for a row that was split from it plans nothing, however often it is looked at: that row still shows
+    whose it is, by the person whom it names."""
+    made = school()
+    made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
+    made.sync()
+    (course,) = [k for k in made.links("lms") if k.entity == "course"]
+    split(made.engine, course.id, False, "kim")
+    made.sync()
+    before = [o.id for o in made.operations()]
+    with made.engine.ledger.write() as tx:
+        tx.dirty_entity("course")
+    made.sync()
+    assert [o.id for o in made.operations()] == before
+    assert len(made.vendors["lms"].rows("courses")) == 1
