@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any, Final
 
-from syncengine.model.spelling import as_seen, cut, cut_off, folded
+from syncengine.model.spelling import as_seen, blank, cut, cut_off, folded
 from syncengine.model.values import LONGEST_ID, Json, TypeName, is_empty
 
 Parse = Callable[[Json], Json]
@@ -171,8 +171,8 @@ def _set(items: Sequence[Json]) -> list[Json]:
 
 
 def parser(kind: TypeName, zone: tzinfo, of: TypeName | None = None) -> Parse:
-    """raw -> canonical for a type; canonical values come back as they are, empties as None. Raises
-    ValueError saying what was expected. A ref gives the external id as text, an enum its text."""
+    """raw -> canonical for a type; canonical values come back as they are, empties and texts in which nothing is
+    seen as None. Raises ValueError saying what was expected. A ref gives the external id as text, an enum its text."""
     simple = _simple(kind, zone)
     if kind in {"list", "set"}:
         item = parser(of or "string", zone)
@@ -190,7 +190,7 @@ def parser(kind: TypeName, zone: tzinfo, of: TypeName | None = None) -> Parse:
     def parse(raw: Json) -> Json:
         if isinstance(raw, str) and kind in _READ:
             raw = as_seen(raw).strip()
-        return None if is_empty(raw) else simple(raw)
+        return None if blank(raw) else simple(raw)
 
     return parse
 
@@ -355,7 +355,7 @@ class Table:
         def decode(raw: Json) -> Json:
             if (known := self.read.get(token(raw), self.other)) is not ...:
                 return known
-            if is_empty(raw):
+            if blank(raw):
                 return None
             raise ValueError(f"one of: {', '.join(sorted(self.read))}")
 

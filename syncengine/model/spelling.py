@@ -9,7 +9,7 @@ from __future__ import annotations
 import unicodedata
 from typing import Final
 
-from syncengine.model.values import Json
+from syncengine.model.values import Json, is_empty
 
 VERSION: Final = 1
 """Grows with each change of what is one; identities in the store are then taken anew."""
@@ -19,6 +19,8 @@ _WIDTHLESS: Final = (
     0xAD, 0x34F, 0x61C, 0x180E, *range(0x200B, 0x2010), *range(0x202A, 0x202F),
     *range(0x2060, 0x2065), *range(0x2066, 0x2070), *range(0xFE00, 0xFE10), 0xFEFF,
 )  # fmt: skip
+_FILLERS: Final = "\u115f\u1160\u2800\u3164\uffa0"
+"""Letters that show nothing."""
 _AS_SEEN: Final = {**dict.fromkeys(_SPACES, " "), **dict.fromkeys(_WIDTHLESS)}
 
 
@@ -36,6 +38,16 @@ def folded(value: Json) -> Json:
     if isinstance(value, dict):
         return {key: folded(item) for key, item in value.items()}
     return value
+
+
+def blank(value: Json) -> bool:
+    """Whether a value of a vendor counts as empty: nothing, or a text in which nothing is seen."""
+    return is_empty(value) or (isinstance(value, str) and not any(map(_is_seen, value)))
+
+
+def _is_seen(character: str) -> bool:
+    hidden = ord(character) in _WIDTHLESS or character in _FILLERS
+    return not (hidden or character.isspace() or unicodedata.category(character) == "Cf")
 
 
 def alike(left: Json, right: Json) -> bool:

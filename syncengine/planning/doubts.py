@@ -9,7 +9,8 @@ from typing import Final, Literal
 from syncengine.mapping import Rule, System, paths
 from syncengine.model.link import LEAVE, WHOLE, Base, Doubt
 from syncengine.model.operation import Operation
-from syncengine.model.values import ABSENT, Json, Row, digest, is_empty
+from syncengine.model.spelling import blank
+from syncengine.model.values import ABSENT, Json, Row, digest
 
 Saying = Literal["", "done", "before", "other"]
 """What a row says of a write: nothing, that it was done, what stood there before, or something else."""
@@ -34,7 +35,7 @@ PLAIN: Final = Claim()
 
 def alike(rule: Rule, left: Json, right: Json) -> bool:
     """Whether two raw values mean the same; what says nothing is empty."""
-    nothing = [value is ABSENT or is_empty(value) for value in (left, right)]
+    nothing = [value is ABSENT or blank(value) for value in (left, right)]
     return all(nothing) if any(nothing) else rule.same(left, right)
 
 
@@ -76,7 +77,7 @@ def saying(system: System, base: Base, name: str, row: Row) -> Saying:
 
 def _whole(shown: Json, doubt: Doubt) -> Json:
     """What a whole row leaves out, and left out before, is empty."""
-    return None if shown is ABSENT and is_empty(doubt.before) else shown
+    return None if shown is ABSENT and blank(doubt.before) else shown
 
 
 def _of_constant(shown: Json, sent: Json, before: Json) -> Saying:
@@ -84,7 +85,7 @@ def _of_constant(shown: Json, sent: Json, before: Json) -> Saying:
         return ""
     if shown == sent:
         return "done"
-    return "before" if shown == before or (is_empty(shown) and is_empty(before)) else "other"
+    return "before" if shown == before or (blank(shown) and blank(before)) else "other"
 
 
 def judged(system: System, base: Base, row: Row | None, started: float, strong: bool) -> Base:

@@ -9,7 +9,7 @@ from syncengine.mapping import paths
 from syncengine.model.change import ON_MISSING, Change
 from syncengine.model.link import LEAVE, LIVE, WHOLE, Base, Link, LinkState, Wait
 from syncengine.model.operation import Action
-from syncengine.model.spelling import alike
+from syncengine.model.spelling import alike, blank
 from syncengine.model.values import ABSENT, Json, is_empty
 from syncengine.planning import questions
 from syncengine.planning.doubts import undone
@@ -277,7 +277,7 @@ def _write_leave(scene: Scene, reading: Fields, read: Plan, body: dict[str, Json
         Change(record.id, record.generation, name, lost=raw, lost_by=link.connection,
                connection=link.connection, rule=str(written[name].position), policy="set.leave")
         for name, raw in expected.items()
-        if reading.theirs_moved(name, written[name]) and not is_empty(raw)
+        if reading.theirs_moved(name, written[name]) and not blank(raw)
     )  # fmt: skip
     operation = reading.operation(Action.UPDATE, body, link.external_id)
     operation = replace(operation, leave=True, expected=expected)

@@ -11,7 +11,8 @@ from typing import Final, Literal
 from syncengine.mapping import System, paths
 from syncengine.model.link import Base, Link, LinkState
 from syncengine.model.operation import Action, Operation, OperationState
-from syncengine.model.values import ABSENT, Json, Row, is_empty
+from syncengine.model.spelling import blank
+from syncengine.model.values import ABSENT, Json, Row
 from syncengine.planning.doubts import judged
 
 LABELS = ("name", "first_name", "last_name", "firstName", "lastName", "email")
@@ -205,7 +206,7 @@ def unforeseen(system: System, operation: Operation, name: str, raw: Json) -> bo
     if name in operation.expected:
         return not system.rules[name].same(raw, operation.expected[name])
     written = sent_raw(system, operation, name) is not ABSENT
-    return (written or operation.action is Action.DELETE) and not is_empty(raw)
+    return (written or operation.action is Action.DELETE) and not blank(raw)
 
 
 def never_seen(link: Link) -> bool:

@@ -10,7 +10,8 @@ from syncengine.mapping import Context, System, Unresolved, paths
 from syncengine.model.link import Link
 from syncengine.model.operation import Action, Operation
 from syncengine.model.record import Record, World
-from syncengine.model.values import ABSENT, Json, is_empty
+from syncengine.model.spelling import blank
+from syncengine.model.values import ABSENT, Json
 from syncengine.planning.sight import sent_raw
 
 Creates = tuple[tuple[str, str], ...]
@@ -77,7 +78,7 @@ class Write:
         return all(
             name in wanted and wanted[name] == value for name, value in carried.items()
         ) and all(
-            system.rules[name].same(raw, seen[name]) if name in seen else is_empty(raw)
+            system.rules[name].same(raw, seen[name]) if name in seen else blank(raw)
             for name, raw in operation.expected.items()
             if name in carried and name in system.rules
         )

@@ -108,6 +108,25 @@ def test_values_are_read_in_any_spelling(spelled: str) -> None:
     assert not made.cases()
 
 
+@pytest.mark.parametrize("hidden", [" ", "\u200b", "\u00a0\ufeff", "\u3164", "\t\n"])
+def test_a_text_that_nobody_sees_is_no_value(hidden: str) -> None:
+    """It empties a name no more than an empty text does, first meeting or not, and clears a field that may be."""
+    fields = FIELDS.replace("name: {type: string}", "name: {type: string, required: true}")
+    fields = fields.replace("on_conflict: newest", "clear: true")
+    made = duo(fields=fields)
+    mine, theirs = anna(made)
+    made.vendors["hr"].edit(mine, name=hidden, job=hidden)
+    made.sync()
+    row = made.vendors["lms"].row(theirs)
+    assert (row["name"], row["job"]) == ("Anna", None)
+    assert made.record().values["name"] == "Anna"
+    assert made.vendors["hr"].row(mine)["name"] == "Anna"
+    made.vendors["lms"].add(email="b@x.de", name="Bo")
+    made.vendors["hr"].add(email="b@x.de", name=hidden)
+    made.sync()
+    assert [r["name"] for r in made.vendors["lms"].rows().values()] == ["Anna", "Bo"]
+
+
 def test_a_real_change_is_one_in_any_spelling() -> None:
     """A text with another letter spreads, spelled as it was entered."""
     made = duo()

@@ -236,6 +236,21 @@ def test_a_table_makes_booleans_of_what_a_vendor_calls_them(raw: Json, value: bo
 
 
 @pytest.mark.parametrize(
+    "hidden", [" ", "\u200b", "\u2003\u200d", "\u3164", "\u00ad\ufeff", "\r\n"]
+)
+def test_a_text_in_which_nothing_is_seen_is_empty(hidden: str) -> None:
+    """Whatever the field is, in a list and in a table of values too; a text in which anything is seen stays whole."""
+    for kind in ("string", "text", "email", "date", "integer", "boolean", "enum", "ref"):
+        assert parser(kind, BERLIN)(hidden) is None
+    assert parser("list", BERLIN, "string")([hidden, "a"]) == ["a"]
+    assert tabled({"yes": ["y"]}, parser("enum", BERLIN)).lens().decode(hidden, None, "") is None
+    assert parser("string", BERLIN)(f"{hidden}a") == f"{hidden}a"
+    lens = typed("string", BERLIN, None, "string")
+    assert lens.same(hidden, None)
+    assert not lens.same(hidden, "a")
+
+
+@pytest.mark.parametrize(
     "given", ["x" * 12, "\u00fc" * 12, "xxxxxxxxx\U0001f600xx", "Jo\u0308rg Mu\u0308ller", "short"]
 )
 def test_a_text_that_the_vendor_cuts_is_the_same(given: str) -> None:
