@@ -350,14 +350,29 @@ def _holders(
         if link.state is LinkState.WAITING and link.wait and link.wait.key.startswith(here):
             told[link.id] = (wanted[-1], link.wait.key.removeprefix(here))
     found = _rivals(engine, tx, wanted, world) if wanted else {}
+    rivals = {i: k for i, k in found.items() if k.id != i and holds(tx, k)}
+    return rivals | _awaited(engine, tx, told, records)
+
+
+def _awaited(
+    engine: Engine, tx: Transaction, told: Mapping[str, tuple[_Wanted, str]],
+    records: Mapping[str, Record],
+) -> dict[str, Link]:  # fmt: skip
+    """Link to be made -> whom it waits for already, where that one still holds its row: of several it is woken by this
+    one. ``told``: link -> what is wanted, and the id of the row that it waits for."""
     held = {
         name: at for name, (row, x) in told.items() if (at := tx.links_at(*row.place, [x]).get(x))
     }
-    shown = load_world(engine, tx, held.values(), records) if held else world
-    for name, holder in held.items():
-        if name not in found and still_shows(engine, holder, told[name][0].record, shown):
-            found[name] = holder
-    return {i: k for i, k in found.items() if k.id != i and holds(tx, k)}
+    if not held:
+        return {}
+    world = load_world(engine, tx, held.values(), records)
+    return {
+        name: holder
+        for name, holder in held.items()
+        if holder.id != name
+        and still_shows(engine, holder, told[name][0].record, world)
+        and holds(tx, holder)
+    }
 
 
 def still_shows(engine: Engine, holder: Link, record: Record, world: World) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from syncengine.flows.dispatch import dispatch
+from syncengine.flows.links import split
 from syncengine.model.case import CaseKind
 from syncengine.model.link import LinkState
 from tests.support.bench import Bench
@@ -154,6 +155,26 @@ def test_a_row_that_another_holds_is_waited_for_without_a_call() -> None:
     made.answer("keep")
     made.sync()
     assert sorted(row["name"] for row in lms.rows().values()) == ["Another", "Other"]
+
+
+def test_of_several_rows_in_the_way_the_one_is_waited_for_that_was_found_first() -> None:
+    """Another row of the same address changes nothing for whoever waits for the first, while that one has its place."""
+    made = duo(
+        hr={"search": ("email",)},
+        hr_system=HR.replace("create: in", "create: both"),
+        lms_system=LMS.replace("create: out", "create: both"),
+    )
+    mine, _ = anna(made)
+    split(made.engine, made.link("lms").id, True, "kim")
+    made.sync()
+    made.vendors["hr"].remove(mine)
+    made.sync()
+    made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
+    made.sync()
+    before = [k.wait for k in made.links() if k.state is LinkState.WAITING]
+    assert before
+    look_again(made)
+    assert [k.wait for k in made.links() if k.state is LinkState.WAITING] == before
 
 
 def test_what_would_be_planned_anew_costs_no_call() -> None:
