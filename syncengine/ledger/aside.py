@@ -14,8 +14,9 @@ from uuid_utils import uuid7
 
 from syncengine.errors import Unreadable
 from syncengine.ledger import tables as t
-from syncengine.ledger.connections import RESOURCE
+from syncengine.ledger.connections import PROCESS
 from syncengine.ledger.journal import CASES
+from syncengine.ledger.keyring import RING
 from syncengine.ledger.session import Session
 from syncengine.ledger.stored import hashed
 from syncengine.model.case import Case, CaseKind
@@ -26,6 +27,7 @@ from syncengine.model.values import Json
 log = structlog.get_logger(__name__)
 
 _LOST = "cannot be read"
+_PAUSED: Json = {"paused": "whether it was paused could not be read; resume it if it may be written to"}
 _UNREAD: dict[str, Any] = {
     "row": None, "listed_hash": None, "failures": 1, "need_get": False, "dirty": 0, "lease_until": 0.0,
 }  # fmt: skip
@@ -48,9 +50,9 @@ class Aside(Session):
         acts = {
             "links": self._link, "records": self._record, "operations": self._operation,
             "cases": self._case, "history": self._line, "events": self._event,
-            "connections": self._progress,
+            "connections": self._kept,
         }  # fmt: skip
-        if table not in acts or (table == "connections" and f"/{RESOURCE}" not in row):
+        if table not in acts or unreadable.place == RING:
             return False
         acts[table](unreadable, name, row)
         log.error(
@@ -109,10 +111,16 @@ class Aside(Session):
         beside = {"external_id_hash": hashed(self._vault, _LOST)}
         self._change(t.events, {name: told, **beside}, connection=connection, event_id=event)
 
-    def _progress(self, _: Unreadable, name: str, row: str) -> None:
-        """How far the listings of a resource have come: they begin anew; nothing is made before they are through."""
-        connection, part = row.split("/", 1)
-        self._change(t.connections, {name: None}, name=connection, part=part)
+    def _kept(self, _: Unreadable, name: str, row: str) -> None:
+        """What is remembered of a connection. Nobody knows any more whether a person has paused it, so it is paused,
+        and ``status`` says why; a mark that is kept in the same way is set anew. Listings of a resource begin anew;
+        nothing is made before they are through. A process tells of itself again."""
+        connection, part = (row[:-1], "") if row.endswith("/") else row.split("/", 1)
+        if connection == PROCESS:
+            self._drop(t.connections, name=connection, part=part)
+            return
+        told = None if part else self._sealed(t.connections.c.state, _PAUSED, connection, part)
+        self._change(t.connections, {name: told}, name=connection, part=part)
 
     def _ask(
         self, why: Unreadable, column: sa.Column[Any], id_: str,

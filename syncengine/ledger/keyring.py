@@ -32,6 +32,8 @@ _LACKING = (
     " back, and take it out once `syncengine db rekey` has sealed them anew"
 )
 _PLACE: Values = {"name": "", "part": "ring"}
+RING = f"connections.state/{_PLACE['name']}/{_PLACE['part']}"
+"""Where it is sealed; without it nothing goes on."""
 _EARLIER: Values = {"name": "", "part": "hashed with"}
 """Where earlier versions noted what they hashed with."""
 TURNING = 7_305_806_918
@@ -122,11 +124,10 @@ def _told(ring: Ring) -> Json:
 
 
 def _opened(vault: Vault, text: str) -> Ring:
-    place = f"connections.state/{_PLACE['name']}/{_PLACE['part']}"
     # Whether plain text may stand there is told by the ring itself.
     opener = Vault(vault.keys, Ring(0, (), plain=True))
     try:
-        told: Any = opener.open(text, place)
+        told: Any = opener.open(text, RING)
     except Unreadable as unreadable:
         raise ConfigInvalid([_OTHER_KEYS.format(why=unreadable.why)]) from None
     ring = Ring(

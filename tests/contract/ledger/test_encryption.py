@@ -19,7 +19,7 @@ from syncengine.ledger.rekey import _Rekeying, counted, reseal
 from syncengine.ledger.tables import metadata
 from syncengine.model.case import CaseKind
 from syncengine.model.change import Change
-from syncengine.model.connection import ResourceState
+from syncengine.model.connection import ConnectionState, ResourceState
 from syncengine.model.key import KeyKind
 from syncengine.model.link import Base, Wait
 from syncengine.model.operation import OperationState
@@ -332,7 +332,7 @@ def test_whatever_does_not_open_others_do(
 
 
 def test_how_far_a_listing_came_is_begun_anew_where_it_does_not_open(engine: Engine) -> None:
-    """Nothing else rests on it; whether a connection is paused does not open, and nothing goes on without it."""
+    """Nothing else rests on it, and nothing else is lost with it."""
     ledger = Ledger(engine, KEYS)
     with ledger.write() as tx:
         tx.save_resource(ResourceState("hr", "people", scanned_at=5.0))
@@ -344,9 +344,49 @@ def test_how_far_a_listing_came_is_begun_anew_where_it_does_not_open(engine: Eng
     with ledger.read() as tx:
         assert tx.resource("hr", "people") == ResourceState("hr", "people")
         assert tx.connection("hr").digest == "paused"
+
+
+def test_a_connection_whose_state_does_not_open_is_paused(engine: Engine) -> None:
+    """Nobody is written to who may have been paused, until a person resumes it; all others go on."""
+    ledger = Ledger(engine, KEYS)
+    with ledger.write() as tx:
+        for name in ("hr", "lms"):
+            tx.save_connection(ConnectionState(name, digest=name))
     with engine.begin() as connection:
-        connection.execute(text("UPDATE connections SET state = 'x' WHERE part = ''"))
-    with pytest.raises(ConfigInvalid), ledger.read() as tx:
+        connection.execute(text("UPDATE connections SET state = 'x' WHERE name = 'hr'"))
+    with pytest.raises(LostRace, match="set aside"), ledger.read() as tx:
+        tx.connections(["hr", "lms"])
+    with ledger.write() as tx:
+        hr, lms = tx.connections(["hr", "lms"])
+        assert "could not be read" in hr.paused
+        assert lms == ConnectionState("lms", digest="lms")
+        tx.save_connection(replace(hr, paused=""))
+    with ledger.read() as tx:
+        assert tx.connection("hr") == ConnectionState("hr")
+
+
+def test_a_process_whose_state_does_not_open_is_forgotten(engine: Engine) -> None:
+    """It tells of itself again, and nobody else is kept from being told."""
+    ledger = Ledger(engine, KEYS)
+    told = [Process(id_, "worker", "host", 1, "", 0.0, 0.0) for id_ in ("p1", "p2")]
+    with ledger.write() as tx:
+        for process in told:
+            tx.save_process(process)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE connections SET state = 'x' WHERE part = 'p1'"))
+    with pytest.raises(LostRace, match="set aside"), ledger.read() as tx:
+        tx.processes()
+    with ledger.read() as tx:
+        assert [process.id for process in tx.processes()] == ["p2"]
+
+
+def test_without_its_ring_nothing_goes_on(engine: Engine) -> None:
+    """By what a database hashes cannot be set aside: all work stops, and nothing is lost."""
+    with Ledger(engine, KEYS).write() as tx:
+        tx.save_connection(ConnectionState("hr", digest="hr"))
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE connections SET state = 'x' WHERE part = 'ring'"))
+    with pytest.raises(ConfigInvalid), Ledger(engine, KEYS).read() as tx:
         tx.connection("hr")
 
 
