@@ -64,14 +64,11 @@ class VendorDown(Retry):
 
 
 class Unusable(VendorDown):
-    """An answer to a read came and is of no use.
+    """An answer to a read came and is of no use. The message says of what kind it is, and where it fails; nothing of
+    it is kept, since it may hold anybody's row."""
 
-    ``answer`` is its beginning, up to 2,000 characters, for people; it may hold personal data.
-    """
-
-    def __init__(self, message: str, answer: str = "", passes: bool = False) -> None:
+    def __init__(self, message: str, passes: bool = False) -> None:
         super().__init__(message)
-        self.answer = answer[:2000]
         self.passes = passes
 
 

@@ -184,7 +184,7 @@ class Listing:
         return self._asked(
             f"below {parent}",
             f"The {self.resource} of {self.connection} below one row cannot be read: {error}",
-            {"parent": parent, "answer": error.answer},
+            {"parent": parent},
         )
 
     def _asked(self, about: str, question: str, evidence: dict[str, Json]) -> Case:

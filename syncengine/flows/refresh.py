@@ -190,7 +190,7 @@ def _found(engine: Engine, link: Link, evidence: Any) -> Any:
 
 def _unreadable(engine: Engine, link: Link, error: SyncengineError) -> Case:
     evidence: dict[str, Json] = {"external_id": link.external_id}
-    if isinstance(error, RowInvalid):
+    if isinstance(error, RowInvalid) and error.evidence is not None:
         evidence["found"] = shown(_found(engine, link, error.evidence))
     return Case(
         id=new_id(),

@@ -27,7 +27,9 @@ from syncengine.model.values import Json
 log = structlog.get_logger(__name__)
 
 _LOST = "cannot be read"
-_PAUSED: Json = {"paused": "whether it was paused could not be read; resume it if it may be written to"}
+_PAUSED: Json = {
+    "paused": "whether it was paused could not be read; resume it if it may be written to"
+}
 _UNREAD: dict[str, Any] = {
     "row": None, "listed_hash": None, "failures": 1, "need_get": False, "dirty": 0, "lease_until": 0.0,
 }  # fmt: skip

@@ -109,7 +109,8 @@ class Session:
             if page and not kind.writes:
                 raise Astray(f"{what}: {verdicts.ASTRAY}") from error
             why = "the answer is a web page" if page else "the answer is no JSON"
-            raise verdicts.unusable(why, kind, what, response.text, passes=True) from error
+            why = f"{why} ({verdicts.outline(response)})"
+            raise verdicts.unusable(why, kind, what) from error
 
     def _stay(self, url: str, what: str) -> None:
         """Whoever is asked gets our token: nobody is but what lies below the base URL. Raises VendorDown."""

@@ -176,8 +176,7 @@ def _read(
             purpose.meter.spend(len(chunk), purpose.what)
         if size > LARGEST_ANSWER and not head:
             why = f"the answer is larger than {LARGEST_ANSWER:,} bytes"
-            start = b"".join(found)[: verdicts.SHOWN].decode("utf-8", "replace")
-            raise verdicts.unusable(why, purpose.kind, purpose.what, start, passes=True)
+            raise verdicts.unusable(why, purpose.kind, purpose.what)
         if time.monotonic() > deadline:
             raise httpx.ReadTimeout("the answer came too slowly")
         found.append(chunk)

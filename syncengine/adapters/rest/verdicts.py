@@ -29,6 +29,7 @@ repair), prove nothing of a row, and pass.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -89,14 +90,13 @@ ASTRAY: Final = (
     "not the vendor but something before it seems to have answered; is the base_url right?"
 )
 
-SHOWN: Final = 2000
-"""Bytes of an answer that is given up which are kept, for people."""
-
 MISFITS: Final = (
     ValueError, TypeError, LookupError, AttributeError, ArithmeticError, AssertionError, RuntimeError, OSError,
     SystemExit, httpx.InvalidURL,
 )  # fmt: skip
 """What our own code, or that of a project's module, raises over a value that it did not expect from a vendor."""
+
+_MEDIA: Final = re.compile(r"(application|text|image|audio|video|multipart)/[\w.+-]{1,40}")
 
 _VALUELESS: Final = (TypeError, AttributeError)
 """Those of them whose ``misfit`` quotes no value. What a KeyError misses may be one: a table has no entry for it."""
@@ -153,14 +153,25 @@ def broken(why: str, kind: Kind, what: str) -> SyncengineError:
     return Hiccup(f"{what}: {why}")
 
 
-def unusable(
-    why: str, kind: Kind, what: str, answer: str = "", passes: bool = False
-) -> SyncengineError:
-    """The verdict on an answer that cannot be used, although the request may have taken effect. ``passes``: a
-    repeat may bring a better one."""
+def unusable(why: str, kind: Kind, what: str) -> SyncengineError:
+    """The verdict on an answer that cannot be used, although the request may have taken effect; a repeat of a read may
+    bring a better one."""
     if kind is not Kind.READ:
         return broken(why, kind, what)
-    return Unusable(f"{what}: {why}", answer, passes)
+    return Unusable(f"{what}: {why}", passes=True)
+
+
+def outline(response: httpx.Response) -> str:
+    """What an answer that is no JSON is like, without a word of it: its kind and length, and where it fails."""
+    kind = _MEDIA.match(response.headers.get("Content-Type", ""))
+    told = f"{len(response.content):,} bytes of {kind[0].lower() if kind else 'unknown kind'}"
+    try:
+        json.loads(response.text)
+    except json.JSONDecodeError as error:
+        return f"{told}, wrong at character {error.pos + 1:,}"
+    except (ValueError, RecursionError):
+        pass
+    return told
 
 
 def answered(

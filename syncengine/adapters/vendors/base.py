@@ -179,9 +179,10 @@ class RestConnector:
         except Missing:
             return None
         except Unusable as error:
-            raise RowInvalid(str(error), {"answer": error.answer}) from error
+            raise RowInvalid(str(error)) from error
         if not item.fault and item.external_id != external_id:
-            item = replace(item, fault="it is another row than the one asked for")
+            # Whose that one is nobody knows, so it is not shown in a question about this one.
+            raise RowInvalid(f"{what}: it is another row than the one asked for")
         if item.fault:
             raise RowInvalid(f"{what}: {item.fault}", {"row": dict(item.row)})
         return item
