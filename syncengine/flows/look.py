@@ -15,7 +15,7 @@ from syncengine.flows.evidence import Shown, rivals_in
 from syncengine.flows.masking import mask, shown_id, without
 from syncengine.flows.names import Names, identity_texts, names
 from syncengine.flows.scenes import as_list, load_world
-from syncengine.flows.sides import labels, row_name, row_values
+from syncengine.flows.sides import row_name, row_values
 from syncengine.flows.unsent import is_observed
 from syncengine.mapping import Entity, System
 from syncengine.model.case import Case, CaseKind
@@ -345,7 +345,7 @@ def _row_side(called: Names, tied: Tied, link: Link, title: str = "") -> Documen
             records = [tied[ref] for ref in refs if ref in tied]
             if records and len(records) == len(refs):
                 values[name] = ", ".join(called.of(record) for record in records)
-        values = labels(system, entity, link.row) | values
+        values = at.labels(system, link.row) | values
     row = shown_id(called.engine, link.connection, link.resource, link.external_id)
     return _side(f"{title}{link.connection} {row or ''}", values)
 

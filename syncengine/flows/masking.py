@@ -17,6 +17,7 @@ from syncengine.model.link import Link
 from syncengine.model.operation import Operation
 from syncengine.model.record import Record
 from syncengine.model.values import ABSENT, Json, is_empty
+from syncengine.planning.sight import LABELS
 
 DOTS: Final = "•••"
 """What is shown of a sensitive value."""
@@ -74,6 +75,26 @@ class Mask:
             return DOTS
         return next((other for other in told if other != value), value)
 
+    def labels(self, system: System, row: Mapping[str, Json]) -> dict[str, Json]:
+        """What else of a row people recognise it by: names and addresses that the mapping does not read. They are
+        dots where any name, or any address, that the entity has is hidden: these may say it, whole or in part."""
+        read = {root for rule in system.rules.values() for root in rule.roots}
+        found = {n: row[n] for n in LABELS if n not in read and not is_empty(row.get(n))}
+        kinds = {kind for kind in ("name", "email") if self._hides_any(kind)}
+        return {n: DOTS if any(k in n.casefold() for k in kinds) else v for n, v in found.items()}
+
+    def _hides_any(self, kind: str) -> bool:
+        """Whether a hidden field is called, typed or anywhere read as a name, or as an address."""
+        if self.entity is None:
+            return not self.engine.shows_sensitive
+        systems = self.entity.systems.values()
+        for field in self.entity.fields.values():
+            rules = [system.rules[field.name] for system in systems if field.name in system.rules]
+            words = {field.name, field.type, *(root for rule in rules for root in rule.roots)}
+            if self.hides(field.name) and any(kind in word.casefold() for word in words):
+                return True
+        return False
+
     def secrets(
         self, system: System | None = None, record: Record | None = None, link: Link | None = None,
         operation: Operation | None = None, evidence: Mapping[str, Json] | None = None,
@@ -98,6 +119,8 @@ class Mask:
             if self.hides(name):
                 yield rule.look(row)
                 yield from (row[root] for root in rule.roots if root in row)
+        told = self.labels(system, row) if system is not None else {}
+        yield from (row[name] for name, shown in told.items() if shown == DOTS)
 
 
 def mask(engine: Engine, entity: Entity | str | None) -> Mask:
@@ -116,6 +139,8 @@ def shown_id(engine: Engine, connection: str, resource: str, external_id: str | 
         names = system.resource.id_fields
         if _speaks(at, system):
             return DOTS
+        if hidden & set(system.resource.id_tail) and "@" in external_id:
+            external_id = f"{external_id.partition('@')[0]}@{DOTS}"
         if hidden & set(names):
             before, slash, own = external_id.rpartition("/")
             parts = own.split(",")

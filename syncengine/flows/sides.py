@@ -6,10 +6,9 @@ from collections.abc import Mapping
 
 from syncengine.flows.engine import Engine
 from syncengine.flows.masking import Mask, mask
-from syncengine.mapping import Entity, Rule, System
+from syncengine.mapping import Rule, System
 from syncengine.model.link import Link
 from syncengine.model.values import ABSENT, Json, is_empty
-from syncengine.planning.sight import LABELS
 
 
 def row_values(at: Mask, system: System, row: Mapping[str, Json]) -> dict[str, Json]:
@@ -35,18 +34,11 @@ def row_name(engine: Engine, link: Link) -> str:
     )
     if entity is None or system is None or link.row is None:
         return ""
-    shown = row_values(mask(engine, entity), system, link.row)
-    labelled = labels(system, entity, link.row)
+    at = mask(engine, entity)
+    shown = row_values(at, system, link.row)
+    labelled = at.labels(system, link.row)
     required = [n for n in shown if entity.fields[n].required and not entity.fields[n].is_ref]
     bare = [n for n in labelled if n != "email"]
     chosen = required or bare or [n for rule in entity.identity for n in rule if n in shown][:1]
     found = labelled | shown
     return " ".join(str(found[n]) for n in chosen if not is_empty(found[n]))
-
-
-def labels(system: System, entity: Entity, row: Mapping[str, Json]) -> dict[str, Json]:
-    """What else of a row people recognise it by: names and addresses that the mapping does not read."""
-    read = {root for rule in system.rules.values() for root in rule.roots}
-    hidden = {name for name, declared in entity.fields.items() if declared.sensitive}
-    unread = (name for name in LABELS if name not in read | hidden)
-    return {name: row[name] for name in unread if not is_empty(row.get(name))}

@@ -38,6 +38,7 @@ class ResourceSpec:
     ``again``: what is added to the body of a create where an earlier one for the same link went out and never showed.
     ``open``: the vendor does not say what its rows hold: ``fields`` are a guess, and others may be read.
     ``id_fields``: the fields of which external ids are made, in order, joined by commas.
+    ``id_tail``: the fields that are told behind an ``@`` in external ids, where there is one.
     ``scan``: whether it can be listed. ``archive``: rows are history; one that is listed no more is not missing.
     ``read_lag``, ``list_lag``: seconds by which a single GET, a listing may be behind the vendor's truth.
     """
@@ -59,6 +60,7 @@ class ResourceSpec:
     longest_marked: int = 255
     again: Mapping[str, Json] = field(default_factory=dict)
     id_fields: tuple[str, ...] = ()
+    id_tail: tuple[str, ...] = ()
     archive: bool = False
     read_lag: float = 0.0
     list_lag: float = 0.0

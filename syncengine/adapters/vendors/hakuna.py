@@ -228,6 +228,7 @@ ABSENCES: Final = Resource(
         parent="users",
         dated=True,
         single_get=False,
+        id_tail=("start_date", "end_date"),
     ),
     path="/absences",
     holds_parent="user_id",

@@ -126,6 +126,7 @@ def _named(resource: Resource) -> Iterator[tuple[str, str]]:
     spec = resource.spec
     told: dict[str, Collection[str]] = {
         "id": () if resource.only else resource.id.split(),
+        "id_tail": spec.id_tail,
         "chosen_id": [spec.chosen_id] if spec.chosen_id else (),
         "marker": [spec.marker] if spec.marker else (),
         "search": [name for key in spec.keys for name in key],

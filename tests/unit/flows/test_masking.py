@@ -214,6 +214,52 @@ def test_ids_that_speak_are_shown_without_what_they_say() -> None:
 
 
 @pytest.mark.parametrize(
+    ("tail", "external", "expected"),
+    [
+        (("born",), "8/4@1991-05-04", f"8/4@{DOTS}"),
+        (("born",), "8/4@1991-05-04@2026-11", f"8/4@{DOTS}"),
+        (("born",), "8/4", "8/4"),
+        (("name",), "8/4@Anna", "8/4@Anna"),
+        ((), "8/4@2026-11", "8/4@2026-11"),
+    ],
+)
+def test_an_id_that_a_connector_composes_is_shown_without_what_it_says(
+    tail: tuple[str, ...], external: str, expected: str
+) -> None:
+    """Behind the ``@`` of an id stands what the connector declares; where that is sensitive, it is dots."""
+    made = company()
+    person = made.engine.project.entities["person"]
+    hr = person.systems["hr"]
+    told = replace(hr, resource=replace(hr.resource, id_tail=tail))
+    person = replace(person, systems={**person.systems, "hr": told})
+    project = replace(made.engine.project, entities={"person": person})
+    assert shown_id(replace(made.engine, project=project), "hr", "people", external) == expected
+
+
+@pytest.mark.parametrize("kind", ["first_name", "last_name"])
+def test_a_row_of_nobody_has_no_name_where_names_are_sensitive(kind: str) -> None:
+    """A name that no rule reads says what the sensitive parts of names would; who may see these sees it."""
+    fields = f"""
+  email: {{type: email}}
+  {kind}: {{type: string, sensitive: true}}
+"""
+    made = duo(
+        hr={"columns": ("id", "email", "name", "familyName")}, fields=fields,
+        hr_system=f"{{resource: people, flow: in, fields: {{email: email, {kind}: familyName}}}}",
+        lms_system="{resource: people, flow: in, create: in, fields: {email: email}}",
+    )  # fmt: skip
+    made.vendors["hr"].add(email="a@x.de", name="Annabella Meier", familyName="Meier")
+    made.sync()
+    assert made.records() == []
+    assert "Meier" not in json.dumps(screens(made), default=str)
+    (link,) = look.select_links(made.engine, None, None, (), 100)
+    assert link["name"] == DOTS
+    made.engine.shows_sensitive = True
+    (link,) = look.select_links(made.engine, None, None, (), 100)
+    assert link["name"] == "Annabella Meier"
+
+
+@pytest.mark.parametrize(
     ("text", "secrets", "shown"),
     [
         ("the name Anna is taken", [], "the name Anna is taken"),
