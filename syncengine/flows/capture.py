@@ -78,7 +78,7 @@ def _read(
     listing: Listing, connector: Connector, state: ResourceState, width: int, since: float
 ) -> bool | Captured:
     """Within slots of the connection: whether all was read, or why not."""
-    now = listing.started = listing.engine.clock.now()
+    now = listing.started = listing.heard.told = listing.engine.clock.now()
     if listing.kind == "scan":
         listing.resume(state, since)
     listing.begin()
@@ -104,6 +104,7 @@ def _poll(listing: Listing, connector: Connector, state: ResourceState) -> None:
     engine = listing.engine
     for page, started in _timed(engine, connector.poll(listing.resource, state.cursor)):
         engine.needs[listing.connection] += page.calls
+        listing.heard.page(page)
         listing.keep(page.items, started, page.cursor)
 
 
@@ -116,6 +117,7 @@ def _scan(listing: Listing, connector: Connector, width: int, until: float) -> b
         calls = 0
         for page, started in _timed(engine, connector.scan(listing.resource, None, window)):
             calls += page.calls
+            listing.heard.page(page)
             listing.keep(page.items, started)
         engine.needs[listing.connection] += calls
         return True
@@ -140,7 +142,7 @@ def _scan_below(
     engine, began = listing.engine, listing.engine.clock.now()
     items: dict[str, list[Item]] = {}
     errors: dict[str, SyncengineError] = {}
-    jobs = [(p, partial(_below, connector, listing.resource, p, window)) for p in parents]
+    jobs = [(p, partial(_below, listing, connector, p, window)) for p in parents]
     begun, last = Begun(engine.clock, jobs, until), None
     with engine.gates[listing.connection].prepaid(len(parents)):
         for parent, result in engine.call_all(begun, width):
@@ -170,11 +172,15 @@ def _keep_first(
 
 
 def _below(
-    connector: Connector, resource: str, parent: str, window: Window | None
+    listing: Listing, connector: Connector, parent: str, window: Window | None
 ) -> tuple[list[Item], int]:
     """The rows below a parent, and how many calls they took."""
-    pages = list(connector.scan(resource, parent, window))
-    return [item for page in pages for item in page.items], sum(page.calls for page in pages)
+    items, calls = list[Item](), 0
+    for page in connector.scan(listing.resource, parent, window):
+        listing.heard.page(page)
+        items += page.items
+        calls += page.calls
+    return items, calls
 
 
 def _timed(engine: Engine, pages: Iterable[Page]) -> Iterator[tuple[Page, float]]:

@@ -61,12 +61,19 @@ class Limits:
         return min(60.0, self.backoff * 2.0 ** min(max(failures, 1) - 1, 6))
 
 
+def _noted(connection: str, resource: str, rows: int, answers: int) -> None:
+    log.info(
+        "a listing goes on", connection=connection, resource=resource, rows=rows, answers=answers
+    )
+
+
 @dataclass(slots=True)
 class Engine:
     """The parts that flows use. ``edition``: by which the files of the project are told from others. ``needs``:
     connection -> calls that the work done so far cannot do without, the lower bound of what a vendor is asked.
     ``holders``: holders of slots and tokens of claims -> when they were last renewed. ``used``: connections whose slots
-    this task has held. ``tell``: told (connection, why, until when) of calls that are waited for.
+    this task has held. ``tell``: told (connection, why, until when) of calls that are waited for; ``goes_on``: told
+    (connection, resource, rows, answers) how far a long listing is.
     ``shows_sensitive``: whoever looks may see what the mapping calls sensitive."""
 
     project: Project
@@ -82,6 +89,7 @@ class Engine:
     holders: dict[str, float] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
     tell: Callable[[str, str, float], None] = lambda *_: None
+    goes_on: Callable[[str, str, int, int], None] = _noted
     pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(32, "call"))
 
     def __post_init__(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
+from threading import Lock
 from typing import Literal, Self
 
 from syncengine.errors import SyncengineError, Unusable
@@ -17,7 +18,7 @@ from syncengine.model.connection import ResourceState
 from syncengine.model.values import Json, digest
 from syncengine.planning.questions import shown
 from syncengine.planning.sight import Source, looked_at
-from syncengine.ports import Item
+from syncengine.ports import Item, Page
 
 NEXT_PAGE = 300.0
 """Seconds within which the next page of a listing comes, unless its worker has died."""
@@ -25,6 +26,33 @@ NEXT_PAGE = 300.0
 
 LIMITED = 3600.0
 """Seconds within which a pass goes on with what a limit has stopped in the pass before."""
+
+
+TOLD = 30.0
+"""Seconds after which it is said again how far a listing is."""
+
+
+@dataclass(slots=True)
+class Heard:
+    """How far a listing is, which is told from time to time. ``told``: when, or when it began."""
+
+    engine: Engine
+    connection: str
+    resource: str
+    rows: int = 0
+    answers: int = 0
+    told: float = 0.0
+    _lock: Lock = field(default_factory=Lock)
+
+    def page(self, page: Page) -> None:
+        """Another page has come, in whichever thread."""
+        with self._lock:
+            self.rows += len(page.items)
+            self.answers += page.calls
+            now = self.engine.clock.now()
+            if abs(now - self.told) >= TOLD:
+                self.told = now
+                self.engine.goes_on(self.connection, self.resource, self.rows, self.answers)
 
 
 @dataclass(slots=True)
@@ -48,6 +76,10 @@ class Listing:
     lacks: int = 0
     why: str = ""
     marked: float = 0.0
+    heard: Heard = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.heard = Heard(self.engine, self.connection, self.resource, told=self.started)
 
     def resume(self, state: ResourceState, since: float) -> Self:
         """Go on where this scan has stopped, if it was begun at ``since`` or later, or was stopped not long ago by a
@@ -61,6 +93,8 @@ class Listing:
             self.resumed = self.after
             self.asked, self.unfit = set(kept["asked"]), set(kept["unfit"])
             self.lacks, self.why = kept["lacks"], kept["why"]
+            self.heard.rows, self.heard.answers = self.rows, kept.get("answers", 0)
+            self.heard.told = kept.get("told", self.heard.told)
         return self
 
     @stubborn
@@ -74,6 +108,7 @@ class Listing:
                 "started": self.started, "after": self.after, "rows": self.rows,
                 "asked": sorted(self.asked), "unfit": sorted(self.unfit),
                 "lacks": self.lacks, "why": self.why, "limited": now if limited else 0.0,
+                "answers": self.heard.answers, "told": self.heard.told,
             }  # fmt: skip
             started = 0.0 if limited else now
             tx.save_resource(replace(state, progress=progress, scan_started=started))

@@ -109,6 +109,10 @@ class Patience:
             when = f", until {clock_time(self.engine, until)}" if ends else ""
             self.tell(f"waits for {connection}{when}: {why}")
 
+    def goes_on(self, connection: str, resource: str, rows: int, answers: int) -> None:
+        """Tell how far a long listing is."""
+        self.tell(f"reads {connection} {resource}: {rows:,} rows in {answers:,} answers so far")
+
     def given_up(self, delays: Sequence[Delay]) -> list[str]:
         """What is not waited for any longer, one line for each connection and reason."""
         groups: dict[tuple[str, str], list[Delay]] = {}

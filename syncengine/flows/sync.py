@@ -201,7 +201,7 @@ def sync(
     first: First | None = None, tell: Tell | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """One full pass: list, merge, write, prove, until quiet. Returns the document of ``sync --json``. ``tell``: told
-    what it waits for.
+    what it waits for, and how far long listings are.
 
     ``digest``: write exactly the plan that has it. It has to be the plan of the mirror, and still the plan once all
     vendors are read; else Stale is raised and nothing is written. What turns up later is left for the next pass."""
@@ -214,7 +214,7 @@ def sync(
         _agreed(engine, digest, "")
     follow_project(engine)
     patience = Patience(engine, tell or (lambda _: None), 3 * engine.limits.lease + 30)
-    engine = replace(engine, tell=patience.say)
+    engine = replace(engine, tell=patience.say, goes_on=patience.goes_on)
     work = _Pass(engine, progress or (lambda *_: None), patience, started)
     if record is not None:
         _look_again(engine, record)

@@ -103,6 +103,7 @@ def _connection(
             min(item.budget.concurrency or spec.concurrency, spec.concurrency),
         ),
         largest_listing=item.largest_listing,
+        longest_listing=item.longest_listing,
         resources=_schedules(document, (*loc, "resources"), item, spec),
         off=_off(document, loc, item, spec.credentials),
         position=document.position(loc),

@@ -36,7 +36,8 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """One account at one vendor. ``off``: why it is not used, empty if it is. ``largest_listing``: bytes.
+    """One account at one vendor. ``off``: why it is not used, empty if it is. ``largest_listing``: bytes;
+    ``longest_listing``: answers.
     ``webhook``: the secrets of its notices; None: it names none, and takes what the shared secret has signed."""
 
     name: str
@@ -49,6 +50,7 @@ class Connection:
     timezone: str
     budget: Budget
     largest_listing: int
+    longest_listing: int
     resources: Mapping[str, Schedule]
     off: str
     position: Position

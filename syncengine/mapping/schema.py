@@ -135,6 +135,7 @@ class ConnectionPart(Part):
     timezone: str | None = None
     budget: BudgetPart = BudgetPart()
     largest_listing: Size = 512 << 20
+    longest_listing: Count = 20_000
     webhook: Annotated[
         list[str | None],
         BeforeValidator(_several, json_schema_input_type=str | list[str]),

@@ -123,6 +123,7 @@ class World:
             timezone="Europe/Berlin",
             budget=Budget(calls=None, per=60, concurrency=None),
             largest_listing=512 << 20,
+            longest_listing=20_000,
             resources={},
             position=Position("connections.yaml", 1, 1),
             **about,

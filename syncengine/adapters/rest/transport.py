@@ -38,10 +38,21 @@ for _name in ("httpx", "httpcore"):  # they log addresses and headers: ids, numb
 
 @dataclass(slots=True)
 class Meter:
-    """What a listing may still bring. ``of``: bytes in all."""
+    """What a listing may still bring. ``of``: bytes in all; ``answers``: into so many it may be cut."""
 
     of: int
+    answers: int
     used: int = 0
+    asked: int = 0
+
+    def ask(self, what: str) -> None:
+        """One more answer is wanted. Raises Unusable where those were too many."""
+        if self.asked >= self.answers:
+            raise Unusable(
+                f"{what}: the listing does not end, {self.answers:,} answers came and each leads on to another; if it "
+                "is meant to be so long, raise longest_listing of the connection, else tell the vendor"
+            )
+        self.asked += 1
 
     def spend(self, size: int, what: str) -> None:
         """So much has come. Raises Unusable where that is too much."""

@@ -47,5 +47,6 @@ def connect(
     client = make_client(auth, gate, tally, request_timeout)
     zone = ZoneInfo(connection.timezone)
     return RestConnector(
-        vendor, base_url, auth, client, tally, clock, zone, options, connection.largest_listing
-    )
+        vendor, base_url, auth, client, tally, clock, zone, options, connection.largest_listing,
+        connection.longest_listing,
+    )  # fmt: skip

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import httpx
 
 from syncengine.adapters.rest.transport import make_client
-from syncengine.adapters.vendors.base import RestConnector
+from syncengine.adapters.vendors.base import LONGEST_LISTING, RestConnector
 from syncengine.adapters.vendors.declare import Vendor
 from syncengine.ports import Tally
 
@@ -92,11 +92,14 @@ class Wire:
 
 
 def connector(
-    vendor: Vendor, wire: Answer, clock: FrozenClock | None = None, zone: str = "UTC"
-) -> RestConnector:
+    vendor: Vendor, wire: Answer, clock: FrozenClock | None = None, zone: str = "UTC",
+    longest: int = LONGEST_LISTING,
+) -> RestConnector:  # fmt: skip
     """A connector at the end of a wire."""
     clock = clock or FrozenClock()
     auth = vendor.login(BASE, CREDENTIALS, {}, clock)
     tally = Tally()
     client = make_client(auth, OpenGate(), tally, 5, httpx.MockTransport(wire))
-    return RestConnector(vendor, BASE, auth, client, tally, clock, ZoneInfo(zone), {})
+    return RestConnector(
+        vendor, BASE, auth, client, tally, clock, ZoneInfo(zone), {}, longest_listing=longest
+    )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from syncengine.errors import RateLimited, SyncengineError, Unknown, VendorDown
+from syncengine.ports import Item, Page
 from syncengine.simulation.clock import ManualClock
 from syncengine.simulation.traits import spec
 from syncengine.simulation.vendor import FakeVendor
@@ -65,8 +68,9 @@ def test_a_listing_goes_on_after_each_pause_that_its_vendor_asks_for(pause: floa
     assert not early
     assert made.vendors["hr"].calls.count(("scan", "notes")) == 11
     assert len(made.records("note")) == 11
-    assert told
-    assert all(line.startswith("waits for hr, until ") and "429" in line for line in told), told
+    waits = [line for line in told if not line.startswith("reads hr notes: ")]
+    assert waits
+    assert all(line.startswith("waits for hr, until ") and "429" in line for line in waits), told
 
 
 def test_a_pass_that_is_only_told_to_wait_ends() -> None:
@@ -128,3 +132,35 @@ def test_a_vendor_that_fails_does_not_keep_a_pass_for_ever(
     assert not document["converged"]
     assert any(fault.startswith("lms: ") for fault in document["faults"])
     assert told
+
+
+def test_a_long_listing_says_how_far_it_is() -> None:
+    """About every half minute, to whoever runs the pass, also below one parent; in the service it is a line of the log
+    with counts alone."""
+    for resource in ("people", "notes"):
+        made, lines = noted(1), list[str]()
+        slow(made.vendors["hr"], resource, pages=100)
+        made.sync(tell=lines.append)
+        told = [line for line in lines if line.startswith(f"reads hr {resource}: ")]
+        assert len(told) == 3
+        assert told[-1] == f"reads hr {resource}: 90 rows in 90 answers so far"
+        with capture_logs() as logged:
+            made.scan("hr", resource)
+        counts = [e["rows"] for e in logged if e["event"] == "a listing goes on"]
+        assert counts == [30, 60, 90]
+
+
+def slow(vendor: FakeVendor, slowly: str, pages: int) -> None:
+    """A vendor whose listing of a resource has so many pages of one row, each of which takes a second."""
+    scan = vendor.scan
+
+    def paged(resource: str, parent: str | None = None, window: Any = None) -> Iterator[Page]:
+        if resource != slowly:
+            yield from scan(resource, parent, window)
+            return
+        for number in range(pages):
+            vendor.clock.sleep(1.0)
+            row = {"id": f"x{number}", "email": f"x{number}@x.de", "_parent": parent}
+            yield Page([Item(f"x{number}", row, parent)])
+
+    vendor.scan = paged  # type: ignore[method-assign]

@@ -25,7 +25,7 @@ from syncengine.adapters.vendors.weekly10 import WEEKLY10
 from syncengine.errors import Halt, Retry, RowInvalid, SetAside, Unknown, Unnamed, VendorDown
 from syncengine.model.values import Json
 from syncengine.ports import Item, Window
-from tests.unit.adapters.wire import connector
+from tests.unit.adapters.wire import BASE, connector
 
 VENDORS = {v.spec.name: v for v in (HEAVENHR, HAEKKA, HAKUNA, HEIAHEIA, WEEKLY10)}
 PLACES = [(vendor, name) for vendor, made in VENDORS.items() for name in made.resources]
@@ -378,3 +378,22 @@ def test_a_bad_text_in_an_answer_hides_no_id() -> None:
     assert (written.external_id, written.row) == ("7", None)
     written = live.update("users", "7", {"first_name": "x"}, {"api_id": "7"}, "key")
     assert (written.external_id, written.row) == ("7", None)
+
+
+def test_a_listing_that_never_ends_breaks_off() -> None:
+    """Where each page has a new row and leads on to another, it ends at the answers that the connection allows, in
+    words that say so and what to do."""
+    pages = count(1)
+
+    def endless(request: httpx.Request) -> httpx.Response:
+        if "token" in request.url.path:
+            return httpx.Response(200, json={"access_token": "t", "token": "t"})
+        page = next(pages)
+        assert page <= 100, "it asks and asks"
+        answer = {"count": None, "next": f"{BASE}/users/?after={page}", "results": [{"id": page}]}
+        return httpx.Response(200, json=answer)
+
+    live = connector(WEEKLY10, endless, longest=40)
+    with pytest.raises(VendorDown, match=r"does not end, 40 answers came.*longest_listing"):
+        list(live.scan("users"))
+    assert next(pages) == 41
