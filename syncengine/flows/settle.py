@@ -222,7 +222,7 @@ class Settle:
         case = unmade(operation, body_digest(operation))
         tx.raise_cases([replace(case, id=new_id(), opened_at=now)])
         tx.dissolve_cases({f"unknown:{operation.id}"}, now)
-        tx.save_links([replace(link, wait=not_taken(link.connection))])
+        tx.save_links([replace(link, wait=link.wait or not_taken(link.connection))])
         tx.dirty_waiting({f"op:{operation.id}"})
 
     def cancel(self, tx: Transaction, operation: Operation, link: Link | None) -> None:
@@ -268,7 +268,7 @@ class Settle:
         self._save(tx, held, OperationState.REJECTED, said if sent else str(error))
         case = refused(held, error.answer or str(error), body_digest(held), sent)
         tx.raise_cases([replace(case, id=new_id(), opened_at=self.engine.clock.now())])
-        tx.save_links([replace(link, wait=not_taken(link.connection))])
+        tx.save_links([replace(link, wait=link.wait or not_taken(link.connection))])
         tx.dirty_waiting({f"op:{held.id}"})
 
     def _on_moving_ground(self, tx: Transaction, link: Link, operation: Operation) -> bool:

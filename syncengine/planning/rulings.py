@@ -23,12 +23,14 @@ def body_digest(operation: Operation) -> str:
 
 
 def unless_refused(scene: Scene, plan: Plan) -> Plan:
-    """The plan without a write that the vendor has refused before: it waits for an answer."""
+    """The plan without a write that the vendor has refused before: it waits for an answer, and still for whatever would
+    make another write of it."""
     if plan.operation is None or not scene.refused:
         return plan
     if scene.refused != body_digest(plan.operation):
         return plan
-    return without_write(plan, replace(plan.link, wait=questions.not_taken(plan.link.connection)))
+    wait = plan.link.wait or questions.not_taken(plan.link.connection)
+    return without_write(plan, replace(plan.link, wait=wait))
 
 
 def not_done(
@@ -67,4 +69,6 @@ def ruled(scene: Scene, plan: Plan) -> Plan:
         return plan if told else replace(plan, link=replace(link, ruling=None))
     if not ruling.covers(kind_of(scene.system, wanted), body_digest(wanted)):
         return replace(plan, link=replace(link, ruling=None))
-    return plan if refused is None else without_write(plan, replace(link, wait=refused))
+    if refused is None:
+        return plan
+    return without_write(plan, replace(link, wait=link.wait or refused))

@@ -101,3 +101,23 @@ def test_what_was_refused_is_another_write_once_whom_it_names_has_no_row() -> No
     made.sync()
     assert [row["name"] for row in lms.rows().values()] == ["Ben"]
     assert made.case().kind is CaseKind.MISSING
+
+
+def test_what_was_refused_is_another_write_once_whom_it_left_out_has_a_row() -> None:
+    """An update waits for an answer, and for the row of whom it could not name; once that is there, both are told."""
+    made = bosses()
+    hr, lms = made.vendors["hr"], made.vendors["lms"]
+    ben = hr.add(email="ben@x.de", name="Ben", job="dev")
+    made.sync()
+    anna = hr.add(email="anna@x.de", name="Anna", job="dev")
+    hr.edit(ben, job="lead", boss=anna)
+    lms.fault("create", "refuse")
+    lms.fault("update", "refuse", "refuse")
+    made.sync()
+    assert len(made.cases()) == 2
+    made.answer("retry", next(c for c in made.cases() if "create" in c.question))
+    made.sync()
+    assert {(row["name"], row["job"]) for row in lms.rows().values()} == {
+        ("Anna", "dev"), ("Ben", "lead"),
+    }  # fmt: skip
+    assert not made.cases()
