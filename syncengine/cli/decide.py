@@ -27,6 +27,14 @@ Reason = Annotated[str, typer.Option(help="Why; it is kept in the history.")]
 Which = Annotated[str | None, typer.Argument(metavar="CONNECTION", help="All, if not given.")]
 
 
+def _number(text: str) -> int:
+    """A change's number, with or without the sign that stands before it on screens."""
+    try:
+        return int(text.removeprefix("#"))
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no number of a change") from None
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command(rich_help_panel=PANEL)(pause)
@@ -112,7 +120,10 @@ def join(
 
 
 def undo(
-    change: Annotated[int, typer.Argument(metavar="CHANGE", help="Its number: `explain`.")],
+    change: Annotated[
+        int,
+        typer.Argument(metavar="CHANGE", help="Its number: `explain`.", parser=_number),
+    ],
     reason: Reason = "",
     sensitive: ui.Sensitive = False,
     as_json: ui.Json = False,

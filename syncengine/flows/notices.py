@@ -44,7 +44,7 @@ def notice(
         # Of somebody who was erased not even the notice is kept.
         systems = tuple(s for s in systems if not _is_erased(engine, tx, *s, external_id))
         event = Event(connection, resource, external_id, event_id, "webhook", now)
-        if systems and tx.add_events([event]) == [None]:
+        if systems and not tx.add_notice(event):
             return False
         if seal and tx.remember(_SEALED, [seal], now, now + SEALED_FOR, connection) != connection:
             raise Stale("this notice was sent to another connection before")

@@ -192,13 +192,17 @@ class Vault:
 
     def hash(self, parts: Sequence[Json]) -> str:
         """A keyed hash (40 hex digits) of a list of JSON values; the order of object keys does not matter."""
+        return self.hashes(parts)[-1]
+
+    def hashes(self, parts: Sequence[Json]) -> list[str]:
+        """That one, and before it what each of the earlier secrets made of the same."""
         if self._blank is None:
             raise Bug("nothing is hashed before the ring of the database was read")
         hashing = self._blank.copy()
         hashing.update(_sorted(parts).encode())
-        found = hashing.hexdigest()
+        found = [hashing.hexdigest()]
         for secret in self._later:
-            found = rehash(found, secret)
+            found.append(rehash(found[-1], secret))
         return found
 
     def hash_of_text(self, text: str) -> str:

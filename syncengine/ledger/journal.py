@@ -8,7 +8,7 @@ from dataclasses import replace
 from syncengine.ledger import statements
 from syncengine.ledger import tables as t
 from syncengine.ledger.session import Session
-from syncengine.ledger.stored import Stored, hashed
+from syncengine.ledger.stored import Stored, Values, hashed
 from syncengine.model.case import Case
 from syncengine.model.change import Change
 from syncengine.model.event import Event
@@ -41,6 +41,16 @@ class Journal(Session):
         added = self._connection.execute(_ADDED[self._postgresql], rows)
         ids = {(connection, event_id): id_ for connection, event_id, id_ in added}
         return [ids.pop((event.connection, event.event_id), None) for event in events]
+
+    def add_notice(self, notice: Event) -> bool:
+        """Whether an event is new whose id was chosen elsewhere, and may say whom it is about: its keyed hash is kept.
+        It is known again by what an earlier secret or, in the clear, an earlier version has kept of it."""
+        hashes = [f"notice:{h}" for h in self._vault.hashes([notice.connection, notice.event_id])]
+        known = [notice.event_id, *hashes]
+        by: Values = {"connection": notice.connection, "source": notice.source, "event_id": known}
+        if self._rows(t.events, (t.events.c.id,), limit=1, **by):
+            return False
+        return self.add_events([replace(notice, event_id=hashes[-1])]) != [None]
 
     def select_events(self, connection: str | None = None, limit: int = 100) -> list[Event]:
         """The newest first."""

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """``id`` orders what we observed. ``event_id`` is unique within a connection. ``source``: poll, scan,
+    """``id`` orders what we observed. ``event_id`` is unique within a connection; of a
+    webhook it is a keyed hash of the one that was sent. ``source``: poll, scan,
     read, webhook, write, or a person's decision. ``at``: epoch seconds of receipt."""
 
     connection: str

@@ -58,8 +58,9 @@ async def metrics(request: Request) -> Response:
     """``GET /metrics``: the ledger's counts as Prometheus text; 401 without the token, where there is one; 503 if the
     database cannot be used now."""
     token = request.state.settings.metrics_token
-    given = request.headers.get("authorization", "")
-    if token and not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    known = hmac.compare_digest(given.strip(" ").encode(), (token or "").encode())
+    if token and not (known and scheme.lower() == "bearer"):
         told = "send Authorization: Bearer and the token of SYNCENGINE_METRICS_TOKEN"
         raise HTTPException(401, told, {"WWW-Authenticate": "Bearer"})
     desk: Desk = request.state.desk

@@ -291,7 +291,8 @@ def test_figures_are_for_who_has_the_token(tmp_path: Path) -> None:
             answer = ask(port, "/metrics", **given)
             assert answer.status == 401
             assert b"syncengine_links" not in answer.read()
-        assert ask(port, "/metrics", Authorization=f"Bearer {TOKEN}").status == 200
+        for scheme in ("Bearer", "bearer", "BEARER ", "bEARER"):
+            assert ask(port, "/metrics", Authorization=f"{scheme} {TOKEN}").status == 200
         assert ask(port).status == 200
     with pytest.raises(ConfigInvalid, match="SYNCENGINE_METRICS_TOKEN"):
         read_settings({"SYNCENGINE_METRICS_TOKEN": "short"})

@@ -102,6 +102,18 @@ def test_a_notice_under_the_shared_secret_counts_for_one_connection(tmp_path: Pa
         assert post(side, "crm", row="8") == 202
 
 
+def test_an_id_that_says_whom_it_is_about_is_not_kept(tmp_path: Path) -> None:
+    """Whoever reads the database finds no name in the ids of notices; a repeat is known all the same."""
+    with web_side(tmp_path, OWN, BOTH) as side:
+        for _ in range(2):
+            assert post(side, "hr", "changed anna.meier@x.de", secret("h")) == 202
+        (event,) = stored(side)
+        assert event.event_id.startswith("notice:")
+        assert "anna" not in event.event_id
+        assert post(side, "hr", "another", secret("h")) == 202
+        assert len(stored(side)) == 2
+
+
 def test_an_id_that_names_its_connection_counts_for_that_one(tmp_path: Path) -> None:
     """The attacker takes the notice off its way, so that it has never arrived where it was meant for."""
     with web_side(tmp_path, connections(hr="", crm=""), BOTH) as side:

@@ -259,6 +259,24 @@ def test_whoever_worked_with_the_hashes_of_before_reads_again(engine: Engine) ->
     _all_is_there(running)
 
 
+def test_a_repeated_notice_is_known_after_hashes_were_renewed(engine: Engine) -> None:
+    """And one whose id an earlier version has kept as it came; an id of ours is no notice."""
+    ledger = Ledger(engine, KEYS)
+    told = [replace(an_event(id_), source="webhook") for id_ in ("n1", "kept", "write:o1")]
+    with ledger.write() as tx:
+        tx.add_events([told[1], an_event("write:o1")])
+        assert tx.add_notice(told[0])
+    for _ in range(2):
+        assert not reseal(engine, Vault(KEYS), lambda *_: None).left
+        with ledger.read() as tx:
+            assert len(tx.select_events()) == 3
+        with ledger.write() as tx:
+            assert [tx.add_notice(notice) for notice in told[:2]] == [False, False]
+    with ledger.write() as tx:
+        assert tx.add_notice(told[2])
+        assert tx.add_notice(replace(told[0], connection="hr"))
+
+
 def test_hashes_are_not_renewed_under_somebody_who_writes(shared: Engine) -> None:
     """Renewing waits until whoever writes is done; readers read on."""
     running = Ledger(shared, KEYS)

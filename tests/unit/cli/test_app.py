@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -127,6 +128,15 @@ def test_names_outside_of_the_project_are_refused() -> None:
     ui.known("--entity", "a", ["a", "b"])
     with pytest.raises(Exception, match="knows a, b; found 'c'"):
         ui.known("--entity", "c", ["a", "b"])
+
+
+@pytest.mark.parametrize(("text", "code"), [("196", 1), ("#196", 1), ("##196", 2), ("x", 2)])
+def test_a_change_is_named_as_history_prints_it(text: str, code: int, tmp_path: Path) -> None:
+    """With the sign before its number, or without; what is no number is bad usage."""
+    database = {"SYNCENGINE_DATABASE_URL": f"sqlite:///{tmp_path / 'engine.db'}"}
+    told = CliRunner().invoke(program.app, ["undo", text], env=database)
+    assert told.exit_code == code
+    assert ("there is no change 196" in told.output) == (code == 1)
 
 
 INTERRUPTED = """
