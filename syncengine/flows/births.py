@@ -41,7 +41,7 @@ def bear(
     tx.take_keys([k for r in made for k in (*uses(entity, r), *record_likes(entity, r))])
     tx.derive_due([record.id for record in made])
     tx.dirty_sharers([record.id for record in made])
-    _let_go(tx, entity, made, world)
+    _let_go(engine, tx, entity, made, world)
     return lost
 
 
@@ -73,7 +73,9 @@ def _made(
     )  # fmt: skip
 
 
-def _let_go(tx: Transaction, entity: Entity, made: Sequence[Record], world: World) -> None:
+def _let_go(
+    engine: Engine, tx: Transaction, entity: Entity, made: Sequence[Record], world: World
+) -> None:
     """Rows that deleted records of the same identity have left are told anew whose they are, with their faces; where
     a row is made for a new record, it is taken over in its making."""
     borne = tx.bearers([key for record in made for key in former_keys(entity, record, world)])
@@ -86,15 +88,17 @@ def _let_go(tx: Transaction, entity: Entity, made: Sequence[Record], world: Worl
         and not entity.systems[link.connection].creates_out
     ]
     if kept:
+        held = tx.links(kept, lock=True).values()
         tx.save_links(
             [
                 replace(
                     link, record_id=None, state=LinkState.SEEN, wait=None, ruling=None,
                     dirty=link.dirty + 1,
                 )
-                for link in tx.links(kept, lock=True).values()
+                for link in held
             ]
         )  # fmt: skip
+        placed(engine, tx, went=held)
 
 
 def new_record(engine: Engine, record: Record) -> Record:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from syncengine.flows.births import stubs
+from syncengine.flows.births import placed, stubs
 from syncengine.flows.decisions import Decision, NotPossible
 from syncengine.flows.engine import Engine
 from syncengine.flows.scenes import as_list
@@ -35,7 +35,7 @@ class Hand(Decision):
         self.close_questions(link)
         if link.record_id is not None:
             record = self.tx.records([link.record_id], lock=True)[link.record_id]
-            self.tx.dirty_sharers([record.id])
+            placed(self.engine, self.tx, went=[link])
             self.forget_faces(link, record)
             if not record.deleted:
                 self.note(record, policy, "", None, f"no longer linked in {link.connection}")

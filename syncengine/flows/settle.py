@@ -30,6 +30,7 @@ from syncengine.model.operation import (
 from syncengine.model.values import Row
 from syncengine.planning.doubts import Claim
 from syncengine.planning.identity import (
+    AT_VENDOR,
     identity_subject,
     inherited,
     known_by,
@@ -192,6 +193,7 @@ class Settle:
         if found.record_id is None or gives_way(tx, found):
             tx.dirty_sharers([found.id])
             tx.remove_links([found.id])
+            placed(self.engine, tx, went=[found] if found.state in AT_VENDOR else ())
             tx.dissolve_cases([identity_subject(found)], self.engine.clock.now())
             review(self.engine, tx, [found])
             return link

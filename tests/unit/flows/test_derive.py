@@ -197,3 +197,23 @@ def test_a_course_whose_row_stays_alone_is_searched_for_once() -> None:
     made.sync()
     assert [o.id for o in made.operations()] == before
     assert len(made.vendors["lms"].rows("courses")) == 1
+
+
+def test_a_course_of_who_gave_her_row_to_a_new_record_waits_for_a_row_of_hers() -> None:
+    """Whoever is hired again takes over the row that was left; what was yet to be made for the record before waits
+    for its person, and another look finds nothing else."""
+    made = school()
+    hr = made.vendors["hr"]
+    for _ in range(3):
+        mine = hr.add(email="anna@x.de", name="Anna", job="dev")
+        made.sync()
+        hr.remove(mine)
+        made.sync()
+    hr.add(email="anna@x.de", name="Anna", job="dev")
+    made.sync()
+    before = {k.id: (k.state, k.wait) for k in made.links("lms")}
+    assert "person in lms" in {wait.what for _, wait in before.values() if wait}
+    with made.engine.ledger.write() as tx:
+        tx.dirty_entity("course")
+    made.settle()
+    assert {k.id: (k.state, k.wait) for k in made.links("lms")} == before
