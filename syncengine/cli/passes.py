@@ -181,7 +181,7 @@ def _show_sync(document: Mapping[str, Any], held: int, code: ui.Exit) -> None:
         kinds = ", ".join(f"{n:,} {kind}" for kind, n in document["cases"].items())
         console.print(f"Waiting for a person: {kinds}: `syncengine cases list`.", style="yellow")
     for fault in document["faults"]:
-        ui.aside().print(Text(f"not read: {fault}", "red"), soft_wrap=True)
+        ui.aside().print(Text(f"not done: {fault}", "red"), soft_wrap=True)
     after = f"after {document['duration_s']:.1f} s"
     headline = {
         ui.Exit.DONE: (

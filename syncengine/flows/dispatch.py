@@ -391,8 +391,7 @@ class _Round:
                 settle.unmade(tx, link, operation)
                 outcome = "rejected"
             elif over:
-                settle.stale(tx, link, operation)
-                outcome = "stale"
+                outcome = settle.traceless(tx, link, operation)
             else:
                 settle.wait(tx, operation, horizon)
             capture_looks(engine, tx, [operation], {operation.id: look})

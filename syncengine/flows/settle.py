@@ -12,6 +12,7 @@ from syncengine.flows.returns import IN_THE_WAY, is_erased
 from syncengine.flows.rows import Look, Read, store
 from syncengine.flows.scenes import as_list, gives_way, holds, load_world, still_shows
 from syncengine.flows.staging import review
+from syncengine.flows.traceless import REST, TRIES, lost_before
 from syncengine.ledger import Transaction
 from syncengine.mapping import System
 from syncengine.model.event import Event
@@ -22,6 +23,7 @@ from syncengine.model.operation import (
     UNMADE,
     UNNAMED,
     UNSHOWN,
+    UNTAKEN,
     Action,
     Operation,
     OperationState,
@@ -214,17 +216,36 @@ class Settle:
                 tx.save_links([replace(link, noted={})])
             self._dirty(tx, link, operation)
 
-    def unmade(self, tx: Transaction, link: Link, operation: Operation) -> None:
-        """A create that the vendor accepted, and that no read shows: a question, as if it had been refused."""
+    def traceless(self, tx: Transaction, link: Link, operation: Operation) -> str:
+        """It was never answered, and surely did not happen: planned anew, the second time after a while. A vendor that
+        never takes it is a question."""
+        lost = lost_before(tx, operation)
+        if lost + 1 >= TRIES:
+            self.unmade(tx, link, operation, times=lost + 1)
+            return "rejected"
+        if lost + 2 < TRIES or operation.detail == UNTAKEN:
+            self.stale(tx, link, operation)
+            return "stale"
+        held, again = self._ours(tx, operation), self.engine.clock.now() + REST
+        if held is not None:
+            self._save(tx, held, OperationState.UNKNOWN, UNTAKEN, next_at=again)
+        return "unknown"
+
+    def unmade(
+        self, tx: Transaction, link: Link, operation: Operation, times: int = 0
+    ) -> None:  # fmt: skip
+        """What no read shows though the vendor accepted it, or though it went out so many ``times``: a question, as if
+        it had been refused."""
         held = self._ours(tx, operation)
         if held is None:
             return
         now = self.engine.clock.now()
-        self._save(tx, held, OperationState.REJECTED, UNMADE)
-        case = unmade(operation, body_digest(operation))
+        self._save(tx, held, OperationState.REJECTED, UNSHOWN if times else UNMADE)
+        case = unmade(operation, body_digest(operation), times)
         tx.raise_cases([replace(case, id=new_id(), opened_at=now)])
         tx.dissolve_cases({f"unknown:{operation.id}"}, now)
-        tx.save_links([replace(link, wait=link.wait or not_taken(link.connection))])
+        wait = link.wait or not_taken(link.connection)
+        tx.save_links([replace(link, wait=wait, noted={})])
         tx.dirty_waiting({f"op:{operation.id}"})
 
     def cancel(self, tx: Transaction, operation: Operation, link: Link | None) -> None:

@@ -15,7 +15,7 @@ from syncengine.flows.times import setback
 from syncengine.flows.unsent import wanted
 from syncengine.ledger import Transaction
 from syncengine.model.link import Link, Waiting
-from syncengine.model.operation import UNSETTLED
+from syncengine.model.operation import UNSETTLED, UNTAKEN, OperationState
 
 
 def status(engine: Engine) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def status(engine: Engine) -> dict[str, Any]:
             "cases": tx.count_cases(),
             "unsent": due.observed(engine),
             "first": due.first(engine, tx),
-            "waiting": _waiting(due.waits, {link.id for link in refused}),
+            "waiting": [*_waiting(due.waits, {link.id for link in refused}), *_untaken(tx)],
             "out_of_scope": _waiting(due.outside, ()),
             "let_be": _let_be(refused),
             "unlinked": unlinked(tx),
@@ -87,6 +87,16 @@ def _waiting(waits: Sequence[Waiting], refused: Collection[str]) -> list[dict[st
     return [
         {"entity": e, "connection": c, "waits_for": w, "count": n}
         for (e, c, w), n in sorted(groups.items())
+    ]
+
+
+def _untaken(tx: Transaction) -> list[dict[str, Any]]:
+    """Writes that a vendor has not taken so far, each of which goes out once more before a person is asked."""
+    unknown = tx.select_operations([OperationState.UNKNOWN])
+    groups = Counter((o.entity, o.connection) for o in unknown if o.detail == UNTAKEN)
+    return [
+        {"entity": e, "connection": c, "waits_for": f"the last try: {UNTAKEN}", "count": n}
+        for (e, c), n in sorted(groups.items())
     ]
 
 

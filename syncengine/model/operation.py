@@ -35,6 +35,9 @@ THERE = "the row was there"
 UNSHOWN = "no answer came, and no read showed it"
 """What is said of a stale write that went out."""
 
+UNTAKEN = "it does not take this write: sent twice, never answered, and no read shows it"
+"""What is said of a write that is unknown a while longer for that reason, before its last try."""
+
 UNNAMED = "accepted, but the answer names no row"
 """What is said of a create that is unknown for that reason."""
 

@@ -220,14 +220,13 @@ def not_done(scene: Scene, kind: str, body: str, values: Values) -> Case:
     return replace(case, subject=undone_subject(link.id))
 
 
-def unmade(operation: Operation, body: str) -> Case:
-    """The vendor accepted a create, and no read shows a row."""
-    what = f"{one(operation.action)} of {operation.resource}"
-    case = refused(operation, "", body)
-    return replace(
-        case,
-        question=f"{operation.connection} accepted {what}, and did not do it: no read shows such a row.",
-    )
+def unmade(operation: Operation, body: str, times: int = 0) -> Case:
+    """The vendor accepted a create, or never answered a write that went out so many ``times``, and no read shows it."""
+    what, here = f"{one(operation.action)} of {operation.resource}", operation.connection
+    question = f"{here} accepted {what}, and did not do it: no read shows such a row."
+    if times:
+        question = f"{here} does not take {what}: sent {times} times, never answered, and no read shows it."
+    return replace(refused(operation, "", body), question=question)
 
 
 def not_taken(connection: str) -> Wait:
