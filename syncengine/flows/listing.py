@@ -137,7 +137,9 @@ class Listing:
         received = engine.clock.now()
         items = [_of_period(engine, self.connection, self.resource, item) for item in items]
         reads = [
-            Read(i.external_id, i.row, i.parent, started, received) for i in items if not i.fault
+            Read(i.external_id, i.row, i.parent, started, received, self.started)
+            for i in items
+            if not i.fault
         ]
         parts = [self._lost(p, error) for p, error in lost if isinstance(error, Unusable)]
         dirty: list[str] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 
 from syncengine.flows.engine import Engine, new_id
 from syncengine.flows.returns import held_back
@@ -19,6 +20,7 @@ from syncengine.planning.identity import place_free, renames, row_keys, shown_ke
 from syncengine.planning.questions import about
 from syncengine.planning.settle import run_over
 from syncengine.planning.sight import (
+    Contested,
     Reading,
     Sight,
     Source,
@@ -53,13 +55,21 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """One row as read: ``row`` None where the vendor says that it is not there. Times are epoch seconds."""
+    """One row as read: ``row`` None where the vendor says that it is not there. Times are epoch seconds; ``began``:
+    when the listing did that showed it."""
 
     external_id: str
     row: Row | None
     parent: str | None
     started: float
     received: float
+    began: float = inf
+
+    def told(self, source: Source, link: Link, twice: Collection[str]) -> Reading:
+        """What it says of a link. ``twice``: ids that were shown otherwise at the same time."""
+        since: Contested = "since" if link.read_at > self.began else ""
+        contested = "twice" if self.external_id in twice else since
+        return Reading(source, self.row, self.started, self.received, contested)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,19 +87,22 @@ def store(
 ) -> Stored:  # fmt: skip
     """Judge readings of rows of one resource and write what follows from them."""
     connection, resource = system.connection, system.resource.name
-    last = {read.external_id: _with_names(read) for read in reads}
+    named = [_with_names(read) for read in reads]
+    last = {read.external_id: read for read in named}
+    twice = {read.external_id for read in named if read.row != last[read.external_id].row}
     known = tx.links_at(entity.name, connection, resource, list(last), lock=True)
     kept = roots(system)
     sights: dict[str, Sight] = {}
+    readings: dict[str, Reading] = {}
     for external_id, read in last.items():
         link = known.get(external_id)
         if link is None:
             if read.row is None or not counts(system, mapped(read.row, kept), source):
                 continue
             link = first_sight(new_id(), entity.name, system, external_id, read.parent)
-        reading = Reading(source, read.row, read.started, read.received)
+        readings[external_id] = reading = read.told(source, link, twice)
         sights[external_id] = sight(system, link, reading, kept, None)
-    _note_foreign(tx, system, source, last, known, sights, kept)
+    _note_foreign(tx, system, readings, known, sights, kept)
     untied = [s.link for s in sights.values() if s.link.record_id is None]
     back = held_back(engine, tx, entity, system, [k for k in untied if not _is_known(known, k)])
     if back:
@@ -115,7 +128,7 @@ def _with_names(read: Read) -> Read:
 
 
 def _note_foreign(
-    tx: Transaction, system: System, source: Source, reads: dict[str, Read],
+    tx: Transaction, system: System, readings: Mapping[str, Reading],
     known: dict[str, Link], sights: dict[str, Sight], kept: frozenset[str],
 ) -> None:  # fmt: skip
     """Look again at rows that moved while a write of ours was under way."""
@@ -125,14 +138,13 @@ def _note_foreign(
         return
     operations = tx.unsettled(list(moved))
     for link_id, external_id in moved.items():
-        read, link = reads[external_id], known[external_id]
-        operation = operations.get(link_id) or _settled_since(tx, link, read)
+        reading, link = readings[external_id], known[external_id]
+        operation = operations.get(link_id) or _settled_since(tx, link, reading)
         if operation is not None:
-            reading = Reading(source, read.row, read.started, read.received)
             sights[external_id] = sight(system, link, reading, kept, operation)
 
 
-def _settled_since(tx: Transaction, link: Link, read: Read) -> Operation | None:
+def _settled_since(tx: Transaction, link: Link, read: Reading) -> Operation | None:
     """The write that was settled after a read had begun, of a read that came too late to count."""
     if read.started >= link.read_at:
         return None

@@ -19,18 +19,22 @@ LABELS = ("name", "first_name", "last_name", "firstName", "lastName", "email")
 """Fields that tell a person who a row is, when it is asked to whom it belongs."""
 
 Source = Literal["list", "poll", "get", "write"]
+Contested = Literal["", "since", "twice"]
 LISTS: Final = ("list", "poll")
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
     """One read of one row. ``row``: None where the vendor says that it is not there (never from a list).
-    ``started``, ``received``: epoch seconds around the request."""
+    ``started``, ``received``: epoch seconds around the request. ``contested``: the row was read ``since`` its listing
+    began, so that where this shows something else nobody can tell which of them it is; or it was shown otherwise at the
+    same time, ``twice``."""
 
     source: Source
     row: Row | None
     started: float
     received: float
+    contested: Contested = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,7 @@ def sight(
     strong = reading.source not in LISTS or not system.resource.single_get
     shown = "" if strong or not system.needs_get else row_hash(reading.row or {}) + part
     same = shown == link.listed_hash if shown else row == link.row
+    same = same and (strong or reading.contested != "twice")
     if link.read_at and reading.started < link.read_at + system.resource.read_lag:
         late = same or not system.resource.single_get
         return Sight(link, ignored=True) if late else Sight(_hint(link))
@@ -97,7 +102,7 @@ def sight(
         return Sight(replace(_hint(seen), listed_hash=shown))
     if same and not link.failures and not link.base.doubts and not (link.need_get and strong):
         return Sight(seen, touched=True)
-    if not strong and (system.needs_get or system.resource.list_lag):
+    if not strong and (system.needs_get or system.resource.list_lag or reading.contested):
         return Sight(replace(_hint(seen), listed_hash=shown))
     moved = _moved_fields(system, link.row, row)
     base = judged(system, link.base, row, reading.started, strong)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from syncengine.flows.rows import Read, store
 from syncengine.flows.sync import sync
 from syncengine.model.case import CaseKind
 from syncengine.model.link import LinkState
+from syncengine.ports import Item, Page
 from tests.support.bench import Bench
 from tests.support.people import COLUMNS, FIELDS, HR, MAPPED, anna, duo, lead
 
@@ -226,6 +228,38 @@ def test_a_change_that_the_listing_hides_is_seen_by_the_row_s_stamp() -> None:
     made.vendors["hr"].edit(mine, job="dev")
     made.sync()
     assert made.vendors["lms"].row(theirs)["job"] == "dev"
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("apart", [True, False])
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_row_that_one_listing_shows_twice_is_read_alone(
+    order: int, apart: bool, known: bool
+) -> None:
+    """Rule 5: where two pages show one id with rows that differ, neither is believed: a single read tells, whether the
+    row was edited between them or one of them is somebody else's."""
+    made = duo()
+    hr = made.vendors["hr"]
+    mine = anna(made)[0] if known else hr.add(email="anna@x.de", name="Anna", job="dev")
+    hr.calls.clear()
+    shown = [row(), row(name="Fritz", job="boss")][::order]
+    listed = [Item(mine, {"id": mine, **r}) for r in shown]
+
+    def pages(*_: Any) -> Iterator[Page]:
+        made.clock.sleep(0.1)
+        yield Page(listed[:1] if apart else listed)
+        if apart:
+            made.clock.sleep(0.1)
+            yield Page(listed[1:])
+
+    hr.scan = pages  # type: ignore[method-assign]
+    made.sync()
+    assert ("get", mine) in hr.calls
+    assert (made.record().values["name"], made.record().values["job"]) == ("Anna", "dev")
+    assert [r["name"] for r in made.vendors["lms"].rows().values()] == ["Anna"]
+    hr.edit(mine, job="boss", name="Fritz")
+    made.sync()
+    assert [r["name"] for r in made.vendors["lms"].rows().values()] == ["Fritz"]
 
 
 def test_an_unchanged_row_costs_no_single_read() -> None:
