@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from syncengine.flows.births import bear, new_record, placed, renamed, spread
@@ -18,7 +18,7 @@ from syncengine.mapping import Entity, System
 from syncengine.model.case import Case
 from syncengine.model.key import Key, KeyKind
 from syncengine.model.link import SCOPE, Link, LinkState
-from syncengine.model.operation import Operation, OperationState
+from syncengine.model.operation import UNSETTLED, Operation, OperationState
 from syncengine.model.record import Record, World
 from syncengine.planning.identity import (
     AT_VENDOR,
@@ -29,7 +29,7 @@ from syncengine.planning.identity import (
     place_free,
 )
 from syncengine.planning.questions import STAGED, about
-from syncengine.planning.rulings import without_write
+from syncengine.planning.rulings import same_write, without_write
 from syncengine.planning.safety import kind_of
 from syncengine.planning.scene import Plan
 
@@ -164,14 +164,18 @@ class Commit:
         with engine.ledger.write() as tx:
             locked = tx.records([k.record_id for k in read.values() if k.record_id], lock=True)
             held = tx.links(list(plans), lock=True)
-            unsettled = tx.unsettled(list(plans))
+            unsettled = self._unsettled(tx, list(plans))
             good = {
                 i: plan for i, plan in plans.items()
-                if i in held and i not in unsettled and _unmoved(held[i], read[i])
+                if i in held and not (i in unsettled and _is_sent(unsettled[i]))
+                and _unmoved(held[i], read[i])
                 and _same_record(locked, records, read[i].record_id)
             }  # fmt: skip
+            unsent = {i: o for i, o in unsettled.items() if i in good}
+            self._take_back(tx, unsent.values())
             good = stage(engine, tx, read, self._ready(tx, read, good))
-            self._write(tx, held, read, good)
+            good = self._put_back(tx, good, unsent)
+            self._write(tx, held, read, good, {o.id for o in unsent.values()})
             operations = [p.operation for p in good.values() if p.operation is not None]
             waiting = [i for i, p in good.items() if _begins_to_wait(held[i], p.link, p.operation)]
         engine.announce("reconcile", waiting)
@@ -180,10 +184,39 @@ class Commit:
             engine.queue.announce("derive", [])
         engine.announce("dispatch", [operation.id for operation in operations])
 
+    def _unsettled(self, tx: Transaction, link_ids: Sequence[str]) -> dict[str, Operation]:
+        """Link id -> its unsettled operation; locked, so that nobody begins to send it."""
+        found = [o.id for o in tx.unsettled(link_ids).values()]
+        held = tx.operations(found, lock=True).values() if found else ()
+        return {o.link_id: o for o in held if o.state in UNSETTLED}
+
+    def _take_back(self, tx: Transaction, unsent: Iterable[Operation]) -> None:
+        """What nobody has begun to send is planned anew with its link, and counts as written no more."""
+        cancelled = OperationState.CANCELLED
+        tx.save_operations([replace(o, state=cancelled, detail="planned anew") for o in unsent])
+
+    def _put_back(
+        self, tx: Transaction, good: Mapping[str, Plan], unsent: Mapping[str, Operation]
+    ) -> dict[str, Plan]:
+        """A write that is planned as it was stays the operation that it was; who waited for another one looks again."""
+        kept = dict(good)
+        for link_id, before in unsent.items():
+            operation = good[link_id].operation
+            if operation is not None and same_write(operation, before):
+                same = replace(
+                    operation, id=before.id, key=before.key, created_at=before.created_at,
+                    attempts=before.attempts, next_at=before.next_at, detail=before.detail,
+                )  # fmt: skip
+                kept[link_id] = replace(good[link_id], operation=same)
+        stay = {p.operation.id for p in kept.values() if p.operation is not None}
+        tx.dirty_waiting({f"op:{o.id}" for o in unsent.values() if o.id not in stay})
+        return kept
+
     def _write(
         self, tx: Transaction, held: Mapping[str, Link], read: Mapping[str, Link],
-        good: Mapping[str, Plan],
+        good: Mapping[str, Plan], there: Collection[str],
     ) -> None:  # fmt: skip
+        """``there``: ids of operations that are stored already."""
         now = self.engine.clock.now()
         changed = [p.record for p in good.values() if p.record is not None]
         if changed:
@@ -204,7 +237,9 @@ class Commit:
         placed(self.engine, tx, came, [read[i] for i in moved if read[i].state in AT_VENDOR])
         turned = {i for i, p in good.items() if p.link.state is not read[i].state}
         tx.dirty_siblings({read[i].record_id or "" for i in turned}, turned)
-        tx.add_operations([p.operation for p in good.values() if p.operation is not None])
+        operations = [p.operation for p in good.values() if p.operation is not None]
+        tx.save_operations([o for o in operations if o.id in there])
+        tx.add_operations([o for o in operations if o.id not in there])
         tx.raise_cases([self._opened(case) for p in good.values() for case in p.cases])
         tx.dissolve_cases({s for p in good.values() for s in p.dissolves}, now)
         tx.add_history([replace(c, at=now) for p in good.values() for c in p.changes])
@@ -255,6 +290,11 @@ def _is_live(record: Record | None) -> bool:
 
 def _unmoved(held: Link, read: Link) -> bool:
     return held.version == read.version and held.row_version == read.row_version
+
+
+def _is_sent(operation: Operation) -> bool:
+    """Whether it was sent, or may have been."""
+    return operation.state is not OperationState.PENDING
 
 
 def _moved(read: Link, decided: Link) -> bool:

@@ -28,12 +28,12 @@ from syncengine.model.case import Case
 from syncengine.model.change import Change
 from syncengine.model.key import Key, KeyKind
 from syncengine.model.link import SCOPE, Link, Ruling
-from syncengine.model.operation import Action, Operation
+from syncengine.model.operation import Action, Operation, OperationState
 from syncengine.model.record import Record, World
 from syncengine.model.ref import Ref
 from syncengine.model.values import Json, digest
 from syncengine.planning.derivations import Ids, combinations
-from syncengine.planning.identity import record_keys
+from syncengine.planning.identity import place_free, record_keys, renames
 from syncengine.planning.scene import Plan
 from syncengine.planning.settle import settle_applied
 from syncengine.planning.writes import Creates, Write, tell
@@ -55,7 +55,9 @@ class Forecast:
     made, and ``tied``: whose rows they and others are. ``links``: those that move, as they will be.
     ``writes``: by link id. ``learned``: (record, field) -> what our record learns. ``cases``: by subject. ``waits``:
     link id -> link that waits. ``unread``: links that want a fresh read first. ``staged``: links whose write waits
-    for approval, as they are, and ``rulings``: what was said of writes."""
+    for approval, as they are, and ``rulings``: what was said of writes. ``pending``: link id -> a write in the
+    outbox that nobody has begun to send; it is planned anew with its link. ``freed``: wait keys of places that will
+    be free."""
 
     engine: Engine
     records: dict[str, Record] = field(default_factory=dict)
@@ -70,6 +72,8 @@ class Forecast:
     unread: set[str] = field(default_factory=set)
     staged: dict[str, Link] = field(default_factory=dict)
     rulings: dict[str, Ruling] = field(default_factory=dict)
+    pending: dict[str, Operation] = field(default_factory=dict)
+    freed: set[str] = field(default_factory=set)
     _stubs: dict[str, list[Link]] = field(default_factory=dict)
     _remapped: set[str] = field(default_factory=set)
     _looked: set[str] = field(default_factory=set)
@@ -81,7 +85,7 @@ class Forecast:
     @property
     def ahead(self) -> Ahead:
         """What later looks rest on."""
-        return Ahead(self.records, self.rows)
+        return Ahead(self.records, self.rows, self.links)
 
     @property
     def unborn(self) -> dict[str, Record]:
@@ -177,7 +181,9 @@ class Forecast:
         self.rulings |= {k.id: k.ruling for k in links if k.ruling is not None}
         due = set(batch.links)
         for link_id, operation in busy.items():
-            if link_id not in self.writes:
+            if operation.state is OperationState.PENDING:
+                self.pending[link_id] = operation
+            elif link_id not in self.writes:
                 batch.links[link_id] = self._write(batch, batch.links[link_id], operation)
         for _ in range(ROUNDS):
             if not due:
@@ -224,6 +230,7 @@ class Forecast:
                 again.add(link.id)
             batch.links[link.id] = after
             self._ask(link, plan)
+            self.freed |= plan.wakes
         if again:
             self._refresh(batch, changed)
         return again
@@ -274,6 +281,9 @@ class Forecast:
             self.tied[operation.entity, row] = operation.record_id
             self._derive_from(operation.entity, operation.record_id)
         self._name(batch, system, operation)
+        entity = self.engine.project.entities[operation.entity]
+        if operation.action is Action.DELETE or renames(entity, operation.carried):
+            self.freed.add(place_free(link))
         done = settle_applied(system, link, operation, external, None, link.read_at).link
         return replace(done, dirty=0)
 
@@ -312,8 +322,10 @@ class Forecast:
         for link in self.waits.values():
             key = "" if link.wait is None else link.wait.key
             record, _, connection = key.removeprefix("rec:").partition("@")
-            if key.startswith("rec:") and connection in self.rows.get(record, {}):
+            made = key.startswith("rec:") and connection in self.rows.get(record, {})
+            if made or key in self.freed:
                 follows.add(link.record_id or "")
+        self.freed.clear()
         return follows
 
     def _users(self, moved: set[str], first: bool) -> set[str]:

@@ -45,11 +45,12 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Ahead:
-    """What a forecast knows better than the ledger: ``records`` as they will be, made ones among them, and
-    ``externals``: record id -> connection -> external id of a row that is to be made there."""
+    """What a forecast knows better than the ledger: ``records`` as they will be, made ones among them, ``externals``:
+    record id -> connection -> external id of a row that is to be made there, and ``links`` as they will be."""
 
     records: Mapping[str, Record] = field(default_factory=dict)
     externals: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    links: Mapping[str, Link] = field(default_factory=dict)
 
     def seen(self, found: Mapping[str, Record], asked: Iterable[str]) -> dict[str, Record]:
         """What was found for these ids, as it will be."""
@@ -155,7 +156,7 @@ def surround(
             batch.ready.add(place)
     asked = tx.cases(subjects=[f"rejected:{i}" for i in links])
     batch.refused = {c.link_id: str(c.evidence.get("digest", "")) for c in asked if c.link_id}
-    batch.holders = _holders(engine, tx, links.values(), records, world)
+    batch.holders = _holders(engine, tx, links.values(), records, world, ahead)
     return batch
 
 
@@ -329,7 +330,7 @@ def holds(tx: Transaction, rival: Link) -> bool:
 
 def _holders(
     engine: Engine, tx: Transaction, links: Iterable[Link], records: Mapping[str, Record],
-    world: World,
+    world: World, ahead: Ahead = NOTHING,
 ) -> dict[str, Link]:  # fmt: skip
     """Link to be made -> a local link that holds its row: as known here, or as its vendor has told."""
     wanted: list[_Wanted] = []
@@ -350,13 +351,14 @@ def _holders(
         if link.state is LinkState.WAITING and link.wait and link.wait.key.startswith(here):
             told[link.id] = (wanted[-1], link.wait.key.removeprefix(here))
     found = _rivals(engine, tx, wanted, world) if wanted else {}
+    found = {name: ahead.links.get(rival.id, rival) for name, rival in found.items()}
     rivals = {i: k for i, k in found.items() if k.id != i and holds(tx, k)}
-    return rivals | _awaited(engine, tx, told, records)
+    return rivals | _awaited(engine, tx, told, records, ahead)
 
 
 def _awaited(
     engine: Engine, tx: Transaction, told: Mapping[str, tuple[_Wanted, str]],
-    records: Mapping[str, Record],
+    records: Mapping[str, Record], ahead: Ahead,
 ) -> dict[str, Link]:  # fmt: skip
     """Link to be made -> whom it waits for already, where that one still holds its row: of several it is woken by this
     one. ``told``: link -> what is wanted, and the id of the row that it waits for."""
@@ -365,7 +367,8 @@ def _awaited(
     }
     if not held:
         return {}
-    world = load_world(engine, tx, held.values(), records)
+    held = {name: ahead.links.get(holder.id, holder) for name, holder in held.items()}
+    world = load_world(engine, tx, held.values(), records, ahead)
     return {
         name: holder
         for name, holder in held.items()

@@ -57,7 +57,7 @@ _IS_TIED = _c.record_id.is_not(None)
 _HAS_ID = _c.external_id.is_not(None)
 _HAS_ROW = _c.row.is_not(None)
 _NEEDS_NO_GET = ~t.needs_get
-_IS_FREE = ~t.is_busy(t.links)
+_IS_FREE = ~t.is_written(t.links)
 _IDENTITIES = (KeyKind.RECORD, KeyKind.SHARED, KeyKind.ROW, KeyKind.LIKE)
 _OF_ROWS = (KeyKind.ROW, KeyKind.ASKS)
 _BORNE, _SHOWN = t.keys.alias("borne"), t.keys.alias("shown")
@@ -169,8 +169,8 @@ class Links(Session):
         ]  # fmt: skip
 
     def dirty_count(self, connections: Collection[str] | None = None) -> int:
-        """Links without an unsettled operation that are dirty or need a read; those that need a read only in
-        these connections, if given."""
+        """Links without an operation that is sent, or may have been, which are dirty or need a read; those that need a
+        read only in these connections, if given."""
         # Two counts, each over its own small index.
         return self._count(t.links, t.is_dirty, _NEEDS_NO_GET, _IS_FREE) + self._count(
             t.links, t.needs_get, _IS_FREE, connection=connections
@@ -292,7 +292,8 @@ class Links(Session):
         connections: Collection[str] | None = None,
     ) -> list[str]:  # fmt: skip
         """Lease links that are due: ``refresh`` = need_get, external id known; ``reconcile`` = dirty and not
-        need_get. Never one with an unsettled operation or a lease that runs. At most one link per record.
+        need_get. Never one with a lease that runs or an operation that is sent, or may have been. At most one link
+        per record.
         ``ids``: only among these; ``connections``: only of these. Ordered by id."""
         shape, values = shape_of(
             {
@@ -323,7 +324,7 @@ def _claim(work: str, shape: Shape) -> Select[Any]:
             reason = [c.dirty > literal_column("0"), c.need_get.is_(false())]
         else:
             raise Bug(f"links are claimed for refresh or reconcile, not for {work!r}")
-        return [*reason, ~t.is_busy(link), *conditions(link, shape)]
+        return [*reason, ~t.is_written(link), *conditions(link, shape)]
 
     sibling = t.links.alias("sibling")
     earlier = exists().where(

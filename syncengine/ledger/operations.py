@@ -39,7 +39,7 @@ _DELETED_BY_RULE = (
 )
 
 
-_IS_FREE = ~t.is_busy(t.links)
+_IS_FREE = ~t.is_written(t.links)
 _DUE: dict[str, tuple[Table, str, tuple[Condition, ...]]] = {
     "refresh": (
         t.links, "lease_until", (t.needs_get, t.links.c.external_id.is_not(None), _IS_FREE),
@@ -63,7 +63,7 @@ def _may_go(
 ) -> Condition:  # fmt: skip
     """Whether an operation is free of the hold of this number, as ``ports.Hold`` says."""
     links, listings = t.links.c, t.connections.c
-    theirs = [links.entity.in_(sorted(feeders)), ~t.is_busy(t.links)]
+    theirs = [links.entity.in_(sorted(feeders)), _IS_FREE]
     under_way = [f"{name}/{LISTING}{resource}" for name, resource in sorted(places)]
     return ~and_(
         _c.entity == entity,

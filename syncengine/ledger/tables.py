@@ -122,10 +122,11 @@ is_unknown = among(operations.c.state, OperationState.UNKNOWN)
 is_create = among(operations.c.action, Action.CREATE)
 
 
-def is_busy(link: FromClause) -> ColumnElement[bool]:
-    """Whether a link (the table or an alias of it) has an unsettled operation."""
+def is_written(link: FromClause) -> ColumnElement[bool]:
+    """Whether an operation of a link (the table or an alias of it) is sent, or may have been."""
     its = operations.alias("its")
-    return exists().where(its.c.link_id == link.c.id, among(its.c.state, *UNSETTLED))
+    sent = (OperationState.CLAIMED, OperationState.UNKNOWN)
+    return exists().where(its.c.link_id == link.c.id, among(its.c.state, *sent))
 
 
 index(operations, "one_unsettled", "link_id", where=is_unsettled, unique=True)

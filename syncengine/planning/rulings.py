@@ -22,6 +22,15 @@ def body_digest(operation: Operation) -> str:
     return digest([operation.action, sorted(operation.body.items(), key=repr)])
 
 
+def same_write(operation: Operation, other: Operation) -> bool:
+    """Whether two operations write the same to the same row, in the same way."""
+    return (
+        operation.leave == other.leave
+        and operation.external_id == other.external_id
+        and body_digest(operation) == body_digest(other)
+    )
+
+
 def unless_refused(scene: Scene, plan: Plan) -> Plan:
     """The plan without a write that the vendor has refused before: it waits for an answer, and still for whatever would
     make another write of it."""

@@ -161,23 +161,31 @@ def test_dirtying_an_entity_counts(ledger: Ledger) -> None:
 
 
 def test_claims_take_what_is_due(ledger: Ledger) -> None:
-    """Refresh takes what needs a read, reconcile what is dirty and does not; never busy or leased ones."""
+    """Refresh takes what needs a read, reconcile what is dirty and does not; never leased ones, nor ones that are
+    written just now."""
     fill(
         ledger,
         a_link("l1", dirty=1),
         a_link("l2", dirty=1, need_get=True),
         a_link("l3", need_get=True, external_id=None),
-        a_link("l4", dirty=1),
+        a_link("l4", "r4", dirty=1),
         a_link("l5"),
+        a_link("l6", need_get=True),
+        a_link("l8", dirty=1),
+        a_link("l7", need_get=True),
         an_operation("o1", "l4"),
+        an_operation("o2", "l6"),
+        an_operation("o3", "l7", state=OperationState.CLAIMED),
+        an_operation("o4", "l8", state=OperationState.UNKNOWN),
     )
     with ledger.write() as tx:
-        assert tx.claim_links("refresh", NOW, 20, 9) == ["l2"]
-        assert tx.claim_links("reconcile", NOW, 20, 9) == ["l1"]
+        assert tx.dirty_count() == 5
+        assert tx.claim_links("refresh", NOW, 20, 9) == ["l2", "l6"]
+        assert tx.claim_links("reconcile", NOW, 20, 9) == ["l1", "l4"]
         assert tx.claim_links("reconcile", NOW + 19, 20, 9) == []
-        assert tx.claim_links("reconcile", NOW + 21, 20, 9) == ["l1"]
-        tx.release_links(["l1"])
-        assert tx.claim_links("reconcile", NOW + 21, 20, 9) == ["l1"]
+        assert tx.claim_links("reconcile", NOW + 21, 20, 9) == ["l1", "l4"]
+        tx.release_links(["l1", "l4"])
+        assert tx.claim_links("reconcile", NOW + 21, 20, 9) == ["l1", "l4"]
         with pytest.raises(Bug):
             tx.claim_links("dispatch", NOW, 20, 9)
 
@@ -302,7 +310,7 @@ def test_links_can_be_looked_at(ledger: Ledger) -> None:
         a_link("l2", row=None, need_get=True, dirty=1),
         a_link("l3", "r1", dirty=1, wait=Wait("", "a value")),
         a_link("l4", "r2"),
-        an_operation("o1", "l3"),
+        an_operation("o1", "l3", state=OperationState.CLAIMED),
     )
     with ledger.read() as tx:
         seen = tx.select_links("person", "hakuna", [LinkState.SEEN, LinkState.GONE])

@@ -137,7 +137,7 @@ TO_DO: dict[str, list[Any]] = {
     "a dirty link": [a_link("l1", "r1", entity="team", dirty=1)],
     "a dirty link of another entity": [a_link("l1", "r1", entity="absence", dirty=1)],
     "a dirty link that waits for its own write": [
-        a_link("l1", "r1", dirty=1), an_operation("o9", "l1", next_at=NOW + 9),
+        a_link("l1", "r1", dirty=1), an_operation("o9", "l1", state=OperationState.CLAIMED),
     ],
     "a row to be read": [a_link("l1", "r1", need_get=True)],
     "a row to be read where nothing can be": [

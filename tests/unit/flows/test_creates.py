@@ -280,7 +280,7 @@ def test_a_create_of_a_record_that_has_changed_since_is_planned_anew() -> None:
     assert len(made.unsettled()) == 1
     made.vendors["hr"].edit(mine, job="left")
     made.scan("hr")
-    made.think()
+    reconcile(made.engine, ids=[made.link("hr").id])
     assert made.send() == {"cancelled": 1}
     assert [o.state for o in made.operations("lms")] == [OperationState.CANCELLED]
     made.sync()

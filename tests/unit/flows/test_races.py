@@ -10,7 +10,7 @@ import pytest
 from syncengine.errors import LostRace
 from syncengine.flows.reconcile import reconcile
 from syncengine.model.link import LinkState
-from syncengine.model.operation import Action, Operation
+from syncengine.model.operation import Action, Operation, OperationState
 from tests.support.bench import Bench
 from tests.support.people import LMS, anna, duo
 
@@ -84,7 +84,7 @@ def test_a_worker_that_stalled_beyond_its_lease_plans_no_second_write() -> None:
 
 
 def test_an_unsettled_operation_keeps_every_other_plan_of_its_link_away() -> None:
-    """Rule 2: no plan is committed to a link whose operation has no outcome yet, not even one made before it."""
+    """Rule 2: no plan is committed to a link whose operation is under way, not even one made before it."""
     made = duo()
     mine, _ = anna(made)
     made.vendors["hr"].edit(mine, job="lead")
@@ -95,7 +95,7 @@ def test_an_unsettled_operation_keeps_every_other_plan_of_its_link_away() -> Non
     def another() -> None:
         operation = Operation(
             "o1", link.id, link.record_id or "", "person", "lms", "people", Action.UPDATE,
-            body={"job": "x"}, key="k1",
+            body={"job": "x"}, key="k1", state=OperationState.CLAIMED, lease_until=2e9,
         )  # fmt: skip
         with made.engine.ledger.write() as tx:
             tx.add_operations([operation])

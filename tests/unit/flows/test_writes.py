@@ -483,6 +483,35 @@ def test_a_paused_connection_is_read_and_not_written() -> None:
     assert made.vendors["hr"].row(mine)["name"] == "Anne"
 
 
+@pytest.mark.parametrize("lag", [0.0, 2.0])
+def test_what_changes_where_a_write_waits_is_learned_meanwhile(lag: float) -> None:
+    """Rule 22: a write that nobody has begun to send keeps nobody from reading its row and deciding on it."""
+    made = duo(lms={"list_lag": lag})
+    mine, theirs = anna(made)
+    pause(made.engine, "lms", "look first")
+    made.vendors["hr"].edit(mine, job="lead")
+    made.sync()
+    made.vendors["lms"].edit(theirs, name="Anne")
+    made.clock.sleep(5)
+    made.sync()
+    assert made.vendors["hr"].row(mine)["name"] == "Anne"
+    assert [dict(o.body) for o in made.unsettled()] == [{"job": "lead"}]
+
+
+def test_a_write_that_waits_is_planned_anew_with_its_link() -> None:
+    """Rule 22: it stays the operation that it was while it writes the same, and is another one once it does not."""
+    made = duo()
+    mine, theirs = anna(made)
+    pause(made.engine, "lms", "look first")
+    for job, key in (("lead", "first"), ("lead", "first"), ("head", "second")):
+        made.vendors["hr"].edit(mine, job=job)
+        made.vendors["lms"].edit(theirs, email=f"{key}@x.de")
+        made.sync()
+    first, second = sorted(made.operations("lms"), key=lambda o: o.created_at)[-2:]
+    assert (first.state, dict(first.body)) == (OperationState.CANCELLED, {"job": "lead"})
+    assert (second.state, dict(second.body)) == (OperationState.PENDING, {"job": "head"})
+
+
 def test_a_pause_in_the_middle_of_a_round_stops_what_is_not_sent_yet() -> None:
     """A pause stops a connection's writes at once: only requests that are under way end, the rest goes back unsent
     and goes out after resuming."""
