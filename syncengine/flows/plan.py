@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 from syncengine.flows.engine import Engine
 from syncengine.flows.forecast import Forecast, forecast
+from syncengine.flows.held import Held
 from syncengine.flows.look import Document, select_cases
 from syncengine.flows.masking import Mask, mask
 from syncengine.flows.names import Names, names
 from syncengine.flows.patience import Tell
 from syncengine.flows.scenes import as_list
-from syncengine.flows.staging import Group, approved, group_of, room
 from syncengine.flows.status import let_be
 from syncengine.flows.sync import Progress, observe
 from syncengine.flows.unsent import untouched
-from syncengine.ledger import Transaction
 from syncengine.mapping import System
 from syncengine.model.case import CaseKind
 from syncengine.model.change import Change
 from syncengine.model.values import Json
-from syncengine.planning.rulings import body_digest
-from syncengine.planning.safety import kind_of, waits
 from syncengine.planning.writes import Write
 
 
@@ -48,7 +45,7 @@ def preview(
     made = forecast(engine)
     with engine.ledger.read() as tx:
         open_cases = {case.subject for case in tx.cases()}
-        held = _Held(engine, tx, made, open_cases)
+        held = Held(engine, tx, made, open_cases)
         unsorted = sum(
             tx.unsorted_links(entity.name, system.connection, system.resource.name)
             for entity, system in engine.places()
@@ -56,7 +53,11 @@ def preview(
         called = names(engine, tx, _mentioned(engine, made), made.unborn)
         new = untouched(engine, tx)
     changes = [
-        *(_written(engine, called, held, *found) for found in made.writes.items()),
+        *(
+            _written(engine, called, made, write, why)
+            for link_id in made.writes
+            for write, why in held.parts(link_id)
+        ),
         *_learned(engine, called, made),
     ]
     changes.sort(key=lambda c: (c["entity"], c["connection"], c["name"], c["record"]))
@@ -105,97 +106,6 @@ def _kinds(made: Forecast, subjects: Iterable[str]) -> dict[str, int]:
     return dict(sorted(Counter(str(made.cases[subject].kind) for subject in subjects).items()))
 
 
-@dataclass(slots=True)
-class _Held:
-    """What keeps planned writes from going out. ``staged``: the groups that are more than ``safety`` allows, but for
-    those that a person is asked about already. ``reasons``: by connection."""
-
-    engine: Engine
-    tx: Transaction
-    made: Forecast
-    open_cases: Collection[str]
-    staged: list[Document] = field(default_factory=list)
-    reasons: dict[str, str] = field(default_factory=dict)
-    _kinds: set[Group] = field(default_factory=set)
-    _ends: dict[str, Group] = field(default_factory=dict)
-    _rows: dict[tuple[str, str], str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        for name, declared in self.engine.project.connections.items():
-            paused = self.tx.connection(name).paused
-            reason = f"paused: {paused}" if paused else ""
-            reason = f"off: {declared.off}" if declared.off else reason
-            self.reasons[name] = "only observed" if declared.mode != "write" else reason
-        for (record_id, name), change in self.made.learned.items():
-            if not name and change.connection:
-                entity = self.made.records[record_id].entity
-                self._ends[record_id] = Group(entity, change.connection, "delete")
-        asked: dict[Group, list[str]] = {}
-        for record_id, group in self._ends.items():
-            asked.setdefault(group, []).append(record_id)
-        for link_id, write in self.made.writes.items():
-            if write.operation.record_id not in self._ends:
-                for group in self._asked(link_id, write):
-                    asked.setdefault(group, []).append(link_id)
-        for group, wanting in sorted(asked.items()):
-            self._limit(group, wanting)
-
-    def _asked(self, link_id: str, write: Write) -> Iterator[Group]:
-        """The groups in which the operations are judged that are neither in the outbox yet nor approved."""
-        ruling = self.made.rulings.get(link_id)
-        for operation in write.operations:
-            place = operation.entity, operation.connection
-            kind = kind_of(self.engine.project.entities[place[0]].systems[place[1]], operation)
-            said = ruling is not None and approved(ruling, kind, body_digest(operation))
-            if not (operation.id or said):
-                yield Group(*place, kind)
-
-    def _limit(self, group: Group, wanting: Collection[str]) -> None:
-        """``wanting``: links that want a write of the group, and records that end."""
-        allowed, written = room(self.engine, self.tx, group)
-        mine = [k for k in self.made.staged.values() if group_of(k) == group]
-        held = not {i for k in mine for i in (k.id, k.record_id)}.isdisjoint(wanting)
-        if not waits(allowed, written, len(wanting), held):
-            return
-        self._kinds.add(group)
-        if group.subject not in self.open_cases:
-            told = {"count": len(wanting), "allowed": allowed, "written": written}
-            self.staged.append({**asdict(group), **told})
-
-    def why(self, link_id: str, write: Write) -> str:
-        """Why a write would not go out; empty if it would. One that has to name a row which is to be made first waits
-        as long as that one does."""
-        seen, ahead = {link_id}, [(link_id, write)]
-        for link, each in ahead:  # grows meanwhile
-            reason = self._own(link, each)
-            if reason:
-                return reason
-            more = [i for i in self._named(each) if i not in seen]
-            seen |= set(more)
-            ahead += [(i, self.made.writes[i]) for i in more]
-        return ""
-
-    def _named(self, write: Write) -> Iterator[str]:
-        """The links whose rows are to be made before the first operation of a write can name them."""
-        if not self._rows:
-            self._rows |= {
-                (w.operation.record_id, w.operation.connection): i
-                for i, w in self.made.writes.items()
-            }
-        carried = {str(v) for value in write.operation.carried.values() for v in as_list(value)}
-        for row in write.after:
-            if row[0] in carried and row in self._rows:
-                yield self._rows[row]
-
-    def _own(self, link_id: str, write: Write) -> str:
-        groups = {*self._asked(link_id, write)}
-        ends = self._ends.get(write.operation.record_id)
-        held = groups & self._kinds or ends in self._kinds
-        return self.reasons[write.operation.connection] or (
-            "waits for approval" if groups and held else ""
-        )
-
-
 def _mentioned(engine: Engine, made: Forecast) -> set[str]:
     """The records that a plan is about, and those that its refs name."""
     found = {c.record_id for c in made.learned.values()}
@@ -218,12 +128,12 @@ def _mentioned(engine: Engine, made: Forecast) -> set[str]:
     return found
 
 
-def _written(engine: Engine, called: Names, held: _Held, link_id: str, write: Write) -> Document:
+def _written(engine: Engine, called: Names, made: Forecast, write: Write, held: str) -> Document:
     operation = write.operation
     entity = engine.project.entities[operation.entity]
     system = entity.systems[operation.connection]
     shown = mask(engine, entity)
-    birth = held.made.births.get(operation.record_id)
+    birth = made.births.get(operation.record_id)
     return {
         "entity": entity.name,
         "record": operation.record_id,
@@ -231,7 +141,7 @@ def _written(engine: Engine, called: Names, held: _Held, link_id: str, write: Wr
         "connection": operation.connection,
         "action": write.action,
         "observed_only": engine.project.connections[operation.connection].mode != "write",
-        "held": held.why(link_id, write),
+        "held": held,
         **_reason(system, write),
         "made_by": "" if birth is None else str(birth[0].position),
         "after": [

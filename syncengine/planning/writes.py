@@ -33,6 +33,12 @@ class Write:
     was: Mapping[str, Json]
     after: tuple[tuple[str, str], ...]
     deleted: bool
+    parts: tuple[Write, ...] = ()
+
+    @property
+    def steps(self) -> tuple[Write, ...]:
+        """One for each operation."""
+        return self.parts or (self,)
 
     @property
     def operation(self) -> Operation:
@@ -65,6 +71,7 @@ class Write:
             {**more.was, **self.was},
             tuple(sorted({*self.after, *more.after})),
             more.deleted,
+            (*self.steps, *more.steps),
         )
 
     def covers(self, system: System, operation: Operation, carried: Mapping[str, Json]) -> bool:

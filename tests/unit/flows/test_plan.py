@@ -11,9 +11,10 @@ from syncengine.errors import Stale
 from syncengine.flows.plan import plan
 from syncengine.flows.sweep import sweep
 from syncengine.flows.sync import observe
+from syncengine.model.link import LinkState
 from syncengine.simulation.bench import project
 from tests.support.bench import Bench
-from tests.support.people import FIELDS, HR, LMS, anna, duo, entity, remap
+from tests.support.people import FIELDS, HR, LMS, MAPPED, anna, duo, entity, remap
 from tests.unit.flows.test_derive import RECORD, RULES, school
 from tests.unit.flows.test_safety import crowd
 
@@ -236,6 +237,66 @@ def test_too_much_at_once_is_told_before() -> None:
     made.answer("approve")
     assert {c["held"] for c in plan(made.engine)["changes"]} == {""}
     assert wrote(made, digest=asked["digest"]) == [("lms", "delete")] * 10
+
+
+def test_what_follows_from_a_create_is_judged_after_it() -> None:
+    """Where ``safety`` allows two updates, a row that is made goes out, and so do two updates; the third one, which
+    has to name the new row, waits."""
+    mapped = "{email: email, name: name, job: job, boss: boss}"
+    made = duo(
+        hr=BOSSES,
+        lms=BOSSES,
+        fields=MANAGED,
+        hr_system=HR.replace(MAPPED, mapped),
+        lms_system=LMS.replace(MAPPED, mapped),
+        more="safety: {updates: 0%, floor: 2, window: 1h}\n",
+    )
+    hr = made.vendors["hr"]
+    names = [hr.add(email=f"p{n}@x.de", name=f"P{n}", job="dev") for n in range(2)]
+    made.sync()
+    made.clock.sleep(4000)
+    for name in names:
+        hr.edit(name, job="lead")
+    ours = hr.add(email="anna@x.de", name="Anna", job="dev")
+    hr.edit(ours, boss=ours)
+    observe(made.engine)
+    planned = [(c["action"], c["held"]) for c in plan(made.engine)["changes"]]
+    waits = ("update", "waits for approval")
+    assert sorted(planned) == [("create", ""), ("update", ""), ("update", ""), waits]
+    assert wrote(made) == [("lms", "create"), ("lms", "update"), ("lms", "update")]
+
+
+def test_who_waits_for_a_place_that_will_be_free_is_planned() -> None:
+    """A new hire bears the address that the kept row of a leaver still shows: her account is made once he is back and
+    his row is brought up to date."""
+    made = duo(
+        fields=FIELDS.replace("email: {type: email}", "email: {type: email, owner: hr}"),
+        lms_system=SCOPED,
+    )
+    hr = made.vendors["hr"]
+    mine, _ = anna(made)
+    hr.edit(mine, job="left", email="berg@x.de")
+    made.sync()
+    hr.add(email="anna@x.de", name="Anna", job="dev")
+    made.sync()
+    assert LinkState.WAITING in {link.state for link in made.links("lms")}
+    hr.edit(mine, job="dev")
+    observe(made.engine)
+    assert [c["action"] for c in plan(made.engine)["changes"]] == ["create", "update"]
+    assert wrote(made) == [("lms", "create"), ("lms", "update")]
+
+
+def test_a_write_that_waits_is_planned_as_it_would_be_sent() -> None:
+    """What stands in the outbox and is not wanted any more by now is no part of a plan."""
+    made = duo(lms_system=SCOPED)
+    mine = made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
+    made.scan_all()
+    made.think()
+    assert [c["action"] for c in plan(made.engine)["changes"]] == ["create"]
+    made.vendors["hr"].edit(mine, job="left")
+    made.scan("hr")
+    assert writes(plan(made.engine)) == []
+    assert wrote(made) == []
 
 
 def test_both_sides_are_told_in_our_words() -> None:
