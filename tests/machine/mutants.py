@@ -207,16 +207,16 @@ MUTANTS: dict[str, Mutant] = {
     "our face is the record at settling": Mutant(
         1,
         {f"{FLOWS}.settle.Settle.applied": _record_at_settle},
-        "hr hr-",
-        3080,
-        "enter.167 enter.737",
+        "lms lms-",
+        3514,
+        "enter.647 enter.329 leave.0 bad_claim.50 everything.508 leave.210 scan.886",
     ),
     "one face only": Mutant(
         1,
         {f"{PLANNING}.fields.Fields.theirs_moved": _one_face},
         "nobody entered this in lms",
-        3011,
-        "enter.185 everything.123 pause.280 edit.305 rehire.402 reply.287",
+        3008,
+        "enter.917 leave.291 leave.205 everything.728 leave.570",
     ),
     "the sent value is the vendor's face": Mutant(
         1,
