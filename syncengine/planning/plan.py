@@ -175,7 +175,8 @@ def _row_gone(scene: Scene, link: Link) -> Plan:
     gone = replace(link, state=LinkState.GONE)
     freed = frozenset({place_free(link)})
     if scene.record.deleted or scene.system.on_missing == "keep":
-        return Plan(gone, wakes=freed)
+        # What was never compared leaves no faces, and is made as if it had not been there.
+        return Plan(gone, wakes=freed, again=gone.base.faceless and not scene.record.deleted)
     recreated = scene.system.on_missing == "recreate"
     if not scene.in_scope and (recreated or link.state is LinkState.LEFT):
         return Plan(replace(gone, base=Base()), wakes=freed)

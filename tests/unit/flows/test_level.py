@@ -194,3 +194,26 @@ def test_what_would_be_planned_anew_costs_no_call() -> None:
     states = [o.state.value for o in made.operations("lms")]
     assert sorted(states) == ["applied", "cancelled"]
     assert [call[0] for call in made.vendors["lms"].calls[before:]] == ["find", "create"]
+
+
+def test_a_row_that_went_before_it_was_ever_compared_is_made() -> None:
+    """A search that lags shows a row that is gone already: nobody has lost it, so one is made, at once and once."""
+    made = duo(
+        lms={"list_lag": 5.0},
+        lms_system=LMS.replace("create: out", "create: out, on_missing: keep"),
+    )
+    hr, lms = made.vendors["hr"], made.vendors["lms"]
+    made.sync()
+    hr.add(email="anna@x.de", name="Anna", job="dev")
+    made.scan("hr")
+    made.think()
+    theirs = lms.add(email="anna@x.de", name="Anna", job="dev")
+    made.clock.sleep(6.0)
+    lms.remove(theirs)
+    made.settle()
+    made.clock.sleep(6.0)
+    made.sync()
+    assert [row["email"] for row in lms.rows().values()] == ["anna@x.de"]
+    before = len(made.operations())
+    look_again(made)
+    assert len(made.operations()) == before
