@@ -179,11 +179,9 @@ def _survives(running: Stack, point: Point) -> None:
         assert tx.count_cases() == cases
 
 
-@pytest.mark.parametrize(
-    "point",
-    [FEW[0], *(pytest.param(p, marks=[pytest.mark.long, pytest.mark.ci]) for p in FEW[1:])],
-    ids=str,
-)
+@pytest.mark.long
+@pytest.mark.ci
+@pytest.mark.parametrize("point", FEW, ids=str)
 def test_a_kill_neither_loses_nor_repeats(running: Stack, point: Point) -> None:
     """Killed in the middle of 200 creations, worker, pool process or broker, the service goes on by itself within
     60 s and there are exactly 200."""

@@ -18,14 +18,13 @@ from syncengine.sandbox.process import Row
 from tests.integration.support import Stack, new_person, stack
 from workers.celery import make_app
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = [pytest.mark.timeout(400), pytest.mark.long, pytest.mark.ci]
 
 SPANS = {r"poll: \w+": "poll: 1s", r"scan: \w+": "scan: 2s"}
-SERVERS = (pytest.mark.long, pytest.mark.ci)
 STACKS = [
     pytest.param("sqlite", "embedded", id="sqlite-embedded"),
-    pytest.param("postgresql", "redis", id="postgresql-redis", marks=SERVERS),
-    pytest.param("postgresql", "rabbitmq", id="postgresql-rabbitmq", marks=SERVERS),
+    pytest.param("postgresql", "redis", id="postgresql-redis"),
+    pytest.param("postgresql", "rabbitmq", id="postgresql-rabbitmq"),
 ]
 MANDATORY = ["gdpr-basics-2026", "soc-2-basics"]
 CONNECTIONS = Path(__file__).parents[2] / "mappings" / "connections.yaml"
