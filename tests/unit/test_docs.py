@@ -482,3 +482,11 @@ def test_floors_are_those_that_are_checked() -> None:
     assert [room for rooms in told for room in sorted(rooms)] == [
         room for rooms in checked for room in sorted(rooms)
     ]
+
+
+def test_where_to_change_what_is_there() -> None:
+    """Each place that CONTRIBUTING.md sends people to exists."""
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    told = re.findall(r"`((?:syncengine|tests|workers|docs)/[\w./-]*)`", text)
+    assert len(told) > 30
+    assert not [place for place in told if not (ROOT / place).exists()]

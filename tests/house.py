@@ -1,0 +1,93 @@
+"""Figures of the house: how much of it somebody must hold in the head. ``python -m tests.house`` prints them.
+
+The core is what decides and keeps: errors, model, ports, ledger, planning, and the flows without what people look at
+and what people decide. Lines are those of the files, docstrings and blanks included.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from syncengine.ledger import Transaction
+
+ROOT = Path(__file__).parents[1]
+CORE = (
+    "errors.py", "ports.py", "model", "ledger", "planning", "flows/core", "flows/naming",
+    "flows/capture", "flows/reconcile", "flows/send", "flows/run",
+)  # fmt: skip
+WRITES = re.compile(
+    r"\btx\.((?:add|save|remove|touch|dirty|take|swap|drop|raise|dissolve|release|claim|renew|derive"
+    r"|erase|forget|remember|book|free|listing)_?\w*)\("
+)
+"""Calls of a transaction that change something."""
+
+
+def sources(*places: str) -> Iterator[Path]:
+    """Python files of these places of the package, migrations aside."""
+    for place in places or ("",):
+        path = ROOT / "syncengine" / place
+        found = [path] if path.suffix else path.rglob("*.py")
+        yield from (p for p in sorted(found) if "migrations" not in p.parts)
+
+
+def lines(*places: str) -> int:
+    """Of all their files."""
+    return sum(len(path.read_text("utf-8").splitlines()) for path in sources(*places))
+
+
+def imports() -> dict[str, set[str]]:
+    """Module -> modules of the project that it imports, those for types alone included."""
+    modules = {".".join(p.relative_to(ROOT).with_suffix("").parts): p for p in sources()}
+    modules = {name.removesuffix(".__init__"): path for name, path in modules.items()}
+    found: dict[str, set[str]] = {}
+    for name, path in modules.items():
+        found[name] = set()
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                inner = {f"{node.module}.{alias.name}" for alias in node.names}
+                found[name] |= (inner & modules.keys()) or ({node.module} & modules.keys())
+    return found
+
+
+def longest(*places: str) -> tuple[tuple[str, int], tuple[str, int]]:
+    """The longest module and the longest function."""
+    files, functions = Counter[str](), Counter[str]()
+    for path in sources(*places):
+        text, name = path.read_text("utf-8"), str(path.relative_to(ROOT))
+        files[name] = len(text.splitlines())
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef):
+                functions[f"{name}: {node.name}"] = (node.end_lineno or 0) - node.lineno + 1
+    return files.most_common(1)[0], functions.most_common(1)[0]
+
+
+def figures() -> dict[str, str]:
+    """What is counted -> the figure."""
+    edges = imports()
+    writes = [call for path in sources("flows") for call in WRITES.findall(path.read_text("utf-8"))]
+    glossary = (ROOT / "docs" / "glossary.md").read_text("utf-8")
+    life = (ROOT / "docs" / "life-of-a-change.md").read_text("utf-8")
+    docs = sum(len(p.read_text("utf-8").splitlines()) for p in (ROOT / "docs").glob("*.md"))
+    (file, most), (function, long) = longest()
+    return {
+        "lines of the core": f"{lines(*CORE):,}",
+        "lines of the package": f"{lines():,}",
+        "files": str(len(edges)),
+        "imports among them": str(sum(map(len, edges.values()))),
+        "places in flows that write to the ledger": str(len(writes)),
+        "methods of a transaction": str(sum(not n.startswith("_") for n in dir(Transaction))),
+        "words of the glossary": str(len(re.findall(r"^\| (?!word|---)\S", glossary, re.M))),
+        "steps of the life of a change": str(len(re.findall(r"^\d+\. ", life, re.M))),
+        "lines of docs": f"{docs:,}",
+        "longest module": f"{file}, {most}",
+        "longest function": f"{function}, {long}",
+    }
+
+
+if __name__ == "__main__":
+    for what, figure in figures().items():
+        print(f"{what:42} {figure}")
