@@ -19,8 +19,8 @@ from sqlalchemy import Engine as Database
 from sqlalchemy import event
 
 from syncengine.bootstrap import open_engine
-from syncengine.flows.plan import plan
-from syncengine.flows.sync import sync
+from syncengine.flows.run.sync import sync
+from syncengine.flows.views.plan import plan
 from syncengine.settings import read_settings
 
 

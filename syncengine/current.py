@@ -24,7 +24,7 @@ from syncengine.bootstrap import (
     read_edition,
 )
 from syncengine.errors import ConfigInvalid, DatabaseDown, LostRace
-from syncengine.flows.engine import Engine
+from syncengine.flows.core.engine import Engine
 from syncengine.ledger.engine import Patience
 from syncengine.model.process import Process
 from syncengine.ports import Queue

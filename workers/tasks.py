@@ -12,15 +12,15 @@ from celery import signals
 
 from syncengine.current import Current
 from syncengine.errors import Again, DatabaseDown, Retry
-from syncengine.flows import capture as captures
-from syncengine.flows import derive as derivations
-from syncengine.flows import dispatch as outbox
-from syncengine.flows import reconcile as reconciling
-from syncengine.flows import refresh as refreshing
-from syncengine.flows import sweep as sweeping
-from syncengine.flows.engine import Engine
-from syncengine.flows.follow import follow_project
-from syncengine.flows.turn import Flow, turn
+from syncengine.flows.capture import capture as captures
+from syncengine.flows.capture import refresh as refreshing
+from syncengine.flows.core.engine import Engine
+from syncengine.flows.reconcile import derive as derivations
+from syncengine.flows.reconcile import reconcile as reconciling
+from syncengine.flows.reconcile.follow import follow_project
+from syncengine.flows.run import sweep as sweeping
+from syncengine.flows.run.turn import Flow, turn
+from syncengine.flows.send import dispatch as outbox
 from syncengine.logs import Scrubbed
 from workers.celery import app, editions, settings
 from workers.queue import NAMESPACE, CeleryQueue

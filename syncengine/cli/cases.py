@@ -8,9 +8,9 @@ import typer
 from rich.text import Text
 
 from syncengine.cli import ui
-from syncengine.flows import look
-from syncengine.flows.cases import answer as give
-from syncengine.flows.engine import Engine
+from syncengine.flows.core.engine import Engine
+from syncengine.flows.people.cases import answer as give
+from syncengine.flows.views import look
 from syncengine.model.case import CaseKind
 
 cases = typer.Typer(help="Questions that only a person can answer.", no_args_is_help=True)

@@ -10,10 +10,10 @@ import typer
 from syncengine.bootstrap import open_ledger
 from syncengine.cli import look, ui
 from syncengine.cli.passes import find_one
-from syncengine.flows import links, status
-from syncengine.flows.engine import Engine
-from syncengine.flows.restored import restored as look_again
-from syncengine.flows.undo import undo as take_back
+from syncengine.flows.core.engine import Engine
+from syncengine.flows.people import links, pausing
+from syncengine.flows.people.undo import undo as take_back
+from syncengine.flows.run.restored import restored as look_again
 
 PANEL = "Decide"
 
@@ -56,7 +56,7 @@ def pause(
     """
     with ui.engine() as opened:
         ui.known("CONNECTION", connection, list(opened.project.connections))
-        names = status.pause(opened, connection, reason)
+        names = pausing.pause(opened, connection, reason)
     _tell("Paused", names, as_json)
 
 
@@ -67,7 +67,7 @@ def resume(connection: Which = None, as_json: ui.Json = False) -> None:
     """
     with ui.engine() as opened:
         ui.known("CONNECTION", connection, list(opened.project.connections))
-        names = status.resume(opened, connection)
+        names = pausing.resume(opened, connection)
     _tell("Resumed", names, as_json)
 
 

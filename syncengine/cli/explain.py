@@ -9,8 +9,8 @@ import typer
 
 from syncengine.cli import ui
 from syncengine.cli.passes import find_one
-from syncengine.flows.explain import explain as find_out
-from syncengine.flows.explain import select_history
+from syncengine.flows.views.explain import explain as find_out
+from syncengine.flows.views.explain import select_history
 
 PANEL = "Look"
 _SHOWN = {

@@ -11,8 +11,8 @@ import typer
 from rich.text import Text
 
 from syncengine.cli import ui
-from syncengine.flows import look
-from syncengine.flows.status import status as read_status
+from syncengine.flows.views import look
+from syncengine.flows.views.status import status as read_status
 from syncengine.model.link import LinkState
 from syncengine.model.operation import OperationState
 

@@ -12,13 +12,13 @@ from rich.text import Text
 
 from syncengine.cli import ui
 from syncengine.cli.planned import show_plan
-from syncengine.flows import look
-from syncengine.flows.engine import Engine
-from syncengine.flows.patience import Tell
-from syncengine.flows.plan import preview
-from syncengine.flows.status import let_be
-from syncengine.flows.sync import Progress as Report
-from syncengine.flows.sync import sync as run_sync
+from syncengine.flows.core.engine import Engine
+from syncengine.flows.run.patience import Tell
+from syncengine.flows.run.sync import Progress as Report
+from syncengine.flows.run.sync import sync as run_sync
+from syncengine.flows.views import look
+from syncengine.flows.views.plan import preview
+from syncengine.flows.views.status import let_be
 
 PANEL = "Sync"
 

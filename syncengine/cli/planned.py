@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.text import Text
 
 from syncengine.cli import ui
-from syncengine.flows.engine import Engine
-from syncengine.flows.names import Names
-from syncengine.flows.plan import Preview
+from syncengine.flows.core.engine import Engine
+from syncengine.flows.naming.names import Names
+from syncengine.flows.views.plan import Preview
 from syncengine.mapping import Entity
 
 Change = Mapping[str, Any]

@@ -9,7 +9,7 @@ import typer
 
 from syncengine.bootstrap import load
 from syncengine.cli import ui
-from syncengine.flows.processing import processing
+from syncengine.flows.views.processing import processing
 
 PANEL = "Look"
 

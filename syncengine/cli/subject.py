@@ -13,11 +13,11 @@ import typer
 from syncengine.cli import ui
 from syncengine.cli.dossier import as_page
 from syncengine.cli.passes import find_one
-from syncengine.flows.erase import erase as forget
-from syncengine.flows.erase import erasures as read_log
-from syncengine.flows.erase import preview, take_in
-from syncengine.flows.export import export as gather_all
-from syncengine.flows.export import readable
+from syncengine.flows.forget.erase import erase as forget
+from syncengine.flows.forget.erase import erasures as read_log
+from syncengine.flows.forget.erase import preview, take_in
+from syncengine.flows.views.export import export as gather_all
+from syncengine.flows.views.export import readable
 from syncengine.model.erasure import Erasure
 
 PANEL = "Decide"

@@ -19,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from syncengine.bootstrap import open_engine
-from syncengine.flows.engine import Engine
+from syncengine.flows.core.engine import Engine
 from syncengine.logs import configure_logs
 from syncengine.settings import Settings, read_settings
 

@@ -15,8 +15,8 @@ import httpx
 from cryptography.fernet import Fernet
 
 from syncengine.bootstrap import open_engine, own_queue, starter
-from syncengine.flows.engine import Engine
-from syncengine.flows.sweep import listed
+from syncengine.flows.core.engine import Engine
+from syncengine.flows.run.sweep import listed
 from syncengine.model.operation import UNSETTLED
 from syncengine.process import free_port
 from syncengine.sandbox.process import Row, SandboxProcess

@@ -9,18 +9,18 @@ from random import Random
 from typing import Any
 
 from syncengine.errors import RateLimited
-from syncengine.flows import links
-from syncengine.flows.capture import capture
-from syncengine.flows.cases import answer
-from syncengine.flows.decisions import NotPossible
-from syncengine.flows.derive import derive
-from syncengine.flows.dispatch import dispatch, probe
-from syncengine.flows.engine import Engine, Limits
-from syncengine.flows.notices import notice
-from syncengine.flows.reconcile import reconcile
-from syncengine.flows.refresh import refresh
-from syncengine.flows.sweep import sweep
-from syncengine.flows.undo import undo
+from syncengine.flows.capture.capture import capture
+from syncengine.flows.capture.notices import notice
+from syncengine.flows.capture.refresh import refresh
+from syncengine.flows.core.engine import Engine, Limits
+from syncengine.flows.people import links
+from syncengine.flows.people.cases import answer
+from syncengine.flows.people.decisions import NotPossible
+from syncengine.flows.people.undo import undo
+from syncengine.flows.reconcile.derive import derive
+from syncengine.flows.reconcile.reconcile import reconcile
+from syncengine.flows.run.sweep import sweep
+from syncengine.flows.send.dispatch import dispatch, probe
 from syncengine.model.case import Case, CaseKind
 from syncengine.simulation.company import EMAILS, Company
 from syncengine.simulation.traits import Fault

@@ -11,13 +11,13 @@ from typing import Self, TypeVar
 
 from sqlalchemy import Engine as Database
 
-from syncengine.flows.capture import Captured, capture
-from syncengine.flows.derive import derive
-from syncengine.flows.dispatch import dispatch, probe
-from syncengine.flows.engine import Engine, Limits
-from syncengine.flows.gate import CallGate
-from syncengine.flows.reconcile import reconcile
-from syncengine.flows.refresh import refresh
+from syncengine.flows.capture.capture import Captured, capture
+from syncengine.flows.capture.refresh import refresh
+from syncengine.flows.core.engine import Engine, Limits
+from syncengine.flows.core.gate import CallGate
+from syncengine.flows.reconcile.derive import derive
+from syncengine.flows.reconcile.reconcile import reconcile
+from syncengine.flows.send.dispatch import dispatch, probe
 from syncengine.ledger import Ledger, Transaction
 from syncengine.ledger.engine import make_engine
 from syncengine.ledger.migrations import upgrade

@@ -10,11 +10,11 @@ from random import Random
 from sqlalchemy import Engine as Database
 
 from syncengine.errors import RowInvalid
-from syncengine.flows import status
-from syncengine.flows.capture import capture
-from syncengine.flows.engine import IDS, Limits
-from syncengine.flows.follow import follow_project
-from syncengine.flows.sweep import sweep
+from syncengine.flows.capture.capture import capture
+from syncengine.flows.core.engine import IDS, Limits
+from syncengine.flows.people import pausing
+from syncengine.flows.reconcile.follow import follow_project
+from syncengine.flows.run.sweep import sweep
 from syncengine.mapping import Context, Project, Rule
 from syncengine.model.operation import OperationState
 from syncengine.model.record import World
@@ -192,12 +192,12 @@ class Company:
 
     def pause(self, name: str) -> None:
         """Writes to a connection are stopped."""
-        status.pause(self.bench.engine, name, "an audit")
+        pausing.pause(self.bench.engine, name, "an audit")
         self.paused.add(name)
 
     def resume(self) -> None:
         """All writes go on."""
-        status.resume(self.bench.engine, None)
+        pausing.resume(self.bench.engine, None)
         self.paused.clear()
 
     def observe(self, *names: str) -> None:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, fields
 from random import Random
 from typing import Any
 
-from syncengine.flows.plan import plan
-from syncengine.flows.sync import observe, sync
+from syncengine.flows.run.sync import observe, sync
+from syncengine.flows.views.plan import plan
 from syncengine.model.link import Link
 from syncengine.model.operation import THERE, UNSETTLED, Operation, OperationState
 from syncengine.simulation.acts import ACTS

@@ -14,7 +14,7 @@ import structlog
 from starlette.exceptions import HTTPException
 
 from syncengine.errors import Again, DatabaseDown, Halt
-from syncengine.flows.engine import Engine
+from syncengine.flows.core.engine import Engine
 from syncengine.ledger.engine import Patience
 
 log = structlog.get_logger("syncengine.web")

@@ -17,8 +17,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from syncengine.errors import RateLimited, Stale
-from syncengine.flows import notices
-from syncengine.flows.engine import Engine
+from syncengine.flows.capture import notices
+from syncengine.flows.core.engine import Engine
 from syncengine.model.secret import webhook_secret
 from syncengine.settings import Settings
 from syncengine.web.desk import Desk

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from syncengine.broker import reachable
-from syncengine.flows.engine import Engine
+from syncengine.flows.core.engine import Engine
 from syncengine.settings import Settings
 from syncengine.web.desk import RETRY_AFTER, Desk
 

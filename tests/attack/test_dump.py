@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from syncengine.flows.sync import sync
+from syncengine.flows.run.sync import sync
 from syncengine.ledger.encryption import Vault, earlier_ring, new_key
 from syncengine.ledger.engine import make_engine
 from syncengine.ledger.tables import metadata

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import pytest
 
 from syncengine.cli.dossier import as_page
-from syncengine.flows.export import export
+from syncengine.flows.views.export import export
 from tests.support.people import duo
 
 SCRIPT = "<script>fetch('http://evil.example')</script>"

@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from syncengine.cli.app import app
-from syncengine.flows.masking import DOTS
+from syncengine.flows.naming.masking import DOTS
 from syncengine.sandbox.process import SandboxProcess
 
 MAPPINGS = Path(__file__).parents[2] / "mappings"

@@ -15,10 +15,10 @@ import pytest
 import structlog
 from prometheus_client import CollectorRegistry, generate_latest
 
-from syncengine.flows.capture import capture
-from syncengine.flows.engine import Engine
-from syncengine.flows.status import status
-from syncengine.flows.sync import sync
+from syncengine.flows.capture.capture import capture
+from syncengine.flows.core.engine import Engine
+from syncengine.flows.run.sync import sync
+from syncengine.flows.views.status import status
 from syncengine.logs import configure_logs
 from syncengine.sandbox.claims import NOT_DONE, UNNAMED
 from syncengine.sandbox.faults import KINDS

@@ -26,8 +26,8 @@ from syncengine.adapters.vendors import SHIPPED
 from syncengine.adapters.vendors.bound import Bound
 from syncengine.bootstrap import open_engine
 from syncengine.errors import SyncengineError, VendorDown
-from syncengine.flows.engine import Engine
-from syncengine.flows.sync import sync
+from syncengine.flows.core.engine import Engine
+from syncengine.flows.run.sync import sync
 from syncengine.model.case import Case
 from syncengine.ports import Item, Page
 from syncengine.settings import read_settings

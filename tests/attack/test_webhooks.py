@@ -21,8 +21,8 @@ from typer.testing import CliRunner
 from syncengine.bootstrap import load
 from syncengine.cli.app import app
 from syncengine.errors import ConfigInvalid
-from syncengine.flows.engine import Engine
-from syncengine.flows.sweep import sweep
+from syncengine.flows.core.engine import Engine
+from syncengine.flows.run.sweep import sweep
 from syncengine.mapping import load_project
 from syncengine.model.event import Event
 from syncengine.settings import Settings, read_settings

@@ -12,7 +12,7 @@ import pytest
 
 from syncengine.adapters.vendors import CATALOG
 from syncengine.bootstrap import open_engine
-from syncengine.flows.engine import failed
+from syncengine.flows.core.engine import failed
 from syncengine.ledger.engine import make_engine
 from syncengine.ledger.migrations import upgrade
 from syncengine.settings import Settings, read_settings

@@ -22,7 +22,7 @@ from kombu import Connection, Exchange, Queue
 from ruamel.yaml import YAML
 
 from syncengine.bootstrap import open_engine, open_ledger
-from syncengine.flows.engine import Engine
+from syncengine.flows.core.engine import Engine
 from syncengine.ledger import Ledger
 from syncengine.model.operation import UNSETTLED
 from syncengine.ports import Clock

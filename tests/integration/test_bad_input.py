@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from syncengine.flows.engine import Engine
-from syncengine.flows.status import status
-from syncengine.flows.sync import sync
+from syncengine.flows.core.engine import Engine
+from syncengine.flows.run.sync import sync
+from syncengine.flows.views.status import status
 from syncengine.model.case import Case
 from syncengine.sandbox.heiaheia import REPORTS, ROOT
 from syncengine.sandbox.process import SandboxProcess

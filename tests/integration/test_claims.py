@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from syncengine.flows.engine import Engine
-from syncengine.flows.look import select_cases
-from syncengine.flows.sync import sync
+from syncengine.flows.core.engine import Engine
+from syncengine.flows.run.sync import sync
+from syncengine.flows.views.look import select_cases
 from syncengine.sandbox.process import Row, SandboxProcess
 from tests.integration.support import Quick, opened
 

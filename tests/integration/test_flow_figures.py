@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from syncengine.flows.engine import Engine
-from syncengine.flows.sync import sync
+from syncengine.flows.core.engine import Engine
+from syncengine.flows.run.sync import sync
 from syncengine.model.record import Record
 from syncengine.sandbox.heiaheia import REPORTS, ROOT
 from syncengine.sandbox.process import SandboxProcess

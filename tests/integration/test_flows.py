@@ -14,9 +14,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from syncengine.flows.engine import Engine
-from syncengine.flows.explain import explain
-from syncengine.flows.sync import sync
+from syncengine.flows.core.engine import Engine
+from syncengine.flows.run.sync import sync
+from syncengine.flows.views.explain import explain
 from syncengine.sandbox.process import Row, SandboxProcess
 from tests.integration.support import MAPPINGS, opened
 

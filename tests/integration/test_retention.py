@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Engine as Database
 from sqlalchemy import func, select
 
-from syncengine.flows.retention import forget_slices
+from syncengine.flows.forget.retention import forget_slices
 from syncengine.ledger import Ledger, Transaction
 from syncengine.ledger.engine import make_engine
 from syncengine.ledger.migrations import upgrade

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from syncengine.flows.engine import Engine
-from syncengine.flows.sync import sync
+from syncengine.flows.core.engine import Engine
+from syncengine.flows.run.sync import sync
 from syncengine.sandbox.process import SandboxProcess
 from tests.integration.support import Quick, opened
 

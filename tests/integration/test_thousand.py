@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from syncengine.bootstrap import open_engine
-from syncengine.flows.cases import answer
-from syncengine.flows.engine import Engine
-from syncengine.flows.sync import sync
+from syncengine.flows.core.engine import Engine
+from syncengine.flows.people.cases import answer
+from syncengine.flows.run.sync import sync
 from syncengine.model.case import CaseKind
 from syncengine.sandbox.faults import KINDS
 from syncengine.sandbox.process import Row, SandboxProcess

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from syncengine.bootstrap import open_engine
-from syncengine.flows.sync import sync
+from syncengine.flows.run.sync import sync
 from syncengine.sandbox.people import today
 from syncengine.sandbox.process import SandboxProcess
 from syncengine.settings import read_settings

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from syncengine.flows import capture
-from syncengine.flows.rows import Look
+from syncengine.flows.capture import capture
+from syncengine.flows.capture.rows import Look
 from syncengine.mapping import Unresolved
 from syncengine.model.key import KeyKind
 from syncengine.model.operation import Action

@@ -6,9 +6,9 @@ from random import Random
 
 import pytest
 
-from syncengine.flows.circle import gather
-from syncengine.flows.decisions import NotPossible
-from syncengine.flows.erase import erase
+from syncengine.flows.forget.circle import gather
+from syncengine.flows.forget.erase import erase
+from syncengine.flows.people.decisions import NotPossible
 from syncengine.model.erasure import ERASED, Erasure
 from syncengine.simulation.checks import Checks, quiet
 from syncengine.simulation.company import Company

@@ -10,9 +10,9 @@ from typing import Any
 from sqlalchemy import Engine as Database
 from sqlalchemy import event, select
 
-from syncengine.flows.capture import Captured, capture
-from syncengine.flows.cases import answer
-from syncengine.flows.sync import sync
+from syncengine.flows.capture.capture import Captured, capture
+from syncengine.flows.people.cases import answer
+from syncengine.flows.run.sync import sync
 from syncengine.ledger.tables import metadata
 from syncengine.model.case import Case
 from syncengine.model.link import Link

@@ -22,7 +22,7 @@ from typer.testing import CliRunner
 
 from syncengine.bootstrap import open_ledger
 from syncengine.cli.app import app
-from syncengine.flows.engine import new_id
+from syncengine.flows.core.engine import new_id
 from syncengine.model.operation import Action, OperationState
 from syncengine.planning.questions import unprovable
 from syncengine.sandbox.people import make_staff, today

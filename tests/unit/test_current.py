@@ -17,7 +17,7 @@ from syncengine import current
 from syncengine.bootstrap import own_queue
 from syncengine.current import Current, Editions, wait_for_queue
 from syncengine.errors import ConfigInvalid, DatabaseDown
-from syncengine.flows.status import status
+from syncengine.flows.views.status import status
 from syncengine.ledger.engine import Patience
 from syncengine.settings import Settings
 

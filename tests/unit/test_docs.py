@@ -19,13 +19,13 @@ import pytest
 from syncengine.adapters.vendors import CATALOG
 from syncengine.bootstrap import open_engine
 from syncengine.cli.ui import Exit
-from syncengine.flows.capture import capture
-from syncengine.flows.derive import derive
-from syncengine.flows.dispatch import dispatch
-from syncengine.flows.engine import Engine
-from syncengine.flows.reconcile import reconcile
-from syncengine.flows.refresh import refresh
-from syncengine.flows.sync import OUTCOMES, sync
+from syncengine.flows.capture.capture import capture
+from syncengine.flows.capture.refresh import refresh
+from syncengine.flows.core.engine import Engine
+from syncengine.flows.reconcile.derive import derive
+from syncengine.flows.reconcile.reconcile import reconcile
+from syncengine.flows.run.sync import OUTCOMES, sync
+from syncengine.flows.send.dispatch import dispatch
 from syncengine.ledger.tables import metadata
 from syncengine.mapping import load_project, schema
 from syncengine.mapping.checks import sample_faults
@@ -329,7 +329,7 @@ def test_order_is_really_compared(life: tuple[dict[str, list[str]], Any]) -> Non
             swapped = [*steps]
             swapped[number : number + 2] = reversed(swapped[number : number + 2])
             assert out_of_order(swapped, traces[name])
-        assert out_of_order([*steps, "syncengine.flows.capture.caught"], traces[name])
+        assert out_of_order([*steps, "syncengine.flows.capture.capture.caught"], traces[name])
 
 
 def test_life_of_a_change_ends_as_told(life: tuple[dict[str, list[str]], Any]) -> None:

@@ -17,7 +17,7 @@ from syncengine.model.values import Json
 from syncengine.ports import Clock
 
 _LONGEST_WAIT: Final = 20.0
-"""Seconds that a read waits for a call; see ``syncengine.flows.gate.LONGEST_WAIT``."""
+"""Seconds that a read waits for a call; see ``syncengine.flows.core.gate.LONGEST_WAIT``."""
 
 _PAUSES: Final = (0.1, 0.4, 1.6)
 """Seconds before a read that failed is repeated; a write never is. Where the vendor asks for a pause it is that one."""

@@ -8,11 +8,11 @@ from threading import Barrier, Thread
 import pytest
 from sqlalchemy import Engine as Database
 
-from syncengine.flows.cases import answer
-from syncengine.flows.decisions import NotPossible
-from syncengine.flows.engine import Engine
-from syncengine.flows.links import join, point, split
-from syncengine.flows.undo import undo
+from syncengine.flows.core.engine import Engine
+from syncengine.flows.people.cases import answer
+from syncengine.flows.people.decisions import NotPossible
+from syncengine.flows.people.links import join, point, split
+from syncengine.flows.people.undo import undo
 from syncengine.simulation.bench import LIMITS
 from tests.support.bench import Bench
 from tests.support.people import LMS, MAPPED, anna, duo

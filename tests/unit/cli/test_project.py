@@ -8,7 +8,7 @@ import pytest
 
 from syncengine import bootstrap
 from syncengine.cli import project
-from syncengine.flows.masking import DOTS
+from syncengine.flows.naming.masking import DOTS
 from syncengine.mapping.lenses import LensVerdict, Loss
 from syncengine.mapping.rule import NOWHERE
 from tests.support.people import FIELDS

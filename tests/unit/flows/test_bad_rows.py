@@ -18,13 +18,14 @@ from syncengine.errors import (
     Unusable,
     VendorDown,
 )
-from syncengine.flows.capture import LACKING
-from syncengine.flows.cases import answer
-from syncengine.flows.engine import LOCKED_OUT
-from syncengine.flows.notices import notice
-from syncengine.flows.refresh import _unreadable, refresh
-from syncengine.flows.status import resume, status
-from syncengine.flows.sweep import sweep
+from syncengine.flows.capture.capture import LACKING
+from syncengine.flows.capture.notices import notice
+from syncengine.flows.capture.refresh import _unreadable, refresh
+from syncengine.flows.core.engine import LOCKED_OUT
+from syncengine.flows.people.cases import answer
+from syncengine.flows.people.pausing import resume
+from syncengine.flows.run.sweep import sweep
+from syncengine.flows.views.status import status
 from syncengine.model.case import CaseKind
 from syncengine.model.link import LinkState
 from syncengine.ports import Item, Page

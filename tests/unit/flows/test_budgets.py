@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncengine.flows.dispatch import dispatch
+from syncengine.flows.send.dispatch import dispatch
 from syncengine.ledger.connections import book, grant
 from syncengine.mapping import Budget
 from tests.support.bench import Bench

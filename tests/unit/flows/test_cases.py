@@ -7,9 +7,9 @@ from functools import partial
 
 import pytest
 
-from syncengine.flows.cases import answer, answers_now
-from syncengine.flows.decisions import NotPossible
-from syncengine.flows.undo import undo
+from syncengine.flows.people.cases import answer, answers_now
+from syncengine.flows.people.decisions import NotPossible
+from syncengine.flows.people.undo import undo
 from syncengine.model.case import CaseKind
 from syncengine.model.link import LinkState
 from tests.support.bench import Bench

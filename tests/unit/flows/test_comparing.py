@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from syncengine.flows.explain import explain
-from syncengine.flows.undo import undo
+from syncengine.flows.people.undo import undo
+from syncengine.flows.views.explain import explain
 from syncengine.model.case import CaseKind
 from tests.support.bench import Bench
 from tests.support.company import company

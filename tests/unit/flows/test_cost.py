@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from syncengine.flows.reconcile import reconcile
+from syncengine.flows.reconcile.reconcile import reconcile
 from tests.support.bench import Bench
 from tests.support.people import LIMITS_WIDE, duo
 

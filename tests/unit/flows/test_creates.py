@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from syncengine.flows.reconcile import reconcile
+from syncengine.flows.reconcile.reconcile import reconcile
 from syncengine.model.case import CaseKind
 from syncengine.model.link import LinkState
 from syncengine.model.operation import OperationState, Written

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from syncengine.errors import LostRace
-from syncengine.flows import derive as deriving
-from syncengine.flows.derive import derive
-from syncengine.flows.links import split
+from syncengine.flows.people.links import split
+from syncengine.flows.reconcile import derive as deriving
+from syncengine.flows.reconcile.derive import derive
 from syncengine.model.record import Record, World
 from syncengine.planning.derivations import derived
 from syncengine.simulation.clock import ManualClock

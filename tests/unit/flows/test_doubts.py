@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from syncengine.flows.forecast import forecast
+from syncengine.flows.reconcile.forecast import forecast
 from syncengine.model.case import Case, CaseKind
 from syncengine.model.link import LinkState
 from syncengine.model.operation import OperationState, Written

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from syncengine.errors import LostRace, Rejected
-from syncengine.flows.decisions import NotPossible
-from syncengine.flows.derive import derive
-from syncengine.flows.erase import erase, erasures, preview, take_in
-from syncengine.flows.links import join
-from syncengine.flows.reconcile import reconcile
-from syncengine.flows.refresh import refresh
-from syncengine.flows.status import status
-from syncengine.flows.undo import undo
+from syncengine.flows.capture.refresh import refresh
+from syncengine.flows.forget.erase import erase, erasures, preview, take_in
+from syncengine.flows.people.decisions import NotPossible
+from syncengine.flows.people.links import join
+from syncengine.flows.people.undo import undo
+from syncengine.flows.reconcile.derive import derive
+from syncengine.flows.reconcile.reconcile import reconcile
+from syncengine.flows.views.status import status
 from syncengine.ledger import Ledger, Transaction
 from syncengine.model.erasure import Erasure
 from syncengine.model.link import Link

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from syncengine.flows.explain import explain, select_history
-from syncengine.flows.look import find_records
-from syncengine.flows.notices import notice
+from syncengine.flows.capture.notices import notice
+from syncengine.flows.views.explain import explain, select_history
+from syncengine.flows.views.look import find_records
 from tests.support.bench import Bench
 from tests.support.people import FIELDS, HR, anna, duo
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from syncengine.flows.export import export
+from syncengine.flows.views.export import export
 from tests.support.people import FIELDS, anna, duo
 from tests.unit.flows.test_erase import crew, named, teams
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from syncengine.flows.dispatch import dispatch
-from syncengine.flows.links import split
+from syncengine.flows.people.links import split
+from syncengine.flows.send.dispatch import dispatch
 from syncengine.model.case import CaseKind
 from syncengine.model.link import LinkState
 from tests.support.bench import Bench

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from syncengine.flows.decisions import NotPossible
-from syncengine.flows.links import join, point, split
-from syncengine.flows.undo import undo
+from syncengine.flows.people.decisions import NotPossible
+from syncengine.flows.people.links import join, point, split
+from syncengine.flows.people.undo import undo
 from syncengine.model.link import Link, LinkState
 from syncengine.model.record import Record
 from syncengine.simulation.bench import project

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from syncengine.errors import Rejected
-from syncengine.flows import look
-from syncengine.flows.evidence import Shown
-from syncengine.flows.explain import explain, select_history
-from syncengine.flows.masking import DOTS, mask, shown_id, without
-from syncengine.flows.names import Names
-from syncengine.flows.plan import plan
-from syncengine.flows.status import status
-from syncengine.flows.undo import undo
+from syncengine.flows.naming.masking import DOTS, mask, shown_id, without
+from syncengine.flows.naming.names import Names
+from syncengine.flows.people.undo import undo
+from syncengine.flows.views import look
+from syncengine.flows.views.evidence import Shown
+from syncengine.flows.views.explain import explain, select_history
+from syncengine.flows.views.plan import plan
+from syncengine.flows.views.status import status
 from syncengine.model.case import Case, CaseKind
 from syncengine.simulation.vendor import FakeVendor
 from tests.support.bench import Bench

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from syncengine.flows.look import find_records
-from syncengine.flows.names import names
-from syncengine.flows.plan import plan
+from syncengine.flows.naming.names import names
+from syncengine.flows.views.look import find_records
+from syncengine.flows.views.plan import plan
 from tests.support.bench import Bench
 from tests.support.people import FIELDS, HR, duo
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from syncengine.flows.cases import answer, answers_now
-from syncengine.flows.decisions import Decision, NotPossible
-from syncengine.flows.status import status
+from syncengine.flows.people.cases import answer, answers_now
+from syncengine.flows.people.decisions import Decision, NotPossible
+from syncengine.flows.views.status import status
 from syncengine.model.case import CaseKind
 from syncengine.model.link import LinkState
 from tests.support.bench import Bench

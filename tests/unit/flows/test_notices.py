@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from syncengine.flows.notices import notice
+from syncengine.flows.capture.notices import notice
 from syncengine.model.values import Json
 from tests.support.bench import Bench
 from tests.support.people import duo

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from syncengine.errors import DatabaseDown
-from syncengine.flows.capture import capture
-from syncengine.flows.dispatch import dispatch
-from syncengine.flows.reconcile import reconcile
-from syncengine.flows.refresh import refresh
+from syncengine.flows.capture.capture import capture
+from syncengine.flows.capture.refresh import refresh
+from syncengine.flows.reconcile.reconcile import reconcile
+from syncengine.flows.send.dispatch import dispatch
 from syncengine.ledger import Ledger
 from tests.support.bench import Bench
 from tests.support.people import anna, duo

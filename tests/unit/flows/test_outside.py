@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from syncengine.flows.look import select_links
-from syncengine.flows.status import status
+from syncengine.flows.views.look import select_links
+from syncengine.flows.views.status import status
 from syncengine.model.link import LinkState
 from tests.support.bench import Bench
 from tests.support.people import HR, LMS, duo

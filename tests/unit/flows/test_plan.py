@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from syncengine.errors import Stale
-from syncengine.flows.plan import plan
-from syncengine.flows.sweep import sweep
-from syncengine.flows.sync import observe
+from syncengine.flows.run.sweep import sweep
+from syncengine.flows.run.sync import observe
+from syncengine.flows.views.plan import plan
 from syncengine.model.link import LinkState
 from syncengine.simulation.bench import project
 from tests.support.bench import Bench

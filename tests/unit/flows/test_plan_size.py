@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from syncengine.flows.plan import plan
-from syncengine.flows.refresh import refresh
-from syncengine.flows.sync import observe
+from syncengine.flows.capture.refresh import refresh
+from syncengine.flows.run.sync import observe
+from syncengine.flows.views.plan import plan
 from tests.support.bench import Bench
 from tests.support.company import company, employee, multiply
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from syncengine.adapters.vendors import CATALOG
 from syncengine.cli.app import app
-from syncengine.flows.processing import people_of, processing
+from syncengine.flows.views.processing import people_of, processing
 from syncengine.mapping import Retention, load_project
 
 MAPPINGS = Path(__file__).parents[3] / "mappings"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from syncengine.errors import Stale
-from syncengine.flows.plan import plan
-from syncengine.flows.status import status
-from syncengine.flows.sweep import sweep
-from syncengine.flows.sync import sync
+from syncengine.flows.run.sweep import sweep
+from syncengine.flows.run.sync import sync
+from syncengine.flows.views.plan import plan
+from syncengine.flows.views.status import status
 from syncengine.model.link import LinkState
 from tests.support.people import COLUMNS, FIELDS, HR, LMS, anna, duo, entity, lead, remap
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from syncengine.errors import LostRace
-from syncengine.flows.reconcile import reconcile
+from syncengine.flows.reconcile.reconcile import reconcile
 from syncengine.model.link import LinkState
 from syncengine.model.operation import Action, Operation, OperationState
 from tests.support.bench import Bench

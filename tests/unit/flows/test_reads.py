@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from syncengine.flows.notices import notice
-from syncengine.flows.refresh import refresh
-from syncengine.flows.rows import Read, store
-from syncengine.flows.sync import sync
+from syncengine.flows.capture.notices import notice
+from syncengine.flows.capture.refresh import refresh
+from syncengine.flows.capture.rows import Read, store
+from syncengine.flows.run.sync import sync
 from syncengine.model.case import CaseKind
 from syncengine.model.link import LinkState
 from syncengine.ports import Item, Page

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
-from syncengine.flows.cases import answer, answers_now
-from syncengine.flows.decisions import Decision, NotPossible
-from syncengine.flows.links import join, point, split
-from syncengine.flows.undo import undo
+from syncengine.flows.people.cases import answer, answers_now
+from syncengine.flows.people.decisions import Decision, NotPossible
+from syncengine.flows.people.links import join, point, split
+from syncengine.flows.people.undo import undo
 from syncengine.model.case import CaseKind
 from syncengine.model.link import LinkState
 from syncengine.model.record import Record

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import cast
 
-from syncengine.flows.plan import plan
-from syncengine.flows.restored import WHY, Restored, restored
-from syncengine.flows.status import resume
+from syncengine.flows.people.pausing import resume
+from syncengine.flows.run.restored import WHY, Restored, restored
+from syncengine.flows.views.plan import plan
 from syncengine.model.operation import OperationState
 from tests.support.bench import Bench
 from tests.support.people import anna, duo

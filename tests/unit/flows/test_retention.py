@@ -11,14 +11,14 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.sql.functions import count
 
-from syncengine.flows import retention
-from syncengine.flows.cases import answer
-from syncengine.flows.explain import explain
-from syncengine.flows.notices import notice
-from syncengine.flows.retention import EVERY, forget, forget_slices
-from syncengine.flows.status import status
-from syncengine.flows.sweep import sweep
-from syncengine.flows.undo import undo
+from syncengine.flows.capture.notices import notice
+from syncengine.flows.forget import retention
+from syncengine.flows.forget.retention import EVERY, forget, forget_slices
+from syncengine.flows.people.cases import answer
+from syncengine.flows.people.undo import undo
+from syncengine.flows.run.sweep import sweep
+from syncengine.flows.views.explain import explain
+from syncengine.flows.views.status import status
 from syncengine.ledger.tables import metadata
 from syncengine.mapping import Retention
 from syncengine.model.event import Event

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from syncengine.flows.plan import plan
+from syncengine.flows.views.plan import plan
 from tests.support.bench import Bench
 from tests.support.people import COLUMNS, FIELDS, HR, LMS, anna, duo, entity, remap
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from syncengine.flows.capture import Captured, capture
-from syncengine.flows.dispatch import CHUNK, dispatch, expire
-from syncengine.flows.engine import Engine
-from syncengine.flows.turn import turn
+from syncengine.flows.capture.capture import Captured, capture
+from syncengine.flows.core.engine import Engine
+from syncengine.flows.run.turn import turn
+from syncengine.flows.send.dispatch import CHUNK, dispatch, expire
 from syncengine.model.operation import OperationState
 from syncengine.simulation.bench import LIMITS
 from syncengine.simulation.clock import ManualClock

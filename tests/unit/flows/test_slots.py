@@ -10,8 +10,8 @@ from queue import SimpleQueue
 import pytest
 
 from syncengine.errors import LostRace
-from syncengine.flows.capture import capture
-from syncengine.flows.gate import CallGate, Permit
+from syncengine.flows.capture.capture import capture
+from syncengine.flows.core.gate import CallGate, Permit
 from syncengine.mapping import Budget
 from syncengine.simulation.clock import ManualClock
 from syncengine.simulation.traits import spec
@@ -63,7 +63,7 @@ def test_what_is_held_is_kept_while_one_call_takes_its_time() -> None:
 
 def test_a_call_is_not_made_once_nobody_grants_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """A call that waits for its budget ends by itself where whoever grants it is gone."""
-    monkeypatch.setattr("syncengine.flows.gate.ANSWERED", 0.05)
+    monkeypatch.setattr("syncengine.flows.core.gate.ANSWERED", 0.05)
     made = made_with(1)
     connection = replace(
         made.engine.project.connections["hr"], budget=Budget(calls=1, per=60.0, concurrency=None)

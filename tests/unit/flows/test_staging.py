@@ -12,11 +12,11 @@ from typing import Any, Literal
 import pytest
 from sqlalchemy import Engine as Database
 
-from syncengine.flows.capture import capture
-from syncengine.flows.decisions import NotPossible
-from syncengine.flows.dispatch import dispatch
-from syncengine.flows.plan import plan
-from syncengine.flows.reconcile import reconcile
+from syncengine.flows.capture.capture import capture
+from syncengine.flows.people.decisions import NotPossible
+from syncengine.flows.reconcile.reconcile import reconcile
+from syncengine.flows.send.dispatch import dispatch
+from syncengine.flows.views.plan import plan
 from syncengine.ledger import Ledger, Transaction
 from syncengine.ledger.engine import make_engine
 from syncengine.ledger.migrations import upgrade

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from syncengine.flows.capture import capture
-from syncengine.flows.sweep import WAITS_EVERY, sweep
+from syncengine.flows.capture.capture import capture
+from syncengine.flows.run.sweep import WAITS_EVERY, sweep
 from syncengine.model.link import Link, Wait
 from syncengine.simulation.bench import LIMITS
 from syncengine.simulation.clock import ManualClock

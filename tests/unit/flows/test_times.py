@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 
 from syncengine.errors import RateLimited
-from syncengine.flows.dispatch import expire
-from syncengine.flows.status import status
-from syncengine.flows.sweep import sweep
-from syncengine.flows.times import AHEAD, set_right
+from syncengine.flows.core.times import AHEAD, set_right
+from syncengine.flows.run.sweep import sweep
+from syncengine.flows.send.dispatch import expire
+from syncengine.flows.views.status import status
 from syncengine.model.operation import OperationState
 from tests.support.bench import Bench
 from tests.support.people import anna, duo

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from syncengine.flows.status import status
+from syncengine.flows.views.status import status
 from syncengine.model.case import CaseKind
 from syncengine.model.operation import UNTAKEN
 from syncengine.planning.questions import not_taken

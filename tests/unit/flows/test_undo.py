@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from syncengine.flows.decisions import NotPossible
-from syncengine.flows.undo import undo
+from syncengine.flows.people.decisions import NotPossible
+from syncengine.flows.people.undo import undo
 from syncengine.model.change import Change
 from tests.support.bench import Bench
 from tests.support.people import FIELDS, HR, LMS, anna, duo

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from syncengine.flows.look import held_back
-from syncengine.flows.plan import plan
-from syncengine.flows.status import status
-from syncengine.flows.sweep import sweep
+from syncengine.flows.run.sweep import sweep
+from syncengine.flows.views.look import held_back
+from syncengine.flows.views.plan import plan
+from syncengine.flows.views.status import status
 from syncengine.model.case import CaseKind
 from tests.support.bench import Bench
 from tests.support.people import HR, LMS, anna, duo, entity, remap

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from syncengine.flows.reconcile import reconcile
+from syncengine.flows.reconcile.reconcile import reconcile
 from syncengine.model.case import CaseKind
 from tests.support.bench import Bench
 from tests.support.people import COLUMNS, FIELDS, HR, LMS, duo

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from syncengine.errors import RowInvalid
-from syncengine.flows.dispatch import expire
-from syncengine.flows.engine import Limits
-from syncengine.flows.refresh import refresh
-from syncengine.flows.settle import Settle
-from syncengine.flows.status import pause, resume
+from syncengine.flows.capture.refresh import refresh
+from syncengine.flows.core.engine import Limits
+from syncengine.flows.people.pausing import pause, resume
+from syncengine.flows.send.dispatch import expire
+from syncengine.flows.send.settle import Settle
 from syncengine.model.case import CaseKind
 from syncengine.model.operation import Action, OperationState
 from syncengine.ports import Item

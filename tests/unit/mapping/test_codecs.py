@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncengine.mapping.codecs import Lens, coded, parser, tabled, typed
+from syncengine.model.spelling import blank
 from syncengine.model.values import Json, TypeName
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -24,7 +25,7 @@ json = st.recursive(
     max_leaves=5,
 )  # fmt: skip
 canonical: dict[TypeName, st.SearchStrategy[Json]] = {
-    "string": st.text(st.characters(exclude_characters="\0"), min_size=1),
+    "string": st.text(st.characters(exclude_characters="\0")).filter(lambda t: not blank(t)),
     "email": st.emails().map(str.lower),
     "date": st.dates().map(str),
     "time": times,

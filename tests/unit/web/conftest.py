@@ -17,7 +17,7 @@ from standardwebhooks import Webhook
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from syncengine.flows.engine import Engine
+from syncengine.flows.core.engine import Engine
 from syncengine.ledger import Ledger
 from syncengine.ledger.engine import make_engine
 from syncengine.ledger.migrations import upgrade

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import Engine as Database
 
 from syncengine.errors import SyncengineError
-from syncengine.flows.engine import Engine
+from syncengine.flows.core.engine import Engine
 from syncengine.ledger import Ledger, Transaction
 from syncengine.ledger.engine import make_engine
 from syncengine.ledger.migrations import upgrade

@@ -1,0 +1,338 @@
+"""Capture: polls, scans and notices become rows, events and dirty counters, one transaction a page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from functools import partial
+from itertools import takewhile
+from math import inf
+from typing import Literal
+
+from syncengine.errors import DatabaseDown, Halt, RateLimited, SyncengineError
+from syncengine.flows.capture.listing import Listing
+from syncengine.flows.core.engine import Begun, Engine, failed, new_id
+from syncengine.ledger import Transaction
+from syncengine.mapping import System
+from syncengine.model.connection import ResourceState
+from syncengine.model.link import Link
+from syncengine.planning.questions import emptied, emptied_subject
+from syncengine.ports import Connector, Item, Page, Window
+
+PARENTS_A_ROUND = 50
+
+LACKING = 600.0
+"""Seconds after which a listing that lacks some parts is read again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """What a listing brought. ``complete``: it ended without an error. ``fault``: why not, for people; empty where a
+    slice was read, and the next one is announced. ``got_on``: it came further below its parents than before."""
+
+    rows: int = 0
+    moved: int = 0
+    complete: bool = False
+    fault: str = ""
+    got_on: bool = False
+
+
+def capture(
+    engine: Engine, connection: str, resource: str, kind: Literal["poll", "scan"],
+    sliced: bool = False, since: float = inf,
+) -> Captured:  # fmt: skip
+    """Read a change feed from its cursor, or a complete listing. Returns what came; never raises for a vendor's
+    failure, which is noted with the connection and the resource. ``sliced``: stop after a slice of time and announce
+    the rest, so that a slow vendor does not keep a worker from other work. What is read below parents goes on where an
+    earlier slice has stopped; else where it stopped, if it was begun at ``since`` or later, or a limit stopped it."""
+    connector = engine.connectors.get(connection)
+    with engine.ledger.read() as tx:
+        if connector is None or not engine.may_call(tx, connection):
+            return Captured(fault=f"{connection} is off or blocked")
+        state = tx.resource(connection, resource)
+    listing, end = Listing(engine, connection, resource, kind, 0.0), None
+    for last in (False, True):
+        with engine.slots(connection) as width:
+            if width:
+                end = _read(listing, connector, state, width, 0.0 if sliced else since)
+        if end is not None or last:
+            break
+        # Whoever holds the slots looks for this listing once they are free; by now they may be.
+        _let_go(engine, connection, resource)
+    if end is None:
+        return Captured(fault=f"{connection} is busy")
+    if isinstance(end, Captured):
+        return end
+    engine.note_success(connection)
+    if not end:
+        listing.put_by()
+        engine.queue.announce("capture", [connection, resource, kind])
+        return Captured(listing.rows, listing.moved)
+    if listing.lacks:
+        return _note_lacks(listing)
+    return _finish(listing, kind, state)
+
+
+def _read(
+    listing: Listing, connector: Connector, state: ResourceState, width: int, since: float
+) -> bool | Captured:
+    """Within slots of the connection: whether all was read, or why not."""
+    now = listing.started = listing.heard.told = listing.engine.clock.now()
+    if listing.kind == "scan":
+        listing.resume(state, since)
+    listing.begin()
+    try:
+        if listing.kind == "scan":
+            until = inf if since else now + listing.engine.limits.slice
+            return _scan(listing, connector, width, until)
+        _poll(listing, connector, state)
+    except DatabaseDown:
+        raise
+    except SyncengineError as error:
+        return _note_fault(listing, error)
+    return True
+
+
+def _let_go(engine: Engine, connection: str, resource: str) -> None:
+    """The listing is announced again, and nobody waits for one that never began."""
+    with engine.ledger.write() as tx:
+        tx.save_resource(replace(tx.resource(connection, resource), scan_started=0.0))
+
+
+def _poll(listing: Listing, connector: Connector, state: ResourceState) -> None:
+    engine = listing.engine
+    for page, started in _timed(engine, connector.poll(listing.resource, state.cursor)):
+        engine.needs[listing.connection] += page.calls
+        listing.heard.page(page)
+        listing.keep(page.items, started, page.cursor)
+
+
+def _scan(listing: Listing, connector: Connector, width: int, until: float) -> bool:
+    """Whether all was read; what is listed below parents is read in part once ``until`` is over."""
+    engine = listing.engine
+    spec = connector.spec.resources[listing.resource]
+    window = _window(engine, listing.connection, listing.resource)
+    if spec.parent is None:
+        calls = 0
+        for page, started in _timed(engine, connector.scan(listing.resource, None, window)):
+            calls += page.calls
+            listing.heard.page(page)
+            listing.keep(page.items, started)
+        engine.needs[listing.connection] += calls
+        return True
+    with engine.ledger.read() as tx:
+        parents = tx.row_ids(listing.connection, spec.parent)
+    parents = [parent for parent in parents if parent > listing.after]
+    while parents:
+        some = parents[:PARENTS_A_ROUND]
+        read = _scan_below(listing, connector, some, window, width, until)
+        listing.after, parents = parents[read - 1], parents[read:]
+        if parents and engine.clock.now() >= until:
+            return False
+    return True
+
+
+def _scan_below(
+    listing: Listing, connector: Connector, parents: Sequence[str], window: Window | None,
+    width: int, until: float,
+) -> int:  # fmt: skip
+    """One round of parents, as far as it begins in time; how many. What came is kept; where nothing came below any,
+    and the vendor does not answer its cheapest call either, the listing ends."""
+    engine, began = listing.engine, listing.engine.clock.now()
+    items: dict[str, list[Item]] = {}
+    errors: dict[str, SyncengineError] = {}
+    jobs = [(p, partial(_below, listing, connector, p, window)) for p in parents]
+    begun, last = Begun(engine.clock, jobs, until), None
+    with engine.gates[listing.connection].prepaid(len(parents)):
+        for parent, result in engine.call_all(begun, width):
+            last = failed(result)
+            if last is not None:
+                errors[parent] = last
+                continue
+            items[parent], calls = result
+            engine.needs[listing.connection] += calls
+    whole = [e for e in errors.values() if isinstance(e, (RateLimited, Halt))]
+    if whole or engine.blames(listing.connection, errors.values(), went_well=last is None):
+        _keep_first(listing, parents, items, began)
+        raise next(iter(whole or errors.values()))
+    listing.keep([i for below in items.values() for i in below], began, lost=errors.items())
+    return begun.count
+
+
+def _keep_first(
+    listing: Listing, parents: Sequence[str], items: dict[str, list[Item]], began: float
+) -> None:
+    """All that came before the listing was stopped is stored; it goes on after the first parents below which it did."""
+    first = list(takewhile(items.__contains__, parents))
+    rows = listing.rows + sum(not item.fault for parent in first for item in items[parent])
+    listing.keep([i for below in items.values() for i in below], began)
+    listing.rows = rows
+    listing.after = first[-1] if first else listing.after
+
+
+def _below(
+    listing: Listing, connector: Connector, parent: str, window: Window | None
+) -> tuple[list[Item], int]:
+    """The rows below a parent, and how many calls they took."""
+    items, calls = list[Item](), 0
+    for page in connector.scan(listing.resource, parent, window):
+        listing.heard.page(page)
+        items += page.items
+        calls += page.calls
+    return items, calls
+
+
+def _timed(engine: Engine, pages: Iterable[Page]) -> Iterator[tuple[Page, float]]:
+    """Pages with the time at which their request began."""
+    started = engine.clock.now()
+    for page in pages:
+        yield page, started
+        started = engine.clock.now()
+
+
+def _window(engine: Engine, connection: str, resource: str) -> Window | None:
+    schedule = engine.project.connections[connection].resources.get(resource)
+    if schedule is None or schedule.window is None:
+        return None
+    back, ahead = schedule.window
+    today = date.fromisoformat(engine.today)
+    return Window(
+        (today - timedelta(days=back)).isoformat(), (today + timedelta(days=ahead)).isoformat()
+    )
+
+
+def _note_fault(listing: Listing, error: SyncengineError) -> Captured:
+    """A listing that broke off concludes nothing. Within the connection's slots."""
+    engine = listing.engine
+    engine.blames(listing.connection, [error], went_well=False)
+    whole = isinstance(error, (RateLimited, Halt))
+    with engine.ledger.write() as tx:
+        state = tx.resource(listing.connection, listing.resource)
+        tx.listing_until(listing.connection, listing.resource, 0.0)
+        tx.save_resource(replace(state, fault=str(error)))
+    if listing.after:
+        listing.put_by(limited=isinstance(error, RateLimited))
+    fault = str(error) if whole else f"the listing broke off: {error}"
+    got_on = listing.after > listing.resumed
+    return Captured(listing.rows, listing.moved, fault=fault, got_on=got_on)
+
+
+def _note_lacks(listing: Listing) -> Captured:
+    """Below some parents nothing could be read: the listing concludes nothing, and is read again after a while."""
+    engine = listing.engine
+    fault = f"the listing lacks {listing.lacks} parts: {listing.why}"
+    retry = engine.clock.now() + LACKING
+    with engine.ledger.write() as tx:
+        state = tx.resource(listing.connection, listing.resource)
+        tx.listing_until(listing.connection, listing.resource, 0.0)
+        tx.save_resource(replace(state, fault=fault, scan_started=retry, progress={}))
+    return Captured(listing.rows, listing.moved, fault=fault)
+
+
+def _finish(listing: Listing, kind: str, before: ResourceState) -> Captured:
+    """A listing that is complete: what it did not show is nominated, what waited for it goes on."""
+    engine = listing.engine
+    ids: list[str] = []
+    with engine.ledger.write() as tx:
+        state = tx.resource(listing.connection, listing.resource)
+        tx.listing_until(listing.connection, listing.resource, 0.0)
+        if kind == "poll":
+            tx.save_resource(replace(state, polled_at=listing.started, fault=""))
+            return Captured(listing.rows, listing.moved, complete=True)
+        unseen = [
+            (system, unseen_links(engine, tx, entity.name, system, listing.started))
+            for entity, system in engine.project.systems_of(listing.connection, listing.resource)
+        ]
+        empty = not (listing.rows or listing.unfit) and any(len(links) > 1 for _, links in unseen)
+        fault = f"the listing is empty; it had {before.rows} rows" if empty else ""
+        if empty:
+            case = emptied(listing.connection, listing.resource, before.rows)
+            tx.raise_cases([replace(case, id=new_id(), opened_at=engine.clock.now())])
+        else:
+            tx.dissolve_cases(
+                [emptied_subject(listing.connection, listing.resource)], engine.clock.now()
+            )
+            for system, links in unseen:
+                ids += nominate(tx, system, _surely(listing, system, links), listing.started)
+        rows = before.rows if empty else listing.rows
+        tx.save_resource(
+            replace(state, scanned_at=listing.started, rows=rows, fault=fault, progress={})
+        )
+        listing.dissolve(tx)
+        wake_sorted(engine, tx, listing.connection, listing.resource)
+    engine.announce("refresh", ids)
+    engine.announce("reconcile", ids)
+    return Captured(listing.rows, listing.moved, complete=True)
+
+
+def _surely(listing: Listing, system: System, unseen: Sequence[Link]) -> Sequence[Link]:
+    """Those that may be gone: a row that does not fit is there, and one without an id may be any of them, unless a
+    single read can tell."""
+    if "" in listing.unfit and not system.resource.single_get:
+        return ()
+    return [link for link in unseen if link.external_id not in listing.unfit]
+
+
+def unseen_links(
+    engine: Engine, tx: Transaction, entity: str, system: System, started: float
+) -> list[Link]:
+    """Links whose row a complete listing, begun at ``started``, had to show and did not; what reaches out of its
+    window is never missing, nor is what was read too shortly before it for this listing to say anything of it."""
+    connection, resource = system.connection, system.resource.name
+    schedule = engine.project.connections[connection].resources.get(resource)
+    if system.resource.archive or (schedule is not None and schedule.keep != "latest"):
+        return []
+    behind = max(system.resource.read_lag, system.resource.list_lag)
+    links = tx.unseen_since(entity, connection, resource, started - behind)
+    window = _window(engine, connection, resource)
+    if window is None or not system.resource.dated:
+        return links
+    dated = [n for n, f in system.resource.fields.items() if f.type == "date"]
+    shown = (
+        (link, [str(v)[:10] for n in dated if (v := (link.row or {}).get(n))]) for link in links
+    )
+    return [
+        link
+        for link, days in shown
+        if days and window.start <= min(days) <= max(days) <= window.end
+    ]
+
+
+def nominate(
+    tx: Transaction, system: System, unseen: Sequence[Link], at: float, sure: bool = False
+) -> list[str]:
+    """A scan, complete and begun ``at``, only nominates: a single read concludes, or, where there is none, a second
+    complete listing, or a person who is ``sure``. Returns the links that are to be looked at."""
+    changed = []
+    for link in unseen:
+        if system.resource.single_get:
+            changed.append(replace(link, need_get=True, nominated_at=at, dirty=link.dirty + 1))
+        elif sure or (link.nominated_at is not None and link.nominated_at < at):
+            changed.append(
+                replace(link, row=None, row_version=link.row_version + 1, dirty=link.dirty + 1)
+            )
+        else:
+            changed.append(replace(link, nominated_at=link.nominated_at or at))
+    tx.save_links(changed)
+    return [link.id for link in changed if link.dirty]
+
+
+def wake_sorted(engine: Engine, tx: Transaction, connection: str, resource: str) -> None:
+    """Creates wait until a resource is fully listed and each of its rows is told who it is."""
+    if not tx.resource(connection, resource).scanned_at:
+        return
+    systems = engine.project.systems_of(connection, resource)
+    if not any(tx.unsorted_links(e.name, connection, resource) for e, _ in systems):
+        tx.dirty_waiting({f"scan:{connection}/{resource}"})
+
+
+def list_soon(
+    engine: Engine, tx: Transaction, connection: str, resource: str, at: float = 0.0
+) -> None:
+    """Where a vendor has no single read, the next listing is the fresh one: it is due now, or ``at`` a later time."""
+    schedule = engine.project.connections[connection].resources.get(resource)
+    state = tx.resource(connection, resource)
+    if schedule is not None and schedule.scan and state.scanned_at:
+        due = min(state.scanned_at, max(at, engine.clock.now()) - schedule.scan)
+        tx.save_resource(replace(state, scanned_at=max(due, 1.0), scan_started=0.0))

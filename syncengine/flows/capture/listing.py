@@ -1,0 +1,247 @@
+"""A listing under way: what its pages have shown so far, page by page in the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
+from threading import Lock
+from typing import Literal, Self
+
+from syncengine.errors import SyncengineError, Unusable
+from syncengine.flows.capture.returns import held_back, unfit
+from syncengine.flows.capture.rows import Read, store
+from syncengine.flows.core.engine import Engine, new_id, stubborn
+from syncengine.ledger import Transaction
+from syncengine.mapping import Entity, System
+from syncengine.model.case import Case, CaseKind
+from syncengine.model.connection import ResourceState
+from syncengine.model.values import Json, digest
+from syncengine.planning.questions import shown
+from syncengine.planning.sight import Source, looked_at
+from syncengine.ports import Item, Page
+
+NEXT_PAGE = 300.0
+"""Seconds within which the next page of a listing comes, unless its worker has died."""
+
+
+LIMITED = 3600.0
+"""Seconds within which a pass goes on with what a limit has stopped in the pass before."""
+
+
+TOLD = 30.0
+"""Seconds after which it is said again how far a listing is."""
+
+
+@dataclass(slots=True)
+class Heard:
+    """How far a listing is, which is told from time to time. ``told``: when, or when it began."""
+
+    engine: Engine
+    connection: str
+    resource: str
+    rows: int = 0
+    answers: int = 0
+    told: float = 0.0
+    _lock: Lock = field(default_factory=Lock)
+
+    def page(self, page: Page) -> None:
+        """Another page has come, in whichever thread."""
+        with self._lock:
+            self.rows += len(page.items)
+            self.answers += page.calls
+            now = self.engine.clock.now()
+            if abs(now - self.told) >= TOLD:
+                self.told = now
+                self.engine.goes_on(self.connection, self.resource, self.rows, self.answers)
+
+
+@dataclass(slots=True)
+class Listing:
+    """``started``: when the first page was asked for. ``after``: the parent below which was read last; ``resumed``:
+    that of the slice before. ``asked``: subjects of the questions about what does not fit; ``unfit``: external ids of
+    such rows, "" among them where a row has none. ``lacks``: below how many parents nothing could be read, and ``why``
+    not below the first."""
+
+    engine: Engine
+    connection: str
+    resource: str
+    kind: Literal["poll", "scan"]
+    started: float
+    after: str = ""
+    resumed: str = ""
+    rows: int = 0
+    moved: int = 0
+    asked: set[str] = field(default_factory=set)
+    unfit: set[str] = field(default_factory=set)
+    lacks: int = 0
+    why: str = ""
+    marked: float = 0.0
+    heard: Heard = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.heard = Heard(self.engine, self.connection, self.resource, told=self.started)
+
+    def resume(self, state: ResourceState, since: float) -> Self:
+        """Go on where this scan has stopped, if it was begun at ``since`` or later, or was stopped not long ago by a
+        limit, without which it might never end."""
+        kept = state.progress
+        if not kept or kept["started"] <= state.scanned_at:
+            return self
+        recent = kept.get("limited", 0.0) > self.started - LIMITED
+        if kept["started"] >= since or recent:
+            self.started, self.after, self.rows = kept["started"], kept["after"], kept["rows"]
+            self.resumed = self.after
+            self.asked, self.unfit = set(kept["asked"]), set(kept["unfit"])
+            self.lacks, self.why = kept["lacks"], kept["why"]
+            self.heard.rows, self.heard.answers = self.rows, kept.get("answers", 0)
+            self.heard.told = kept.get("told", self.heard.told)
+        return self
+
+    @stubborn
+    def put_by(self, limited: bool = False) -> None:
+        """Keep how far it has come, for the next slice. ``limited``: a limit has stopped it, and it is due again when
+        that is over."""
+        now = self.engine.clock.now()
+        with self.engine.ledger.write() as tx:
+            state = tx.resource(self.connection, self.resource)
+            progress = {
+                "started": self.started, "after": self.after, "rows": self.rows,
+                "asked": sorted(self.asked), "unfit": sorted(self.unfit),
+                "lacks": self.lacks, "why": self.why, "limited": now if limited else 0.0,
+                "answers": self.heard.answers, "told": self.heard.told,
+            }  # fmt: skip
+            started = 0.0 if limited else now
+            tx.save_resource(replace(state, progress=progress, scan_started=started))
+
+    @stubborn
+    def begin(self) -> None:
+        """Tell the others that more is to come."""
+        with self.engine.ledger.write() as tx:
+            self._mark(tx)
+
+    def _mark(self, tx: Transaction) -> None:
+        now = self.engine.clock.now()
+        if now > self.marked + NEXT_PAGE / 4:
+            self.marked = now
+            tx.listing_until(self.connection, self.resource, now + NEXT_PAGE)
+
+    @stubborn
+    def keep(
+        self, items: Sequence[Item], started: float, cursor: str | None = None,
+        lost: Collection[tuple[str, SyncengineError]] = (),
+    ) -> None:  # fmt: skip
+        """Store what one page (or some pages) showed, and where to go on. ``lost``: parents below which nothing could
+        be read."""
+        engine = self.engine
+        engine.hold_on()
+        received = engine.clock.now()
+        items = [_of_period(engine, self.connection, self.resource, item) for item in items]
+        reads = [
+            Read(i.external_id, i.row, i.parent, started, received, self.started)
+            for i in items
+            if not i.fault
+        ]
+        parts = [self._lost(p, error) for p, error in lost if isinstance(error, Unusable)]
+        dirty: list[str] = []
+        stale: list[str] = []
+        moved = 0
+        source: Source = "poll" if self.kind == "poll" else "list"
+        with engine.ledger.write() as tx:
+            self._mark(tx)
+            for entity, system in self._systems:
+                kept = store(engine, tx, entity, system, source, reads)
+                moved += kept.moved
+                dirty += kept.dirty
+                stale += kept.need_get
+            cases = [self._unfit(i) for i in self._not_erased(tx, items)]
+            faults = {case.subject: case for case in [*cases, *parts]}
+            tx.raise_cases(list(faults.values()))
+            if self.kind == "poll":
+                well = {f"{self._subjects}{read.external_id}" for read in reads} - faults.keys()
+                self._close(tx, self._open(tx) & well)
+            if cursor is not None:
+                state = tx.resource(self.connection, self.resource)
+                tx.save_resource(replace(state, cursor=cursor))
+        self.rows += len(reads)
+        self.moved += moved
+        self.asked |= faults.keys()
+        self.unfit |= {i.external_id for i in items if i.fault}
+        self.why = self.why or next((str(error) for _, error in lost), "")
+        self.lacks += len(lost)
+        engine.announce("refresh", stale)
+        engine.announce("reconcile", dirty)
+
+    # what does not fit
+
+    @property
+    def _subjects(self) -> str:
+        return f"quarantined:{self.connection}/{self.resource}/"
+
+    def dissolve(self, tx: Transaction) -> None:
+        """Questions about what this complete listing shows no more, or shows well again."""
+        self._close(tx, self._open(tx) - self.asked)
+
+    def _open(self, tx: Transaction) -> set[str]:
+        """Subjects of the open questions about rows of this resource."""
+        known = {case.subject for case in tx.cases(kind=CaseKind.QUARANTINED)}
+        return {subject for subject in known if subject.startswith(self._subjects)}
+
+    def _close(self, tx: Transaction, over: Collection[str]) -> None:
+        if over:
+            tx.dissolve_cases(over, self.engine.clock.now())
+
+    def _not_erased(self, tx: Transaction, items: Sequence[Item]) -> list[Item]:
+        """What does not fit, without the rows of those who were erased."""
+        engine, back = self.engine, set[str]()
+        bad = {str(n): item for n, item in enumerate(items) if item.fault}
+        for entity, system in self._systems if bad else ():
+            ids = {item.external_id for item in bad.values()} - {""}
+            known = tx.links_at(entity.name, self.connection, self.resource, sorted(ids))
+            tied = {id_ for id_, link in known.items() if link.record_id is not None}
+            links = [
+                unfit(entity, system, n, i.external_id, i.parent, i.row)
+                for n, i in bad.items() if i.external_id not in tied
+            ]  # fmt: skip
+            back |= held_back(engine, tx, entity, system, links)
+        return [item for n, item in bad.items() if n not in back]
+
+    @property
+    def _systems(self) -> tuple[tuple[Entity, System], ...]:
+        return self.engine.project.systems_of(self.connection, self.resource)
+
+    def _unfit(self, item: Item) -> Case:
+        row = looked_at((system for _, system in self._systems), item.row)
+        return self._asked(
+            item.external_id or digest(dict(item.row)),
+            f"A row of {self.connection} {self.resource} does not fit: {item.fault}",
+            {"external_id": item.external_id, "row": shown(row)},
+        )
+
+    def _lost(self, parent: str, error: Unusable) -> Case:
+        return self._asked(
+            f"below {parent}",
+            f"The {self.resource} of {self.connection} below one row cannot be read: {error}",
+            {"parent": parent},
+        )
+
+    def _asked(self, about: str, question: str, evidence: dict[str, Json]) -> Case:
+        """The question about a part of a listing; it ends with the next complete listing that has no such part."""
+        return Case(
+            id=new_id(),
+            kind=CaseKind.QUARANTINED,
+            subject=f"{self._subjects}{about}",
+            question=question,
+            evidence=evidence,
+            answers={"retry": "go on; it is looked at again with the next listing"},
+            opened_at=self.engine.clock.now(),
+        )
+
+
+def _of_period(engine: Engine, connection: str, resource: str, item: Item) -> Item:
+    """A live value without a past (``keep: day`` or ``month``) is one row for each period."""
+    schedule = engine.project.connections[connection].resources.get(resource)
+    if schedule is None or schedule.keep == "latest" or item.fault:
+        return item
+    period = engine.today if schedule.keep == "day" else engine.today[:7]
+    row = {**item.row, "_period": period}
+    return replace(item, external_id=f"{item.external_id}@{period}", row=row)

@@ -1,0 +1,102 @@
+"""Notices: a vendor's webhook says that a row moved. However many come, they cost few calls."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from syncengine.errors import RateLimited, Stale
+from syncengine.flows.capture.capture import list_soon
+from syncengine.flows.capture.returns import held_back
+from syncengine.flows.capture.rows import UNKNOWN
+from syncengine.flows.core.engine import Engine, new_id
+from syncengine.ledger import Transaction
+from syncengine.mapping import Entity, System
+from syncengine.model.event import Event
+from syncengine.planning.sight import first_sight
+
+MOST = 600
+"""Notices that a connection takes in a ``SPAN``, a tenth of them at once; fewer where the connection's budget is
+small."""
+SPAN = 600.0
+SHARE = 0.5
+"""Of a connection's budget, the part that notices may use up."""
+LISTED_EVERY = 300.0
+"""Seconds between two listings that notices ask for, where a vendor has no single read."""
+SEALED_FOR = 660.0
+"""Seconds for which it is remembered whose notice this was: longer than a signature counts."""
+_LISTED = "listed for a notice"
+_SEALED = "signed notice"
+
+
+def notice(
+    engine: Engine, connection: str, resource: str, external_id: str, event_id: str, seal: str = ""
+) -> bool:
+    """A webhook says that a row moved: a durable event, and the row is read afresh, or listed where there is no single
+    read. Returns False for a repeated event id. ``seal``: what was signed, where the signature does not say for which
+    connection; it counts for the first one. Raises KeyError for a connection or resource that no mapping uses, Stale
+    for a seal that was another connection's, RateLimited where too many have come; then nothing is stored."""
+    systems = engine.project.systems_of(connection, resource)
+    if not systems:
+        raise KeyError(f"{connection}/{resource}")
+    ids: list[str] = []
+    with engine.ledger.write() as tx:
+        now = engine.clock.now()
+        # Of somebody who was erased not even the notice is kept.
+        systems = tuple(s for s in systems if not _is_erased(engine, tx, *s, external_id))
+        event = Event(connection, resource, external_id, event_id, "webhook", now)
+        if systems and not tx.add_notice(event):
+            return False
+        if seal and tx.remember(_SEALED, [seal], now, now + SEALED_FOR, connection) != connection:
+            raise Stale("this notice was sent to another connection before")
+        _pay(engine, tx, connection, now)
+        for entity, system in systems:
+            ids += seek(engine, tx, entity, system, external_id)
+    engine.announce("refresh", ids)
+    return True
+
+
+def _is_erased(
+    engine: Engine, tx: Transaction, entity: Entity, system: System, external_id: str
+) -> bool:
+    link = first_sight("", entity.name, system, external_id, None)
+    return bool(held_back(engine, tx, entity, system, [link]))
+
+
+def _pay(engine: Engine, tx: Transaction, connection: str, now: float) -> None:
+    """One call of what notices may cost. Raises RateLimited."""
+    budget = engine.project.connections[connection].budget
+    most = MOST
+    if budget.calls:
+        most = max(1, min(MOST, int(SHARE * budget.calls * SPAN / budget.per)))
+    granted, free_at = tx.take_calls(f"{connection}: notices", 1, most, SPAN, now)
+    if not granted:
+        raise RateLimited(f"{connection} takes {most} notices in {SPAN / 60:.0f} minutes", free_at)
+
+
+def seek(
+    engine: Engine, tx: Transaction, entity: Entity, system: System, external_id: str
+) -> list[str]:
+    """The link that is to be read, unless a read has just shown that there is no such row. Where there is no single
+    read, or no id to be read, a listing is due."""
+    connection, resource = system.connection, system.resource.name
+    if not (system.resource.single_get and external_id):
+        _list(engine, tx, connection, resource)
+        return []
+    link = tx.links_at(entity.name, connection, resource, [external_id], lock=True).get(external_id)
+    if link is not None:
+        tx.save_links([replace(link, need_get=True, dirty=link.dirty + 1)])
+        return [link.id]
+    if tx.remembered(UNKNOWN, [connection, resource, external_id], engine.clock.now()):
+        return []
+    link = first_sight(new_id(), entity.name, system, external_id, None)
+    tx.add_links([replace(link, need_get=True, dirty=1)])
+    return [link.id]
+
+
+def _list(engine: Engine, tx: Transaction, connection: str, resource: str) -> None:
+    """A listing is due: now, or as soon as the last one that a notice asked for is some time ago."""
+    now = engine.clock.now()
+    quiet = tx.remembered(_LISTED, [connection, resource], now)
+    list_soon(engine, tx, connection, resource, quiet)
+    if not quiet:
+        tx.remember(_LISTED, [connection, resource], now, now + LISTED_EVERY)

@@ -1,0 +1,264 @@
+"""Storing what was read: rows, stamps, events, row keys, in a constant number of statements."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import inf
+
+from syncengine.flows.capture.returns import held_back
+from syncengine.flows.core.engine import Engine, new_id
+from syncengine.ledger import Transaction
+from syncengine.mapping import Context, Entity, System
+from syncengine.model.event import Event
+from syncengine.model.key import KeyKind
+from syncengine.model.link import Link, LinkState
+from syncengine.model.operation import Operation, OperationState
+from syncengine.model.record import World
+from syncengine.model.values import Row
+from syncengine.planning.identity import place_free, renames, row_keys, shown_keys
+from syncengine.planning.questions import about
+from syncengine.planning.settle import run_over
+from syncengine.planning.sight import (
+    Contested,
+    Reading,
+    Sight,
+    Source,
+    counts,
+    first_sight,
+    mapped,
+    never_seen,
+    roots,
+    sight,
+    stamped,
+)
+from syncengine.ports import Item
+
+UNKNOWN = "unknown row"
+UNKNOWN_FOR = 60.0
+"""Seconds for which it is remembered that a noticed row is not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the read before a write, or a probe, has shown; ``started`` and ``received`` around the call."""
+
+    items: Sequence[Item]
+    started: float
+    received: float
+
+    @property
+    def item(self) -> Item | None:
+        """The one row of a single read."""
+        return self.items[0] if self.items else None
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """One row as read: ``row`` None where the vendor says that it is not there. Times are epoch seconds; ``began``:
+    when the listing did that showed it."""
+
+    external_id: str
+    row: Row | None
+    parent: str | None
+    started: float
+    received: float
+    began: float = inf
+
+    def told(self, source: Source, link: Link, twice: Collection[str]) -> Reading:
+        """What it says of a link. ``twice``: ids that were shown otherwise at the same time."""
+        since: Contested = "since" if link.read_at > self.began else ""
+        contested = "twice" if self.external_id in twice else since
+        return Reading(source, self.row, self.started, self.received, contested)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """``dirty``, ``need_get``: ids of links that have work to do."""
+
+    moved: int
+    dirty: list[str]
+    need_get: list[str]
+
+
+def store(
+    engine: Engine, tx: Transaction, entity: Entity, system: System, source: Source,
+    reads: Sequence[Read],
+) -> Stored:  # fmt: skip
+    """Judge readings of rows of one resource and write what follows from them."""
+    connection, resource = system.connection, system.resource.name
+    named = [_with_names(read) for read in reads]
+    last = {read.external_id: read for read in named}
+    twice = {read.external_id for read in named if read.row != last[read.external_id].row}
+    known = tx.links_at(entity.name, connection, resource, list(last), lock=True)
+    kept = roots(system)
+    sights: dict[str, Sight] = {}
+    readings: dict[str, Reading] = {}
+    for external_id, read in last.items():
+        link = known.get(external_id)
+        if link is None:
+            if read.row is None or not counts(system, mapped(read.row, kept), source):
+                continue
+            link = first_sight(new_id(), entity.name, system, external_id, read.parent)
+        readings[external_id] = reading = read.told(source, link, twice)
+        sights[external_id] = sight(system, link, reading, kept, None)
+    _note_foreign(tx, system, readings, known, sights, kept)
+    untied = [s.link for s in sights.values() if s.link.record_id is None]
+    back = held_back(engine, tx, entity, system, [k for k in untied if not _is_known(known, k)])
+    if back:
+        forgotten = [known[e].id for e, s in sights.items() if s.link.id in back and e in known]
+        tx.dissolve_cases({s for id_ in forgotten for s in about(id_)}, engine.clock.now())
+        tx.remove_links(forgotten)
+        sights = {e: s for e, s in sights.items() if s.link.id not in back}
+    return _write(engine, tx, entity, system, source, known, sights)
+
+
+def _is_known(known: Mapping[str, Link], link: Link) -> bool:
+    """Whether a row is stored as it is."""
+    before = known.get(link.external_id or "")
+    return before is not None and before.row == link.row
+
+
+def _with_names(read: Read) -> Read:
+    """The row with what only its address tells, as mappings name it."""
+    if read.row is None:
+        return read
+    names = {"_id": read.external_id} | ({"_parent": read.parent} if read.parent else {})
+    return replace(read, row={**names, **read.row})
+
+
+def _note_foreign(
+    tx: Transaction, system: System, readings: Mapping[str, Reading],
+    known: dict[str, Link], sights: dict[str, Sight], kept: frozenset[str],
+) -> None:  # fmt: skip
+    """Look again at rows that moved while a write of ours was under way."""
+    still = {e for e, s in sights.items() if s.touched or s.ignored}
+    moved = {known[e].id: e for e in sights if e in known and e not in still}
+    if not moved:
+        return
+    operations = tx.unsettled(list(moved))
+    for link_id, external_id in moved.items():
+        reading, link = readings[external_id], known[external_id]
+        operation = operations.get(link_id) or _settled_since(tx, link, reading)
+        if operation is not None:
+            sights[external_id] = sight(system, link, reading, kept, operation)
+
+
+def _settled_since(tx: Transaction, link: Link, read: Reading) -> Operation | None:
+    """The write that was settled after a read had begun, of a read that came too late to count."""
+    if read.started >= link.read_at:
+        return None
+    last = tx.select_operations([OperationState.APPLIED], link_id=link.id, limit=1)
+    return last[0] if last and read.started < last[0].lease_until else None
+
+
+def _write(
+    engine: Engine, tx: Transaction, entity: Entity, system: System, source: Source,
+    known: dict[str, Link], sights: dict[str, Sight],
+) -> Stored:  # fmt: skip
+    untold = {e for e, s in sights.items() if e in known and _is_nothing(known[e], s)}
+    tx.remove_links({known[e].id for e in untold})
+    remember_unknown(tx, system.connection, system.resource.name, untold, engine.clock.now())
+    sights = {e: s for e, s in sights.items() if e not in untold}
+    changed = {e: s for e, s in sights.items() if not (s.touched or s.ignored)}
+    moved = [(e, s) for e, s in changed.items() if s.moved or s.link.row is None]
+    events = [
+        Event(
+            system.connection,
+            system.resource.name,
+            external_id,
+            f"{seen.link.id}/{seen.link.row_version}",
+            {"list": "scan", "get": "read"}.get(source, source),
+            engine.clock.now(),
+        )
+        for external_id, seen in moved
+    ]
+    stamps = tx.add_events(events) if events else []
+    links = {e: s.link for e, s in sights.items()}
+    for (external_id, seen), stamp in zip(moved, stamps, strict=True):
+        links[external_id] = stamped(seen.link, seen.moved, stamp or 0)
+    new = [links[e] for e in changed if e not in known]
+    old = [links[e] for e in changed if e in known]
+    if new:
+        tx.add_links(new)
+    if old:
+        tx.save_links(old)
+    _touch(tx, [s for s in sights.values() if s.touched])
+    _keep_lost(engine, tx, [s for s in sights.values() if s.lost])
+    keep_row_keys(engine, tx, entity, system, [*new, *old], {link.id for link in old})
+    fresh = [links[e] for e in changed]
+    free = {place_free(link) for link in fresh if link.record_id is None and link.row is None}
+    free |= {place_free(s.link) for e, s in moved if e in known and renames(entity, s.moved)}
+    if free:
+        tx.dirty_waiting(free)
+    tied = [link for link in fresh if link.record_id is not None]
+    turned = {
+        k.record_id or "" for k in tied if (k.row is None) != (known[k.ref.external_id].row is None)
+    }
+    if turned:
+        tx.dirty_siblings(turned)
+    return Stored(
+        len(moved),
+        [link.id for link in fresh if link.dirty and not link.need_get],
+        [link.id for link in fresh if link.need_get],
+    )
+
+
+def _is_nothing(known: Link, seen: Sight) -> bool:
+    """Whether a notice told of a row that is not there; its event stays."""
+    return never_seen(known) and seen.link.row is None and not seen.link.need_get
+
+
+def remember_unknown(
+    tx: Transaction, connection: str, resource: str, external_ids: Collection[str], now: float
+) -> None:
+    """These were noticed, read, and are not there: another notice soon is no reason to read them again."""
+    for external_id in external_ids:
+        tx.remember(UNKNOWN, [connection, resource, external_id], now, now + UNKNOWN_FOR)
+
+
+def _touch(tx: Transaction, touched: list[Sight]) -> None:
+    """One time for all: none may count as read earlier than it was."""
+    if touched:
+        newest = max(seen.link.read_at for seen in touched)
+        tx.touch_links([seen.link.id for seen in touched], newest)
+
+
+def _keep_lost(engine: Engine, tx: Transaction, sights: Sequence[Sight]) -> None:
+    """Foreign values that a write of ours ran over stay in the history."""
+    held = [(s.link, name, raw) for s in sights for name, raw in s.lost.items()]
+    if held:
+        records = tx.records({link.record_id for link, _, _ in held if link.record_id})
+        tx.add_history(
+            [
+                run_over(records[link.record_id], link, name, raw, engine.clock.now())
+                for link, name, raw in held
+                if link.record_id in records
+            ]
+        )
+
+
+def keep_row_keys(
+    engine: Engine, tx: Transaction, entity: Entity, system: System, links: Sequence[Link],
+    stored: Collection[str] = (), world: World | None = None,
+) -> None:  # fmt: skip
+    """Remember the identity keys that untied rows show; a ref that is not linked yet follows later. Rows that share
+    a key which came or went are looked at again; so is who waits for one of the ``stored`` rows to be another's."""
+    untied = [link for link in links if link.state is LinkState.SEEN]
+    if not untied:
+        return
+    context = Context(connection=system.connection, world=world or World(engine.today))
+    keys = [
+        key
+        for link in untied
+        if link.row
+        for key in shown_keys(row_keys(entity, system, link, replace(context, row=link.row)), link)
+    ]
+    moved = tx.swap_keys(KeyKind.ROW, [link.id for link in untied], keys)
+    sharers = [other for other, mine in moved.items() if not mine]
+    if sharers:
+        tx.dirty_links(sharers)
+    if moved.keys() & set(stored):
+        tx.dirty_waiting(
+            {place_free(link) for link in untied if link.id in moved and link.id in stored}
+        )

@@ -1,0 +1,396 @@
+"""What all flows work with: the project, the ledger, the connectors, and hands for calls that may wait."""
+
+from __future__ import annotations
+
+import queue
+import uuid
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import partial, wraps
+from random import Random
+from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar
+from zoneinfo import ZoneInfo
+
+import structlog
+import uuid_utils
+
+from syncengine.errors import (
+    DatabaseDown,
+    Halt,
+    LostRace,
+    RateLimited,
+    SyncengineError,
+    Unauthorized,
+)
+from syncengine.flows.core.gate import USED_UP, CallGate, Permit
+from syncengine.ledger import Ledger, Transaction
+from syncengine.mapping import Entity, Project, System
+from syncengine.model.connection import ConnectionState
+from syncengine.ports import Clock, Connector, Queue
+
+T = TypeVar("T")
+log = structlog.get_logger()
+
+LOCKED_OUT = 300.0
+"""Seconds before refused credentials are tried again, doubled each time up to 80 minutes."""
+
+RACES = 7
+"""How often a transaction that lost a race is tried again, with pauses from 10 ms to 640 ms."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """``lease``: seconds of a worker's right on an operation or link. ``request_timeout``: of one vendor call.
+    ``batch``: links or operations of one round. ``backoff``: first pause after a failed call, doubled each
+    time up to a minute. ``tries``: calls about one row that fail in a row before a person is asked. ``slice``:
+    after which a task begins no more calls, and leaves the rest to another one."""
+
+    lease: float = 20.0
+    request_timeout: float = 10.0
+    batch: int = 200
+    backoff: float = 1.0
+    tries: int = 6
+    slice: float = 3.0
+
+    def pause(self, failures: int) -> float:
+        """Seconds until the next try after so many failures in a row."""
+        return min(60.0, self.backoff * 2.0 ** min(max(failures, 1) - 1, 6))
+
+
+def _noted(connection: str, resource: str, rows: int, answers: int) -> None:
+    log.info(
+        "a listing goes on", connection=connection, resource=resource, rows=rows, answers=answers
+    )
+
+
+@dataclass(slots=True)
+class Engine:
+    """The parts that flows use. ``edition``: by which the files of the project are told from others. ``needs``:
+    connection -> calls that the work done so far cannot do without, the lower bound of what a vendor is asked.
+    ``holders``: holders of slots and tokens of claims -> when they were last renewed. ``used``: connections whose slots
+    this task has held. ``tell``: told (connection, why, until when) of calls that are waited for; ``goes_on``: told
+    (connection, resource, rows, answers) how far a long listing is.
+    ``shows_sensitive``: whoever looks may see what the mapping calls sensitive."""
+
+    project: Project
+    ledger: Ledger
+    connectors: Mapping[str, Connector]
+    gates: Mapping[str, CallGate]
+    queue: Queue
+    clock: Clock
+    limits: Limits = Limits()
+    edition: str = ""
+    shows_sensitive: bool = False
+    needs: Counter[str] = field(default_factory=Counter)
+    holders: dict[str, float] = field(default_factory=dict)
+    used: set[str] = field(default_factory=set)
+    tell: Callable[[str, str, float], None] = lambda *_: None
+    goes_on: Callable[[str, str, int, int], None] = _noted
+    pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(32, "call"))
+
+    def __post_init__(self) -> None:
+        for name, gate in self.gates.items():
+            gate.waits = partial(self._waits, name)
+
+    def _waits(self, connection: str, until: float) -> None:
+        self.hold_on()
+        self.tell(connection, USED_UP, until)
+
+    @property
+    def today(self) -> str:
+        """The date in the project's time zone, ``2026-11-22``."""
+        return self.day_of(self.clock.now())
+
+    def day_of(self, at: float) -> str:
+        """The date of a time there."""
+        return datetime.fromtimestamp(at, ZoneInfo(self.project.timezone)).date().isoformat()
+
+    def begins(self, day: str) -> float:
+        """When a date begins there."""
+        zone = ZoneInfo(self.project.timezone)
+        return datetime.fromisoformat(day).replace(tzinfo=zone).timestamp()
+
+    def places(self) -> Iterator[tuple[Entity, System]]:
+        """Every system of every entity, in the order in which entities refer to each other."""
+        for entity in self.project.entities.values():
+            for system in entity.systems.values():
+                yield entity, system
+
+    def system(self, entity: str, connection: str) -> System | None:
+        """The system of an entity in a connection, if the project still has it."""
+        known = self.project.entities.get(entity)
+        return None if known is None else known.systems.get(connection)
+
+    def concurrency(self, connection: str, writing: bool = True) -> int:
+        """How many calls the connection may have under way. Reading leaves one to writing and proving, where there is
+        more than one: a listing may take hours."""
+        declared = self.project.connections[connection]
+        most = declared.spec.concurrency
+        most = min(most, declared.budget.concurrency or most)
+        return most if writing else max(1, most - 1)
+
+    def open_connections(self, tx: Transaction, writing: bool = False) -> list[str]:
+        """Connections that may be called now; ``writing``: that may be written to."""
+        states = tx.connections(self.connectors)
+        return [state.name for state in states if self._may_call(state, writing)]
+
+    def may_call(self, tx: Transaction, name: str, writing: bool = False) -> bool:
+        """Whether a connection is on, not blocked, and for writing neither paused nor only observed."""
+        return name in self.connectors and self._may_call(tx.connection(name), writing)
+
+    def _may_call(self, state: ConnectionState, writing: bool) -> bool:
+        if state.blocked_until > self.clock.now():
+            return False
+        mode = self.project.connections[state.name].mode
+        return not writing or (not state.paused and mode == "write")
+
+    @contextmanager
+    def slots(self, connection: str, writing: bool = False) -> Iterator[int]:
+        """Hold the slots of the connection that are free; yields how many (0: none)."""
+        holder, now = new_id(), self.clock.now()
+        until = now + 1.5 * self.limits.lease
+        of = self.concurrency(connection, writing)
+        with self.ledger.write() as tx:
+            free = tx.take_slots(connection, of, of, holder, now, until)
+        if free:
+            self.used.add(connection)
+        try:
+            with self.holding(holder):
+                yield free
+        finally:
+            with self.ledger.write() as tx:
+                tx.free_slots(holder)
+
+    @contextmanager
+    def holding(self, holder: str) -> Iterator[None]:
+        """What is held under this name, slots or claims, is kept while the work goes on."""
+        self.holders[holder] = self.clock.now()
+        try:
+            yield
+        finally:
+            del self.holders[holder]
+
+    def hold_on(self) -> None:
+        """Keep what this process holds."""
+        now, lease = self.clock.now(), self.limits.lease
+        for holder in [h for h, renewed in self.holders.items() if abs(now - renewed) > lease / 4]:
+            self.holders[holder] = now
+            with self.ledger.write() as tx:
+                tx.renew_slots(holder, now + 1.5 * lease)
+                tx.renew_claims(holder, now + lease)
+
+    def wait(self, until: float) -> None:
+        """Until then, and keep what this process holds."""
+        while (ahead := until - self.clock.now()) > 0:
+            self.hold_on()
+            self.clock.sleep(min(ahead, self.limits.lease / 4))
+
+    def call_all(
+        self, jobs: Iterable[tuple[T, Callable[[], Any]]], width: int
+    ) -> Iterator[tuple[T, Any]]:
+        """Run calls in threads, at most ``width`` at once; yields (key, result or the error it raised) as they
+        end. Permits that the calls ask for are granted here, since only this thread touches SQL. Once the vendor
+        refuses our credentials or asks for a pause, no further call is made: that error is what the rest yields."""
+        inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        todo, running, waiting = iter(jobs), 0, list[Permit]()
+        refusal: SyncengineError | None = None
+
+        def start() -> int:
+            started = 0
+            for key, job in todo:
+                future = self.pool.submit(_call, job, inbox)
+                future.add_done_callback(partial(_report, inbox, key))
+                started += 1
+                if running + started >= max(1, width):
+                    break
+            return started
+
+        running += start()
+        while running:
+            self.hold_on()
+            waiting = [permit for permit in waiting if not permit.grant()]
+            if waiting and len(waiting) == running and inbox.empty():
+                self.clock.sleep(0.05)
+                continue
+            try:
+                message = inbox.get(timeout=0.05 if waiting else self.limits.lease / 4)
+            except queue.Empty:
+                continue
+            if isinstance(message, Permit):
+                waiting.append(message)
+                continue
+            running -= 1
+            if isinstance(message[1], (RateLimited, Halt)):
+                refusal = message[1]
+            running += 0 if refusal else start()
+            yield message
+        yield from ((key, refusal) for key, _ in todo)
+
+    def blames(self, connection: str, errors: Collection[SyncengineError], went_well: bool) -> bool:
+        """Whether failed calls are the fault of the connection, which is noted and pauses it, and not of what was
+        asked for: others went through, or its cheapest call does. Within the connection's slots."""
+        whole: SyncengineError | None = None
+        whole = next((e for e in errors if isinstance(e, (RateLimited, Halt))), None)
+        if errors and whole is None and not went_well:
+            health = self.connectors[connection].health
+            for _, result in self.call_all([(connection, health)], 1):
+                whole = failed(result)
+        if whole is not None:
+            self.note_failure(connection, whole)
+        return whole is not None
+
+    def note_failure(self, connection: str, error: SyncengineError) -> None:
+        """A call failed: pause the connection a while, or until a person has acted. Calls that were under way
+        when the pause began are no further failures."""
+        now = self.clock.now()
+        with self.ledger.write() as tx:
+            state = tx.connection(connection, lock=True)
+            paused = state.blocked_until > now
+            failures = max(1, state.failures + (not paused))
+            until = max(state.blocked_until, now + self.limits.pause(failures))
+            if isinstance(error, RateLimited):
+                until, failures = max(state.blocked_until, error.until), state.failures
+            halted = state.halted if paused else ""
+            if isinstance(error, Halt):
+                halted = str(error)
+            if isinstance(error, Unauthorized):
+                until = max(until, now + LOCKED_OUT * 2 ** min(failures - 1, 4))
+            tx.save_connection(
+                replace(
+                    state,
+                    failures=failures,
+                    blocked_until=until,
+                    halted=halted,
+                    why=str(error),
+                    asked=isinstance(error, RateLimited),
+                    since=now,
+                )
+            )
+        kind = type(error).__name__
+        log.warning("could not be called", connection=connection, error=kind, why=str(error))
+
+    def note_success(self, connection: str) -> None:
+        """A call went through: failures are forgotten."""
+        with self.ledger.read() as tx:
+            state = tx.connection(connection)
+        if state.failures or state.halted:
+            with self.ledger.write() as tx:
+                state = tx.connection(connection, lock=True)
+                tx.save_connection(replace(state, failures=0, halted="", blocked_until=0.0))
+
+    def announce(self, task: str, ids: Collection[str]) -> None:
+        """Tell the queue what is to be done, after a commit; in order, without repeats."""
+        if ids:
+            self.queue.announce(task, list(dict.fromkeys(ids)))
+
+    def close(self) -> None:
+        """Give back threads and connections."""
+        self.pool.shutdown(wait=True, cancel_futures=True)
+        for connector in self.connectors.values():
+            connector.close()
+
+
+@dataclass(slots=True)
+class Begun(Generic[T]):
+    """Jobs as they are taken to be run: at least one, and none once ``until`` is over. ``count``: so many were."""
+
+    clock: Clock
+    jobs: Sequence[tuple[T, Callable[[], Any]]]
+    until: float
+    count: int = 0
+
+    def __iter__(self) -> Iterator[tuple[T, Callable[[], Any]]]:
+        for job in self.jobs:
+            if self.count and self.clock.now() >= self.until:
+                return
+            self.count += 1
+            yield job
+
+
+def _report(inbox: queue.SimpleQueue[Any], key: Any, future: Future[Any]) -> None:
+    inbox.put((key, future.exception() or future.result()))
+
+
+def _call(job: Callable[[], Any], inbox: queue.SimpleQueue[Any]) -> Any:
+    Permit.inbox.set(inbox)
+    return job()
+
+
+def failed(result: Any) -> SyncengineError | None:
+    """The error of a call that may be answered; anything else that was raised is raised here, and so is that our own
+    database was away, for which no vendor is to blame."""
+    if isinstance(result, SyncengineError) and not isinstance(result, DatabaseDown):
+        return result
+    if isinstance(result, BaseException):
+        raise result
+    return None
+
+
+class _Ids:
+    """Random; in a simulation they follow from a seed, so that a run can be repeated."""
+
+    def __init__(self) -> None:
+        self.chance: Random | None = None
+        self.count = 0
+
+    def seed(self, seed: int | None) -> None:
+        """From now on they follow from a seed; None: random again."""
+        self.chance, self.count = None if seed is None else Random(seed), 0
+
+    def id(self) -> str:
+        """Grows with time."""
+        if self.chance is None:
+            return str(uuid_utils.uuid7())
+        self.count += 1
+        return str(uuid.UUID(int=self.count << 96 | self.chance.getrandbits(64)))
+
+    def key(self) -> str:
+        """Random."""
+        return (uuid.uuid4() if self.chance is None else uuid.UUID(self.id())).hex
+
+
+IDS = _Ids()
+
+
+def new_id() -> str:
+    """A random id that grows with time."""
+    return IDS.id()
+
+
+def new_key() -> str:
+    """A random idempotency key."""
+    return IDS.key()
+
+
+class HasEngine(Protocol):
+    """Whatever works for an engine."""
+
+    engine: Engine
+
+
+P = ParamSpec("P")
+W = TypeVar("W", bound=HasEngine)
+
+
+def stubborn(method: Callable[Concatenate[W, P], T]) -> Callable[Concatenate[W, P], T]:
+    """A method that is one transaction, and is run again where the database let another one win."""
+
+    @wraps(method)
+    def again(self: W, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        for attempt in range(RACES):
+            try:
+                return method(self, *args, **kwargs)
+            except LostRace:
+                self.engine.clock.sleep(0.01 * 2**attempt)
+        return method(self, *args, **kwargs)
+
+    return again
+
+
+def utc_text(at: float) -> str:
+    """Epoch seconds as a canonical datetime."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

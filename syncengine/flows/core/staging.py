@@ -1,0 +1,225 @@
+"""Staging: a plan that writes more than ``safety`` allows waits, whole, for a person.
+
+What is judged together are the writes of one kind, of one entity, in one connection. A link that is held waits for
+the subject of the case and bears as its ruling what is asked of it; these say who belongs to a case, and the case's
+evidence repeats it for people.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from syncengine.flows.core.engine import Engine, new_id
+from syncengine.ledger import Transaction
+from syncengine.mapping import Project, Safety
+from syncengine.model.link import Link, LinkState, Ruling, Wait
+from syncengine.model.operation import Action, Hold, OperationState
+from syncengine.planning.identity import place_free
+from syncengine.planning.questions import STAGED, staged, staged_subject
+from syncengine.planning.rulings import RECORD, body_digest, without_write
+from syncengine.planning.safety import allowance, waits
+from syncengine.planning.scene import Plan
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Group:
+    """Writes that are judged together."""
+
+    entity: str
+    connection: str
+    kind: str
+
+    @property
+    def subject(self) -> str:
+        """Of the case, and what the links that it holds wait for."""
+        return staged_subject(self.entity, self.connection, self.kind)
+
+
+def group_of(link: Link) -> Group | None:
+    """The group whose case holds a link."""
+    if link.wait is None or not link.wait.key.startswith(STAGED):
+        return None
+    return Group(*link.wait.key.removeprefix(STAGED).split(":"))
+
+
+def approved(ruling: Ruling | None, kind: str, digest: str) -> bool:
+    """Whether a person has approved such a write."""
+    return ruling is not None and ruling.answer == "approve" and ruling.covers(kind, digest)
+
+
+def stage(
+    engine: Engine, tx: Transaction, read: Mapping[str, Link], plans: Mapping[str, Plan]
+) -> dict[str, Plan]:
+    """The plans, those that write too much at once replaced by ones that wait. ``read``: the links as they were
+    planned from; one that was held and wants the write no more leaves its case."""
+    decided, asked, passed = dict(plans), dict[Group, dict[str, Ruling]](), dict[str, Ruling]()
+    for link_id, plan in plans.items():
+        held, wanted, said = group_of(read[link_id]), _wanted(plan), plan.link.ruling
+        if held is not None:
+            asked.setdefault(held, {})
+            if plan.again:
+                decided[link_id] = replace(plan, link=replace(plan.link, wait=_wait(held)))
+        if wanted is None:
+            continue
+        group, ruling = wanted
+        if approved(said, ruling.kind, ruling.digest):
+            if plan.record is not None and said is not None and ruling.digest == RECORD:
+                passed[plan.record.id] = replace(said, digest="")
+                decided[link_id] = replace(plan, link=replace(plan.link, ruling=None))
+            continue
+        if held == group or _limited(engine, group):
+            asked.setdefault(group, {})[link_id] = ruling
+        decided[link_id] = replace(plan, link=replace(plan.link, ruling=None))
+    for group in sorted(asked):
+        mine = asked[group]
+        out = {i for i, p in decided.items() if group_of(p.link) != group} - mine.keys()
+        if _judge(engine, tx, group, mine, out):
+            decided |= {i: _held(group, plans[i], ruling) for i, ruling in mine.items()}
+    _pass_on(tx, passed)
+    return decided
+
+
+def _pass_on(tx: Transaction, rulings: Mapping[str, Ruling]) -> None:
+    """Who approved that a record is deleted approved that it leaves the other systems. ``rulings``: record id -> what
+    was said."""
+    others = [k.id for k in tx.links_of(rulings) if k.state in (LinkState.LINKED, LinkState.LEFT)]
+    if others:
+        links = tx.links(others, lock=True).values()
+        tx.save_links([replace(k, ruling=rulings[k.record_id or ""]) for k in links])
+
+
+def review(engine: Engine, tx: Transaction, links: Iterable[Link]) -> None:
+    """These links, as they were, are held no more: their cases go on without them."""
+    held: dict[Group, list[str]] = {}
+    for link in links:
+        group = group_of(link)
+        if group is not None:
+            held.setdefault(group, []).append(link.id)
+    for group in sorted(held):
+        _judge(engine, tx, group, {}, held[group])
+
+
+def _wanted(plan: Plan) -> tuple[Group, Ruling] | None:
+    """What a plan writes, or which record of ours it deletes, as it is judged."""
+    link, operation = plan.link, plan.operation
+    if operation is not None:
+        group = Group(operation.entity, operation.connection, operation.kind)
+        return group, Ruling(operation.kind, body_digest(operation))
+    if plan.record is None or not plan.record.deleted:
+        return None
+    kind = Action.DELETE.value
+    return Group(link.entity, link.connection, kind), Ruling(kind, RECORD)
+
+
+def _limited(engine: Engine, group: Group) -> bool:
+    safety = engine.project.entities[group.entity].safety
+    return allowance(safety, group.kind, 0, first=True) is not None
+
+
+def room(engine: Engine, tx: Transaction, group: Group) -> tuple[int | None, int]:
+    """How many writes of a group a window may hold, and how many it has held."""
+    safety = engine.project.entities[group.entity].safety
+    place, since = (group.entity, group.connection), engine.clock.now() - safety.window
+    allowed = allowance(
+        safety, group.kind, tx.live_links(*place), _is_first(tx, safety, place, since)
+    )
+    return allowed, tx.written_since(*place, since)[group.kind]
+
+
+def _is_first(tx: Transaction, safety: Safety, place: tuple[str, str], since: float) -> bool:
+    """Whether an entity was never written to a connection before, and how much is then written at once is limited."""
+    if safety.first is None:
+        return False
+    return tx.written_since(*place, 0.0) == tx.written_since(*place, since)
+
+
+def _judge(
+    engine: Engine, tx: Transaction, group: Group, asked: Mapping[str, Ruling],
+    out: Collection[str],
+) -> bool:  # fmt: skip
+    """Whether what is asked now, with what was written in the window, is too much, or somebody is asked already. If so,
+    all of it becomes the case, with what is not sent yet. ``asked``: what links want that were planned now, held ones
+    among them. ``out``: links that wait no more. One worker at a time."""
+    tx.connection(group.connection, lock=True)
+    now, entity = engine.clock.now(), engine.project.entities.get(group.entity)
+    held = {
+        k.id: k.ruling or Ruling(group.kind, "")
+        for k in tx.waiting_links(key=group.subject)
+        if k.id not in out
+    }
+    if entity is not None and (asked or held):
+        allowed, written = room(engine, tx, group)
+        if waits(allowed, written, len(asked), bool(held)):
+            everything = {**held, **asked, **_called_back(tx, group)}
+            gone = sum(ruling.digest == RECORD for ruling in everything.values())
+            named = (group.entity, group.connection, group.kind)
+            case = staged(*named, sorted(everything), allowed, gone)
+            tx.raise_cases([replace(case, id=new_id(), opened_at=now)])
+            return True
+    tx.dirty_waiting({group.subject})
+    tx.dissolve_cases({group.subject}, now)
+    return False
+
+
+def _called_back(tx: Transaction, group: Group) -> dict[str, Ruling]:
+    """Writes of the group that nobody has begun to send and nobody has approved are held like the others."""
+    pending = {o.link_id: o for o in tx.pending_of(group.entity, group.connection, group.kind)}
+    links = tx.links(pending, lock=True) if pending else {}
+    rulings = {i: Ruling(group.kind, body_digest(pending[i])) for i in links}
+    taken = [k for i, k in links.items() if not approved(k.ruling, group.kind, rulings[i].digest)]
+    tx.save_operations(
+        [
+            replace(pending[k.id], state=OperationState.CANCELLED, detail="held for approval")
+            for k in taken
+        ]
+    )
+    tx.save_links([replace(k, wait=_wait(group), ruling=rulings[k.id]) for k in taken])
+    tx.dirty_waiting({key for k in taken for key in (f"op:{pending[k.id].id}", place_free(k))})
+    return {k.id: rulings[k.id] for k in taken}
+
+
+def _held(group: Group, plan: Plan, ruling: Ruling) -> Plan:
+    link = replace(plan.link, wait=_wait(group), ruling=ruling)
+    if ruling.digest != RECORD:
+        held = without_write(plan, link)
+        return replace(held, wakes=held.wakes | {place_free(link)})
+    return Plan(replace(link, state=LinkState.MISSING), dissolves=plan.dissolves, wakes=plan.wakes)
+
+
+def _wait(group: Group) -> Wait:
+    return Wait(group.subject, "approval")
+
+
+def holds(engine: Engine, tx: Transaction) -> list[Hold]:
+    """What is not sent while its plan may still grow: else the first part of a mass accident would be gone before
+    the last part is planned. No write is held longer than the window of ``safety``."""
+    project, now = engine.project, engine.clock.now()
+    readable = frozenset(engine.open_connections(tx))
+    found = []
+    for entity in project.entities.values():
+        feeders = _feeders(project, entity.name)
+        places = frozenset(
+            (system.connection, system.resource.name)
+            for name in feeders
+            for system in project.entities[name].systems.values()
+        )
+        since = now - entity.safety.window
+        first = any(_is_first(tx, entity.safety, (entity.name, n), since) for n in entity.systems)
+        for action in Action:
+            if allowance(entity.safety, action.value, 0, first) is not None:
+                found.append(Hold(entity.name, action.value, feeders, places, readable, since))
+    return found
+
+
+def _feeders(project: Project, name: str) -> frozenset[str]:
+    """Entities whose changes may make a record of this one leave: itself, those that it refers to, those that it is
+    derived from, and so on."""
+    found, due = {name}, [name]
+    while due:
+        entity = project.entities[due.pop()]
+        more = {f.to for f in entity.fields.values() if f.is_ref and f.to}
+        more |= {s for d in project.derivations if d.ensure == entity.name for s in d.sources}
+        due += sorted(more - found)
+        found |= more
+    return frozenset(found)

@@ -1,0 +1,1 @@
+"""What records are called, and what of them whoever looks may see."""

@@ -1,0 +1,1 @@
+"""What people decide: answers, links by hand, undo."""

@@ -1,0 +1,348 @@
+"""Cases: what a person's answer does. Answers are changes like any other."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from syncengine.errors import RowInvalid
+from syncengine.flows.capture.capture import nominate, unseen_links
+from syncengine.flows.capture.notices import seek
+from syncengine.flows.capture.returns import settle_return
+from syncengine.flows.core.engine import Engine, stubborn, utc_text
+from syncengine.flows.core.scenes import load_world
+from syncengine.flows.people.decisions import Decision, NotPossible
+from syncengine.flows.people.links import Hand
+from syncengine.flows.people.offers import offered, outdated
+from syncengine.ledger import Transaction
+from syncengine.mapping import Context, Rule, Unresolved
+from syncengine.model.case import Case, CaseKind
+from syncengine.model.change import Change
+from syncengine.model.erasure import ERASED, KEEP_OUT, TAKE_IN
+from syncengine.model.link import Base, Link, LinkState, Ruling
+from syncengine.model.operation import Action, OperationState
+from syncengine.model.record import Record
+from syncengine.model.values import ABSENT, is_empty
+from syncengine.planning.doubts import without
+from syncengine.planning.identity import AT_VENDOR, place_free, to_make
+from syncengine.planning.plan import TAKES_PLACE
+from syncengine.planning.questions import STAGED, undone_subject
+
+REVISED = {
+    (CaseKind.STAGED, "reject"): "approve",
+    (CaseKind.REJECTED, "drop"): "retry",
+    (CaseKind.IDENTITY, KEEP_OUT): TAKE_IN,
+}
+"""Kind and answer of a closed case -> the answer that may still be given instead."""
+
+
+def answer(
+    engine: Engine, case_id: str, given: str, reason: str = "", author: str = "admin"
+) -> str:
+    """Carry an answer out, in one transaction. Returns what was done. Raises NotPossible."""
+    done = _Answers(engine).give(case_id, given, reason, author)
+    engine.queue.announce("refresh", [])
+    engine.queue.announce("reconcile", [])
+    return done
+
+
+@dataclass(slots=True)
+class _Answers:
+    engine: Engine
+
+    @stubborn
+    def give(self, case_id: str, given: str, reason: str, author: str) -> str:
+        """One answer; who comes second waits for the first one and is told what that was."""
+        engine = self.engine
+        with engine.ledger.write() as tx:
+            found = tx.cases(ids=[case_id], open_only=False, lock=True)
+            if not found:
+                raise NotPossible(f"there is no case {case_id}: see `syncengine cases list`")
+            case = found[0]
+            possible = answers_now(engine, tx, case)
+            if given not in possible:
+                raise NotPossible(_refusal(engine, tx, case, given, possible))
+            act = _Answer(engine, tx, author, reason, case=case, given=given)
+            done = act.carry_out()
+            closed = replace(
+                act.case, answer=given, author=author, reason=reason, closed_at=engine.clock.now()
+            )
+            tx.save_cases([closed])
+        return done
+
+
+def _refusal(
+    engine: Engine, tx: Transaction, case: Case, given: str, possible: Mapping[str, str]
+) -> str:
+    """Why an answer is not taken: what has changed since it was offered, or who was first."""
+    if case.closed_at is not None:
+        at = utc_text(case.closed_at)
+        if not case.author:
+            return f"the case is closed already: what it asked about is no longer so, since {at}"
+        return f"the case is closed already: {case.author} answered {case.answer!r} at {at}"
+    expected = f"expected one of {', '.join(possible)}; found {given!r}"
+    changed = outdated(engine, tx, case, given)
+    return f"{expected}, which fits no longer: {changed}" if changed else expected
+
+
+def answers_now(engine: Engine, tx: Transaction, case: Case) -> dict[str, str]:
+    """The answers that a case takes now: while it is open all of them, and those about whose a row is as records and
+    links are by now; afterwards the opposite one, where what an answer keeps back can still be sent."""
+    if case.kind is CaseKind.IDENTITY and case.closed_at is None and case.link_id is not None:
+        return offered(engine, tx, case)
+    if case.closed_at is None:
+        return case.answers
+    other = REVISED.get((case.kind, case.answer or ""))
+    return {given: does for given, does in case.answers.items() if given == other}
+
+
+@dataclass(slots=True)
+class _Answer(Decision):
+    case: Case = field(kw_only=True)
+    given: str = field(kw_only=True)
+
+    def carry_out(self) -> str:
+        acts: dict[CaseKind, Callable[[], str]] = {
+            CaseKind.IDENTITY: self.identity,
+            CaseKind.CONFLICT: self.conflict,
+            CaseKind.DRIFT: self.drift,
+            CaseKind.MISSING: self.missing,
+            CaseKind.STAGED: self.staged,
+            CaseKind.UNKNOWN: self.unknown,
+            CaseKind.REJECTED: self.rejected,
+        }
+        act = acts.get(self.case.kind)
+        if act is not None:
+            return act()
+        if self.case.link_id is not None:
+            link = self.asked()
+            self.save(replace(link, need_get=link.external_id is not None, dirty=link.dirty + 1))
+        return "it is looked at again"
+
+    def asked(self) -> Link:
+        """The link that the case is about, locked."""
+        return self.link(self.case.link_id or "")
+
+    @property
+    def policy(self) -> str:
+        """What the history says of it."""
+        return f"answer: {self.given}"
+
+    # kinds
+
+    def _returned(self) -> str:
+        """Somebody who was erased is shown again."""
+        settle_return(self.tx, self.case.subject.removeprefix(ERASED), self.given)
+        if self.given == KEEP_OUT:
+            return "nothing of it is kept"
+        for name, connection, _, external_id in self.case.evidence["places"]:
+            system = self.engine.system(name, connection)
+            if system is not None:
+                entity = self.engine.project.entities[name]
+                seek(self.engine, self.tx, entity, system, external_id)
+        return "it is read as if it had never been here"
+
+    def identity(self) -> str:
+        if self.case.subject.startswith(ERASED):
+            return self._returned()
+        verb, _, record_id = self.given.partition(" ")
+        if verb == "ignore":
+            for link in self.tx.links([self.case.link_id or ""], lock=True).values():
+                if link.record_id is None:
+                    self.forget_row(link)
+                    self.save(replace(link, state=LinkState.UNLINKED, dirty=0, wait=None))
+            return "it stays as it is"
+        link = self.asked()
+        if verb == "new":
+            return f"record {self.own_record(link, self.policy)} was made"
+        record = self.record(record_id)
+        if verb == "replace":
+            self._leave_alone(record, link)
+        self.tie(link, record, self.policy)
+        return f"linked with record {record.id}"
+
+    def _leave_alone(self, record: Record, link: Link) -> None:
+        """The row that a record has where another one takes its place stays at the vendor, nobody's."""
+        hand = Hand(self.engine, self.tx, self.author, self.reason)
+        for other in self.tx.links_of([record.id]):
+            here = (other.connection, other.resource) == (link.connection, link.resource)
+            if here and other.state in AT_VENDOR:
+                alone = hand.untie(hand.link(other.id), self.policy)
+                hand.save(replace(alone, state=LinkState.UNLINKED, dirty=0))
+
+    def conflict(self) -> str:
+        link = self.asked()
+        if self.given in ("delete", "keep"):
+            return self._delete_or_keep(link)
+        if self.given == "record":
+            self._insist(link)
+            return "our value counts"
+        self._adopt(link)
+        return f"the value of {link.connection} counts"
+
+    def _delete_or_keep(self, link: Link) -> str:
+        if self.given == "keep":
+            ruling = self._ruling(Action.DELETE.value, "")
+            self.save(replace(link, state=LinkState.LEFT, ruling=ruling, dirty=link.dirty + 1))
+            return "it stays there"
+        shown = {n: rule.look(link.row or {}) for n, rule in self._rules(link).items()}
+        seen = {n: raw for n, raw in shown.items() if raw is not ABSENT}
+        self.save(replace(link, base=replace(link.base, released=seen), dirty=link.dirty + 1))
+        return "it is deleted there"
+
+    def drift(self) -> str:
+        if self.given == "revert":
+            self._insist(self.asked())
+            return "our value is written again"
+        self._adopt(self.asked())
+        return f"the value of {self.asked().connection} was taken over"
+
+    def _insist(self, link: Link) -> None:
+        """Our values go to the vendor again; what its row shows instead stays on record."""
+        record, rules = self.record(link.record_id or ""), self._rules(link)
+        fields = self.case.evidence.get("fields", {})
+        world = load_world(self.engine, self.tx, [link], {record.id: record})
+        canonical, vendor = dict(link.base.canonical), dict(link.base.vendor)
+        for name, sides in fields.items():
+            ours, raw = record.values.get(name), rules[name].look(link.row or {})
+            canonical.pop(name, None)
+            vendor[name] = raw
+            context = Context(link.connection, world, record, link.row or {}, ours)
+            try:
+                theirs = rules[name].decode(raw, context)
+            except (RowInvalid, Unresolved):
+                theirs = sides[link.connection]
+            by = "" if is_empty(theirs) else link.connection
+            self.note(record, self.policy, name, ours, ours, lost=theirs, lost_by=by)
+        base = replace(link.base, canonical=canonical, vendor=vendor)
+        entity = self.engine.project.entities[link.entity]
+        compared = [name for name in fields if name in entity.compared]
+        base = self.noted(replace(link, base=base), record, compared)
+        self.save(replace(link, base=base, dirty=link.dirty + 1))
+
+    def _adopt(self, link: Link) -> None:
+        """The vendor's values become ours; what its row shows by now is compared with them."""
+        record, fields = self.record(link.record_id or ""), self.case.evidence.get("fields", {})
+        values = {name: sides[link.connection] for name, sides in fields.items()}
+        self.change(record, values, self.policy, [link.id])
+        canonical = {**link.base.canonical, **values}
+        base = replace(link.base.forget(fields), canonical=canonical)
+        self.save(replace(link, base=base, dirty=link.dirty + 1))
+
+    def _rules(self, link: Link) -> Mapping[str, Rule]:
+        return self.engine.project.entities[link.entity].systems[link.connection].rules
+
+    def missing(self) -> str:
+        if self.case.link_id is None:
+            return self._emptied()
+        link = self.asked()
+        self.tx.dirty_waiting({place_free(link)})
+        if self.given == "recreate":
+            fresh = replace(to_make(link), base=Base())
+            ruling = self._ruling(Action.CREATE.value, "")
+            self.save(replace(fresh, ruling=ruling, dirty=link.dirty + 1))
+            return f"the row is made again in {link.connection}"
+        self.save(replace(link, state=LinkState.GONE, dirty=0))
+        if self.given == "delete":
+            self.delete(self.record(link.record_id or ""), self.policy)
+            return "the record is deleted"
+        return "the record is kept"
+
+    def _emptied(self) -> str:
+        connection, resource = self.case.evidence["connection"], self.case.evidence["resource"]
+        if self.given == "wait":
+            return "nothing is concluded"
+        now, count = self.engine.clock.now(), 0
+        listed = self.tx.resource(connection, resource).scanned_at
+        for entity, system in self.engine.project.systems_of(connection, resource):
+            links = unseen_links(self.engine, self.tx, entity.name, system, listed)
+            count += len(nominate(self.tx, system, links, now, sure=True))
+        return f"{count} rows are taken for gone where a read shows nothing else"
+
+    def staged(self) -> str:
+        """The answer goes to each link, and holds until another write is wanted there."""
+        _, connection, kind = self.case.subject.removeprefix(STAGED).split(":")
+        self.tx.connection(connection, lock=True)
+        held = self._held()
+        if not held:
+            raise NotPossible("none of these writes is held any more")
+        records = self.tx.records([k.record_id for k in held if k.record_id])
+        told = f"{kind} in {connection} {'approved' if self.given == 'approve' else 'rejected'}"
+        self.tx.save_links([self._answered(link, kind) for link in held])
+        self.tx.add_history(
+            [
+                Change(r.id, r.generation, "", new=told, policy=self.policy, author=self.author,
+                       reason=self.reason, at=self.engine.clock.now())
+                for r in records.values()
+            ]
+        )  # fmt: skip
+        self.case = replace(
+            self.case, evidence={**self.case.evidence, "links": [k.id for k in held]}
+        )
+        none = "none of " * (self.given == "reject")
+        return f"{none}{len(held)} writes {'is' if none else 'are'} sent"
+
+    def _held(self) -> list[Link]:
+        """The links that the question holds, or that its earlier answer keeps back; locked."""
+        if self.case.closed_at is None:
+            asked = [k.id for k in self.tx.waiting_links(key=self.case.subject)]
+            return list(self.tx.links(asked, lock=True).values())
+        held = self.tx.links(self.case.evidence.get("links", []), lock=True).values()
+        mine = [k for k in held if self._keeps_back(k)]
+        places = Counter(
+            (k.record_id, k.connection, k.resource)
+            for k in self.tx.links_of({k.record_id for k in mine if k.record_id})
+            if k.state in TAKES_PLACE
+        )
+        return [
+            k for k in mine
+            if k.state is not LinkState.GONE or not places[k.record_id, k.connection, k.resource]
+        ]  # fmt: skip
+
+    def _answered(self, link: Link, kind: str) -> Link:
+        ruling = self._ruling(kind, link.ruling.digest if link.ruling else "")
+        # What a rejection has let be is looked at as it was before.
+        before = {LinkState.LEFT: LinkState.LINKED, LinkState.GONE: LinkState.MISSING}
+        state = before.get(link.state, link.state)
+        return replace(link, ruling=ruling, state=state, wait=None, dirty=link.dirty + 1)
+
+    def unknown(self) -> str:
+        operation_id = self.case.operation_id or ""
+        held = self.tx.operations([operation_id], lock=True).get(operation_id)
+        if held is None or held.state is not OperationState.UNKNOWN:
+            return "it was settled meanwhile"
+        link = self.asked()
+        self.tx.dirty_waiting({f"op:{operation_id}"})
+        if self.given == "applied":
+            self.tx.save_operations([replace(held, state=OperationState.APPLIED)])
+            need_get = link.external_id is not None
+            state = link.state if need_get else LinkState.GONE
+            self.save(replace(link, state=state, need_get=need_get, dirty=link.dirty + 1))
+            return "the row is looked for in the next listing"
+        self.tx.save_operations([replace(held, state=OperationState.STALE)])
+        self.save(replace(link, dirty=link.dirty + 1))
+        return "it is planned anew"
+
+    def rejected(self) -> str:
+        link = self.asked()
+        if self.case.closed_at is not None and not self._keeps_back(link):
+            raise NotPossible("that write is not wanted any more")
+        ruling = self._dropped() if self.given == "drop" else None
+        base = link.base
+        if self.case.subject == undone_subject(link.id) and not ruling:
+            base = without(base, [n for n, d in base.doubts.items() if d.stage == "undone"])
+        self.save(replace(link, base=base, ruling=ruling, wait=None, dirty=link.dirty + 1))
+        return "it is left" if ruling else "it is tried again"
+
+    def _dropped(self) -> Ruling:
+        operation_id, evidence = self.case.operation_id or "", self.case.evidence
+        kind = evidence.get("kind") or self.tx.operations([operation_id])[operation_id].kind
+        return self._ruling(str(kind), str(evidence.get("digest", "")))
+
+    def _ruling(self, kind: str, digest: str) -> Ruling:
+        return Ruling(kind, digest, self.given, self.case.id, self.author, self.reason)
+
+    def _keeps_back(self, link: Link) -> bool:
+        """Whether a link still keeps to what this case was answered before."""
+        return link.ruling is not None and link.ruling.case == self.case.id

@@ -1,0 +1,200 @@
+"""What decisions of people share: things held, changed by hand, and written down with author and reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from syncengine.errors import SetAside
+from syncengine.flows.core.engine import Engine, new_id, utc_text
+from syncengine.flows.core.scenes import load_untied, load_world
+from syncengine.flows.core.staging import review
+from syncengine.flows.reconcile.births import bear, new_record, renamed, spread
+from syncengine.ledger import Transaction
+from syncengine.mapping import Context
+from syncengine.model.change import Change
+from syncengine.model.event import Event
+from syncengine.model.key import KeyKind
+from syncengine.model.link import Base, Link, LinkState
+from syncengine.model.operation import OperationState
+from syncengine.model.record import Record, World
+from syncengine.model.values import ABSENT, Json
+from syncengine.planning.identity import AT_VENDOR, Correlation, inherited, known_by, make_record
+from syncengine.planning.questions import about
+
+
+class NotPossible(SetAside):
+    """What a person decided cannot be carried out; nothing was changed."""
+
+
+@dataclass(slots=True)
+class Decision:
+    """One decision in one transaction. All that it touches is locked until the end."""
+
+    engine: Engine
+    tx: Transaction
+    author: str
+    reason: str = ""
+
+    def link(self, link_id: str) -> Link:
+        """A link, locked."""
+        found = self.tx.links([link_id], lock=True)
+        if not found:
+            raise NotPossible("the link is gone: see `syncengine links list`")
+        return found[link_id]
+
+    def record(self, record_id: str) -> Record:
+        """A live record, locked."""
+        found = self.tx.records([record_id], lock=True).get(record_id)
+        if found is None or found.deleted:
+            raise NotPossible(f"the record is gone{self.said_of(record_id)}")
+        return found
+
+    def said_of(self, record_id: str, name: str = "") -> str:
+        """Who decided last about a record, or a field of it, and when: ``; kim at 2026-11-22T10:00:00Z: join``."""
+        told = [c for c in self.tx.history(record_id) if c.field == name]
+        last = told[-1] if told and told[-1].author else None
+        return f"; {last.author} at {utc_text(last.at)}: {last.policy}" if last else ""
+
+    def save(self, link: Link) -> None:
+        """Write a locked link, and tell its siblings."""
+        self.tx.save_links([link])
+        self.tx.dirty_siblings([link.record_id] if link.record_id else [], [link.id])
+
+    def note(
+        self, record: Record, policy: str, name: str = "", old: Json = None, new: Json = None,
+        lost: Json = None, lost_by: str = "", stamp: int = 0,
+    ) -> None:  # fmt: skip
+        """A line of history; ``name`` empty: of the record as a whole."""
+        line = Change(
+            record.id, record.generation, name, old, new, lost, lost_by, stamp, policy=policy,
+            author=self.author, reason=self.reason, at=self.engine.clock.now(),
+        )  # fmt: skip
+        self.tx.add_history([line])
+
+    def change(
+        self, record: Record, values: Mapping[str, Json], policy: str, but: Iterable[str] = ()
+    ) -> Record:
+        """A change of a person: a stamp, a generation, history, and everyone who has to know but links ``but``."""
+        engine, tx = self.engine, self.tx
+        event = Event("", record.entity, record.id, new_id(), "person", engine.clock.now())
+        stamp = tx.add_events([event])[0] or 0
+        new = replace(
+            record,
+            values={**record.values, **values},
+            stamps={**record.stamps, **dict.fromkeys(values, stamp)},
+            generation=record.generation + 1,
+        )
+        tx.save_records([new])
+        for name, value in values.items():
+            self.note(new, policy, name, record.values.get(name), value, stamp=stamp)
+        self._take_note(new, values, but)
+        world = load_world(engine, tx, (), {new.id: new})
+        spread(engine, tx, [new], world, list(but))
+        return new
+
+    def _take_note(self, record: Record, values: Iterable[str], but: Iterable[str]) -> None:
+        """What is only compared, and differs after a person's word, is not asked again: it was decided."""
+        entity = self.engine.project.entities[record.entity]
+        names = [name for name in values if name in entity.compared]
+        near = [k.id for k in self.tx.links_of([record.id]) if k.row is not None] if names else []
+        for link in self.tx.links([i for i in near if i not in but], lock=True).values():
+            system = entity.systems.get(link.connection)
+            seen = [n for n in names if system is not None and n in system.rules]
+            if seen:
+                self.save(replace(link, base=self.noted(link, record, seen)))
+
+    def noted(self, link: Link, record: Record, names: Iterable[str]) -> Base:
+        """Faces by which these fields differ and nobody has moved since."""
+        rules = self.engine.project.entities[link.entity].systems[link.connection].rules
+        shown = {name: rules[name].look(link.row or {}) for name in names}
+        there = {name: raw for name, raw in shown.items() if raw is not ABSENT}
+        return replace(
+            link.base,
+            canonical={**link.base.canonical, **{n: record.values.get(n) for n in there}},
+            vendor={**link.base.vendor, **there},
+            rules={**link.base.rules, **{n: rules[n].fingerprint for n in there}},
+        )
+
+    def delete(self, record: Record, policy: str) -> None:
+        """A tombstone; whoever has to know is told."""
+        gone = replace(record, deleted=True, generation=record.generation + 1)
+        self.tx.save_records([gone])
+        self.note(gone, policy, "", "", "deleted")
+        spread(self.engine, self.tx, [gone], World(self.engine.today), ())
+
+    def tie(self, link: Link, record: Record, policy: str) -> None:
+        """An untied row becomes the record's row in its place; what holds that place by a plan only gives way."""
+        for rival in self.tx.links_of([record.id]):
+            if (rival.connection, rival.resource) == (link.connection, link.resource):
+                self._give_way(rival)
+        made = self.tx.creates(link.connection, link.resource, [link.external_id or ""])
+        before = made.get(link.external_id or "")
+        system = self.engine.project.entities[link.entity].systems[link.connection]
+        base = Base() if before is None else inherited(system, before)
+        self.join(replace(link, base=base), record.id)
+        self.note(record, policy, "", None, f"linked in {link.connection}")
+
+    def join(self, link: Link, record_id: str) -> None:
+        """Write a link as tied, and wake who waited for that."""
+        self.forget_row(link, record_id)
+        tied = replace(link, record_id=record_id, state=LinkState.LINKED, wait=None, ruling=None)
+        self.save(replace(tied, dirty=link.dirty + 1))
+        self.tx.dirty_waiting(known_by(tied))
+        renamed(self.engine, self.tx, link)
+
+    def forget_row(self, link: Link, *records: str) -> None:
+        """The row takes no part any more in telling who is who: who shared its identity, or that of these records, is
+        looked at again."""
+        self.tx.dirty_sharers([link.id, *records])
+        for kind in (KeyKind.ROW, KeyKind.ASKS):
+            self.tx.drop_keys(kind, [link.id])
+
+    def own_record(self, link: Link, policy: str) -> str:
+        """A new record for an untied row, even if another bears the same identity; its id. Raises NotPossible where
+        the row lacks what a record needs."""
+        engine, tx = self.engine, self.tx
+        entity = engine.project.entities[link.entity]
+        system = entity.systems[link.connection]
+        world = load_untied(engine, tx, entity, [link]).world
+        made = record_of(engine, link, world)
+        if made.record is None:
+            lacking = "" if made.link.wait is None else f": {made.link.wait.what} is lacking"
+            raise NotPossible(f"no record can be made of this row yet{lacking}")
+        record = new_record(engine, made.record)
+        origin = {record.id: link.connection}
+        bear(engine, tx, entity, [record], world, origin, str(system.position), policy, shared=True)
+        self.join(link, record.id)
+        self.note(record, policy, "", None, f"linked in {link.connection}")
+        return record.id
+
+    def calm(self, link: Link) -> None:
+        """Call back a write that is not sent yet. Raises NotPossible for one that is under way."""
+        unsettled = self.tx.unsettled([link.id]).get(link.id)
+        if unsettled is None:
+            return
+        if unsettled.state is not OperationState.PENDING:
+            raise NotPossible("a write for that record is under way: try again in a minute")
+        self.tx.save_operations([replace(unsettled, state=OperationState.CANCELLED)])
+
+    def close_questions(self, link: Link) -> None:
+        """Whatever was asked about a link as it stood is asked no more."""
+        self.tx.dissolve_cases(about(link.id), self.engine.clock.now())
+        review(self.engine, self.tx, [link])
+
+    def _give_way(self, rival: Link) -> None:
+        if rival.state in AT_VENDOR:
+            raise NotPossible(
+                f"that record is linked in {rival.connection} already: split that link first"
+            )
+        self.calm(rival)
+        if rival.state in (LinkState.CREATING, LinkState.WAITING, LinkState.MISSING):
+            self.close_questions(rival)
+            self.tx.remove_links([rival.id])
+
+
+def record_of(engine: Engine, link: Link, world: World) -> Correlation:
+    """What a record made of an untied row would be; none where the row lacks something, or does not fit."""
+    entity = engine.project.entities[link.entity]
+    context = Context(link.connection, world, row=link.row or {}, seen=utc_text(link.read_at))
+    return make_record(entity, entity.systems[link.connection], link, context)

@@ -1,0 +1,139 @@
+"""Derive: when these records are so, ensure that record exists; once, tombstones included."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from syncengine.errors import LostRace
+from syncengine.flows.core.engine import Engine
+from syncengine.flows.core.scenes import NOTHING, Ahead, load_world
+from syncengine.flows.reconcile.births import bear, new_record, spread
+from syncengine.ledger import Transaction
+from syncengine.mapping import Derivation, Entity
+from syncengine.model.change import Change
+from syncengine.model.key import Key, KeyKind
+from syncengine.model.record import Record, World
+from syncengine.planning.derivations import Ids, Inputs, combinations, derived
+from syncengine.planning.identity import record_keys
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """Records whose derivations are due, the rules over them, and all that these look at."""
+
+    records: Mapping[str, Record]
+    rules: Sequence[Derivation]
+    everyone: Mapping[str, Sequence[Record]]
+    world: World
+
+
+def load_due(engine: Engine, tx: Transaction, ids: Collection[str], ahead: Ahead = NOTHING) -> Due:
+    """What the derivations over these records rest on."""
+    records = ahead.seen(tx.records(ids), ids)
+    entities = {record.entity for record in records.values()}
+    rules = [d for d in engine.project.derivations if entities & set(d.sources)]
+    everyone = {
+        name: ahead.everyone(name, tx.records_of(name))
+        for name in {n for d in rules for n in d.sources if entities & d.sources.keys() - {n}}
+    }
+    known = {r.id: r for group in everyone.values() for r in group} | records
+    world = load_world(engine, tx, (), known, ahead) if rules else World(engine.today)
+    return Due(records, rules, everyone, world)
+
+
+def derive(engine: Engine) -> int:
+    """Look at the derivations of one batch of records that moved. Returns how many were due."""
+    with engine.ledger.read() as tx:
+        moves = tx.derivations_due(engine.limits.batch)
+        due = load_due(engine, tx, moves)
+    for rule in due.rules:
+        _ensure(engine, rule, due)
+    with engine.ledger.write() as tx:
+        tx.derivations_done(moves)
+    if due.rules:
+        engine.queue.announce("reconcile", [])
+    return len(moves)
+
+
+def _ensure(engine: Engine, rule: Derivation, due: Due) -> None:
+    wanted, ended = combinations(rule, list(due.records.values()), due.everyone, due.world)
+    if wanted:
+        _make(engine, rule, wanted, due.world)
+    if ended:
+        _end(engine, rule, ended, due.world)
+
+
+def derived_key(rule: str, ids: Ids, owner: str = "") -> Key:
+    """By what a combination is known to have its record."""
+    return Key(KeyKind.DERIVED, rule, ids, owner)
+
+
+def _make(engine: Engine, rule: Derivation, wanted: Mapping[Ids, Inputs], world: World) -> None:
+    entity = engine.project.entities[rule.ensure]
+    with engine.ledger.write() as tx:
+        found = candidates(tx, rule, entity, wanted, world)
+        made = {ids: new_record(engine, record) for ids, record in found.items()}
+        owners = by_identity(tx, entity, made, world)
+        fresh = {ids: r for ids, r in made.items() if ids not in owners}
+        position, policy = str(rule.position), f"derive {rule.name}"
+        lost = bear(engine, tx, entity, list(fresh.values()), world, {}, position, policy)
+        losers = {key.owner for key in lost}
+        keys = [derived_key(rule.name, ids, r.id) for ids, r in fresh.items() if r.id not in losers]
+        keys += [derived_key(rule.name, ids, owner) for ids, owner in owners.items()]
+        if tx.take_keys(keys):
+            raise LostRace(f"another worker made what {rule.name} wants; look again")
+        if lost:
+            tx.derive_due([r.id for ids, r in fresh.items() for r in wanted[ids].values()][:1])
+
+
+def candidates(
+    tx: Transaction, rule: Derivation, entity: Entity, wanted: Mapping[Ids, Inputs], world: World
+) -> dict[Ids, Record]:
+    """The records, without ids, of combinations that never had one."""
+    there = {parts for _, _, parts in tx.bearers([derived_key(rule.name, ids) for ids in wanted])}
+    made = {
+        i: derived(rule, entity, inputs, world) for i, inputs in wanted.items() if i not in there
+    }
+    return {ids: record for ids, record in made.items() if record is not None}
+
+
+def by_identity(
+    tx: Transaction, entity: Entity, made: Mapping[Ids, Record], world: World
+) -> dict[Ids, str]:
+    """Combinations whose record is there already under its identity, and which it is."""
+    asked = {
+        (str(key.kind), key.scope, key.parts): ids
+        for ids, record in made.items()
+        for key in record_keys(entity, record, world)
+    }
+    found = tx.bearers([Key(KeyKind(k), scope, parts, "") for k, scope, parts in asked])
+    return {asked[name]: owners[0] for name, owners in found.items() if owners}
+
+
+def ending(
+    tx: Transaction, rule: Derivation, ended: Collection[Ids], lock: bool = False
+) -> list[Record]:
+    """The live records of combinations that have ended, deleted as they are to be."""
+    bearers = tx.bearers([derived_key(rule.name, ids) for ids in ended])
+    held = tx.records({o for owners in bearers.values() for o in owners}, lock=lock)
+    return [
+        replace(r, deleted=True, generation=r.generation + 1)
+        for r in held.values()
+        if not r.deleted
+    ]
+
+
+def ended_change(rule: Derivation, record: Record) -> Change:
+    """The line of history of a record whose combination has ended."""
+    policy, position = f"derive {rule.name} ended", str(rule.position)
+    return Change(record.id, record.generation, "", "", "deleted", rule=position, policy=policy)
+
+
+def _end(engine: Engine, rule: Derivation, ended: Collection[Ids], world: World) -> None:
+    now = engine.clock.now()
+    with engine.ledger.write() as tx:
+        gone = ending(tx, rule, ended, lock=True)
+        tx.save_records(gone)
+        tx.add_history([replace(ended_change(rule, record), at=now) for record in gone])
+        spread(engine, tx, gone, world, ())

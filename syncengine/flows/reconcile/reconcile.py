@@ -1,0 +1,114 @@
+"""Reconcile: correlate untied rows, merge and plan tied ones, commit each by compare-and-set."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+
+from syncengine.errors import RowInvalid
+from syncengine.flows.core.engine import Engine, utc_text
+from syncengine.flows.core.scenes import Batch, load_tied, load_untied
+from syncengine.flows.reconcile.commit import Commit
+from syncengine.mapping import Context
+from syncengine.model.link import Link, LinkState, Wait
+from syncengine.planning.identity import Correlation, correlate, quarantine
+from syncengine.planning.plan import decide
+from syncengine.planning.scene import Plan, Scene
+
+
+def reconcile(engine: Engine, ids: Collection[str] | None = None, entity: str | None = None) -> int:
+    """Work one batch of dirty links off. Returns how many were claimed; 0 means that nothing was due."""
+    now, limits = engine.clock.now(), engine.limits
+    with engine.ledger.write() as tx:
+        claimed = tx.claim_links(
+            "reconcile", now, limits.lease, limits.batch, ids=ids, entity=entity
+        )
+        links = tx.links(claimed)
+    try:
+        known = [k for k in links.values() if engine.system(k.entity, k.connection) is not None]
+        strangers = [k for k in known if k.record_id is None]
+        for group in _by_place(strangers):
+            _correlate_all(engine, group)
+        _reconcile_tied(engine, [k.id for k in known if k.record_id is not None])
+        _forget([k for k in links.values() if k not in known], engine)
+    finally:
+        with engine.ledger.write() as tx:
+            tx.release_links(claimed)
+    return len(claimed)
+
+
+def _by_place(links: Iterable[Link]) -> list[list[Link]]:
+    groups: dict[tuple[str, str], list[Link]] = {}
+    for link in links:
+        groups.setdefault((link.entity, link.connection), []).append(link)
+    return list(groups.values())
+
+
+def _forget(links: Sequence[Link], engine: Engine) -> None:
+    """Links of a system that the project no longer has rest as they are."""
+    if links:
+        with engine.ledger.write() as tx:
+            held = tx.links([k.id for k in links], lock=True)
+            tx.save_links([replace(k, dirty=0) for k in held.values()])
+
+
+def _correlate_all(engine: Engine, links: Sequence[Link]) -> None:
+    entity = engine.project.entities[links[0].entity]
+    system = entity.systems[links[0].connection]
+    with engine.ledger.read() as tx:
+        found = load_untied(engine, tx, entity, links)
+    decided: dict[str, Correlation] = {}
+    for link in links:
+        context = Context(
+            connection=link.connection, world=found.world, row=link.row or {},
+            seen=utc_text(link.read_at),
+        )  # fmt: skip
+        if link.state is LinkState.UNLINKED or link.row is None or link.set_aside:
+            decided[link.id] = Correlation(replace(link, dirty=0, wait=None))
+            continue
+        try:
+            decided[link.id] = correlate(
+                entity, system, link, found.keys[link.id], found.hits[link.id], context
+            )
+        except RowInvalid as invalid:
+            case = quarantine(entity, link, "the row", invalid)
+            decided[link.id] = Correlation(replace(link, dirty=0), ask=case)
+    Commit(engine, found.world).correlations(entity, system, found.links, decided)
+
+
+def _reconcile_tied(engine: Engine, ids: Sequence[str]) -> None:
+    if not ids:
+        return
+    with engine.ledger.read() as tx:
+        batch = load_tied(engine, tx, ids)
+    plans = {link.id: plan for link, plan in decide_all(engine, batch)}
+    Commit(engine, batch.world).plans(batch.links, batch.records, plans)
+
+
+def decide_all(engine: Engine, batch: Batch) -> Iterable[tuple[Link, Plan]]:
+    """The plan of every tied link of a batch; a row that does not fit is a question."""
+    for link in batch.links.values():
+        entity = engine.project.entities.get(link.entity)
+        record = batch.records.get(link.record_id or "")
+        if entity is None or record is None or link.connection not in entity.systems:
+            continue
+        if link.set_aside:
+            wait = Wait("", f"a row of {link.connection} that can be read")
+            yield link, Plan(replace(link, dirty=0, wait=wait))
+            continue
+        scene = Scene(
+            entity=entity,
+            system=entity.systems[link.connection],
+            link=link,
+            record=record,
+            world=batch.world,
+            siblings=batch.siblings.get(record.id, ()),
+            ready=(link.entity, link.connection, link.resource) in batch.ready,
+            refused=batch.refused.get(link.id, ""),
+            holder=batch.holders.get(link.id),
+        )
+        try:
+            yield link, decide(scene)
+        except RowInvalid as invalid:
+            case = quarantine(entity, link, "the row", invalid)
+            yield link, Plan(replace(link, dirty=0), cases=(case,))

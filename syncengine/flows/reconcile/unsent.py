@@ -1,0 +1,85 @@
+"""Unsent: writes that are wanted and have not gone out. Where a connection is only observed, the link that wants one
+bears that as what it waits for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from syncengine.flows.core.engine import Engine
+from syncengine.ledger import Transaction
+from syncengine.model.link import SCOPE, Link, Wait, Waiting
+from syncengine.model.operation import UNSETTLED, OperationState
+
+OBSERVED: Final = "observed:"
+"""How the key begins of what a link waits for whose write is dropped, since its connection is only observed."""
+
+
+def only_observed(link: Link) -> Wait:
+    """What a link waits for whose write was dropped. Another mode has it looked at anew, so what the write could not
+    name yet is no part of it; a row that the link shows and nobody knows yet is still waited for."""
+    if link.wait is not None and link.wait.key.startswith("ref:"):
+        return link.wait
+    return Wait(f"{OBSERVED}{link.connection}", f"mode: write in {link.connection}")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Writes that have not gone out. ``writes``: connection -> how many. ``waits``: the links that wait for
+    something else than such a write. ``outside``: those whose record is out of scope."""
+
+    writes: Counter[str]
+    waits: Sequence[Waiting]
+    outside: Sequence[Waiting]
+
+    def observed(self, engine: Engine) -> dict[str, int]:
+        """The connections that are only observed, and how many writes each would get."""
+        return {n: count for n, count in sorted(self.writes.items()) if is_observed(engine, n)}
+
+    def first(self, engine: Engine, tx: Transaction) -> dict[str, int]:
+        """The connections that would be written to for the first time, and how many writes each would get."""
+        new = untouched(engine, tx)
+        return {n: count for n, count in sorted(self.writes.items()) if n in new}
+
+
+def wanted(tx: Transaction) -> Wanted:
+    """What the outbox holds, what was dropped since its connection is only observed, and what names rows that these
+    would make."""
+    pending, every = tx.pending_places(), tx.waits()
+    waits = [w for w in every if w.key != SCOPE]
+    writes = Counter(connection for connection, _ in pending)
+    made = {f"rec:{record}@{connection}" for connection, record in pending}
+    while follow := [w for w in waits if w.key.startswith(OBSERVED) or w.key in made]:
+        seen = {w.link_id for w in follow}
+        waits = [w for w in waits if w.link_id not in seen]
+        writes.update(w.connection for w in follow)
+        made |= {f"rec:{w.record_id}@{w.connection}" for w in follow}
+    return Wanted(writes, waits, [w for w in every if w.key == SCOPE])
+
+
+def is_observed(engine: Engine, connection: str) -> bool:
+    """Whether the project has a connection and writes nothing there."""
+    declared = engine.project.connections.get(connection)
+    return declared is not None and declared.mode == "observe"
+
+
+_NEVER_SENT = (OperationState.PENDING, OperationState.CANCELLED)
+
+
+def untouched(engine: Engine, tx: Transaction) -> frozenset[str]:
+    """The connections that may be written to and never were."""
+    tried = {name for name, _, state in tx.count_operations() if state not in _NEVER_SENT}
+    connections = engine.project.connections
+    return frozenset(n for n, c in connections.items() if c.mode == "write" and n not in tried)
+
+
+def under_way(engine: Engine, tx: Transaction) -> int:
+    """How many operations are not settled, but for those in the outbox of a connection that is only observed."""
+    return sum(
+        count
+        for (name, _, state), count in tx.count_operations().items()
+        if state in UNSETTLED
+        and not (state == OperationState.PENDING and is_observed(engine, name))
+    )

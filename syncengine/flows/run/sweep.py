@@ -1,0 +1,154 @@
+"""Sweep: whatever is due is announced again, whoever lost it, and a slice of what is over is forgotten; harmless if two
+run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator
+from dataclasses import replace
+
+from syncengine.flows.core.engine import Engine
+from syncengine.flows.core.times import set_right
+from syncengine.flows.forget.retention import forget
+from syncengine.flows.reconcile.follow import follow_project
+from syncengine.flows.reconcile.unsent import OBSERVED
+from syncengine.flows.send.dispatch import expire
+from syncengine.ledger import Transaction
+from syncengine.model.case import CaseKind
+from syncengine.model.connection import ResourceState
+from syncengine.model.link import SCOPE, Link
+from syncengine.model.operation import UNSETTLED
+
+WAITS_EVERY = 600.0
+"""Seconds after which links that wait are looked at again."""
+
+RARELY = 16
+"""A row that stays unreadable is read again after one such time, after two, four, eight, and then at every so many:
+each 160 minutes."""
+
+MESSAGES = 4
+"""Messages of one kind that one sweep sends; the next sweep sends more if there is more."""
+
+
+def sweep(engine: Engine) -> Counter[str]:
+    """Announce due listings, reads, reconciling, writes, probes and derivations. Returns task -> messages."""
+    set_right(engine)
+    follow_project(engine)
+    expire(engine)
+    forget(engine)
+    sent = Counter({"capture": announce_listings(engine, engine.connectors)})
+    with engine.ledger.write() as tx:
+        _look_at_waits(engine, tx)
+        dirty = tx.dirty_count()
+        operations = len(tx.select_operations(UNSETTLED, limit=MESSAGES * engine.limits.batch))
+        derivations = len(tx.derivations_due(1))
+    for task, count in (
+        ("derive", derivations), ("refresh", dirty), ("reconcile", dirty),
+        ("dispatch", operations), ("probe", operations),
+    ):  # fmt: skip
+        for _ in range(min(MESSAGES, -(-count // engine.limits.batch))):
+            engine.queue.announce(task, [])
+            sent[task] += 1
+    return +sent
+
+
+def _look_at_waits(engine: Engine, tx: Transaction) -> None:
+    """What waits for a row or record is looked at again now and then, should a wake-up have been missed: some each
+    time, until all had their turn."""
+    state, period = tx.connection("waits", lock=True), str(int(engine.clock.now() // WAITS_EVERY))
+    last, _, reached = state.digest.partition(":")
+    if last == period:
+        return
+    many = engine.limits.batch * MESSAGES
+    waits = tx.waiting_links(many, after=reached)
+    keys = {link.id: "" if link.wait is None else link.wait.key for link in waits}
+    tx.dirty_links([i for i, key in keys.items() if key and not key.startswith((OBSERVED, SCOPE))])
+    reached = waits[-1].id if len(waits) == many else ""
+    tx.save_connection(replace(state, digest=f"{period}:{reached}"))
+    _read_again(engine, tx, int(period))
+
+
+def _read_again(engine: Engine, tx: Transaction, period: int) -> None:
+    """A row that does not fit may be well again, and no listing may show it soon: it is read once more, ever more
+    rarely the longer it has been asked about."""
+    asked = set[str]()
+    for case in tx.cases(kind=CaseKind.QUARANTINED):
+        age = period - int(case.opened_at // WAITS_EVERY)
+        if case.link_id is not None and (age in (1, 2, 4, 8) or age % RARELY == 0 < age):
+            asked.add(case.link_id)
+    links = tx.links(asked, lock=True).values() if asked else ()
+    tx.save_links(
+        [replace(k, need_get=True) for k in links if k.external_id and _single(engine, k)]
+    )
+
+
+def _single(engine: Engine, link: Link) -> bool:
+    known = engine.project.connections.get(link.connection)
+    spec = known and known.spec.resources.get(link.resource)
+    return bool(spec and spec.single_get)
+
+
+def announce_listings(engine: Engine, connections: Collection[str]) -> int:
+    """Announce due listings of these connections; how many."""
+    with engine.ledger.read() as tx:
+        if not any(_due_listings(engine, tx, connections)):
+            return 0
+    with engine.ledger.write() as tx:
+        listings = list(_due_listings(engine, tx, connections))
+        for connection, resource, _ in listings:
+            state = tx.resource(connection, resource)
+            tx.save_resource(replace(state, scan_started=engine.clock.now()))
+    for listing in listings:
+        engine.queue.announce("capture", listing)
+    return len(listings)
+
+
+def _due_listings(
+    engine: Engine, tx: Transaction, connections: Collection[str]
+) -> Iterator[tuple[str, str, str]]:
+    """Polls and scans whose span is over; one that was announced and did not come is announced again."""
+    now, patience = engine.clock.now(), 3 * engine.limits.lease
+    for connection, resource in listed(engine):
+        if connection not in connections or not engine.may_call(tx, connection):
+            continue
+        schedule = engine.project.connections[connection].resources.get(resource)
+        state = tx.resource(connection, resource)
+        came = max(state.scanned_at, state.polled_at) >= state.scan_started
+        if schedule is None or not (came or now - state.scan_started >= patience):
+            continue
+        if not _parents_known(engine, tx, connection, resource):
+            continue
+        kind = _due(state, schedule.poll, schedule.scan, now)
+        if kind:
+            yield connection, resource, kind
+
+
+def _parents_known(engine: Engine, tx: Transaction, connection: str, resource: str) -> bool:
+    """Whether the rows that this listing is read below are listed and told who they are; without them it would
+    come back empty and count as complete."""
+    parent = engine.project.connections[connection].spec.resources[resource].parent
+    if parent is None:
+        return True
+    systems = engine.project.systems_of(connection, parent)
+    return bool(tx.resource(connection, parent).scanned_at) and not any(
+        tx.unsorted_links(entity.name, connection, parent) for entity, _ in systems
+    )
+
+
+def _due(state: ResourceState, poll: float | None, scan: float | None, now: float) -> str:
+    if scan is not None and now - state.scanned_at >= scan:
+        return "scan"
+    if poll is not None and now - max(state.polled_at, state.scanned_at) >= poll:
+        return "scan" if not state.scanned_at else "poll"
+    return ""
+
+
+def listed(engine: Engine) -> list[tuple[str, str]]:
+    """Connection and resource of everything that is listed, in the order in which entities build on each other,
+    parents first."""
+    places: list[tuple[str, str]] = []
+    for _, system in engine.places():
+        if system.resource.parent is not None:
+            places.append((system.connection, system.resource.parent))
+        places.append((system.connection, system.resource.name))
+    return list(dict.fromkeys(places))

@@ -1,0 +1,50 @@
+"""Turns: what a worker does with a message. It works while there is work, and says what it leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Any
+
+from syncengine.errors import Again
+from syncengine.flows.core.engine import RACES, Engine
+from syncengine.flows.run.sweep import announce_listings
+
+Flow = Callable[[Engine, Collection[str] | None], Any]
+"""Works ids, or whatever is due; returns whether it did anything."""
+
+KINDS = ("derive", "refresh", "reconcile", "dispatch", "probe")
+
+
+def turn(engine: Engine, flow: Flow, ids: Collection[str] = ()) -> None:
+    """A task: its ids first, then whatever else is due, until nothing is or a slice of time is over. What is due then
+    is announced, once of each kind: whoever found our slots or leases taken has left it to us."""
+    until, asked, worked, races = engine.clock.now() + engine.limits.slice, ids or None, False, 0
+    engine.used.clear()
+    while not worked or engine.clock.now() < until:
+        try:
+            if not flow(engine, asked):
+                break
+            asked, worked = None, True
+        except Again:
+            if races == RACES:
+                raise
+            engine.clock.sleep(0.01 * 2**races)
+            races += 1
+    if worked or engine.used:
+        announce_due(engine)
+
+
+def announce_due(engine: Engine) -> None:
+    """Announce what is due now, and the listings of the connections that were used that found them busy."""
+    now = engine.clock.now()
+    with engine.ledger.read() as tx:
+        readable, writable = (engine.open_connections(tx, writing=w) for w in (False, True))
+        among = {"refresh": readable, "dispatch": writable, "probe": readable}
+        due = [
+            kind
+            for kind in KINDS
+            if (tx.derivations_due(1) if kind == "derive" else tx.due_place(kind, now, among.get(kind)))
+        ]  # fmt: skip
+    for kind in due:
+        engine.queue.announce(kind, [])
+    announce_listings(engine, engine.used)

@@ -1,0 +1,1 @@
+"""From decisions to vendors: each write once, and what became of it."""

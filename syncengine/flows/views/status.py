@@ -1,0 +1,131 @@
+"""Status: how every connection, link and question stands; pause and resume."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from syncengine.flows.capture.returns import kept_out
+from syncengine.flows.core.engine import Engine
+from syncengine.flows.core.times import setback
+from syncengine.flows.forget.retention import kept
+from syncengine.flows.reconcile.unsent import wanted
+from syncengine.flows.run.sweep import listed
+from syncengine.ledger import Transaction
+from syncengine.model.link import Link, Waiting
+from syncengine.model.operation import UNSETTLED, UNTAKEN, OperationState
+
+
+def status(engine: Engine) -> dict[str, Any]:
+    """The document of ``status --json``; no personal data but what people gave as their reasons."""
+    with engine.ledger.read() as tx:
+        connections = {}
+        for name, declared in engine.project.connections.items():
+            state = tx.connection(name)
+            resources = {}
+            for connection, resource in listed(engine):
+                if connection == name:
+                    seen = tx.resource(connection, resource)
+                    resources[resource] = {
+                        "rows": seen.rows,
+                        "scanned_at": seen.scanned_at or None,
+                        "polled_at": seen.polled_at or None,
+                        "fault": seen.fault,
+                    }
+            connections[name] = {
+                "connector": declared.connector,
+                "mode": declared.mode,
+                "off": declared.off,
+                "paused": state.paused,
+                "halted": state.halted,
+                "blocked_until": state.blocked_until or None,
+                "failures": state.failures,
+                "resources": resources,
+            }
+        due, refused = wanted(tx), _refused(tx)
+        back = setback(engine, tx)
+        return {
+            "clock": None
+            if back is None
+            else {"went_back_s": round(back.by), "noticed_at": back.at},
+            "project": {
+                "digest": engine.edition,
+                "processes": [
+                    {**asdict(process), "same": process.digest == engine.edition}
+                    for process in tx.processes()
+                ],
+            },
+            "connections": connections,
+            "links": [
+                {"entity": e, "connection": c, "state": s, "count": n}
+                for (e, c, s), n in sorted(tx.count_links().items())
+            ],
+            "operations": [
+                {"connection": c, "action": a, "state": s, "count": n}
+                for (c, a, s), n in sorted(tx.count_operations().items())
+            ],
+            "unsettled": sum(n for (_, _, s), n in tx.count_operations().items() if s in UNSETTLED),
+            "cases": tx.count_cases(),
+            "unsent": due.observed(engine),
+            "first": due.first(engine, tx),
+            "waiting": [*_waiting(due.waits, {link.id for link in refused}), *_untaken(tx)],
+            "out_of_scope": _waiting(due.outside, ()),
+            "let_be": _let_be(refused),
+            "unlinked": unlinked(tx),
+            "kept_out": kept_out(tx),
+            "dirty": tx.dirty_count(),
+            "events": tx.count_events(),
+            "retention": kept(engine, tx),
+        }
+
+
+def _waiting(waits: Sequence[Waiting], refused: Collection[str]) -> list[dict[str, Any]]:
+    """Waits, grouped by what is waited for. ``refused``: ids of links whose writes a person lets be."""
+    groups = Counter((w.entity, w.connection, w.what) for w in waits if w.link_id not in refused)
+    return [
+        {"entity": e, "connection": c, "waits_for": w, "count": n}
+        for (e, c, w), n in sorted(groups.items())
+    ]
+
+
+def _untaken(tx: Transaction) -> list[dict[str, Any]]:
+    """Writes that a vendor has not taken so far, each of which goes out once more before a person is asked."""
+    unknown = tx.select_operations([OperationState.UNKNOWN])
+    groups = Counter((o.entity, o.connection) for o in unknown if o.detail == UNTAKEN)
+    return [
+        {"entity": e, "connection": c, "waits_for": f"the last try: {UNTAKEN}", "count": n}
+        for (e, c), n in sorted(groups.items())
+    ]
+
+
+def unlinked(tx: Transaction) -> list[dict[str, Any]]:
+    """Rows that are nobody's, and about which nobody is asked since nobody is like them."""
+    return [
+        {"entity": entity, "connection": connection, "count": count}
+        for (entity, connection), count in sorted(tx.nobodys().items())
+    ]
+
+
+def let_be(engine: Engine) -> list[dict[str, Any]]:
+    """The writes that are wanted and not sent since a person said so, grouped by who said it and why."""
+    with engine.ledger.read() as tx:
+        return _let_be(_refused(tx))
+
+
+def _refused(tx: Transaction) -> list[Link]:
+    ruled = tx.waiting_links(ruled=True)
+    return [link for link in ruled if link.ruling is not None and link.ruling.refuses]
+
+
+def _let_be(links: Iterable[Link]) -> list[dict[str, Any]]:
+    groups: Counter[tuple[str, ...]] = Counter()
+    for link in links:
+        said = link.ruling
+        if said is not None:
+            groups[link.entity, link.connection, said.kind, said.told, said.reason] += 1
+    names = ("entity", "connection", "kind", "told", "reason")
+    return [
+        {**dict(zip(names, group, strict=True)), "count": n} for group, n in sorted(groups.items())
+    ]
