@@ -199,14 +199,14 @@ FLOWS, PLANNING, SQL = "syncengine.flows", "syncengine.planning", "syncengine.le
 MUTANTS: dict[str, Mutant] = {
     "faces from the whole response": Mutant(
         1,
-        {f"{FLOWS}.settle.settle_applied": _whole_response},
+        {f"{FLOWS}.send.outcomes.settle_applied": _whole_response},
         "lost in silence",
         3105,
         "enter.489 during.612 everything.592",
     ),
     "our face is the record at settling": Mutant(
         1,
-        {f"{FLOWS}.settle.Settle.applied": _record_at_settle},
+        {f"{FLOWS}.send.settle.Settle.applied": _record_at_settle},
         "lms lms-",
         3514,
         "enter.647 enter.329 leave.0 bad_claim.50 everything.508 leave.210 scan.886",
@@ -221,7 +221,7 @@ MUTANTS: dict[str, Mutant] = {
     "the sent value is the vendor's face": Mutant(
         1,
         {
-            f"{FLOWS}.settle.settle_applied": _sent_is_face,
+            f"{FLOWS}.send.outcomes.settle_applied": _sent_is_face,
             f"{PLANNING}.fields.Fields.theirs_moved": _no_equivalence,
         },
         "rate was written twice for nothing",
@@ -230,7 +230,7 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "dirty is zeroed": Mutant(
         3,
-        {f"{FLOWS}.commit._saved": _zeroed},
+        {f"{FLOWS}.reconcile.commit._saved": _zeroed},
         "waits for a row that is there",
         8002,
         "work.7 enter.0 scan.0 scan.3 work.3 work.3 work.3 work.1 both.23",
@@ -251,7 +251,7 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "lists that lag are true": Mutant(
         5,
-        {f"{FLOWS}.rows.sight": _lists_are_true},
+        {f"{FLOWS}.capture.rows.sight": _lists_are_true},
         "nobody entered this in hr",
         3305,
         "enter.435 everything.813 edit.3305 everything.563 edit.3306 everything.1 scan.9 settle.1",
@@ -259,8 +259,8 @@ MUTANTS: dict[str, Mutant] = {
     "a broken listing concludes": Mutant(
         6,
         {
-            f"{FLOWS}.capture._note_fault": _broken_is_whole,
-            f"{FLOWS}.capture.nominate": _scan_concludes,
+            f"{FLOWS}.capture.capture._note_fault": _broken_is_whole,
+            f"{FLOWS}.capture.capture.nominate": _scan_concludes,
         },
         "a record has two rows of ours in tm people",
         9006,
@@ -268,14 +268,14 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "unknown does not block": Mutant(
         10,
-        {f"{FLOWS}.settle.Settle.unknown": _not_done},
+        {f"{FLOWS}.send.settle.Settle.unknown": _not_done},
         "a record has two rows of ours in lms people",
         9083,
         "enter.315 everything.661",
     ),
     "no look before a create": Mutant(
         11,
-        {f"{FLOWS}.dispatch._Round._looked": _blind},
+        {f"{FLOWS}.send.dispatch._Round._looked": _blind},
         "a row in lms got a twin",
         3011,
         "enter.185 everything.123 pause.280 edit.305 rehire.402 reply.287",
@@ -304,7 +304,10 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "derived anew after a delete": Mutant(
         16,
-        {f"{FLOWS}.commit.spread": _forgotten, f"{FLOWS}.decisions.spread": _forgotten},
+        {
+            f"{FLOWS}.reconcile.commit.spread": _forgotten,
+            f"{FLOWS}.people.decisions.spread": _forgotten,
+        },
         "a record was derived twice for one person",
         9039,
         "enter.254 everything.730 leave.894 course.519 leave.298 everything.78",
@@ -325,7 +328,7 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "what was accepted is done": Mutant(
         19,
-        {f"{FLOWS}.settle.settle_applied": _answer_is_face},
+        {f"{FLOWS}.send.outcomes.settle_applied": _answer_is_face},
         "at the vendor",
         5004,
         "enter.696",
