@@ -191,7 +191,7 @@ class Fields:
         try:
             side = self.side(name, rule, raw)
         except Unresolved as unresolved:
-            return self.unresolved(name, rule, unresolved)
+            return self.unresolved(name, rule, raw, unresolved)
         except RowInvalid as invalid:
             self.invalid.append(quarantine(self.scene.entity, self.link, name, invalid))
             return Decision(Verdict.KEEP)
@@ -231,18 +231,21 @@ class Fields:
         named = [self.scene.world.tied.get(ref) for ref in rule.refs(raw)]
         return rule.field.formula is None and named == [self.values.get(name)]
 
-    def unresolved(self, name: str, rule: Rule, unresolved: Unresolved) -> Decision:
-        """The row names one that is not linked. If it named it when both last agreed, nothing is to be learned,
-        and what it stood for may have another row by now."""
+    def unresolved(self, name: str, rule: Rule, raw: Json, unresolved: Unresolved) -> Decision:
+        """The row names one that is not linked. If it named it when both last agreed, nothing is to be learned, and
+        ours is told where it is another since, or has a row there by now."""
         unknown = name not in self.canonical or self.remade(name, rule)
         if unknown or self.theirs_moved(name, rule):
             self.wait = self.wait or unresolved.wait
             return Decision(Verdict.KEEP)
         ours, writes = self.values.get(name), rule.writes and self.writing
-        if not writes or rule.apply != "always" or is_empty(ours):
-            return Decision(Verdict.KEEP)
-        stands = ours == self.canonical[name] and not self.resolved(name, rule)
-        return Decision(Verdict.KEEP if stands else Verdict.WRITE)
+        another = not alike(ours, self.canonical[name])
+        side = Side(
+            here=self.link.connection, ours=ours, theirs=raw, agrees=False, theirs_moved=False,
+            ours_moved=another or (not is_empty(ours) and self.resolved(name, rule)),
+            can_in=False, can_out=writes and rule.apply == "always", clear=rule.field.clear,
+        )  # fmt: skip
+        return merge_field(side)
 
     def unseen(self, name: str, rule: Rule) -> Decision:
         """The row says nothing of this field: only what we last wrote can be compared. By another rule than it was

@@ -74,6 +74,14 @@ ONCE_BROKEN: dict[str, tuple[int, str]] = {
     "a row that was looked for and not found keeps no place": (
         500928, "enter.184 everything.718 both.892 scan.64 remove.304",
     ),
+    "who is entered anew has no manager from before, though the row that was named is gone": (
+        7100074, "enter.185 enter.964 everything.782 remove.94 rehire.472 rehire.388",
+    ),
+    "a ref that is taken back is emptied where it names a row that is gone": (
+        7200104,
+        """enter.502 everything.388 enter.415 remove.574 remove.227 enter.332 leave.135
+        everything.547 take_back.779""",
+    ),
 }  # fmt: skip
 """What broke -> seed and steps of the shortest run that did."""
 STEPS, PARTS = 2_000, 50

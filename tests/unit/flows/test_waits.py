@@ -37,14 +37,14 @@ def test_what_waits_comes_to_rest() -> None:
     assert not stub.dirty
 
 
-def bosses(lms_columns: tuple[str, ...] = (*COLUMNS, "boss")) -> Bench:
-    """People who refer to each other, in both systems by that system's own ids."""
+def bosses(lms_columns: tuple[str, ...] = (*COLUMNS, "boss"), on_missing: str = "flag") -> Bench:
+    """People who refer to each other, in both systems by that system's own ids. ``on_missing``: in ``lms``."""
     named = ("job: job", "job: job, boss: boss")
     return duo(
         hr={"columns": (*COLUMNS, "boss")},
         lms={"columns": lms_columns},
         hr_system=HR.replace(*named),
-        lms_system=LMS.replace(*named),
+        lms_system=LMS.replace(*named).replace("both", f"both, on_missing: {on_missing}"),
         fields=FIELDS + "  boss: {type: ref, to: person, clear: true}\n",
     )
 
@@ -84,6 +84,22 @@ def test_a_circle_that_turns_settles_too() -> None:
     before = made.written()
     assert made.sync()["converged"]
     assert made.written() == before
+
+
+def test_who_has_no_manager_any_more_has_none_where_the_managers_row_is_gone() -> None:
+    """A ref that is emptied is emptied at a vendor, too, whose row still names one that was deleted there."""
+    made = bosses(on_missing="keep")
+    hr, lms = made.vendors["hr"], made.vendors["lms"]
+    anna = hr.add(email="anna@x.de", name="Anna", job="lead")
+    ben = hr.add(email="ben@x.de", name="Ben", job="dev", boss=anna)
+    made.sync()
+    rows = {row["name"]: key for key, row in lms.rows().items()}
+    lms.remove(rows["Anna"])
+    made.sync()
+    assert lms.row(rows["Ben"])["boss"] == rows["Anna"]
+    hr.edit(ben, boss=None)
+    made.sync()
+    assert lms.row(rows["Ben"])["boss"] is None
 
 
 def test_what_was_refused_is_another_write_once_whom_it_names_has_no_row() -> None:
