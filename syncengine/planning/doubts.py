@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from syncengine.mapping import Rule, System, paths
-from syncengine.model.link import LEAVE, WHOLE, Base, Doubt
+from syncengine.model.link import LEAVE, WHOLE, Base, Doubt, Link
 from syncengine.model.operation import Operation
 from syncengine.model.spelling import blank
 from syncengine.model.values import ABSENT, Json, Row, digest
@@ -105,6 +105,12 @@ def judged(system: System, base: Base, row: Row | None, started: float, strong: 
 
 def _to(doubt: Doubt, late: bool) -> Doubt:
     return replace(doubt, stage="undone" if late else "shown")
+
+
+def unread(system: System, link: Link) -> bool:
+    """Whether a row, as we have it, shows what its vendor only said that it took: no read has shown it yet."""
+    base, row = link.base, link.row or {}
+    return any(d.claimed and saying(system, base, n, row) == "done" for n, d in base.doubts.items())
 
 
 def leaving(operation: Operation, was: Row, answer: Row | None, claim: Claim) -> dict[str, Doubt]:

@@ -82,6 +82,11 @@ ONCE_BROKEN: dict[str, tuple[int, str]] = {
         """enter.502 everything.388 enter.415 remove.574 remove.227 enter.332 leave.135
         everything.547 take_back.779""",
     ),
+    "what a vendor only said that it took is no value of a record that is made of its row": (
+        7300007,
+        """enter.887 enter.283 everything.989 everything.764 relink.688 mode.392 both.521 remove.639
+        poll.430 settle.314 mode.631 scan.782 settle.108 relink.88""",
+    ),
 }  # fmt: skip
 """What broke -> seed and steps of the shortest run that did."""
 STEPS, PARTS = 2_000, 50

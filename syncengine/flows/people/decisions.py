@@ -19,6 +19,7 @@ from syncengine.model.link import Base, Link, LinkState
 from syncengine.model.operation import OperationState
 from syncengine.model.record import Record, World
 from syncengine.model.values import ABSENT, Json
+from syncengine.planning.doubts import unread
 from syncengine.planning.identity import AT_VENDOR, Correlation, inherited, known_by, make_record
 from syncengine.planning.questions import about
 
@@ -169,7 +170,13 @@ class Decision:
         return record.id
 
     def calm(self, link: Link) -> None:
-        """Call back a write that is not sent yet. Raises NotPossible for one that is under way."""
+        """Call back a write that is not sent yet. Raises NotPossible for one that is under way, or that its vendor took
+        and no read has shown: what the row then shows is our word, and nobody else's."""
+        system = self.engine.system(link.entity, link.connection)
+        if system is not None and unread(system, link):
+            here = link.connection
+            raise NotPossible(f"{here} took our last write, and nobody has read the row since: try again "
+                              f"after the next listing of {here}")  # fmt: skip
         unsettled = self.tx.unsettled([link.id]).get(link.id)
         if unsettled is None:
             return

@@ -16,7 +16,7 @@ from syncengine.simulation.clock import ManualClock
 from syncengine.simulation.traits import spec
 from syncengine.simulation.vendor import FakeVendor
 from tests.support.bench import Bench
-from tests.support.people import COLUMNS, FIELDS, HR, LMS, anna, bench, duo, entity, vendor
+from tests.support.people import COLUMNS, FIELDS, HR, LMS, anna, bench, duo, entity, lead, vendor
 
 NOTES = """
 version: 1
@@ -93,6 +93,22 @@ def test_a_split_row_may_become_a_record() -> None:
     made.sync()
     assert len(made.records()) == 3
     assert link(made, "lms", theirs).record_id != named(made, "Bert").id
+
+
+def test_what_a_vendor_only_said_that_it_took_is_no_value_of_a_new_record() -> None:
+    """A row that nobody has read since our write is split once it was read: the record gets what stands there."""
+    made = duo(lms={"answers": "empty"}, lms_system=LMS.replace("create: out", "create: both"))
+    lead(made)
+    made.vendors["lms"].fault("update", "mute")
+    made.send()
+    row = made.link("lms")
+    assert row.row is not None
+    assert row.row["job"] == "lead"
+    with pytest.raises(NotPossible, match="nobody has read the row since"):
+        split(made.engine, row.id, True, "kim")
+    made.scan("lms")
+    split(made.engine, row.id, True, "kim")
+    assert sorted(r.values["job"] for r in made.records()) == ["dev", "lead"]
 
 
 def test_a_row_is_pointed_at_another_record() -> None:
