@@ -35,7 +35,7 @@ def hold(seeds: Iterable[int]) -> int:
     return compared
 
 
-@pytest.mark.parametrize("first", range(200_000, 200_300, PART))
+@pytest.mark.parametrize("first", range(131_000, 131_300, PART))
 def test_a_plan_is_what_is_written_and_looking_again_changes_nothing(first: int) -> None:
     """In companies in which people did something and nothing failed."""
     assert hold(range(first, first + PART)) > PART // 3
