@@ -79,7 +79,7 @@ ONE, TYPE = {"person": 1}, "wrong_type"
 NEVER = {"start_date": "2026-99-99", "is_recurring": True}
 BAD = [
     Bad("heavenhr", "employees", "missing_id", "/employees", "no usable id", ONE),
-    Bad("heavenhr", "employees", "truncate", "/employees/{3}", '"firstName"', ONE),
+    Bad("heavenhr", "employees", "truncate", "/employees/{3}", "no JSON (", ONE),
     Bad("heavenhr", "employees", "huge", "/employees/{4}", "larger than", ONE),
     Bad("heavenhr", "employees", TYPE, "/employees/{8}", "12345", ONE, "firstName"),
     Bad("heavenhr", "employees", "status_500", "/employees/{9}", "HTTP 500", ONE),
@@ -98,7 +98,7 @@ BAD = [
     Bad("weekly10", "users", TYPE, "/users", "12345", member="first_name"),
     Bad("weekly10", "training_records", TYPE, "/training/record", "12345", member="date_assigned"),
     Bad("heiaheia", "stats", TYPE, f"{ROOT}/124/stats", "many", {"usage_snapshot": 1}),
-    Bad("heiaheia", "reports", "truncate", f"{REPORTS}/*/full_data", "title", {"survey_report": 1}, count=4),
+    Bad("heiaheia", "reports", "truncate", f"{REPORTS}/*/full_data", "no JSON (", {"survey_report": 1}, count=4),
 ]  # fmt: skip
 
 

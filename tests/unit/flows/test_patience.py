@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from structlog.testing import capture_logs
 
 from syncengine.errors import RateLimited, SyncengineError, Unknown, VendorDown
 from syncengine.ports import Item, Page
@@ -134,7 +135,7 @@ def test_a_vendor_that_fails_does_not_keep_a_pass_for_ever(
     assert told
 
 
-def test_a_long_listing_says_how_far_it_is() -> None:
+def test_a_long_listing_says_how_far_it_is(logged: io.StringIO) -> None:
     """About every half minute, to whoever runs the pass, also below one parent; in the service it is a line of the log
     with counts alone."""
     for resource in ("people", "notes"):
@@ -144,9 +145,11 @@ def test_a_long_listing_says_how_far_it_is() -> None:
         told = [line for line in lines if line.startswith(f"reads hr {resource}: ")]
         assert len(told) == 3
         assert told[-1] == f"reads hr {resource}: 90 rows in 90 answers so far"
-        with capture_logs() as logged:
-            made.scan("hr", resource)
-        counts = [e["rows"] for e in logged if e["event"] == "a listing goes on"]
+        logged.seek(0)
+        logged.truncate()
+        made.scan("hr", resource)
+        events = [json.loads(line) for line in logged.getvalue().splitlines()]
+        counts = [e["rows"] for e in events if e["event"] == "a listing goes on"]
         assert counts == [30, 60, 90]
 
 
