@@ -181,16 +181,14 @@ class Checks(Rest):
             raise Violation(f"in scope, without a row, and nobody knows why: {_named(link)}")
 
     def place(self, link: Link, external_id: str) -> None:
-        """Who waits for a place waits for a row that is there, or for an answer to what becomes of the one who had
-        it."""
+        """Who waits for a place waits for a row that is there, or for an answer to whether it is gone, or to what
+        becomes of the one who had it."""
         here = (link.connection, link.resource, external_id)
         asked = any(
             self.asked(k) for k in self.links if (k.connection, k.resource, k.external_id) == here
         )
-        if (
-            external_id not in self.company.vendor(link.connection).rows(link.resource)
-            and not asked
-        ):
+        there = external_id in self.company.vendor(link.connection).rows(link.resource)
+        if not (there or asked or self.all_gone(link)):
             raise Violation(f"waits for a row that is gone: {_named(link)}")
 
     def generations(self) -> None:

@@ -84,6 +84,10 @@ class Rest:
     def counts(self, link: Link, system: System, row: Row | None) -> bool:
         """Whether the mapping counts a row; where all rows are gone at once a person is asked whether that is so."""
         if row is None:
-            subject = emptied_subject(link.connection, link.resource)
-            return any(case.subject == subject for case in self.open)
+            return self.all_gone(link)
         return system.where is None or bool(system.where.on_row(row))
+
+    def all_gone(self, link: Link) -> bool:
+        """Whether somebody is asked if all rows are really gone in a link's place."""
+        subject = emptied_subject(link.connection, link.resource)
+        return any(case.subject == subject for case in self.open)

@@ -87,6 +87,10 @@ ONCE_BROKEN: dict[str, tuple[int, str]] = {
         """enter.887 enter.283 everything.989 everything.764 relink.688 mode.392 both.521 remove.639
         poll.430 settle.314 mode.631 scan.782 settle.108 relink.88""",
     ),
+    "who waits for a place may wait for an answer to whether all rows there are gone": (
+        7300279,
+        """enter.979 enter.469 everything.494 everything.26 relink.176 remove.254 remove.381""",
+    ),
 }  # fmt: skip
 """What broke -> seed and steps of the shortest run that did."""
 STEPS, PARTS = 2_000, 50
