@@ -165,7 +165,7 @@ _KEPT = {
     "operations": "writes", "cases": "answered questions", "left": "deleted records",
     "rows": "rows of nobody", "runs": "silent processes",
 }  # fmt: skip
-"""What people call a kind of ``flows.retention``, where it is called otherwise there."""
+"""What people call a kind of ``flows.forget.retention``, where it is called otherwise there."""
 
 
 @links.command("list")

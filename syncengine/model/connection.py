@@ -29,7 +29,7 @@ class ResourceState:
     """``cursor``: where the poll goes on. ``polled_at``, ``scanned_at``: start of the last one that was complete
     (epoch seconds, 0: never). ``scan_started``: when the last one was announced. ``rows``: of the last complete
     scan. ``fault``: why the last one failed, else empty. ``progress``: how far a scan that is read in slices has come
-    (``flows.listing``)."""
+    (``flows.capture.listing``)."""
 
     connection: str
     resource: str

@@ -42,7 +42,7 @@ def test_twenty_complaints_are_held_by_tests() -> None:
 
 def test_what_strangers_found_is_held_by_tests() -> None:
     """Each says what was so and what holds, names tests that exist, and what else was tried."""
-    assert [int(row[0]) for row in rows(OURS)] == list(range(1, len(rows(OURS)) + 1))
+    assert [int(row[0]) for row in rows(OURS)] == list(range(1, 44))
     for number, happened, here, tests, tried in rows(OURS):
         assert happened, number
         assert here, number
