@@ -15,7 +15,7 @@ from syncengine.cli.app import app
 from syncengine.flows.views.processing import people_of, processing
 from syncengine.mapping import Retention, load_project
 
-MAPPINGS = Path(__file__).parents[3] / "mappings"
+MAPPINGS = Path(__file__).parents[4] / "mappings"
 
 
 @pytest.fixture(scope="module")

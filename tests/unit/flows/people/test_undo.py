@@ -9,7 +9,7 @@ from syncengine.flows.people.undo import undo
 from syncengine.model.change import Change
 from tests.support.bench import Bench
 from tests.support.people import FIELDS, HR, LMS, anna, duo
-from tests.unit.flows.test_reads import put
+from tests.unit.flows.capture.test_reads import put
 
 
 def changes(made: Bench, field: str) -> list[Change]:

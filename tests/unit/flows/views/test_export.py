@@ -6,7 +6,7 @@ from typing import Any
 
 from syncengine.flows.views.export import export
 from tests.support.people import FIELDS, anna, duo
-from tests.unit.flows.test_erase import crew, named, teams
+from tests.unit.flows.forget.test_erase import crew, named, teams
 
 
 def test_each_value_says_from_where_since_when_and_why() -> None:

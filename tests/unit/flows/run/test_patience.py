@@ -17,7 +17,7 @@ from syncengine.simulation.traits import spec
 from syncengine.simulation.vendor import FakeVendor
 from tests.support.bench import Bench
 from tests.support.people import COLUMNS, HR, LMS, anna, bench, duo, entity
-from tests.unit.flows.test_bad_rows import NOTES
+from tests.unit.flows.capture.test_bad_rows import NOTES
 
 LONG = 900.0
 """Seconds within which a pass ends that does not get on."""

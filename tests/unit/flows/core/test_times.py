@@ -15,7 +15,7 @@ from syncengine.flows.views.status import status
 from syncengine.model.operation import OperationState
 from tests.support.bench import Bench
 from tests.support.people import anna, duo
-from tests.unit.flows.test_budgets import within
+from tests.unit.flows.send.test_budgets import within
 
 HOURS = 7200.0
 

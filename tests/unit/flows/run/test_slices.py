@@ -18,7 +18,7 @@ from syncengine.simulation.traits import spec
 from syncengine.simulation.vendor import FakeVendor
 from tests.support.bench import Bench
 from tests.support.people import COLUMNS, HR, bench, duo, entity
-from tests.unit.flows.test_bad_rows import NOTES
+from tests.unit.flows.capture.test_bad_rows import NOTES
 
 ONE = replace(LIMITS, slice=0.0)
 """So short that one call is a slice."""

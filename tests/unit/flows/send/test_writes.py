@@ -18,7 +18,7 @@ from syncengine.ports import Item
 from syncengine.simulation.traits import Fault
 from tests.support.bench import Bench
 from tests.support.people import LMS, MAPPED, anna, duo, lead
-from tests.unit.flows.test_reads import put, row
+from tests.unit.flows.capture.test_reads import put, row
 
 CHECK = 2
 """The write transaction of a dispatch in which what was read is compared (1: slots and claims)."""
