@@ -20,7 +20,8 @@ from syncengine.flows.reconcile import reconcile as reconciling
 from syncengine.flows.reconcile.follow import follow_project
 from syncengine.flows.run import sweep as sweeping
 from syncengine.flows.run.turn import Flow, turn
-from syncengine.flows.send import dispatch as outbox
+from syncengine.flows.send import dispatch as sending
+from syncengine.flows.send import probe as probing
 from syncengine.logs import Scrubbed
 from workers.celery import app, editions, settings
 from workers.queue import NAMESPACE, CeleryQueue
@@ -92,13 +93,13 @@ def reconcile(ids: list[str]) -> None:
 @app.task(name=f"{NAMESPACE}dispatch")
 def dispatch(ids: list[str]) -> None:
     """Send operations."""
-    _turn(outbox.dispatch, ids)
+    _turn(sending.dispatch, ids)
 
 
 @app.task(name=f"{NAMESPACE}probe")
 def probe(ids: list[str]) -> None:
     """Find out what became of operations."""
-    _turn(outbox.probe, ids)
+    _turn(probing.probe, ids)
 
 
 @app.task(name=f"{NAMESPACE}derive")

@@ -20,7 +20,8 @@ from syncengine.flows.people.undo import undo
 from syncengine.flows.reconcile.derive import derive
 from syncengine.flows.reconcile.reconcile import reconcile
 from syncengine.flows.run.sweep import sweep
-from syncengine.flows.send.dispatch import dispatch, probe
+from syncengine.flows.send.dispatch import dispatch
+from syncengine.flows.send.probe import probe
 from syncengine.model.case import Case, CaseKind
 from syncengine.simulation.company import EMAILS, Company
 from syncengine.simulation.traits import Fault

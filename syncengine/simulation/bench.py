@@ -17,7 +17,8 @@ from syncengine.flows.core.engine import Engine, Limits
 from syncengine.flows.core.gate import CallGate
 from syncengine.flows.reconcile.derive import derive
 from syncengine.flows.reconcile.reconcile import reconcile
-from syncengine.flows.send.dispatch import dispatch, probe
+from syncengine.flows.send.dispatch import dispatch
+from syncengine.flows.send.probe import probe
 from syncengine.ledger import Ledger, Transaction
 from syncengine.ledger.engine import make_engine
 from syncengine.ledger.migrations import upgrade

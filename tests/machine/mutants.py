@@ -275,7 +275,7 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "no look before a create": Mutant(
         11,
-        {f"{FLOWS}.send.dispatch._Round._looked": _blind},
+        {f"{FLOWS}.send.rounds.Round._looked": _blind},
         "a row in lms got a twin",
         3011,
         "enter.185 everything.123 pause.280 edit.305 rehire.402 reply.287",

@@ -12,7 +12,7 @@ from syncengine.flows.core.times import set_right
 from syncengine.flows.forget.retention import forget
 from syncengine.flows.reconcile.follow import follow_project
 from syncengine.flows.reconcile.unsent import OBSERVED
-from syncengine.flows.send.dispatch import expire
+from syncengine.flows.send.probe import expire
 from syncengine.ledger import Transaction
 from syncengine.model.case import CaseKind
 from syncengine.model.connection import ResourceState

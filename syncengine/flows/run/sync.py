@@ -20,7 +20,8 @@ from syncengine.flows.reconcile.reconcile import reconcile
 from syncengine.flows.reconcile.unsent import under_way, untouched, wanted
 from syncengine.flows.run.patience import Delay, Patience, Tell, delays
 from syncengine.flows.run.sweep import listed
-from syncengine.flows.send.dispatch import dispatch, probe
+from syncengine.flows.send.dispatch import dispatch
+from syncengine.flows.send.probe import probe
 from syncengine.ledger import Transaction
 from syncengine.model.operation import Operation, OperationState
 

@@ -1,4 +1,4 @@
-"""Dispatch and probe: claim, read before write, one vendor write outside any transaction, settle at once."""
+"""Dispatch: claim, read before write, one vendor write outside any transaction, settle at once."""
 
 from __future__ import annotations
 
@@ -9,26 +9,19 @@ from functools import partial
 from typing import Any
 
 from syncengine.errors import Again, Astray, Exists, Rejected, SyncengineError, Unknown, Unnamed
-from syncengine.flows.capture.rows import Look, Read, store
-from syncengine.flows.core.engine import Begun, Engine, failed, stubborn
+from syncengine.flows.capture.rows import Look
+from syncengine.flows.core.engine import Engine, failed, stubborn
 from syncengine.flows.core.scenes import lost_creates, rivals_of
-from syncengine.flows.core.shift import shift
 from syncengine.flows.core.staging import holds
 from syncengine.flows.send.purchase import pay, wait
+from syncengine.flows.send.rounds import CHUNK, Round, capture_looks, rounds
 from syncengine.flows.send.settle import Settle
 from syncengine.ledger import Transaction
 from syncengine.mapping import System
 from syncengine.model.link import Link, LinkState
-from syncengine.model.operation import ANOTHERS, UNNAMED, Action, Operation, OperationState, Written
+from syncengine.model.operation import UNNAMED, Action, Operation, OperationState, Written
 from syncengine.model.values import Row
-from syncengine.planning.settle import moved_since, outdated, shows
-from syncengine.ports import Item
-
-LATE = 60.0
-"""Seconds after which a person is asked about a write that no read can prove."""
-
-CHUNK = 32
-"""Operations that are looked at, checked in one transaction, and sent together."""
+from syncengine.planning.settle import moved_since, outdated
 
 
 def dispatch(engine: Engine, ids: Collection[str] | None = None) -> Counter[str]:
@@ -42,56 +35,11 @@ def dispatch(engine: Engine, ids: Collection[str] | None = None) -> Counter[str]
             now, lease, min(CHUNK, many), [connection], ids, holds(engine, tx)
         )
 
-    def send(round_: _Round) -> Counter[str]:
+    def send(round_: _Sending) -> Counter[str]:
         with engine.holding(round_.operations[0].token or ""):
             return round_.send()
 
-    return _work(engine, "dispatch", ids, claim, send)
-
-
-def probe(engine: Engine, ids: Collection[str] | None = None) -> Counter[str]:
-    """Prove by reading whether unknown writes took effect, of each connection as many as a slice of time allows.
-    Returns outcome -> how many."""
-
-    def claim(connection: str, tx: Transaction) -> Sequence[Operation]:
-        if not engine.may_call(tx, connection):
-            return ()
-        now, lease, many = engine.clock.now(), engine.limits.lease, engine.limits.batch
-        return tx.claim_probes(now, lease, min(CHUNK, many), [connection], ids)
-
-    expire(engine)
-    return _work(engine, "probe", ids, claim, _Round.prove)
-
-
-def _work(
-    engine: Engine, kind: str, ids: Collection[str] | None,
-    claim: Callable[[str, Transaction], Sequence[Operation]],
-    work: Callable[[_Round], Counter[str]],
-) -> Counter[str]:  # fmt: skip
-    """Rounds of each connection where something is due."""
-    outcomes, left = Counter[str](), set(engine.connectors)
-    while True:
-        with engine.ledger.read() as tx:
-            open_now = left.intersection(engine.open_connections(tx, writing=kind == "dispatch"))
-            place = tx.due_place(kind, engine.clock.now(), sorted(open_now), ids)
-        if place is None:
-            return outcomes
-        left.remove(place)
-        until = engine.clock.now() + engine.limits.slice
-        with shift(engine, place, writing=True) as held:
-            while operations := held.claim(partial(claim, place)):
-                outcomes += work(_Round(engine, place, operations, held.width, until))
-                if engine.clock.now() >= until:
-                    break
-
-
-def expire(engine: Engine) -> int:
-    """A claim whose lease is over may have been sent: unknown, never pending again."""
-    settle = Settle(engine)
-    with engine.ledger.write() as tx:
-        expired = tx.expired_claims(engine.clock.now(), engine.limits.batch)
-        settle.unknown_all(tx, expired)
-    return len(expired)
+    return rounds(engine, "dispatch", ids, claim, _Sending, send)
 
 
 def extended(engine: Engine, tx: Transaction, operations: Sequence[Operation]) -> list[Operation]:
@@ -111,15 +59,9 @@ def extended(engine: Engine, tx: Transaction, operations: Sequence[Operation]) -
 
 
 @dataclass(slots=True)
-class _Round:
-    """A few operations of one connection on their way. ``until``: when no further one is begun; those are ``left``."""
+class _Sending(Round):
+    """Operations on their way to the vendor."""
 
-    engine: Engine
-    connection: str
-    operations: Sequence[Operation]
-    width: int
-    until: float
-    left: Sequence[Operation] = ()
     lost: Mapping[str, Row] = field(default_factory=dict)
     """Link for which a create went out before that never showed -> what this is told to the vendor with."""
 
@@ -172,42 +114,6 @@ class _Round:
         """Whether the connection may not be written to any more: a pause counts at once."""
         with self.engine.ledger.read() as tx:
             return not self.engine.may_call(tx, self.connection, writing=True)
-
-    def _look(self) -> tuple[dict[str, Look], list[tuple[Operation, SyncengineError]]]:
-        """Read each row before it is written; look the key of a create up. What was seen, and what failed."""
-        looks: dict[str, Look] = {}
-        failures: list[tuple[Operation, SyncengineError]] = []
-        jobs = [(o, partial(self._looked, o)) for o in self.operations]
-        begun = Begun(self.engine.clock, jobs, self.until)
-        for operation, result in self.engine.call_all(begun, self.width):
-            error = failed(result)
-            if error is None:
-                looks[operation.id] = result
-            else:
-                failures.append((operation, error))
-        self.operations, self.left = self.operations[: begun.count], self.operations[begun.count :]
-        return looks, failures
-
-    def _blames(
-        self, failures: Sequence[tuple[Operation, SyncengineError]], went_well: bool
-    ) -> bool:
-        errors = [error for _, error in failures if not isinstance(error, Again)]
-        return self.engine.blames(self.connection, errors, went_well)
-
-    def _looked(self, operation: Operation) -> Look:
-        connector, now = self.engine.connectors[self.connection], self.engine.clock.now
-        spec = connector.spec.resources[operation.resource]
-        started = now()
-        items: Sequence[Item] = ()
-        if operation.action is Action.CREATE:
-            if spec.proves(operation.body):
-                self.engine.needs[self.connection] += 1
-                items = connector.find(operation.resource, operation.body, operation.key)
-        else:
-            self.engine.needs[self.connection] += 1
-            found = connector.get(operation.resource, operation.external_id or "")
-            items = () if found is None else (found,)
-        return Look(items, started, now())
 
     def _unlooked(
         self, settle: Settle, operation: Operation, error: SyncengineError, blamed: bool
@@ -341,62 +247,6 @@ class _Round:
         settle.rejected(operation, Rejected(str(error), 409, str(error)))
         return "rejected"
 
-    # probes
-
-    def prove(self) -> Counter[str]:
-        settle, outcomes = Settle(self.engine), Counter[str]()
-        spec = self.engine.connectors[self.connection].spec
-        unprovable = [o for o in self.operations if not _provable(spec.resources[o.resource], o)]
-        settle.ask(unprovable)
-        asked = {o.id for o in unprovable}
-        self.operations = [o for o in self.operations if o.id not in asked]
-        looks, failures = self._look()
-        if not self._blames(failures, went_well=bool(looks)):
-            settle.ask(
-                [o for o, _ in failures if self._horizon(o) + LATE < self.engine.clock.now()]
-            )
-        for operation in self.operations:
-            if operation.id in looks:
-                outcomes[self._proved(settle, operation, looks[operation.id])] += 1
-        settle.unseen(self.left)
-        settle.announce()
-        return outcomes
-
-    def _horizon(self, operation: Operation) -> float:
-        """When the vendor has done what it accepted, and shows it."""
-        spec = self.engine.connectors[self.connection].spec
-        resource = spec.resources[operation.resource]
-        lists = resource.list_lag if operation.action is Action.CREATE else 0.0
-        return operation.lease_until + spec.settle_time + resource.read_lag + lists
-
-    @stubborn
-    def _proved(self, settle: Settle, operation: Operation, look: Look) -> str:
-        engine = self.engine
-        system = engine.system(operation.entity, operation.connection)
-        horizon = self._horizon(operation)
-        over = look.started > horizon
-        row = look.item.row if look.item is not None else None
-        with engine.ledger.write() as tx:
-            link = tx.links([operation.link_id], lock=True).get(operation.link_id)
-            if link is None or system is None:
-                settle.cancel(tx, operation, link)
-                return "stale"
-            outcome = "unknown"
-            if operation.action is Action.CREATE and look.items:
-                outcome = settle.prove_create(tx, system, link, operation, look.items, look)
-            elif _shown(system, operation, row):
-                settle.applied(tx, system, link, operation, None, look.started)
-                outcome = "applied"
-            elif over and operation.detail in (UNNAMED, ANOTHERS):
-                settle.unmade(tx, link, operation)
-                outcome = "rejected"
-            elif over:
-                outcome = settle.traceless(tx, link, operation)
-            else:
-                settle.wait(tx, operation, horizon)
-            capture_looks(engine, tx, [operation], {operation.id: look})
-        return outcome
-
 
 def _late(
     tx: Transaction, operations: Sequence[Operation], lock: bool = False
@@ -411,38 +261,3 @@ def _late(
         and o.record_id in records
         and outdated(links[o.link_id], records[o.record_id], o)
     ]
-
-
-def _shown(system: System, operation: Operation, row: Row | None) -> bool:
-    """Whether a read proves that an update or a delete took effect."""
-    if operation.action is Action.DELETE:
-        return row is None
-    return operation.action is Action.UPDATE and row is not None and shows(system, operation, row)
-
-
-def _provable(spec: Any, operation: Operation) -> bool:
-    return (
-        bool(spec.proves(operation.body))
-        if operation.action is Action.CREATE
-        else bool(spec.single_get)
-    )
-
-
-def capture_looks(
-    engine: Engine, tx: Transaction, operations: Sequence[Operation], looks: Mapping[str, Look]
-) -> None:
-    """Every read that returns is captured, those before a write and probes included."""
-    groups: dict[tuple[str, str], list[Read]] = {}
-    for operation in operations:
-        look = looks[operation.id]
-        if operation.action is Action.CREATE:
-            continue
-        external_id = operation.external_id or ""
-        row = None if look.item is None else look.item.row
-        parent = None if look.item is None else look.item.parent
-        read = Read(external_id, row, parent, look.started, look.received)
-        groups.setdefault((operation.entity, operation.connection), []).append(read)
-    for (entity, connection), reads in groups.items():
-        system = engine.system(entity, connection)
-        if system is not None:
-            store(engine, tx, engine.project.entities[entity], system, "get", reads)

@@ -37,8 +37,8 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
         "capture": tasks.captures,
         "refresh": tasks.refreshing,
         "reconcile": tasks.reconciling,
-        "dispatch": tasks.outbox,
-        "probe": tasks.outbox,
+        "dispatch": tasks.sending,
+        "probe": tasks.probing,
         "derive": tasks.derivations,
         "sweep": tasks.sweeping,
     }
@@ -98,7 +98,7 @@ def test_what_cannot_be_done_now_ends_quietly(
         calls.append(("tried",))
         raise error
 
-    monkeypatch.setattr(tasks.outbox, "dispatch", flow)
+    monkeypatch.setattr(tasks.sending, "dispatch", flow)
     app.tasks["syncengine.dispatch"](["a"])
     assert calls == [("tried",)] * (RACES + 1 if isinstance(error, LostRace) else 1)
 
@@ -106,7 +106,7 @@ def test_what_cannot_be_done_now_ends_quietly(
 @pytest.mark.usefixtures("calls")
 def test_a_strangers_message_does_not_reach_celery(monkeypatch: pytest.MonkeyPatch) -> None:
     """Celery puts exceptions into events that Flower shows; so no text of an unexpected one leaves the task."""
-    monkeypatch.setattr(tasks.outbox, "dispatch", lambda *_: int("Anna"))
+    monkeypatch.setattr(tasks.sending, "dispatch", lambda *_: int("Anna"))
     with pytest.raises(Bug) as caught:
         app.tasks["syncengine.dispatch"](["a"])
     assert "Anna" not in str(caught.value)

@@ -10,7 +10,7 @@ import pytest
 from syncengine.errors import RateLimited
 from syncengine.flows.core.times import AHEAD, set_right
 from syncengine.flows.run.sweep import sweep
-from syncengine.flows.send.dispatch import expire
+from syncengine.flows.send.probe import expire
 from syncengine.flows.views.status import status
 from syncengine.model.operation import OperationState
 from tests.support.bench import Bench

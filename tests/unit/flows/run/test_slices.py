@@ -10,7 +10,9 @@ import pytest
 from syncengine.flows.capture.capture import Captured, capture
 from syncengine.flows.core.engine import Engine
 from syncengine.flows.run.turn import turn
-from syncengine.flows.send.dispatch import CHUNK, dispatch, expire
+from syncengine.flows.send.dispatch import dispatch
+from syncengine.flows.send.probe import expire
+from syncengine.flows.send.rounds import CHUNK
 from syncengine.model.operation import OperationState
 from syncengine.simulation.bench import LIMITS
 from syncengine.simulation.clock import ManualClock

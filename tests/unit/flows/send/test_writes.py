@@ -10,7 +10,7 @@ from syncengine.errors import RowInvalid
 from syncengine.flows.capture.refresh import refresh
 from syncengine.flows.core.engine import Limits
 from syncengine.flows.people.pausing import pause, resume
-from syncengine.flows.send.dispatch import expire
+from syncengine.flows.send.probe import expire
 from syncengine.flows.send.settle import Settle
 from syncengine.model.case import CaseKind
 from syncengine.model.operation import Action, OperationState

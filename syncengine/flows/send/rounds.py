@@ -1,0 +1,114 @@
+"""Rounds: a few due operations of one connection, claimed together and looked at before anything else."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+from syncengine.errors import Again, SyncengineError
+from syncengine.flows.capture.rows import Look, Read, store
+from syncengine.flows.core.engine import Begun, Engine, failed
+from syncengine.flows.core.shift import shift
+from syncengine.ledger import Transaction
+from syncengine.model.operation import Action, Operation
+from syncengine.ports import Item
+
+R = TypeVar("R", bound="Round")
+
+CHUNK = 32
+"""Operations of a round."""
+
+
+@dataclass(slots=True)
+class Round:
+    """A few operations of one connection on their way. ``until``: when no further one is begun; those are ``left``."""
+
+    engine: Engine
+    connection: str
+    operations: Sequence[Operation]
+    width: int
+    until: float
+    left: Sequence[Operation] = ()
+
+    def _look(self) -> tuple[dict[str, Look], list[tuple[Operation, SyncengineError]]]:
+        """Read each row before it is written; look the key of a create up. What was seen, and what failed."""
+        looks: dict[str, Look] = {}
+        failures: list[tuple[Operation, SyncengineError]] = []
+        jobs = [(o, partial(self._looked, o)) for o in self.operations]
+        begun = Begun(self.engine.clock, jobs, self.until)
+        for operation, result in self.engine.call_all(begun, self.width):
+            error = failed(result)
+            if error is None:
+                looks[operation.id] = result
+            else:
+                failures.append((operation, error))
+        self.operations, self.left = self.operations[: begun.count], self.operations[begun.count :]
+        return looks, failures
+
+    def _blames(
+        self, failures: Sequence[tuple[Operation, SyncengineError]], went_well: bool
+    ) -> bool:
+        """Whether the connection is to blame for what failed."""
+        errors = [error for _, error in failures if not isinstance(error, Again)]
+        return self.engine.blames(self.connection, errors, went_well)
+
+    def _looked(self, operation: Operation) -> Look:
+        """What the vendor shows of the row of one operation, or by the key of a create."""
+        connector, now = self.engine.connectors[self.connection], self.engine.clock.now
+        spec = connector.spec.resources[operation.resource]
+        started = now()
+        items: Sequence[Item] = ()
+        if operation.action is Action.CREATE:
+            if spec.proves(operation.body):
+                self.engine.needs[self.connection] += 1
+                items = connector.find(operation.resource, operation.body, operation.key)
+        else:
+            self.engine.needs[self.connection] += 1
+            found = connector.get(operation.resource, operation.external_id or "")
+            items = () if found is None else (found,)
+        return Look(items, started, now())
+
+
+def rounds(
+    engine: Engine, kind: str, ids: Collection[str] | None,
+    claim: Callable[[str, Transaction], Sequence[Operation]],
+    made: type[R], work: Callable[[R], Counter[str]],
+) -> Counter[str]:  # fmt: skip
+    """Rounds of each connection where something is due, each ``made`` of what ``claim`` takes and given to ``work``."""
+    outcomes, left = Counter[str](), set(engine.connectors)
+    while True:
+        with engine.ledger.read() as tx:
+            open_now = left.intersection(engine.open_connections(tx, writing=kind == "dispatch"))
+            place = tx.due_place(kind, engine.clock.now(), sorted(open_now), ids)
+        if place is None:
+            return outcomes
+        left.remove(place)
+        until = engine.clock.now() + engine.limits.slice
+        with shift(engine, place, writing=True) as held:
+            while operations := held.claim(partial(claim, place)):
+                outcomes += work(made(engine, place, operations, held.width, until))
+                if engine.clock.now() >= until:
+                    break
+
+
+def capture_looks(
+    engine: Engine, tx: Transaction, operations: Sequence[Operation], looks: Mapping[str, Look]
+) -> None:
+    """Every read that returns is captured, those before a write and probes included."""
+    groups: dict[tuple[str, str], list[Read]] = {}
+    for operation in operations:
+        look = looks[operation.id]
+        if operation.action is Action.CREATE:
+            continue
+        external_id = operation.external_id or ""
+        row = None if look.item is None else look.item.row
+        parent = None if look.item is None else look.item.parent
+        read = Read(external_id, row, parent, look.started, look.received)
+        groups.setdefault((operation.entity, operation.connection), []).append(read)
+    for (entity, connection), reads in groups.items():
+        system = engine.system(entity, connection)
+        if system is not None:
+            store(engine, tx, engine.project.entities[entity], system, "get", reads)
