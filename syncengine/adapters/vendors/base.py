@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, tzinfo
 from typing import Any, Final, Literal
 
@@ -12,10 +12,11 @@ from syncengine.adapters.rest.auth import Auth, TokenAuth
 from syncengine.adapters.rest.paging import rows_of
 from syncengine.adapters.rest.session import Missing, Session
 from syncengine.adapters.rest.stamps import seconds, stamp
-from syncengine.adapters.rest.transport import Client, Meter
+from syncengine.adapters.rest.transport import Client
 from syncengine.adapters.rest.verdicts import Kind, fitting
 from syncengine.adapters.vendors.bound import Bound, marker
 from syncengine.adapters.vendors.declare import Step, Vendor
+from syncengine.adapters.vendors.listings import LARGEST_LISTING, LONGEST_LISTING, Calls, Listings
 from syncengine.adapters.vendors.names import NamedIds
 from syncengine.errors import (
     Bug,
@@ -26,23 +27,12 @@ from syncengine.errors import (
     Unknown,
     Unnamed,
     Unusable,
-    VendorDown,
 )
 from syncengine.model.operation import Written
 from syncengine.model.resource import ConnectorSpec
 from syncengine.model.spelling import folded
 from syncengine.model.values import Json, Row, is_empty
 from syncengine.ports import Clock, Item, Page, Tally, Window
-
-_PASSES: Final = 3
-"""How often a listing that moves while it is read is read before it is given up."""
-
-LARGEST_LISTING: Final = 512 * 1024 * 1024
-"""Bytes of all answers of a listing, unpacked, where a connection does not say otherwise."""
-
-LONGEST_LISTING: Final = 20_000
-"""Answers of one listing, where a connection does not say otherwise: 200,000 rows even from a vendor that serves ten a
-page, and an end within the half hour where each takes less than 0.1 s."""
 
 _FIGURES: Final = re.compile(r"(?<=/)(?!v\d+/)[^/]*\d[^/]*(?=/|$)")
 """Parts of a path that may name a row."""
@@ -52,36 +42,9 @@ _OVERLAP: Final = 300.0
 "HeavenHR: employees")."""
 
 
-Asked = Callable[[str, Mapping[str, str]], Json]
-
-
-@dataclass(slots=True)
-class _Calls:
-    """Calls of a listing that no page was told of yet."""
-
-    made: int = 0
-
-    def take(self) -> int:
-        """Those since the last page."""
-        made, self.made = self.made, 0
-        return made
-
-    def counted(self, look: Asked) -> Asked:
-        """The same, counted."""
-
-        def counting(path: str, query: Mapping[str, str]) -> Json:
-            self.made += 1
-            return look(path, query)
-
-        return counting
-
-
 class RestConnector:
     """Keeps ``ports.Connector`` for one connection of a vendor.
 
-    A listing is complete when the vendor's own count did not move while its pages were read and as many rows came;
-    where it gives none, when two readings of several pages showed the same rows. Otherwise it is read again, and
-    VendorDown is raised after the third time. A later reading yields what the earlier ones did not.
     Whatever a vendor may answer, nothing but the errors of ``ports.Connector`` comes out of here: a row that does
     not fit is an item with a fault, a listing that is none is VendorDown, a single read RowInvalid.
     A marker is dropped when its text is later updated: no update is planned before the create is settled.
@@ -108,7 +71,7 @@ class RestConnector:
         self._tally = tally
         self._clock = clock
         self._zone = zone
-        self._most = (largest_listing, longest_listing)
+        self._listings = Listings(self._session, largest_listing, longest_listing)
         self._resources = {
             n: Bound(r, base_url, zone, options) for n, r in vendor.resources.items()
         }
@@ -141,14 +104,14 @@ class RestConnector:
         if bound.declared.listing:
             today = self._today()
             span = window or Window(str(today), str(today))
-            calls = _Calls()
+            calls = Calls()
             with fitting(f"GET {bound.declared.path}"):
                 rows = bound.declared.listing(calls.counted(self._look), parent or "", span, today)
             yield Page(bound.items(rows, parent), calls=calls.take())
             return
         for query in bound.queries(window):
-            calls = _Calls()
-            for items in bound.standing(self._listing(bound, parent, query, calls=calls)):
+            calls = Calls()
+            for items in bound.standing(self._listings.read(bound, parent, query, calls=calls)):
                 yield Page(bound.within(items, window), calls=calls.take())
             if rest := calls.take():
                 yield Page((), calls=rest)
@@ -160,8 +123,8 @@ class RestConnector:
         changed, started = bound.declared.changed, self._clock.now()
         since = seconds(cursor)
         query = {changed: stamp(since - _OVERLAP)} if since else {}
-        newest, last, calls = since, None, _Calls()
-        for items in self._listing(bound, None, query, calls=calls):
+        newest, last, calls = since, None, Calls()
+        for items in self._listings.read(bound, None, query, calls=calls):
             if last is not None:
                 yield Page(last, cursor, calls.take())
             with fitting(f"GET {bound.declared.path}"):
@@ -214,7 +177,7 @@ class RestConnector:
             wanted = " or ".join((spec.chosen_id or "", *spec.search)).strip(" or") or "its date"
             raise Bug(f"a create of {resource} cannot be found without {wanted}")
         holding = marker(key) if marks else ""
-        pages = self._listing(bound, self._parent(bound, body), narrow, holding)
+        pages = self._listings.read(bound, self._parent(bound, body), narrow, holding)
         found = [
             i for items in pages for i in items if all(_alike(i.row.get(n), given[n]) for n in by)
         ]
@@ -317,58 +280,6 @@ class RestConnector:
         if bound is None or (ability and not getattr(bound.spec, ability)):
             raise Bug(f"{self.spec.name} has no {name!r} with {ability or 'that name'}")
         return bound
-
-    def _listing(
-        self, bound: Bound, parent: str | None, query: Mapping[str, str], holding: str = "",
-        calls: _Calls | None = None,
-    ) -> Iterator[list[Item]]:  # fmt: skip
-        declared, what = bound.declared, f"GET {bound.declared.path}"
-        query = {**bound.query, **query}
-
-        meter, counter = Meter(*self._most), calls or _Calls()
-        streams = declared.paging.streams and parent is None and not declared.only
-
-        def ask(url: str, page: Mapping[str, str]) -> Json:
-            meter.ask(what)
-            counter.made += 1
-            try:
-                own = {**bound.acting(parent), **bound.repeated}
-                answer = self._session.read(url, what, {**page, **own}, meter, streams)
-            except Missing as missing:
-                if declared.empty_404 and missing.status == 404:
-                    return None
-                raise VendorDown(f"{missing}; is the connection's base_url right?") from missing
-            return [answer] if declared.only and isinstance(answer, dict) else answer
-
-        shown: set[str] = set()
-        before: set[str] | None = None
-        for _ in range(_PASSES):
-            totals: set[int | None] = set()
-            seen: set[str] = set()
-            faults, stuck, turn = 0, False, 0
-            meter = Meter(*self._most)
-            with fitting(what):
-                for rows, total in declared.paging.walk(ask, bound.listing(parent), query):
-                    known = len(seen) + faults
-                    named = [(bound.names(row), row) for row in bound.unfolded(rows)]
-                    seen |= {name for name, _ in named if name is not None}
-                    faults += sum(name is None for name, _ in named)
-                    totals.add(total)
-                    new = [row for name, row in named if name not in shown]
-                    yield bound.told_apart(bound.items(new, parent, holding))
-                    stuck = (
-                        meter.asked > max(1, turn) and bool(named) and len(seen) + faults == known
-                    )
-                    turn = meter.asked
-                    if stuck:
-                        break
-            told = next(iter(totals), None) or 0
-            agreed = not declared.paging.slips or meter.asked < 2 or seen == before
-            if agreed and not stuck and len(totals) < 2 and len(seen) + faults >= told:
-                return
-            shown |= seen
-            before = seen
-        raise VendorDown(f"{what}: the listing moves or shows less than the vendor counts")
 
     def _look(self, path: str, query: Mapping[str, str]) -> Json:
         """For listings and single reads that a vendor has in a way of its own."""

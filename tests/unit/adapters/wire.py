@@ -11,8 +11,9 @@ from zoneinfo import ZoneInfo
 import httpx
 
 from syncengine.adapters.rest.transport import make_client
-from syncengine.adapters.vendors.base import LONGEST_LISTING, RestConnector
+from syncengine.adapters.vendors.base import RestConnector
 from syncengine.adapters.vendors.declare import Vendor
+from syncengine.adapters.vendors.listings import LONGEST_LISTING
 from syncengine.ports import Tally
 
 BASE = "https://vendor.example/api"
