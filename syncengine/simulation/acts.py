@@ -1,30 +1,35 @@
-"""What may happen in a step: people, vendors, workers, and those who answer for the engine."""
+"""What may happen in a step: what people and vendors do, and those who answer for the engine; and of each how often."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from random import Random
-from typing import Any
 
 from syncengine.errors import RateLimited
-from syncengine.flows.capture.capture import capture
 from syncengine.flows.capture.notices import notice
 from syncengine.flows.capture.refresh import refresh
-from syncengine.flows.core.engine import Engine, Limits
 from syncengine.flows.people import links
 from syncengine.flows.people.cases import answer
 from syncengine.flows.people.decisions import NotPossible
 from syncengine.flows.people.undo import undo
-from syncengine.flows.reconcile.derive import derive
 from syncengine.flows.reconcile.reconcile import reconcile
-from syncengine.flows.run.sweep import sweep
 from syncengine.flows.send.dispatch import dispatch
 from syncengine.flows.send.probe import probe
 from syncengine.model.case import Case, CaseKind
 from syncengine.simulation.company import EMAILS, Company
 from syncengine.simulation.traits import Fault
+from syncengine.simulation.work import (
+    both,
+    chosen,
+    crash,
+    everything,
+    poll,
+    scan,
+    scanned,
+    settle,
+    work,
+)
 
 LISTINGS: tuple[Fault, ...] = ("fail", "partial", "empty", "short")
 CALLS: tuple[Fault, ...] = ("down", "lost", "drop", "late", "drop", "late", "refuse", "limit")
@@ -33,11 +38,6 @@ NOBODY = "nothing is there to do it with"
 
 Act = Callable[[Company, Random], str]
 """Does something, and says what."""
-Flow = Callable[[Engine], Any]
-
-
-class Crash(Exception):
-    """A worker dies."""
 
 
 # people
@@ -158,6 +158,22 @@ def after(company: Company, chance: Random) -> str:
     return f"somebody will act before the next write to {name} is answered"
 
 
+def meanwhile(company: Company, chance: Random) -> str:
+    """Somebody changes a value between two transactions of a worker, and perhaps a listing shows it at once."""
+    name, at, listed = chance.choice(company.setting.names), chance.randint(1, 5), chance.random()
+    flow = chosen(chance, refresh, reconcile, dispatch, probe)
+    done: list[str] = []
+
+    def happen() -> None:
+        done.append(_edit(company, name, chance))
+        if listed < 0.5:
+            done.append(f"{name} is listed: {scanned(company.bench.engine, name)}")
+
+    with company.bench.between(at, happen):
+        flow(company.bench.engine)
+    return f"{flow.__name__}, and before its transaction {at}: {'; '.join(done) or 'nothing'}"
+
+
 # vendors
 
 
@@ -193,27 +209,6 @@ def bad_claim(company: Company, chance: Random) -> str:
     return f"the next {verb} in {name} is accepted: {fault}"
 
 
-# workers
-
-
-def scan(company: Company, chance: Random) -> str:
-    """The complete listings of a vendor."""
-    name = chance.choice(company.setting.names)
-    return f"{name} is listed, rows that moved: {_scan(company.bench.engine, name)}"
-
-
-def _scan(engine: Engine, name: str) -> list[int]:
-    resources = sorted(engine.connectors[name].spec.resources, reverse=True)
-    return [capture(engine, name, resource, "scan").moved for resource in resources]
-
-
-def poll(company: Company, chance: Random) -> str:
-    """The change feed of a vendor."""
-    name = chance.choice(company.setting.names)
-    moved = capture(company.bench.engine, name, "people", "poll").moved
-    return f"{name} is polled, rows that moved: {moved}"
-
-
 def hook(company: Company, chance: Random) -> str:
     """A webhook tells that a row moved."""
     name = chance.choice(company.setting.names)
@@ -223,95 +218,6 @@ def hook(company: Company, chance: Random) -> str:
     with suppress(RateLimited):
         notice(company.bench.engine, name, "people", row, f"{name}-{company.tick}")
     return f"{name} says that {row} moved"
-
-
-def _chosen(chance: Random, *flows: Flow) -> Flow:
-    return chance.choice(flows)
-
-
-def work(company: Company, chance: Random) -> str:
-    """One flow, once."""
-    flow = _chosen(chance, refresh, reconcile, reconcile, derive, dispatch, dispatch, probe, sweep)
-    done = flow(company.bench.engine)
-    return f"{flow.__name__}: {dict(done) if isinstance(done, dict) else done}"
-
-
-def settle(company: Company, _: Random) -> str:
-    """All work that is there."""
-    company.bench.settle()
-    return "all work that is there is done"
-
-
-def everything(company: Company, _: Random) -> str:
-    """All listings, and all work."""
-    company.bench.clock.sleep(5)
-    company.list_all()
-    company.bench.settle()
-    return "everything is listed, and all work done"
-
-
-def crash(company: Company, chance: Random) -> str:
-    """A worker dies right before a transaction."""
-    flow = _chosen(chance, refresh, reconcile, derive, dispatch, dispatch, probe)
-    at = chance.randint(1, 6)
-
-    def die() -> None:
-        raise Crash
-
-    try:
-        with company.bench.between(at, die):
-            flow(company.bench.engine)
-    except Crash:
-        return f"{flow.__name__} dies before transaction {at}"
-    return f"{flow.__name__} is over before it dies"
-
-
-def _hand(limits: Limits, chance: Random) -> Limits:
-    """A worker that takes one thing at a time, so that another one takes the next; or one that takes all."""
-    return replace(limits, batch=chance.choice([1, limits.batch]))
-
-
-def both(company: Company, chance: Random) -> str:
-    """Another worker does something between two transactions of this one."""
-    engine, late = company.bench.engine, chance.choice([0, 0, 7])
-    name, at = chance.choice(company.setting.names), chance.randint(1, 5)
-
-    def listing(engine: Engine) -> list[int]:
-        return _scan(engine, name)
-
-    flow = _chosen(chance, reconcile, dispatch, derive, probe, listing)
-    second = _chosen(chance, refresh, reconcile, dispatch, derive, probe, listing)
-
-    limits, engine.limits = engine.limits, _hand(engine.limits, chance)
-
-    def happen() -> None:
-        engine.limits = limits
-        company.bench.clock.sleep(late)
-        second(engine)
-
-    try:
-        with company.bench.between(at, happen):
-            flow(engine)
-    finally:
-        engine.limits = limits
-    names = [f"{f.__name__} of {name}" if f is listing else f.__name__ for f in (flow, second)]
-    return f"{names[0]}, and before its transaction {at} (late by {late} s) {names[1]}"
-
-
-def meanwhile(company: Company, chance: Random) -> str:
-    """Somebody changes a value between two transactions of a worker, and perhaps a listing shows it at once."""
-    name, at, listed = chance.choice(company.setting.names), chance.randint(1, 5), chance.random()
-    flow = _chosen(chance, refresh, reconcile, dispatch, probe)
-    done: list[str] = []
-
-    def happen() -> None:
-        done.append(_edit(company, name, chance))
-        if listed < 0.5:
-            done.append(f"{name} is listed: {_scan(company.bench.engine, name)}")
-
-    with company.bench.between(at, happen):
-        flow(company.bench.engine)
-    return f"{flow.__name__}, and before its transaction {at}: {'; '.join(done) or 'nothing'}"
 
 
 # who answers for the engine

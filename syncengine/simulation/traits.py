@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from syncengine.errors import (
@@ -94,20 +93,3 @@ class Open:
 
     def enter(self, write: bool) -> None:
         """Nothing is asked."""
-
-
-@dataclass(slots=True)
-class Table:
-    """The rows of a resource, and what they were."""
-
-    rows: dict[str, dict[str, Json]] = field(default_factory=dict)
-    past: list[tuple[float, dict[str, dict[str, Json]]]] = field(default_factory=list)
-    number: int = 0
-
-    def remember(self, now: float) -> None:
-        """Something has changed."""
-        self.past.append((now, deepcopy(self.rows)))
-
-    def at(self, when: float) -> dict[str, dict[str, Json]]:
-        """The rows as they were."""
-        return next((rows for at, rows in reversed(self.past) if at <= when), {})

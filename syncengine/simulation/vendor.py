@@ -15,40 +15,27 @@ from syncengine.mapping import paths
 from syncengine.model.operation import Written
 from syncengine.model.resource import ConnectorSpec, ResourceSpec
 from syncengine.model.values import Json, Row, is_empty
-from syncengine.ports import Clock, Gate, Item, Page, Tally, Window
-from syncengine.simulation.traits import (
-    LATENCY,
-    Fault,
-    Front,
-    Open,
-    Shape,
-    Table,
-    as_it_is,
-    surely_not,
-)
+from syncengine.ports import Gate, Item, Page, Tally, Window
+from syncengine.simulation.account import Account
+from syncengine.simulation.traits import LATENCY, Fault, Front, Open, surely_not
 
 PAGE = 3
 
 
 @dataclass
-class FakeVendor:
-    """One account. ``answers``: what a write's answer shows (``full`` row, ``empty``, or the ``sent`` fields).
-    ``shape``: the vendor's own spelling, of people's rows too. ``faults``: per verb (scan, poll, get, find, create,
-    update, delete) what befalls the next calls, in order; None lets one pass. ``calls``: verb and id of each
-    request that arrived. ``made``: idempotency key -> rows made by it. ``late``: seconds until a late write is
-    done. ``stamps``: each row shows when it was changed. ``remembers``: a write whose idempotency key was seen
-    before is answered as then and not done again. ``befell``: the faults that befell calls.
+class FakeVendor(Account):
+    """An account that is called. ``answers``: what a write's answer shows (``full`` row, ``empty``, or the ``sent``
+    fields). ``faults``: per verb (scan, poll, get, find, create, update, delete) what befalls the next calls, in order;
+    None lets one pass. ``calls``: verb and id of each request that arrived. ``made``: idempotency key -> rows made by
+    it. ``late``: seconds until a late write is done. ``remembers``: a write whose idempotency key was seen before is
+    answered as then and not done again. ``befell``: the faults that befell calls.
     ``maker``: (resource, id) -> idempotency key of the create that made a row. ``twins``: rows that a create made
     beside one that its search would have found. ``deaf``: columns of people that it accepts and does not change, for
     whoever calls it.
     ``during``, ``after``: run once inside the next write, before it takes effect (somebody else is quicker) and
     before it is answered (somebody was waiting for it)."""
 
-    declared: ConnectorSpec
-    clock: Clock
     answers: Literal["full", "empty", "sent"] = "full"
-    shape: Shape = as_it_is
-    unique: tuple[str, ...] = ()
     late: float = 3.0
     latency: float = LATENCY
     gate: Gate = field(default_factory=Open)
@@ -57,8 +44,6 @@ class FakeVendor:
     made: Counter[str] = field(default_factory=Counter)
     keys: list[tuple[str, str]] = field(default_factory=list)
     during: Callable[[], object] | None = None
-    tables: dict[str, Table] = field(default_factory=dict)
-    stamps: bool = False
     remembers: bool = False
     befell: Counter[str] = field(default_factory=Counter)
     maker: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -69,37 +54,6 @@ class FakeVendor:
     _astray_until: float = 0.0
     _answers: dict[str, Written | None] = field(default_factory=dict)
     _tally: Tally = field(default_factory=Tally)
-    _coming: list[tuple[float, Callable[[], object]]] = field(default_factory=list)
-    _moment: float | None = None
-
-    def __post_init__(self) -> None:
-        self.tables = {name: Table() for name in self.declared.resources}
-
-    # people at the vendor's own screen
-
-    def add(self, resource: str = "people", **values: Json) -> str:
-        """A person enters a row; its id."""
-        self._arrive()
-        return self._insert(resource, dict(values))
-
-    def edit(self, external_id: str, resource: str = "people", **values: Json) -> None:
-        """A person changes fields of a row."""
-        self._arrive()
-        self._change(resource, external_id, values)
-
-    def remove(self, external_id: str, resource: str = "people") -> None:
-        """A person deletes a row."""
-        self._arrive()
-        self._forget(resource, external_id)
-
-    def rows(self, resource: str = "people") -> dict[str, dict[str, Json]]:
-        """What is there now."""
-        self._arrive()
-        return deepcopy(self.tables[resource].rows)
-
-    def row(self, external_id: str, resource: str = "people") -> dict[str, Json]:
-        """One row as it is now."""
-        return self.rows(resource)[external_id]
 
     def fault(self, verb: str, *faults: Fault | None) -> None:
         """What befalls the next calls of a verb."""
@@ -287,9 +241,6 @@ class FakeVendor:
     def _rows(self) -> int:
         return self.front.rows or PAGE
 
-    def _spec(self, resource: str) -> ResourceSpec:
-        return self.declared.resources[resource]
-
     def _write(
         self, verb: str, what: str, key: str, do: Callable[[], Written | None],
         pretend: Callable[[bool], Written | None],
@@ -355,32 +306,6 @@ class FakeVendor:
         if fault is not None:
             raise surely_not(fault, self.front, self.clock.now()) or VendorDown("no answer")
 
-    def _pass(self, seconds: float) -> None:
-        self.clock.sleep(seconds)
-        self._arrive()
-
-    def _arrive(self) -> None:
-        """What was to be done by now takes effect at its own time, however long nobody has looked since."""
-        now = self.clock.now()
-        due = sorted((c for c in self._coming if c[0] <= now), key=lambda c: c[0])
-        self._coming = [c for c in self._coming if c[0] > now]
-        for self._moment, do in due:
-            do()
-        self._moment = None
-
-    @property
-    def _now(self) -> float:
-        return self.clock.now() if self._moment is None else self._moment
-
-    def _at(self, resource: str, at: float) -> dict[str, dict[str, Json]]:
-        """The rows as they were."""
-        self._arrive()
-        table = self.tables[resource]
-        return table.rows if at >= self.clock.now() else table.at(at)
-
-    def _listed(self, resource: str) -> dict[str, dict[str, Json]]:
-        return self._at(resource, self.clock.now() - self._spec(resource).list_lag)
-
     def _item(
         self, resource: str, external_id: str, row: dict[str, Json], listed: bool = False
     ) -> Item:
@@ -396,41 +321,3 @@ class FakeVendor:
             roots = {paths.root(path) for path in body} | {"id"}
             return Written(external_id, {n: v for n, v in row.items() if n in roots})
         return Written(external_id, deepcopy(row))
-
-    def _taken(self, resource: str, row: Row, chosen: Json) -> bool:
-        rows = self.tables[resource].rows
-        shaped = dict(row)
-        self.shape(shaped)
-        return str(chosen) in rows or any(
-            not is_empty(shaped.get(name)) and other.get(name) == shaped.get(name)
-            for name in self.unique
-            for other in rows.values()
-        )
-
-    def _insert(self, resource: str, row: dict[str, Json], chosen: Json = None) -> str:
-        table = self.tables[resource]
-        table.number += 1
-        external_id = str(
-            row.pop("id", None) or chosen or f"{self.declared.name}-{table.number:04}"
-        )
-        row["id"] = external_id
-        self._spell(row)
-        table.rows[external_id] = row
-        self.tables[resource].remember(self._now)
-        return external_id
-
-    def _change(self, resource: str, external_id: str, body: Mapping[str, Json]) -> None:
-        row = self.tables[resource].rows[external_id]
-        for path, value in body.items():
-            paths.put(row, path, value)
-        self._spell(row)
-        self.tables[resource].remember(self._now)
-
-    def _spell(self, row: dict[str, Json]) -> None:
-        self.shape(row)
-        if self.stamps:
-            row["changed"] = self._now
-
-    def _forget(self, resource: str, external_id: str) -> None:
-        if self.tables[resource].rows.pop(external_id, None) is not None:
-            self.tables[resource].remember(self._now)
