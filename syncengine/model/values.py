@@ -12,6 +12,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final, Literal
 
 TypeName = Literal[
@@ -48,6 +50,18 @@ ABSENT: Final = Absent()
 def is_empty(value: Json) -> bool:
     """Whether a value counts as empty: nothing, an empty text, list or object."""
     return value is None or value is ABSENT or value == "" or value == [] or value == {}
+
+
+def as_list(value: Json) -> list[Json]:
+    """A value of one or of many as a list; None as an empty one."""
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
+@lru_cache
+def utc_text(at: float) -> str:
+    """Epoch seconds as a canonical datetime. Rows of one page were read at one time, which takes longer to spell than
+    to compare."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def digest(value: Json) -> str:

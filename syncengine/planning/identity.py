@@ -9,14 +9,14 @@ from syncengine.errors import RowInvalid
 from syncengine.mapping import Context, Entity, System, Unresolved
 from syncengine.model.case import IDENTITY, Case, CaseKind
 from syncengine.model.key import Key, KeyKind
-from syncengine.model.link import LIVE, Base, Doubt, Link, LinkState, Wait
+from syncengine.model.link import LIVE, Base, Link, LinkState, Wait
 from syncengine.model.operation import Operation, OperationState
 from syncengine.model.record import Record, World
 from syncengine.model.spelling import folded
-from syncengine.model.values import ABSENT, Json, is_empty
+from syncengine.model.values import ABSENT, Json, as_list, is_empty
 from syncengine.planning.likeness import Likes, row_likes
 from syncengine.planning.questions import one, shown
-from syncengine.planning.sight import sent_raw
+from syncengine.planning.settle import inherited
 
 Parts = tuple[Json, ...]
 AT_VENDOR = (LinkState.LINKED, LinkState.LEFT)
@@ -126,13 +126,9 @@ def uses(entity: Entity, record: Record) -> list[Key]:
         target
         for name, declared in entity.fields.items()
         if declared.is_ref
-        for target in _as_list(record.values.get(name))
+        for target in as_list(record.values.get(name))
     }
     return [Key(KeyKind.USES, "", (target,), record.id) for target in sorted(named)]
-
-
-def _as_list(value: Json) -> list[Json]:
-    return value if isinstance(value, list) else [] if value is None else [value]
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,20 +251,6 @@ def waits_for(link: Link, holder: Link) -> Link:
     """A link to be made whose row another one holds."""
     what = f"a row of {holder.connection} that another record holds"
     return replace(link, state=LinkState.WAITING, wait=Wait(place_free(holder), what))
-
-
-def inherited(system: System, operation: Operation) -> Base:
-    """Faces from a create of ours, as expected: our own old write is never taken for a vendor's wish. Nobody said that
-    it took effect as a whole: what is empty there is simply written again."""
-    carried = {
-        name: value
-        for name, value in operation.carried.items()
-        if sent_raw(system, operation, name) is not ABSENT
-    }
-    vendor = {name: sent_raw(system, operation, name) for name in carried}
-    rules = {name: operation.rules[name] for name in carried if name in operation.rules}
-    doubts = {name: Doubt(None, claimed=False) for name in carried}
-    return Base(carried, vendor, frozenset(carried), rules, doubts)
 
 
 def make_record(entity: Entity, system: System, link: Link, context: Context) -> Correlation:

@@ -7,7 +7,7 @@ from typing import Final
 
 from syncengine.mapping import System, paths
 from syncengine.model.change import Change
-from syncengine.model.link import WHOLE, Base, Link, LinkState
+from syncengine.model.link import WHOLE, Base, Doubt, Link, LinkState
 from syncengine.model.operation import Action, Operation
 from syncengine.model.record import Record
 from syncengine.model.values import ABSENT, Json, Row
@@ -160,6 +160,20 @@ def _overwritten(system: System, link: Link, operation: Operation) -> tuple[Chan
         for name, raw in link.noted.items()
         if name in operation.carried and name in system.rules
     )
+
+
+def inherited(system: System, operation: Operation) -> Base:
+    """Faces from a create of ours, as expected: our own old write is never taken for a vendor's wish. Nobody said that
+    it took effect as a whole: what is empty there is simply written again."""
+    carried = {
+        name: value
+        for name, value in operation.carried.items()
+        if sent_raw(system, operation, name) is not ABSENT
+    }
+    vendor = {name: sent_raw(system, operation, name) for name in carried}
+    rules = {name: operation.rules[name] for name in carried if name in operation.rules}
+    doubts = {name: Doubt(None, claimed=False) for name in carried}
+    return Base(carried, vendor, frozenset(carried), rules, doubts)
 
 
 def run_over(record: Record, link: Link, name: str, raw: Json, at: float) -> Change:

@@ -9,7 +9,6 @@ from itertools import product
 from typing import Any
 
 from syncengine.flows.core.engine import Engine
-from syncengine.flows.core.scenes import as_list
 from syncengine.flows.reconcile.births import shared_subject
 from syncengine.flows.reconcile.derive import derived_key
 from syncengine.ledger import Transaction
@@ -17,6 +16,7 @@ from syncengine.model.connection import ResourceState
 from syncengine.model.key import Key, KeyKind
 from syncengine.model.link import Link, LinkState
 from syncengine.model.record import Record
+from syncengine.model.values import as_list
 from syncengine.planning.identity import scopes
 from syncengine.planning.questions import about
 

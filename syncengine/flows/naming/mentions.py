@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from syncengine.flows.core.scenes import as_list
 from syncengine.flows.naming.telling import Telling
 from syncengine.mapping import Entity, Rule, System
 from syncengine.model.case import Case
@@ -14,7 +13,7 @@ from syncengine.model.link import Base, Doubt, Link
 from syncengine.model.operation import Operation
 from syncengine.model.record import Record
 from syncengine.model.ref import Ref
-from syncengine.model.values import ABSENT, Json
+from syncengine.model.values import ABSENT, Json, as_list
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,11 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from syncengine.flows.core.engine import Engine
-from syncengine.flows.core.scenes import as_list
 from syncengine.flows.naming.masking import mask
 from syncengine.ledger import Transaction
 from syncengine.mapping import Entity
 from syncengine.model.record import Record
-from syncengine.model.values import Json, is_empty
+from syncengine.model.values import Json, as_list, is_empty
 
 MOST_PARTS = 3
 """Values that make up a name."""

@@ -10,7 +10,7 @@ from syncengine.errors import RowInvalid
 from syncengine.flows.capture.capture import nominate, unseen_links
 from syncengine.flows.capture.notices import seek
 from syncengine.flows.capture.returns import settle_return
-from syncengine.flows.core.engine import Engine, stubborn, utc_text
+from syncengine.flows.core.engine import Engine, stubborn
 from syncengine.flows.core.scenes import load_world
 from syncengine.flows.people.decisions import Decision, NotPossible
 from syncengine.flows.people.links import Hand
@@ -23,7 +23,7 @@ from syncengine.model.erasure import ERASED, KEEP_OUT, TAKE_IN
 from syncengine.model.link import Base, Link, LinkState, Ruling
 from syncengine.model.operation import Action, OperationState
 from syncengine.model.record import Record
-from syncengine.model.values import ABSENT, is_empty
+from syncengine.model.values import ABSENT, is_empty, utc_text
 from syncengine.planning.doubts import without
 from syncengine.planning.identity import AT_VENDOR, place_free, to_make
 from syncengine.planning.plan import TAKES_PLACE

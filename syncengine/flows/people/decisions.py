@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from syncengine.errors import SetAside
-from syncengine.flows.core.engine import Engine, new_id, utc_text
+from syncengine.flows.core.engine import Engine, new_id
 from syncengine.flows.core.scenes import load_untied, load_world
 from syncengine.flows.core.staging import review
 from syncengine.flows.reconcile.births import bear, new_record, renamed, spread
@@ -18,10 +18,11 @@ from syncengine.model.key import KeyKind
 from syncengine.model.link import Base, Link, LinkState
 from syncengine.model.operation import OperationState
 from syncengine.model.record import Record, World
-from syncengine.model.values import ABSENT, Json
+from syncengine.model.values import ABSENT, Json, utc_text
 from syncengine.planning.doubts import unread
-from syncengine.planning.identity import AT_VENDOR, Correlation, inherited, known_by, make_record
+from syncengine.planning.identity import AT_VENDOR, Correlation, known_by, make_record
 from syncengine.planning.questions import about
+from syncengine.planning.settle import inherited
 
 
 class NotPossible(SetAside):

@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from syncengine.flows.core.engine import Engine
-from syncengine.flows.core.scenes import as_list
 from syncengine.flows.people.decisions import Decision, NotPossible
 from syncengine.flows.reconcile.births import placed, stubs
 from syncengine.model.change import JOINED
 from syncengine.model.link import LIVE, Base, Link, LinkState
 from syncengine.model.record import Record
-from syncengine.model.values import Json, is_empty
+from syncengine.model.values import Json, as_list, is_empty
 from syncengine.planning.questions import one
 
 PLANNED = (LinkState.CREATING, LinkState.WAITING)

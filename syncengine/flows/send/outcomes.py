@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from syncengine.errors import Again, RateLimited, Rejected, SyncengineError
 from syncengine.flows.core.engine import Engine, new_id, stubborn
-from syncengine.flows.core.scenes import as_list, gives_way
+from syncengine.flows.core.scenes import gives_way
 from syncengine.flows.core.staging import review
 from syncengine.flows.reconcile.births import placed, renamed
 from syncengine.flows.send.traceless import REST, TRIES, lost_before
@@ -26,7 +26,7 @@ from syncengine.model.operation import (
     OperationState,
     Written,
 )
-from syncengine.model.values import Row
+from syncengine.model.values import Row, as_list
 from syncengine.planning.doubts import Claim
 from syncengine.planning.identity import (
     AT_VENDOR,

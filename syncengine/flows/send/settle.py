@@ -20,10 +20,8 @@ from syncengine.model.operation import (
     OperationState,
     Written,
 )
-from syncengine.planning.identity import (
-    inherited,
-)
 from syncengine.planning.questions import unprovable
+from syncengine.planning.settle import inherited
 from syncengine.ports import Item
 
 

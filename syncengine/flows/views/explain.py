@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from syncengine.flows.core.engine import Engine
-from syncengine.flows.core.scenes import as_list, load_world
+from syncengine.flows.core.scenes import load_world
 from syncengine.flows.forget.retention import spans
 from syncengine.flows.naming.masking import Mask, mask, shown_id, without
 from syncengine.flows.naming.names import Names, names
@@ -22,7 +22,7 @@ from syncengine.model.link import Link
 from syncengine.model.operation import Action, Operation
 from syncengine.model.record import Record, World
 from syncengine.model.ref import Ref
-from syncengine.model.values import ABSENT, Json, is_empty
+from syncengine.model.values import ABSENT, Json, as_list, is_empty
 from syncengine.planning.identity import former_keys
 from syncengine.planning.sight import body_row
 

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from syncengine.flows.core.engine import Engine, utc_text
-from syncengine.flows.core.scenes import as_list
+from syncengine.flows.core.engine import Engine
 from syncengine.flows.forget.circle import Circle, gather
 from syncengine.flows.naming.names import Names, names
 from syncengine.flows.views.explain import explain
@@ -16,7 +15,7 @@ from syncengine.model.case import Case
 from syncengine.model.event import Event
 from syncengine.model.link import Base, Link
 from syncengine.model.operation import Operation
-from syncengine.model.values import Json
+from syncengine.model.values import Json, as_list, utc_text
 
 Document = dict[str, Any]
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from syncengine.flows.core.engine import Engine
-from syncengine.flows.core.scenes import as_list, load_world
+from syncengine.flows.core.scenes import load_world
 from syncengine.flows.naming.masking import mask, shown_id, without
 from syncengine.flows.naming.names import Names, identity_texts, names
 from syncengine.flows.people.cases import answers_now
@@ -25,7 +25,7 @@ from syncengine.model.link import SCOPE, Link, LinkState
 from syncengine.model.operation import UNSETTLED, Operation, OperationState
 from syncengine.model.record import Record
 from syncengine.model.ref import Ref
-from syncengine.model.values import Json
+from syncengine.model.values import Json, as_list
 
 SHORTEST = 6
 """Characters that the end of an id must have to stand for it."""

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from syncengine.flows.core.engine import Engine
-from syncengine.flows.core.scenes import as_list
 from syncengine.flows.naming.masking import Mask, mask
 from syncengine.flows.naming.names import Names, names
 from syncengine.flows.reconcile.forecast import Forecast, forecast
@@ -20,7 +19,7 @@ from syncengine.flows.views.status import let_be
 from syncengine.mapping import System
 from syncengine.model.case import CaseKind
 from syncengine.model.change import Change
-from syncengine.model.values import Json
+from syncengine.model.values import Json, as_list
 from syncengine.planning.writes import Write
 
 
