@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Engine as Database
 from sqlalchemy import event, select
 
 from syncengine.flows.capture.capture import Captured, capture
+from syncengine.flows.capture.rows import Read, store
 from syncengine.flows.people.cases import answer
 from syncengine.flows.run.sync import sync
 from syncengine.ledger.tables import metadata
+from syncengine.mapping import Budget
 from syncengine.model.case import Case
 from syncengine.model.link import Link
 from syncengine.model.record import Record
+from syncengine.planning.sight import Source
 from syncengine.simulation.bench import Bench as Simulated
+
+MINUTE = 60.0
 
 
 def stored(database: Database, *marks: str) -> list[str]:
@@ -49,14 +54,17 @@ class Bench(Simulated):
         asked = case or self.case()
         return answer(self.engine, asked.id, given)
 
-    def link(self, connection: str) -> Link:
-        """The one link in a connection."""
-        (link,) = self.links(connection)
+    def link(self, connection: str, row: str | None = None) -> Link:
+        """The one link in a connection, or that of a row of people."""
+        links = self.links(connection)
+        if row is not None:
+            links = [k for k in links if (k.resource, k.external_id) == ("people", row)]
+        (link,) = links
         return link
 
-    def record(self, entity: str = "person") -> Record:
-        """The one live record."""
-        (record,) = self.records(entity)
+    def record(self, entity: str = "person", **values: Any) -> Record:
+        """The one live record, of those with these values."""
+        (record,) = (r for r in self.records(entity) if values.items() <= r.values.items())
         return record
 
     def case(self) -> Case:
@@ -67,6 +75,13 @@ class Bench(Simulated):
     def written(self) -> dict[str, list[tuple[str, str]]]:
         """Connection -> the writes that arrived there."""
         return {name: vendor.wrote() for name, vendor in self.vendors.items() if vendor.wrote()}
+
+    def put(self, name: str, source: Source, started: float, **rows: dict[str, Any] | None) -> None:
+        """Store rows of people as if read from ``started`` until now."""
+        person = self.engine.project.entities["person"]
+        reads = [Read(i, row, None, started, self.clock.now()) for i, row in rows.items()]
+        with self.engine.ledger.write() as tx:
+            store(self.engine, tx, person, person.systems[name], source, reads)
 
     def stored(self, *marks: str) -> list[str]:
         """``stored``, in the bench's database."""
@@ -85,3 +100,14 @@ class Bench(Simulated):
             yield seen
         finally:
             event.remove(self.database, "before_cursor_execute", note)
+
+
+def within(made: Bench, name: str, calls: int, per: float = MINUTE) -> Bench:
+    """From now on a connection has a budget."""
+    engine = made.engine
+    declared = replace(engine.project.connections[name], budget=Budget(calls, per, None))
+    engine.project = replace(
+        engine.project, connections={**engine.project.connections, name: declared}
+    )
+    engine.gates[name].connection = declared
+    return made

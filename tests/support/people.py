@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 from syncengine.flows.core.engine import Limits
+from syncengine.model.resource import ConnectorSpec
 from syncengine.simulation.bench import LIMITS, emptied, new_database, project
 from syncengine.simulation.clock import ManualClock
 from syncengine.simulation.traits import spec
@@ -24,6 +25,16 @@ LIMITS_WIDE = replace(LIMITS, batch=500)
 COLUMNS = ("id", "email", "name", "job")
 HR = f"{{resource: people, flow: both, create: in, fields: {MAPPED}}}"
 LMS = f"{{resource: people, flow: both, create: out, fields: {MAPPED}}}"
+HR_DELETES = HR.replace("create: in", "create: in, on_missing: delete")
+"""Whose row in ``hr`` is gone is deleted."""
+LMS_DELETES = LMS.replace("create: out", "create: out, on_leave: delete")
+"""Whose record is deleted loses the account."""
+LMS_SCOPED = LMS_DELETES.replace("on_leave", "scope: \"job != 'left'\", on_leave")
+"""So does who leaves."""
+LMS_KEYED = LMS.replace("create: out", "create: out, key: email")
+LMS_BOTH = LMS.replace("create: out", "create: both")
+LMS_IN = LMS.replace("create: out", "create: in")
+LMS_NONE = LMS.replace("create: out", "create: none")
 
 
 def entity(
@@ -80,15 +91,31 @@ def duo(
     return bench(*both, files=(text, *rules), modes=modes, limits=limits)
 
 
+def together(*specs: ConnectorSpec) -> ConnectorSpec:
+    """One vendor that has the resources of all."""
+    return replace(specs[0], resources={n: r for s in specs for n, r in s.resources.items()})
+
+
 def remap(made: Bench, text: str, modes: Mapping[str, str] | None = None) -> None:
     """The project is changed, and the engine started anew."""
     made.engine.project = project(list(made.vendors.values()), text, modes=modes)
 
 
+def row(**changes: Any) -> dict[str, Any]:
+    """What Anna's row shows."""
+    return {"email": "anna@x.de", "name": "Anna", "job": "dev", **changes}
+
+
+def crowd(made: Bench, size: int = 12) -> list[str]:
+    """Enter many people in ``hr``; their ids there."""
+    hr = made.vendors["hr"]
+    return [hr.add(email=f"p{n}@x.de", name=f"P{n}", job="dev") for n in range(size)]
+
+
 def anna(made: Bench, **values: Any) -> tuple[str, str]:
     """Enter Anna in ``hr`` and sync; her ids in ``hr`` and in ``lms``."""
     hr, lms = made.vendors["hr"], made.vendors["lms"]
-    mine = hr.add(**{"email": "anna@x.de", "name": "Anna", "job": "dev", **values})
+    mine = hr.add(**row(**values))
     made.sync()
     (theirs,) = lms.rows()
     return mine, theirs

@@ -15,11 +15,10 @@ from syncengine.flows.people.links import join, point, split
 from syncengine.flows.people.undo import undo
 from syncengine.simulation.bench import LIMITS
 from tests.support.bench import Bench
-from tests.support.people import LMS, MAPPED, anna, duo
+from tests.support.people import LMS, LMS_BOTH, MAPPED, anna, duo
 
 Act = Callable[[Engine, str], object]
 FIELDS = "\n  email: {type: email}\n  name: {type: string}\n  job: {type: string, on_drift: flag, owner: hr}\n"
-BOTH = LMS.replace("create: out", "create: both")
 LEAVING = (
     "{resource: people, flow: both, create: out, scope: \"job != 'left'\", on_leave: delete, "
     f"on_missing: flag, fields: {MAPPED}}}"
@@ -27,7 +26,7 @@ LEAVING = (
 NO_DELETES = "safety: {deletes: 1%, floor: 0, window: 1h}\n"
 
 
-def company(database: Database, lms: str = BOTH, more: str = "") -> tuple[Bench, str, str]:
+def company(database: Database, lms: str = LMS_BOTH, more: str = "") -> tuple[Bench, str, str]:
     """Anna in two systems, on this database; her ids there."""
     made = duo(lms_system=lms, fields=FIELDS, more=more)
     vendors, project = list(made.vendors.values()), made.engine.project
@@ -117,7 +116,7 @@ def pointed(database: Database) -> tuple[Bench, Act]:
     made, _, _ = company(database, LMS)
     theirs = made.vendors["lms"].add(email="nobody@x.de", name="Anna", job="dev")
     made.sync()
-    link = next(k for k in made.links("lms") if k.external_id == theirs)
+    link = made.link("lms", theirs)
     split(made.engine, made.links("lms")[0].id, False, "kim")
     record = made.record().id
     return made, lambda engine, who: point(engine, link.id, record, who)

@@ -23,10 +23,9 @@ from syncengine.planning.identity import (
     row_keys,
     with_defaults,
 )
-from tests.support.people import FIELDS, LMS
+from tests.support.people import FIELDS, LMS, LMS_BOTH, LMS_KEYED
 from tests.unit.planning.parts import ROW, TODAY, a_link, a_record, an_operation, person
 
-IN = LMS.replace("create: out", "create: both")
 SCOPE = "person:0"
 KEYS = RowKeys({SCOPE: ("anna@x.de",)})
 
@@ -42,7 +41,7 @@ def rival(state: LinkState, record: str = "r1") -> Link:
 
 
 def told(
-    hits: Hits, keys: RowKeys = KEYS, link: Link | None = None, system: str = IN, **about: Any
+    hits: Hits, keys: RowKeys = KEYS, link: Link | None = None, system: str = LMS_BOTH, **about: Any
 ) -> Correlation:
     entity = person(lms_system=system, **about)
     row = link or stranger()
@@ -165,7 +164,7 @@ def test_an_unresolved_key_waits() -> None:
 @given(st.sampled_from(["", None, "no address", "ANNA@x.de "]))
 def test_only_whole_keys_count(email: str | None) -> None:
     """An empty or unfit field makes no key; another spelling of the same is the same key."""
-    entity = person(lms_system=IN)
+    entity = person(lms_system=LMS_BOTH)
     link = stranger(row={**ROW, "email": email})
     context = Context("lms", TODAY, row=link.row or {})
     keys = row_keys(entity, entity.systems["lms"], link, context)
@@ -174,8 +173,7 @@ def test_only_whole_keys_count(email: str | None) -> None:
 
 def test_a_chosen_id_is_the_first_key() -> None:
     """``key``: the external id that we choose tells who a row is before anything else does."""
-    system = LMS.replace("create: out", "create: out, key: email")
-    entity = person(lms_system=system, abilities=(("chosen_id", "id"), ("search", ())))
+    entity = person(lms_system=LMS_KEYED, abilities=(("chosen_id", "id"), ("search", ())))
     link = stranger(external_id="anna@x.de")
     keys = row_keys(entity, entity.systems["lms"], link, Context("lms", TODAY, row=ROW))
     assert list(keys.parts) == ["person:key:lms", SCOPE]

@@ -22,7 +22,7 @@ from syncengine.simulation.clock import ManualClock
 from syncengine.simulation.traits import spec
 from syncengine.simulation.vendor import FakeVendor
 from tests.support.bench import Bench
-from tests.support.people import COLUMNS, FIELDS, HR, LMS, entity
+from tests.support.people import COLUMNS, FIELDS, HR, LMS, crowd, entity
 from tests.unit.ledger.databases import empty, postgres_database
 from workers import tasks
 from workers.celery import app
@@ -196,7 +196,7 @@ def test_whatever_is_due_is_done_without_a_sweep(
     written, and nothing is left for a sweep to find."""
     bench, service = hired(seed)
     hr, lms = bench.vendors["hr"], bench.vendors["lms"]
-    names = [hr.add(email=f"p{n}@x.de", name=f"P{n}", job="dev") for n in range(PEOPLE)]
+    names = crowd(bench, PEOPLE)
     for job in ("dev", "lead"):
         for name in names:
             hr.edit(name, job=job, name=f"{name} {job}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -29,11 +28,11 @@ from syncengine.flows.views.status import status
 from syncengine.model.case import CaseKind
 from syncengine.model.link import LinkState
 from syncengine.ports import Item, Page
-from syncengine.simulation.clock import ManualClock
-from syncengine.simulation.traits import as_it_is, spec
+from syncengine.simulation.traits import as_it_is
 from syncengine.simulation.vendor import FakeVendor
 from tests.support.bench import Bench
-from tests.support.people import COLUMNS, HR, anna, bench, duo, entity
+from tests.support.notes import noted
+from tests.support.people import HR, anna, crowd, duo
 
 PART = {"unlisted": ("job",)}
 """A listing that shows less than the mapping needs, so that each new row is read by itself."""
@@ -63,11 +62,6 @@ def unfit() -> RowInvalid:
     return RowInvalid("GET /people/{id}: the answer is no JSON", {"answer": "<html>"})
 
 
-def people(made: Bench, count: int = 3) -> list[str]:
-    hr = made.vendors["hr"]
-    return [hr.add(email=f"p{n}@x.de", name=f"P{n}", job="dev") for n in range(count)]
-
-
 def accounts(made: Bench) -> set[Any]:
     return {row["name"] for row in made.vendors["lms"].rows().values()}
 
@@ -79,7 +73,7 @@ def test_one_row_that_cannot_be_read_is_a_case_and_the_others_go_on(
     """The row is set aside with its evidence, costs one read for each listing, does not stop the connection, and is
     synced, its case closed, once the vendor answers well."""
     made = duo(hr=PART)
-    bad, *_ = people(made)
+    bad, *_ = crowd(made, 3)
     errors = broken(made.vendors["hr"])
     errors[bad] = error
     made.sync()
@@ -106,7 +100,7 @@ def test_a_row_that_fails_is_tried_again_less_and_less_before_a_person_is_asked(
 ) -> None:
     """A server's error about one row passes by itself if it passes soon; nobody is asked about it."""
     made = duo(hr=PART)
-    bad, *_ = people(made)
+    bad, *_ = crowd(made, 3)
     errors = broken(made.vendors["hr"])
     errors[bad] = VendorDown("HTTP 500")
     made.scan("hr")
@@ -130,7 +124,7 @@ def test_a_row_that_fails_is_tried_again_less_and_less_before_a_person_is_asked(
 def test_a_web_page_in_place_of_a_row_asks_nobody(broken: Break) -> None:
     """What something before the vendor answers is no fault of a row, however long it goes on."""
     made = duo(hr=PART)
-    bad, *_ = people(made)
+    bad, *_ = crowd(made, 3)
     errors = broken(made.vendors["hr"])
     errors[bad] = Astray("GET /people/{id}: a web page")
     made.scan("hr")
@@ -149,7 +143,7 @@ def test_a_vendor_that_is_down_is_no_fault_of_its_rows(broken: Break) -> None:
     made = duo(hr=PART)
     hr = made.vendors["hr"]
     errors = broken(hr)
-    errors |= dict.fromkeys(people(made), unfit())
+    errors |= dict.fromkeys(crowd(made, 3), unfit())
     made.scan("hr")
     hr.fault("health", "down")
     made.think()
@@ -263,7 +257,7 @@ def test_a_row_that_cannot_be_read_before_a_write_keeps_no_other_from_being_writ
 ) -> None:
     """Its write is given up and its row asked about; the other writes go out in the same round."""
     made = duo()
-    first, second = people(made, 2)
+    first, second = crowd(made, 2)
     made.sync()
     hr, lms = made.vendors["hr"], made.vendors["lms"]
     ids = {row["name"]: name for name, row in lms.rows().items()}
@@ -288,7 +282,7 @@ def test_a_create_that_cannot_be_looked_up_asks_in_the_end(monkeypatch: pytest.M
     """What a create is looked for by does not fit: nothing is sent, a person is asked after some tries, and the
     answer sends it."""
     made = duo()
-    people(made, 1)
+    crowd(made, 1)
     lms = made.vendors["lms"]
     good = lms.find
 
@@ -364,7 +358,7 @@ def test_a_listed_row_that_does_not_fit_concludes_nothing_about_itself(
         hr={"single_get": single},
         hr_system=HR.replace("flow: both", "flow: in, on_missing: delete"),
     )
-    bad, other = people(made, 2)
+    bad, other = crowd(made, 2)
     made.sync()
     instead = listing(made.vendors["hr"])
     instead[bad] = Item(bad if named else "", {"name": 5}, fault="it has no usable id in 'id'")
@@ -390,7 +384,7 @@ def test_of_a_row_that_does_not_fit_no_more_is_kept_than_of_others(
 ) -> None:
     """What no mapping looks at is not in the question either, whether the row was listed or read by itself."""
     made = duo()
-    bad, _ = people(made, 2)
+    bad, _ = crowd(made, 2)
     row = {"name": "P0", "email": 5, "pay": 68000, "born": "1987-09-25"}
     listing(made.vendors["hr"])[bad] = Item(bad, row, fault="it has no usable id in 'id'")
     made.sync()
@@ -406,33 +400,17 @@ def test_a_listing_of_nothing_but_unfit_rows_is_not_empty(
     """Nobody is asked whether everything is gone when rows are there that cannot be read."""
     made = duo()
     instead = listing(made.vendors["hr"])
-    instead |= {name: Item("", {"name": name}, fault="no id") for name in people(made, 3)}
+    instead |= {name: Item("", {"name": name}, fault="no id") for name in crowd(made, 3)}
     for _ in range(2):
         made.sync()
         assert [case.kind for case in made.cases()] == [CaseKind.QUARANTINED] * 3
 
 
-NOTES = """
-version: 1
-entity: note
-fields: {owner: {type: ref, to: person}, text: {type: string}}
-systems:
-  hr: {resource: notes, flow: in, create: in, on_missing: delete, fields: {owner: _parent, text: text}}
-"""
-
-
 @pytest.fixture
 def below(monkeypatch: pytest.MonkeyPatch) -> tuple[Bench, list[str], dict[str, SyncengineError]]:
     """Three people with a note each, their ids, and id -> what the listing of that person's notes raises."""
-    clock = ManualClock()
-    both = spec("hr", *COLUMNS), spec("hr", "id", "text", resource="notes", parent="people")
-    vendor = FakeVendor(
-        replace(both[0], resources={**both[0].resources, **both[1].resources}), clock
-    )
-    made = bench(vendor, files=(entity(hr=HR), NOTES))
-    names = people(made)
-    for name in names:
-        vendor.add("notes", _parent=name, text=f"of {name}")
+    made = noted(3)
+    vendor = made.vendors["hr"]
     errors: dict[str, SyncengineError] = {}
     good = vendor.scan
 
@@ -442,7 +420,7 @@ def below(monkeypatch: pytest.MonkeyPatch) -> tuple[Bench, list[str], dict[str, 
         return good(resource, parent, window)
 
     monkeypatch.setattr(vendor, "scan", scan)
-    return made, names, errors
+    return made, list(vendor.rows()), errors
 
 
 def texts(made: Bench) -> set[Any]:
@@ -516,7 +494,7 @@ def test_refused_credentials_stop_their_connection_alone_and_are_not_hammered(
     fewer and fewer."""
     made = duo(hr=PART)
     hr = made.vendors["hr"]
-    people(made, 40)
+    crowd(made, 40)
     made.scan("hr")
     good, calls = hr.get, []
 
@@ -553,7 +531,7 @@ def test_refused_credentials_stop_their_connection_alone_and_are_not_hammered(
 def test_refused_credentials_end_the_writes_of_a_round(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of many writes that wait, one meets the refusal; the others are put off unsent, and are sent later."""
     made = duo()
-    people(made, 40)
+    crowd(made, 40)
     made.scan_all()
     made.think()
     lms, calls = made.vendors["lms"], []

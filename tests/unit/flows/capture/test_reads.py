@@ -15,22 +15,7 @@ from syncengine.flows.run.sync import sync
 from syncengine.model.case import CaseKind
 from syncengine.model.link import LinkState
 from syncengine.ports import Item, Page
-from tests.support.bench import Bench
-from tests.support.people import COLUMNS, FIELDS, HR, MAPPED, anna, duo, lead
-
-DELETES = HR.replace("flow: both", "flow: both, on_missing: delete")
-
-
-def put(made: Bench, name: str, source: Any, started: float, **rows: dict[str, Any] | None) -> None:
-    """Store rows as if read from ``started`` until now."""
-    entity = made.engine.project.entities["person"]
-    reads = [Read(i, row, None, started, made.clock.now()) for i, row in rows.items()]
-    with made.engine.ledger.write() as tx:
-        store(made.engine, tx, entity, entity.systems[name], source, reads)
-
-
-def row(**changes: Any) -> dict[str, Any]:
-    return {"email": "anna@x.de", "name": "Anna", "job": "dev", **changes}
+from tests.support.people import COLUMNS, FIELDS, HR_DELETES, MAPPED, anna, crowd, duo, lead, row
 
 
 def test_a_read_that_began_before_the_last_one_was_received_does_not_count() -> None:
@@ -41,7 +26,7 @@ def test_a_read_that_began_before_the_last_one_was_received_does_not_count() -> 
     hr.edit(mine, job="lead")
     made.scan("hr")
     made.settle()
-    put(made, "hr", "list", began, **{mine: row(job="dev")})
+    made.put("hr", "list", began, **{mine: row(job="dev")})
     assert made.link("hr").need_get
     made.settle()
     assert made.record().values["job"] == "lead"
@@ -54,7 +39,7 @@ def test_a_late_read_that_shows_the_same_row_costs_nothing() -> None:
     mine, _ = anna(made)
     began = made.clock.now() - 60
     before = made.link("hr")
-    put(made, "hr", "list", began, **{mine: row()})
+    made.put("hr", "list", began, **{mine: row()})
     after = made.link("hr")
     assert (after.need_get, after.dirty, after.read_at) == (False, 0, before.read_at)
 
@@ -68,11 +53,11 @@ def test_a_late_page_never_takes_the_time_of_a_newer_read_back() -> None:
     made.sync()
     began, ben = made.clock.now(), row(email="ben@x.de", name="Ben")
     made.clock.sleep(3)
-    put(made, "hr", "get", began + 2, **{first: row()})
+    made.put("hr", "get", began + 2, **{first: row()})
     made.clock.sleep(6)
-    put(made, "hr", "get", began + 8, **{second: ben})
-    put(made, "hr", "list", began + 1, **{first: row(), second: ben})
-    put(made, "hr", "list", began + 5, **{second: ben | {"job": "old"}})
+    made.put("hr", "get", began + 8, **{second: ben})
+    made.put("hr", "list", began + 1, **{first: row(), second: ben})
+    made.put("hr", "list", began + 5, **{second: ben | {"job": "old"}})
     assert {k.external_id: k.need_get for k in made.links("hr")}[second]
 
 
@@ -80,7 +65,7 @@ def test_no_row_of_a_batch_counts_as_read_before_it_was() -> None:
     """Rule 5: of rows that were read one by one and stored together, none is taken for read too early."""
     made = duo()
     hr = made.vendors["hr"]
-    names = [hr.add(email=f"p{n}@x.de", name=f"P{n}", job="dev") for n in range(2)]
+    names = crowd(made, 2)
     made.sync()
     now, system = made.clock.now(), made.engine.project.entities["person"].systems["hr"]
     rows = hr.rows()
@@ -101,7 +86,7 @@ def test_a_read_begun_before_a_settle_does_not_take_our_write_back() -> None:
     made.think()
     began = made.clock.now()
     assert made.send() == {"applied": 1}
-    put(made, "lms", "list", began, **{theirs: row(job="dev")})
+    made.put("lms", "list", began, **{theirs: row(job="dev")})
     made.sync()
     assert made.vendors["hr"].row(mine)["job"] == "lead"
     assert made.vendors["lms"].row(theirs)["job"] == "lead"
@@ -115,7 +100,7 @@ def test_a_single_read_may_be_behind_by_the_vendor_s_lag() -> None:
     made.vendors["hr"].edit(mine, job="lead")
     made.scan("hr")
     made.settle()
-    put(made, "lms", "get", made.clock.now(), **{theirs: row(job="dev")})
+    made.put("lms", "get", made.clock.now(), **{theirs: row(job="dev")})
     made.clock.sleep(10)
     made.sync()
     assert made.vendors["hr"].row(mine)["job"] == "lead"
@@ -201,7 +186,7 @@ def test_a_row_that_stops_counting_in_a_lagging_listing_is_read_before_it_is_mis
     """Rule 5: a lagging listing proves no more that a row stopped counting than anything else."""
     made = duo(
         hr={"list_lag": 15.0},
-        hr_system=DELETES.replace("create: in", "create: in, where: \"row.job != 'ex'\""),
+        hr_system=HR_DELETES.replace("create: in", "create: in, where: \"row.job != 'ex'\""),
     )
     hr = made.vendors["hr"]
     mine = hr.add(email="anna@x.de", name="Anna", job="dev")
@@ -273,7 +258,7 @@ def test_an_unchanged_row_costs_no_single_read() -> None:
 
 def test_a_listing_only_nominates() -> None:
     """Rule 6: a complete listing without a row deletes nothing; the single read shows that it is there."""
-    made = duo(hr_system=DELETES)
+    made = duo(hr_system=HR_DELETES)
     mine, theirs = anna(made)
     hr = made.vendors["hr"]
     hr.fault("scan", "short")
@@ -286,7 +271,7 @@ def test_a_listing_only_nominates() -> None:
 
 def test_a_single_read_concludes() -> None:
     """Rule 6: a row that neither a complete listing nor a single read shows is gone."""
-    made = duo(hr_system=DELETES)
+    made = duo(hr_system=HR_DELETES)
     mine, _ = anna(made)
     made.vendors["hr"].remove(mine)
     made.scan("hr")
@@ -298,10 +283,9 @@ def test_a_single_read_concludes() -> None:
 @pytest.mark.parametrize("fault", ["fail", "partial", "empty"])
 def test_a_failed_partial_or_empty_listing_deletes_nothing(fault: Any) -> None:
     """Rule 6: a listing that fails, breaks off, or is empty where it had rows deletes nothing and says so."""
-    made = duo(hr_system=DELETES)
+    made = duo(hr_system=HR_DELETES)
     hr = made.vendors["hr"]
-    for number in range(8):
-        hr.add(email=f"p{number}@x.de", name=f"P{number}")
+    crowd(made, 8)
     made.sync()
     hr.fault("scan", fault)
     result = made.sync()
@@ -363,8 +347,7 @@ def test_without_a_single_read_two_empty_listings_delete_nothing() -> None:
     """Rule 6: empty listings conclude nothing, not even together with a short one."""
     made = duo(hr=NO_GET, hr_system=IN)
     hr = made.vendors["hr"]
-    for number in range(4):
-        hr.add(email=f"p{number}@x.de", name=f"P{number}")
+    crowd(made, 4)
     made.sync()
     hr.fault("scan", "empty", "empty", "short")
     for _ in range(3):
@@ -379,7 +362,7 @@ def test_without_a_single_read_a_late_row_is_left_to_the_next_listing() -> None:
     hr = made.vendors["hr"]
     mine = hr.add(email="anna@x.de", name="Anna", job="dev")
     made.sync()
-    put(made, "hr", "list", made.clock.now() - 30, **{mine: row(job="old")})
+    made.put("hr", "list", made.clock.now() - 30, **{mine: row(job="old")})
     notice(made.engine, "hr", "people", mine, "w1")
     made.settle()
     assert not made.link("hr").need_get
@@ -475,7 +458,7 @@ def test_a_poll_goes_on_where_the_last_one_ended() -> None:
 
 def test_a_poll_nominates_nobody() -> None:
     """Rule 6: a change feed shows what moved; what it does not show is not missing."""
-    made = duo(hr={"poll": True}, hr_system=DELETES)
+    made = duo(hr={"poll": True}, hr_system=HR_DELETES)
     mine, _ = anna(made)
     made.vendors["hr"].remove(mine)
     made.clock.sleep(5)

@@ -6,23 +6,28 @@ import pytest
 
 from syncengine.model.case import CaseKind
 from tests.support.bench import Bench
-from tests.support.people import COLUMNS, FIELDS, HR, LMS, duo
+from tests.support.people import (
+    COLUMNS,
+    FIELDS,
+    HR_DELETES,
+    LMS,
+    LMS_DELETES,
+    LMS_SCOPED,
+    crowd,
+    duo,
+)
 
-GONE = HR.replace("flow: both", "flow: both, on_missing: delete")
-DELETES = LMS.replace("create: out", "create: out, on_leave: delete")
+SAFETY = "safety: {deletes: 10%, floor: 3, window: 1h}\n"
 
 
-def crowd(made: Bench, size: int = 12) -> list[str]:
-    """Many people."""
-    hr = made.vendors["hr"]
-    return [hr.add(email=f"p{n}@x.de", name=f"P{n}", job="dev") for n in range(size)]
+def deleting() -> Bench:
+    """Whoever goes in ``hr`` goes in ``lms``, a tenth at a time."""
+    return duo(hr_system=HR_DELETES, lms_system=LMS_DELETES, more=SAFETY)
 
 
 def mass_exit() -> tuple[Bench, list[str]]:
     """Nearly everybody is deleted at once."""
-    made = duo(
-        hr_system=GONE, lms_system=DELETES, more="safety: {deletes: 10%, floor: 3, window: 1h}\n"
-    )
+    made = deleting()
     people = crowd(made)
     made.sync()
     for name in people[2:]:
@@ -55,9 +60,7 @@ def test_staged_writes_are_sent_or_not(given: str, left: int) -> None:
 
 def test_few_deletes_go_through() -> None:
     """Up to ``floor`` writes need nobody."""
-    made = duo(
-        hr_system=GONE, lms_system=DELETES, more="safety: {deletes: 10%, floor: 3, window: 1h}\n"
-    )
+    made = deleting()
     people = crowd(made)
     made.sync()
     for name in people[:3]:
@@ -69,9 +72,7 @@ def test_few_deletes_go_through() -> None:
 
 def test_the_window_rolls() -> None:
     """What was written in the last ``window`` counts, one by one, and later no more."""
-    made = duo(
-        hr_system=GONE, lms_system=DELETES, more="safety: {deletes: 10%, floor: 3, window: 1h}\n"
-    )
+    made = deleting()
     people = crowd(made)
     made.sync()
     for name in people[:5]:
@@ -91,7 +92,7 @@ def test_leaving_counts_as_deleting() -> None:
     leave = LMS.replace(
         "create: out", "create: out, scope: \"job != 'left'\", set: {leave: {name: gone}}"
     )
-    made = duo(lms_system=leave, more="safety: {deletes: 10%, floor: 3, window: 1h}\n")
+    made = duo(lms_system=leave, more=SAFETY)
     people = crowd(made)
     made.sync()
     for name in people[:6]:
@@ -113,7 +114,7 @@ def test_a_field_that_deactivates_counts_as_deleting() -> None:
         lms={"columns": (*COLUMNS, "active"), "types": {"active": "boolean"}},
         lms_system=active,
         fields=fields,
-        more="safety: {deletes: 10%, floor: 3, window: 1h}\n",
+        more=SAFETY,
     )
     people = crowd(made)
     made.sync()
@@ -154,8 +155,7 @@ def test_an_approval_is_good_for_one_write() -> None:
 
 def test_an_approval_that_is_not_needed_any_more_ends() -> None:
     """A record that came back before its approved write was planned leaves no approval behind."""
-    leave = LMS.replace("create: out", "create: out, scope: \"job != 'left'\", on_leave: delete")
-    made = duo(lms_system=leave, more="safety: {deletes: 10%, floor: 3, window: 1h}\n")
+    made = duo(lms_system=LMS_SCOPED, more=SAFETY)
     people = crowd(made)
     made.sync()
     for name in people[:6]:

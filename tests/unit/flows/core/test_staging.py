@@ -27,22 +27,20 @@ from syncengine.ports import Page
 from syncengine.simulation.bench import LIMITS
 from syncengine.simulation.traits import Fault
 from tests.support.bench import Bench
-from tests.support.people import HR, LMS, duo, entity, remap
+from tests.support.people import HR, HR_DELETES, LMS, LMS_DELETES, LMS_SCOPED, duo, entity, remap
 from tests.unit.ledger.databases import postgres_database
 
 COMMIT = 2
 """The write transaction of a reconcile in which plans are committed (1: claiming)."""
 SAFETY = "safety: {deletes: 10%, floor: 6, window: 1h}\n"
-SCOPED = LMS.replace("create: out", "create: out, scope: \"job != 'left'\", on_leave: delete")
 LEAVES = LMS.replace(
     "create: out", "create: out, scope: \"job != 'left'\", set: {leave: {name: gone}}"
 )
-GONE = HR.replace("flow: both", "flow: both, on_missing: delete")
 ANSWERS = ("approve", "reject")
 
 
 def crowd(
-    size: int = 12, batch: int = 100, lms: str = SCOPED, hr: str = HR, more: str = SAFETY,
+    size: int = 12, batch: int = 100, lms: str = LMS_SCOPED, hr: str = HR, more: str = SAFETY,
     database: Database | None = None,
 ) -> Bench:  # fmt: skip
     """Many people, linked in both."""
@@ -266,7 +264,7 @@ def test_a_write_that_had_no_effect_does_not_count() -> None:
 # the answer is remembered
 
 
-@pytest.mark.parametrize("system", [SCOPED, LEAVES])
+@pytest.mark.parametrize("system", [LMS_SCOPED, LEAVES])
 def test_a_rejected_plan_stays_rejected(system: str) -> None:
     """Whatever else moves, a rejected write is not sent, nor planned, nor asked about again."""
     made = crowd(lms=system)
@@ -410,7 +408,7 @@ def test_no_look_at_held_writes_sends_them(how: str, safety: str) -> None:
     assert len(made.case().evidence["links"]) == 5
     if how == "edited":
         edit(made, people(made)[5:10], name="X")
-    systems = {"hr": HR, "lms": SCOPED.replace("on_leave", "on_missing: keep, on_leave")}
+    systems = {"hr": HR, "lms": LMS_SCOPED.replace("on_leave", "on_missing: keep, on_leave")}
     remap(made, entity(more=safety, **systems))
     made.sync()
     assert deletes(made) == 0
@@ -427,7 +425,7 @@ def test_a_limit_that_is_taken_out_of_the_mapping_sends_nothing_that_was_asked()
     edit(made, people(made)[:3], name="X")
     made.sync()
     before = len(made.vendors["lms"].wrote())
-    remap(made, entity(hr=HR, lms=SCOPED))
+    remap(made, entity(hr=HR, lms=LMS_SCOPED))
     edit(made, people(made)[6:7], name="Y")
     made.sync()
     assert len(made.case().evidence["links"]) == 3
@@ -492,7 +490,7 @@ def vanished(made: Bench, count: int) -> list[dict[str, str]]:
 
 def test_records_are_not_deleted_before_a_person_has_said_so() -> None:
     """``on_missing: delete`` of too many records is staged where their rows vanished, and the records live on."""
-    made = crowd(lms=LMS.replace("create: out", "create: out, on_leave: delete"), hr=GONE)
+    made = crowd(lms=LMS_DELETES, hr=HR_DELETES)
     vanished(made, 10)
     case = made.case()
     assert case.kind is CaseKind.STAGED
@@ -504,7 +502,7 @@ def test_records_are_not_deleted_before_a_person_has_said_so() -> None:
 
 def test_vanishing_one_by_one_counts_too() -> None:
     """A slow drip of rows that vanish is limited like any other."""
-    made = crowd(lms=LMS.replace("create: out", "create: out, on_leave: delete"), hr=GONE)
+    made = crowd(lms=LMS_DELETES, hr=HR_DELETES)
     for _ in range(8):
         vanished(made, 1)
     assert len(made.records()) == 6
@@ -513,7 +511,7 @@ def test_vanishing_one_by_one_counts_too() -> None:
 
 def test_approved_deletions_are_asked_about_once() -> None:
     """Who approved that the records go approved that they leave the other systems."""
-    made = crowd(lms=LMS.replace("create: out", "create: out, on_leave: delete"), hr=GONE)
+    made = crowd(lms=LMS_DELETES, hr=HR_DELETES)
     vanished(made, 10)
     made.answer("approve")
     made.sync()
@@ -525,7 +523,7 @@ def test_approved_deletions_are_asked_about_once() -> None:
 @pytest.mark.parametrize("given", [None, *ANSWERS])
 def test_people_who_come_back_are_linked_everywhere(given: str | None) -> None:
     """Whether nobody had answered, or how, people who return under new ids have one row in each system again."""
-    made = crowd(lms=LMS.replace("create: out", "create: out, on_leave: delete"), hr=GONE)
+    made = crowd(lms=LMS_DELETES, hr=HR_DELETES)
     gone = vanished(made, 10)
     if given is not None:
         made.answer(given)
@@ -546,8 +544,8 @@ def test_people_who_come_back_are_linked_everywhere(given: str | None) -> None:
 def test_people_who_come_back_take_over_rows_that_were_not_deleted(given: str | None) -> None:
     """Where the records went and their rows' deletes were staged, a new record takes the old one's row over, unless
     it was deleted."""
-    few = LMS.replace("create: out", "create: out, on_leave: delete, scope: \"job != 'temp'\"")
-    made = crowd(12, lms=few, hr=GONE, more="safety: {deletes: 50%, floor: 1, window: 1h}\n")
+    few = LMS_SCOPED.replace("left", "temp")
+    made = crowd(12, lms=few, hr=HR_DELETES, more="safety: {deletes: 50%, floor: 1, window: 1h}\n")
     temps = [made.vendors["hr"].add(email=f"t{n}@x.de", name=f"T{n}", job="temp") for n in range(8)]
     made.sync()
     assert temps
@@ -572,7 +570,7 @@ def test_people_who_come_back_take_over_rows_that_were_not_deleted(given: str | 
 
 def test_a_rejected_deletion_of_records_may_still_be_approved() -> None:
     """Records that were kept without their rows can be let go later."""
-    made = crowd(lms=LMS.replace("create: out", "create: out, on_leave: delete"), hr=GONE)
+    made = crowd(lms=LMS_DELETES, hr=HR_DELETES)
     vanished(made, 10)
     case = made.case()
     made.answer("reject")

@@ -13,9 +13,8 @@ from syncengine.flows.run.sweep import sweep
 from syncengine.flows.send.probe import expire
 from syncengine.flows.views.status import status
 from syncengine.model.operation import OperationState
-from tests.support.bench import Bench
+from tests.support.bench import Bench, within
 from tests.support.people import anna, duo
-from tests.unit.flows.send.test_budgets import within
 
 HOURS = 7200.0
 

@@ -25,44 +25,23 @@ from syncengine.model.operation import OperationState
 from syncengine.model.record import Record
 from syncengine.ports import Item, Page
 from syncengine.simulation.bench import project
-from syncengine.simulation.clock import ManualClock
-from syncengine.simulation.traits import spec
-from syncengine.simulation.vendor import FakeVendor
 from tests.support.bench import Bench
 from tests.support.people import (
     COLUMNS,
     FIELDS,
     HR,
+    HR_DELETES,
     LMS,
+    LMS_BOTH,
+    LMS_DELETES,
+    LMS_NONE,
     anna,
-    bench,
     duo,
     entity,
     lead,
-    vendor,
 )
+from tests.support.teams import NOTE, TEAM, crew, teams
 
-TEAM = """
-version: 1
-entity: team
-fields:
-  name: {type: string}
-  lead: {type: ref, to: person, required: REQUIRED}
-  members: {type: list, of: ref, to: person}
-identity: [[name]]
-systems:
-  hr: {resource: teams, flow: both, create: in, fields: {name: name, lead: lead, members: members}}
-"""
-NOTE = """
-version: 1
-entity: note
-fields:
-  text: {type: string}
-  about: {type: ref, to: person, required: true}
-identity: [[about, text]]
-systems:
-  hr: {resource: notes, flow: both, create: both, fields: {text: text, about: about}}
-"""
 WELCOME = """
 version: 1
 derive:
@@ -180,7 +159,7 @@ def test_a_row_of_hers_that_did_not_fit_goes_and_is_not_stored_again(
 def test_the_mapping_has_rows_deleted_first() -> None:
     """``on_leave: delete``: the row goes at its vendor by the ordinary way, and only then is everything erased; what
     the mapping keeps stays at its vendor."""
-    made = duo(lms_system=LMS.replace("create: out", "create: out, on_leave: delete"))
+    made = duo(lms_system=LMS_DELETES)
     anna(made)
     waits = erase(made.engine, made.record().id, "request 17", "dpo")
     assert isinstance(waits, list)
@@ -196,7 +175,7 @@ def test_the_mapping_has_rows_deleted_first() -> None:
 
 def test_rows_that_the_mapping_deletes_may_be_left() -> None:
     """Who says so erases here and leaves the row where it is."""
-    made = duo(lms_system=LMS.replace("create: out", "create: out, on_leave: delete"))
+    made = duo(lms_system=LMS_DELETES)
     anna(made)
     done = erase(made.engine, made.record().id, "request 17", "dpo", leave_rows=True)
     assert isinstance(done, Erasure)
@@ -204,43 +183,12 @@ def test_rows_that_the_mapping_deletes_may_be_left() -> None:
     assert "delete" not in {verb for verb, _ in made.vendors["lms"].wrote()}
 
 
-def teams(*rules: str, required: str = "false") -> Bench:
-    """People in ``hr``, who lead teams there and are members of them, and notes about them."""
-    clock = ManualClock()
-    hr = vendor("hr", clock, columns=(*COLUMNS, "team"))
-    lms = vendor("lms", clock, search=("email",))
-    more = [
-        spec("hr", "id", "name", "lead", "members", resource="teams", types={"members": "list"}),
-        spec("hr", "id", "text", "about", resource="notes", search=("text",)),
-    ]
-    resources = {n: r for s in (hr.spec, *more) for n, r in s.resources.items()}
-    hr = FakeVendor(replace(hr.spec, resources=resources), clock)
-    files = (entity(hr=HR, lms=LMS), TEAM.replace("REQUIRED", required), NOTE, *rules)
-    return bench(hr, lms, files=files)
-
-
-def crew(made: Bench) -> tuple[str, str]:
-    """Anna leads a team and is a member of it, as Bea is; a note is about each. Their ids in ``hr``."""
-    hr = made.vendors["hr"]
-    ids = [hr.add(id=f"no-{n}", email=f"{n}@x.de", name=n, job="cook") for n in ("anna", "bea")]
-    hr.add("teams", name="crew", lead=ids[0], members=ids)
-    for one in ids:
-        hr.add("notes", text=f"about {one}", about=one)
-    made.sync()
-    return ids[0], ids[1]
-
-
-def named(made: Bench, name: str) -> str:
-    """The record of somebody."""
-    return next(r.id for r in made.records() if r.values["name"] == name)
-
-
 def test_what_cannot_be_without_her_goes_and_what_can_forgets_her() -> None:
     """A required ref makes a record hers; from other refs, alone or in lists, she is taken, in record, row and faces.
     Vendors keep what they have, and what names her there waits."""
     made = teams()
     anna_there, bea_there = crew(made)
-    mine, other = named(made, "anna"), named(made, "bea")
+    mine, other = made.record(name="anna").id, made.record(name="bea").id
     told = preview(made.engine, mine)
     assert told["belongs"] == {"note": 1}
     assert told["named_by"] == {"team.lead": 1, "team.members": 1}
@@ -267,7 +215,7 @@ def test_nobody_else_goes_along() -> None:
     chief = entity(hr=HR.replace("job: job", "job: job, team: team"), lms=LMS,
                    fields=FIELDS + "  team: {type: ref, to: team, required: true}\n")  # fmt: skip
     crew(made)
-    mine, other = named(made, "anna"), named(made, "bea")
+    mine, other = made.record(name="anna").id, made.record(name="bea").id
     files = (chief, TEAM.replace("REQUIRED", "true"), NOTE)
     made.engine.project = project(list(made.vendors.values()), *files)
     (team,) = made.records("team")
@@ -281,11 +229,11 @@ def test_nobody_else_goes_along() -> None:
 
 def test_who_was_joined_into_her_goes_with_her() -> None:
     """A record that went into hers is hers, too: its values and its history are not kept."""
-    made = duo(lms_system=LMS.replace("create: out", "create: both"), modes={"lms": "observe"})
+    made = duo(lms_system=LMS_BOTH, modes={"lms": "observe"})
     made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
     made.vendors["lms"].add(email="second@x.de", name="Anna B", job="cook")
     made.sync()
-    mine, second = named(made, "Anna"), named(made, "Anna B")
+    mine, second = made.record(name="Anna").id, made.record(name="Anna B").id
     join(made.engine, mine, second, "kim")
     assert made.stored("second@x.de")
     assert [e["record"] for e in preview(made.engine, mine)["earlier"]] == [second]
@@ -295,7 +243,7 @@ def test_who_was_joined_into_her_goes_with_her() -> None:
 
 def test_who_she_was_before_she_left_goes_with_her() -> None:
     """The deleted record of an earlier time, which bore the same identity, is found by it."""
-    made = duo(hr_system=HR.replace("create: in", "create: in, on_missing: delete"))
+    made = duo(hr_system=HR_DELETES)
     mine, theirs = anna(made)
     before = made.record().id
     made.vendors["hr"].remove(mine)
@@ -314,7 +262,7 @@ def test_whether_a_row_is_hers_is_answered_first() -> None:
     """While it is asked whether a row of nobody is hers, nothing is erased. Said to be another's, it stays, and the
     answer is kept without her."""
     made = duo(
-        fields=REQUIRED, lms_system=LMS.replace("create: out", "create: none"),
+        fields=REQUIRED, lms_system=LMS_NONE,
     )  # fmt: skip
     made.vendors["hr"].add(email="anna@x.de", name="Anna Meier", job="dev")
     made.vendors["lms"].add(email="other@x.de", name="Meier Anna", job="dev")
@@ -378,7 +326,7 @@ def test_what_another_worker_commits_in_the_same_moment_goes_too() -> None:
     second forgets her."""
     made = teams()
     crew(made)
-    mine, kept = named(made, "anna"), made.engine.ledger
+    mine, kept = made.record(name="anna").id, made.engine.ledger
     (team,) = made.records("team")
 
     def late() -> None:
@@ -400,7 +348,7 @@ def test_a_row_of_hers_that_is_first_seen_in_the_same_moment_goes_too() -> None:
     """A note about her, stored by a worker that had looked for her tombstone before it was there."""
     made = teams()
     there, _ = crew(made)
-    mine, kept = named(made, "anna"), made.engine.ledger
+    mine, kept = made.record(name="anna").id, made.engine.ledger
     row = {"text": "late", "about": there}
     late = Link("l" * 36, "note", "hr", "notes", external_id="late-note", row=row, dirty=1)
 

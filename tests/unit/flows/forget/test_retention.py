@@ -27,17 +27,23 @@ from syncengine.simulation.clock import ManualClock
 from syncengine.simulation.traits import spec
 from syncengine.simulation.vendor import FakeVendor
 from tests.support.bench import Bench
-from tests.support.people import COLUMNS, FIELDS, LMS, anna, bench, duo, entity, vendor
+from tests.support.people import (
+    COLUMNS,
+    FIELDS,
+    HR_DELETES,
+    LMS,
+    LMS_BOTH,
+    LMS_DELETES,
+    anna,
+    bench,
+    crowd,
+    duo,
+    entity,
+    together,
+    vendor,
+)
 
 DAY = 86_400.0
-LEAVES = (
-    "{resource: people, flow: both, create: in, on_missing: delete,"
-    " fields: {email: email, name: name, job: job}}"
-)
-GETS = (
-    "{resource: people, flow: both, create: out, on_leave: delete,"
-    " fields: {email: email, name: name, job: job}}"
-)
 SAFE = "safety: {deletes: 100%}\n"
 
 
@@ -65,7 +71,7 @@ def told(made: Bench) -> dict[str, dict[str, Any]]:
 
 def leavers(**more: Any) -> Bench:
     """Who leaves ``hr`` is deleted in ``lms``, and so is the record."""
-    return duo(hr_system=LEAVES, lms_system=GETS, more=SAFE, **more)
+    return duo(hr_system=HR_DELETES, lms_system=LMS_DELETES, more=SAFE, **more)
 
 
 def a_month(made: Bench, chance: Random, number: int, question: bool) -> None:
@@ -92,8 +98,7 @@ def test_years_of_churn_do_not_grow_tables() -> None:
     months no table holds more than after 14, nothing that is over is older than its span, and all is in agreement."""
     made = leavers(fields=FIELDS.replace("on_conflict: newest", "on_conflict: flag"))
     hr, lms, chance = made.vendors["hr"], made.vendors["lms"], Random(5)
-    for number in range(8):
-        hr.add(email=f"p{number}@x.de", name=f"P{number}", job="dev")
+    crowd(made, 8)
     made.sync()
     held = []
     for month in range(26):
@@ -194,8 +199,7 @@ def test_a_question_whose_answer_still_holds_may_be_answered_the_other_way() -> 
     made = leavers()
     made.engine.project = leavers_with_limit(made)
     hr, lms = made.vendors["hr"], made.vendors["lms"]
-    for n in range(12):
-        hr.add(email=f"p{n}@x.de", name=f"P{n}", job="dev")
+    crowd(made, 12)
     made.sync()
     for row in list(hr.rows())[:6]:
         hr.remove(row)
@@ -243,7 +247,7 @@ def test_a_leaver_goes_with_everything_once_her_time_is_over() -> None:
 
 def test_a_leaver_whose_row_is_still_there_stays_known() -> None:
     """Forgotten, her row would be taken for a new colleague."""
-    made = duo(hr_system=LEAVES, lms_system=LMS.replace("create: out", "create: both"), more=SAFE)
+    made = duo(hr_system=HR_DELETES, lms_system=LMS_BOTH, more=SAFE)
     mine, theirs = anna(made)
     made.vendors["hr"].remove(mine)
     made.sync()
@@ -277,7 +281,7 @@ systems: {}
 
 def learners() -> Bench:
     """Everyone with a job gets a course."""
-    return duo(hr_system=LEAVES, lms_system=GETS, more=SAFE, rules=(COURSE, RULES))
+    return duo(hr_system=HR_DELETES, lms_system=LMS_DELETES, more=SAFE, rules=(COURSE, RULES))
 
 
 def test_what_a_rule_made_is_not_made_again() -> None:
@@ -318,8 +322,8 @@ def test_whom_others_read_stays() -> None:
     clock = ManualClock()
     people = spec("lms", *COLUMNS, search=("email",))
     notes = spec("lms", "id", "owner", "text", resource="notes")
-    lms = FakeVendor(replace(people, resources={**people.resources, **notes.resources}), clock)
-    mapped = entity(FIELDS, SAFE, hr=LEAVES, lms=GETS.replace(", on_leave: delete", ""))
+    lms = FakeVendor(together(people, notes), clock)
+    mapped = entity(FIELDS, SAFE, hr=HR_DELETES, lms=LMS)
     made = bench(vendor("hr", clock), lms, files=(mapped, NOTES))
     mine, theirs = anna(made)
     made.vendors["lms"].add("notes", owner=theirs, text="hello")

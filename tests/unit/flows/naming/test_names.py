@@ -6,7 +6,7 @@ from syncengine.flows.naming.names import names
 from syncengine.flows.views.look import find_records
 from syncengine.flows.views.plan import plan
 from tests.support.bench import Bench
-from tests.support.people import FIELDS, HR, duo
+from tests.support.people import FIELDS, HR_DELETES, duo
 
 REQUIRED = FIELDS.replace("name: {type: string}", "name: {type: string, required: true}")
 
@@ -15,7 +15,7 @@ def two_annas(fields: str = REQUIRED) -> Bench:
     """Two people of one name, and one who stands alone with hers."""
     made = duo(
         fields=fields, modes={"hr": "observe", "lms": "observe"},
-        hr_system=HR.replace("flow: both", "flow: both, on_missing: delete"),
+        hr_system=HR_DELETES,
     )  # fmt: skip
     for email, name in (("a1@x.de", "Anna"), ("a2@x.de", "Anna"), ("ben@x.de", "Ben")):
         made.vendors["hr"].add(email=email, name=name, job="dev")

@@ -13,14 +13,21 @@ from syncengine.flows.people.undo import undo
 from syncengine.model.case import CaseKind
 from syncengine.model.link import LinkState
 from tests.support.bench import Bench
-from tests.support.people import FIELDS, HR, LMS, MAPPED, anna, duo
+from tests.support.people import (
+    FIELDS,
+    HR,
+    HR_DELETES,
+    LMS,
+    LMS_BOTH,
+    LMS_IN,
+    LMS_KEYED,
+    LMS_SCOPED,
+    anna,
+    duo,
+)
 
 FLAG = "\n  email: {type: email}\n  name: {type: string}\n  job: {type: string, clear: true}\n"
 DRIFT = "\n  email: {type: email}\n  name: {type: string, owner: hr, on_drift: flag}\n  job: {type: string}\n"
-DELETES = (
-    "{resource: people, flow: both, create: out, scope: \"job != 'left'\", on_leave: delete, "
-    f"fields: {MAPPED}}}"
-)
 
 
 def conflict(
@@ -145,7 +152,7 @@ def test_a_missing_row_that_comes_back_ends_the_question() -> None:
     """Missing: a row that turns up again is linked as before, and nobody is asked any more."""
     made = duo(
         lms={"chosen_id": "id", "search": ()},
-        lms_system=LMS.replace("create: out", "create: out, key: email"),
+        lms_system=LMS_KEYED,
     )
     _, theirs = anna(made)
     lms = made.vendors["lms"]
@@ -177,7 +184,7 @@ def test_a_missing_row_that_was_made_anew_ends_the_question() -> None:
 def test_a_delete_against_an_unseen_change_asks(given: str) -> None:
     """Rule 14: a row that was changed since is not deleted unasked; it is deleted or left as the answer says, whatever
     else it shows."""
-    made = duo(lms_system=DELETES, fields=FIELDS)
+    made = duo(lms_system=LMS_SCOPED, fields=FIELDS)
     mine, theirs = anna(made)
     hr, lms = made.vendors["hr"], made.vendors["lms"]
     del lms.tables["people"].rows[theirs]["job"]
@@ -196,7 +203,7 @@ def test_a_delete_against_an_unseen_change_asks(given: str) -> None:
 
 def test_a_change_between_the_plan_and_the_delete_is_seen() -> None:
     """Rule 14: the read before a delete finds what was changed since, and the row stays."""
-    made = duo(lms_system=DELETES, fields=FIELDS)
+    made = duo(lms_system=LMS_SCOPED, fields=FIELDS)
     mine, theirs = anna(made)
     made.vendors["hr"].edit(mine, job="left")
     made.scan("hr")
@@ -208,13 +215,12 @@ def test_a_change_between_the_plan_and_the_delete_is_seen() -> None:
     assert made.case().kind is CaseKind.CONFLICT
 
 
-BOTH = LMS.replace("create: out", "create: both")
 NAMED = FIELDS.replace("name: {type: string}", "name: {type: string, required: true}")
 
 
 def namesakes() -> Bench:
     """Two rows of ``lms`` show the address of a person who has no row there."""
-    made = duo(lms_system=LMS.replace("create: out", "create: in"))
+    made = duo(lms_system=LMS_IN)
     made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
     for _ in range(2):
         made.vendors["lms"].add(email="anna@x.de", name="Anna", job="dev")
@@ -222,7 +228,7 @@ def namesakes() -> Bench:
     return made
 
 
-def second_row(name: str | None = "Anna", lms: str = BOTH, fields: str = FIELDS) -> Bench:
+def second_row(name: str | None = "Anna", lms: str = LMS_BOTH, fields: str = FIELDS) -> Bench:
     """A row of ``lms`` shows the address of a person who has another row there."""
     made = duo(lms_system=lms, fields=fields)
     anna(made)
@@ -254,8 +260,8 @@ def first_of_two() -> Bench:
 def record_that_went() -> Bench:
     """The person whose address a row shows was deleted while nobody had answered."""
     made = duo(
-        hr_system=HR.replace("flow: both", "flow: both, on_missing: delete"),
-        lms_system=LMS.replace("create: out", "create: in"),
+        hr_system=HR_DELETES,
+        lms_system=LMS_IN,
     )
     mine = made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
     for _ in range(2):
@@ -438,7 +444,7 @@ def test_a_question_about_a_row_that_is_gone_dissolves(kind: str) -> None:
 
 def test_a_question_about_a_record_that_is_deleted_dissolves() -> None:
     """A conflict of a record that went does not wait for an answer any more."""
-    made = duo(fields=FLAG, hr_system=HR.replace("flow: both", "flow: both, on_missing: delete"))
+    made = duo(fields=FLAG, hr_system=HR_DELETES)
     mine, _ = conflict(made)
     assert made.cases()
     made.vendors["hr"].remove(mine)

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from syncengine.flows.people.decisions import NotPossible
 from syncengine.flows.people.links import join, point, split
 from syncengine.flows.people.undo import undo
-from syncengine.model.link import Link, LinkState
-from syncengine.model.record import Record
+from syncengine.model.link import LinkState
 from syncengine.simulation.bench import project
 from syncengine.simulation.clock import ManualClock
 from syncengine.simulation.traits import spec
 from syncengine.simulation.vendor import FakeVendor
 from tests.support.bench import Bench
-from tests.support.people import COLUMNS, FIELDS, HR, LMS, anna, bench, duo, entity, lead, vendor
+from tests.support.people import (
+    COLUMNS,
+    FIELDS,
+    HR,
+    LMS_BOTH,
+    LMS_IN,
+    LMS_NONE,
+    anna,
+    bench,
+    duo,
+    entity,
+    lead,
+    together,
+    vendor,
+)
 
 NOTES = """
 version: 1
@@ -28,17 +39,6 @@ systems:
   lms: {resource: notes, flow: both, create: in, fields: {person: owner, text: text}}
 """
 OWNED = FIELDS.replace("newest", "hr")
-MATCH = LMS.replace("create: out", "create: none")
-
-
-def named(made: Bench, name: str) -> Record:
-    """The record of that name."""
-    return next(r for r in made.records() if r.values["name"] == name)
-
-
-def link(made: Bench, connection: str, external_id: str) -> Link:
-    """The link of a row."""
-    return next(k for k in made.links(connection) if k.external_id == external_id)
 
 
 def two(made: Bench) -> tuple[str, str]:
@@ -54,14 +54,14 @@ def two(made: Bench) -> tuple[str, str]:
 
 def test_a_split_row_stays_alone() -> None:
     """A split row takes part no longer, and its identity does not link it again."""
-    made = duo(lms_system=MATCH)
+    made = duo(lms_system=LMS_NONE)
     theirs, _ = two(made)
-    split(made.engine, link(made, "lms", theirs).id, False, "kim", "a namesake")
+    split(made.engine, made.link("lms", theirs).id, False, "kim", "a namesake")
     made.vendors["hr"].edit(next(iter(made.vendors["hr"].rows())), job="lead")
     made.sync()
-    assert link(made, "lms", theirs).state is LinkState.UNLINKED
+    assert made.link("lms", theirs).state is LinkState.UNLINKED
     assert made.vendors["lms"].row(theirs)["job"] == "dev"
-    (line,) = [c for c in made.history(named(made, "Anna").id) if c.policy == "split"]
+    (line,) = [c for c in made.history(made.record(name="Anna").id) if c.policy == "split"]
     assert (line.author, line.reason) == ("kim", "a namesake")
     assert made.sync()["converged"]
 
@@ -72,7 +72,7 @@ def test_a_record_that_lost_its_row_gets_one_where_it_is_promised() -> None:
     _, theirs = anna(made)
     made.vendors["lms"].edit(theirs, email="other@x.de")
     made.sync()
-    split(made.engine, link(made, "lms", theirs).id, False, "kim")
+    split(made.engine, made.link("lms", theirs).id, False, "kim")
     made.vendors["lms"].edit(theirs, email="else@x.de", name="Else")
     made.sync()
     rows = made.vendors["lms"].rows()
@@ -84,20 +84,20 @@ def test_a_record_that_lost_its_row_gets_one_where_it_is_promised() -> None:
 def test_a_split_row_may_become_a_record() -> None:
     """With ``own`` the row is a record of its own, although it bears the same identity."""
     made = duo(
-        lms_system=MATCH.replace("flow: both", "flow: both, create: in").replace(
+        lms_system=LMS_NONE.replace("flow: both", "flow: both, create: in").replace(
             ", create: none", ""
         )
     )
     theirs, _ = two(made)
-    split(made.engine, link(made, "lms", theirs).id, True, "kim")
+    split(made.engine, made.link("lms", theirs).id, True, "kim")
     made.sync()
     assert len(made.records()) == 3
-    assert link(made, "lms", theirs).record_id != named(made, "Bert").id
+    assert made.link("lms", theirs).record_id != made.record(name="Bert").id
 
 
 def test_what_a_vendor_only_said_that_it_took_is_no_value_of_a_new_record() -> None:
     """A row that nobody has read since our write is split once it was read: the record gets what stands there."""
-    made = duo(lms={"answers": "empty"}, lms_system=LMS.replace("create: out", "create: both"))
+    made = duo(lms={"answers": "empty"}, lms_system=LMS_BOTH)
     lead(made)
     made.vendors["lms"].fault("update", "mute")
     made.send()
@@ -113,18 +113,20 @@ def test_what_a_vendor_only_said_that_it_took_is_no_value_of_a_new_record() -> N
 
 def test_a_row_is_pointed_at_another_record() -> None:
     """A row that was linked wrongly becomes the row of whom it really is, and gets that one's values."""
-    made = duo(lms_system=MATCH)
+    made = duo(lms_system=LMS_NONE)
     theirs, his = two(made)
-    bert = named(made, "Bert")
+    bert = made.record(name="Bert")
     with pytest.raises(NotPossible, match="split that link first"):
-        point(made.engine, link(made, "lms", theirs).id, bert.id, "kim")
-    split(made.engine, link(made, "lms", his).id, False, "kim")
-    point(made.engine, link(made, "lms", theirs).id, bert.id, "kim")
+        point(made.engine, made.link("lms", theirs).id, bert.id, "kim")
+    split(made.engine, made.link("lms", his).id, False, "kim")
+    point(made.engine, made.link("lms", theirs).id, bert.id, "kim")
     made.sync()
-    assert link(made, "lms", theirs).record_id == bert.id
-    assert {k.connection for k in made.links() if k.record_id == named(made, "Anna").id} == {"hr"}
+    assert made.link("lms", theirs).record_id == bert.id
+    assert {k.connection for k in made.links() if k.record_id == made.record(name="Anna").id} == {
+        "hr"
+    }
     with pytest.raises(NotPossible, match="already"):
-        point(made.engine, link(made, "lms", theirs).id, bert.id, "kim")
+        point(made.engine, made.link("lms", theirs).id, bert.id, "kim")
 
 
 def with_notes() -> Bench:
@@ -132,8 +134,8 @@ def with_notes() -> Bench:
     clock = ManualClock()
     people = spec("lms", *COLUMNS, search=("email",))
     notes = spec("lms", "id", "owner", "text", resource="notes")
-    lms = FakeVendor(replace(people, resources={**people.resources, **notes.resources}), clock)
-    return bench(vendor("hr", clock), lms, files=(entity(hr=HR, lms=MATCH), NOTES))
+    lms = FakeVendor(together(people, notes), clock)
+    return bench(vendor("hr", clock), lms, files=(entity(hr=HR, lms=LMS_NONE), NOTES))
 
 
 def test_what_names_a_pointed_row_follows_it() -> None:
@@ -142,11 +144,11 @@ def test_what_names_a_pointed_row_follows_it() -> None:
     theirs, his = two(made)
     made.vendors["lms"].add("notes", owner=theirs, text="late")
     made.sync()
-    assert made.record("note").values["person"] == named(made, "Anna").id
-    split(made.engine, link(made, "lms", his).id, False, "kim")
-    point(made.engine, link(made, "lms", theirs).id, named(made, "Bert").id, "kim")
+    assert made.record("note").values["person"] == made.record(name="Anna").id
+    split(made.engine, made.link("lms", his).id, False, "kim")
+    point(made.engine, made.link("lms", theirs).id, made.record(name="Bert").id, "kim")
     made.sync()
-    assert made.record("note").values["person"] == named(made, "Bert").id
+    assert made.record("note").values["person"] == made.record(name="Bert").id
     assert made.sync()["converged"]
 
 
@@ -173,14 +175,14 @@ def test_two_records_become_one() -> None:
 
 def with_notes_in(made: Bench) -> Bench:
     """The same project, whose ``lms`` makes records too."""
-    text = entity(hr=HR, lms=LMS.replace("create: out", "create: in"))
+    text = entity(hr=HR, lms=LMS_IN)
     made.engine.project = project(list(made.vendors.values()), text, NOTES)
     return made
 
 
 def test_a_value_that_joining_put_aside_can_be_brought_back() -> None:
     """Where both records hold a value the kept one's stays; the other is in the history and comes back by undo."""
-    made = duo(lms_system=LMS.replace("create: out", "create: in"), fields=OWNED)
+    made = duo(lms_system=LMS_IN, fields=OWNED)
     made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
     theirs = made.vendors["lms"].add(email="anna@y.de", name="Anna", job="cook")
     made.sync()
@@ -196,17 +198,17 @@ def test_a_value_that_joining_put_aside_can_be_brought_back() -> None:
 
 def test_two_rows_in_one_place_are_not_joined() -> None:
     """Two records with a row each in the same system cannot be one; nothing is changed."""
-    made = duo(lms_system=MATCH)
+    made = duo(lms_system=LMS_NONE)
     two(made)
     before = made.links()
     with pytest.raises(NotPossible, match="both have a row in hr"):
-        join(made.engine, named(made, "Anna").id, named(made, "Bert").id, "kim")
+        join(made.engine, made.record(name="Anna").id, made.record(name="Bert").id, "kim")
     assert made.links() == before
 
 
 def test_a_write_under_way_is_waited_for() -> None:
     """Nothing is split while a write for it is claimed; one that is not sent yet is called back."""
-    made = duo(lms_system=MATCH)
+    made = duo(lms_system=LMS_NONE)
     theirs, _ = two(made)
     made.vendors["hr"].edit(next(iter(made.vendors["hr"].rows())), job="lead")
     made.scan_all()

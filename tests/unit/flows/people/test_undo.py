@@ -9,7 +9,6 @@ from syncengine.flows.people.undo import undo
 from syncengine.model.change import Change
 from tests.support.bench import Bench
 from tests.support.people import FIELDS, HR, LMS, anna, duo
-from tests.unit.flows.capture.test_reads import put
 
 
 def changes(made: Bench, field: str) -> list[Change]:
@@ -73,7 +72,7 @@ def test_a_value_that_our_write_ran_over_comes_back_in_our_own_spelling() -> Non
     lms = made.vendors["lms"]
     began = made.clock.now()
     made.send()
-    put(made, "lms", "list", began, **{theirs: {**lms.row(theirs), "job": "C"}})
+    made.put("lms", "list", began, **{theirs: {**lms.row(theirs), "job": "C"}})
     made.settle()
     (lost,) = [c for c in changes(made, "job") if c.lost is not None]
     assert (lost.lost, lost.lost_by) == ("C", "lms")

@@ -12,10 +12,17 @@ from syncengine.model.case import CaseKind
 from syncengine.model.link import LinkState
 from syncengine.model.operation import OperationState, Written
 from syncengine.planning.identity import identity_subject
-from tests.support.people import FIELDS, HR, LMS, MAPPED, anna, duo
-
-BOTH = LMS.replace("create: out", "create: both")
-KEYED = f"{{resource: people, flow: both, create: out, key: email, fields: {MAPPED}}}"
+from tests.support.people import (
+    FIELDS,
+    HR_DELETES,
+    LMS,
+    LMS_BOTH,
+    LMS_DELETES,
+    LMS_KEYED,
+    LMS_NONE,
+    anna,
+    duo,
+)
 
 
 def test_a_create_looks_first() -> None:
@@ -119,7 +126,7 @@ def test_a_record_that_would_bear_another_one_s_chosen_id_asks() -> None:
     """A row whose record would get an id that another record holds is a question, and the engine comes to rest."""
     made = duo(
         lms={"chosen_id": "id", "search": ()},
-        lms_system=KEYED.replace("key: email", "key: \"'one'\""),
+        lms_system=LMS_KEYED.replace("key: email", "key: \"'one'\""),
     )
     hr = made.vendors["hr"]
     hr.add(email="anna@x.de", name="Anna", job="dev")
@@ -134,11 +141,10 @@ def test_a_record_that_would_bear_another_one_s_chosen_id_asks() -> None:
 
 def test_a_waiting_link_goes_on_when_its_row_is_free() -> None:
     """A wait for a row that another record holds ends when that record lets it go."""
-    hr_system = HR.replace("flow: both", "flow: both, on_missing: delete")
     made = duo(
-        hr_system=hr_system,
+        hr_system=HR_DELETES,
         lms={"search": ("name",)},
-        lms_system=LMS.replace("create: out", "create: out, on_leave: delete"),
+        lms_system=LMS_DELETES,
     )
     hr, lms = made.vendors["hr"], made.vendors["lms"]
     first = hr.add(email="anna@x.de", name="Anna", job="dev")
@@ -156,7 +162,7 @@ def test_a_waiting_link_goes_on_when_its_row_is_free() -> None:
 def test_a_waiting_link_takes_a_leaver_s_row_over() -> None:
     """A row that a deleted record left behind goes to the link that waits for it."""
     made = duo(
-        hr_system=HR.replace("flow: both", "flow: both, on_missing: delete"),
+        hr_system=HR_DELETES,
         lms={"search": ("name",)},
     )
     hr, lms = made.vendors["hr"], made.vendors["lms"]
@@ -218,7 +224,7 @@ def test_an_open_question_about_a_row_holds_the_create_back() -> None:
     assert not lms.keys
     asked = made.cases()
     assert {case.kind for case in asked} == {CaseKind.IDENTITY}
-    mine = next(k for k in made.links("lms") if k.external_id == ids[0])
+    mine = made.link("lms", ids[0])
     (case,) = [c for c in asked if c.subject == identity_subject(mine)]
     made.answer(f"link {made.record().id}", case)
     made.sync()
@@ -230,7 +236,7 @@ def test_an_open_question_about_a_row_holds_the_create_back() -> None:
 
 def test_an_id_that_another_record_s_row_has_is_not_made_a_second_time() -> None:
     """Rule 11: a chosen id whose row was another record's, and is gone unseen, waits; records do not mix."""
-    system = KEYED.replace("create: out", "create: out, on_missing: keep")
+    system = LMS_KEYED.replace("create: out", "create: out, on_missing: keep")
     made = duo(lms={"chosen_id": "id", "search": ()}, lms_system=system)
     hr, lms = made.vendors["hr"], made.vendors["lms"]
     first = hr.add(email="anna@x.de", name="Anna", job="dev")
@@ -306,7 +312,7 @@ def test_a_pending_create_is_given_up_for_a_row_that_turns_up() -> None:
 @pytest.mark.parametrize("fault", ["late", "drop"])
 def test_a_row_waits_while_a_create_of_its_key_has_no_outcome(fault: str) -> None:
     """Rule 12: a row that may be our own create's is not taken for somebody else's."""
-    made = duo(lms_system=BOTH)
+    made = duo(lms_system=LMS_BOTH)
     lms = made.vendors["lms"]
     made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
     made.scan_all()
@@ -329,8 +335,8 @@ def test_a_row_waits_while_a_create_of_its_key_has_no_outcome(fault: str) -> Non
 def test_a_row_waits_for_our_create_even_if_its_record_is_deleted_meanwhile() -> None:
     """Rule 12: our own row does not come back as a new record because its record went while it was made."""
     made = duo(
-        hr_system=HR.replace("flow: both", "flow: both, on_missing: delete"),
-        lms_system=BOTH.replace("flow: both", "flow: both, on_leave: delete"),
+        hr_system=HR_DELETES,
+        lms_system=LMS_BOTH.replace("flow: both", "flow: both, on_leave: delete"),
     )
     hr, lms = made.vendors["hr"], made.vendors["lms"]
     mine = hr.add(email="anna@x.de", name="Anna", job="dev")
@@ -353,7 +359,7 @@ def test_a_row_waits_for_our_create_even_if_its_record_is_deleted_meanwhile() ->
 
 def test_exactly_one_hit_links() -> None:
     """A row whose key one record bears is linked to it, and no record is made."""
-    made = duo(lms_system=BOTH)
+    made = duo(lms_system=LMS_BOTH)
     made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
     made.vendors["lms"].add(email="ANNA@x.de ", name="Anna", job="dev")
     made.sync()
@@ -388,7 +394,7 @@ def test_a_row_for_a_record_that_has_one_already_asks() -> None:
 
 def test_the_sharer_s_end_ends_the_question() -> None:
     """A question about two rows with one key dissolves when one of them is deleted."""
-    made = duo(lms_system=LMS.replace("create: out", "create: none"))
+    made = duo(lms_system=LMS_NONE)
     lms = made.vendors["lms"]
     rows = [lms.add(email="anna@x.de", name="Anna", job="dev") for _ in range(2)]
     made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
@@ -416,7 +422,7 @@ def test_a_changed_key_that_another_record_holds_asks() -> None:
 
 def test_a_row_that_gets_its_key_later_is_looked_at_again() -> None:
     """A row without a key links as soon as it shows one, and when a record comes to bear its key."""
-    made = duo(lms_system=LMS.replace("create: out", "create: none"))
+    made = duo(lms_system=LMS_NONE)
     lms, hr = made.vendors["lms"], made.vendors["hr"]
     theirs = lms.add(name="Anna", job="dev")
     mine = hr.add(email="old@x.de", name="Anna", job="dev")

@@ -12,50 +12,7 @@ from syncengine.flows.reconcile import derive as deriving
 from syncengine.flows.reconcile.derive import derive
 from syncengine.model.record import Record, World
 from syncengine.planning.derivations import derived
-from syncengine.simulation.clock import ManualClock
-from syncengine.simulation.traits import spec
-from syncengine.simulation.vendor import FakeVendor
-from tests.support.bench import Bench
-from tests.support.people import HR, bench, entity
-
-LMS_FIELDS = ("id", "person", "email", "name", "job")
-RECORD = """
-version: 1
-entity: course
-fields:
-  person: {type: ref, to: person}
-  name: {type: string}
-identity: [[person]]
-systems:
-  lms: {resource: courses, flow: both, create: both, on_missing: keep, fields: {person: person, name: name}}
-"""
-RULES = """
-version: 1
-derive:
-  - name: basics
-    for: {person: "person.job == 'dev'"}
-    ensure: course
-    with: {person: person, name: "'basics'"}
-    on_leave: ON_LEAVE
-"""
-
-
-def school(on_leave: str = "keep", on_missing: str = "flag", record: str = RECORD) -> Bench:
-    """People, and a course for each developer."""
-    clock = ManualClock()
-    hr = FakeVendor(spec("hr", "id", "email", "name", "job", search=("email",)), clock)
-    base = spec("lms", "id", "email", "name", "job", search=("email",))
-    courses = spec("x", "id", "person", "name", resource="courses", search=("person",))
-    both: Any = {**base.resources, **courses.resources}
-    declared = type(base)("lms", both, (), settle_time=5.0, concurrency=1)
-    lms = FakeVendor(declared, clock)
-    people = (
-        f"{{resource: people, flow: both, create: out, on_missing: {on_missing}, "
-        "fields: {email: email, name: name, job: job}}"
-    )
-    deletes = HR.replace("flow: both", "flow: both, on_missing: delete")
-    files = (entity(hr=deletes, lms=people), record, RULES.replace("ON_LEAVE", on_leave))
-    return bench(hr, lms, files=files)
+from tests.support.school import RECORD, school
 
 
 def test_a_derived_record_is_made_once_and_reaches_its_system() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from syncengine.model.values import Json
-from tests.support.people import HR, LMS, anna, duo
+from tests.support.people import HR_DELETES, LMS, anna, duo
 
 
 def shout(row: dict[str, Json]) -> None:
@@ -122,9 +122,8 @@ def test_our_own_old_write_is_no_wish_of_the_vendor_when_its_row_is_adopted() ->
 
 def test_a_leaver_s_row_brings_its_faces_to_the_record_that_takes_it_over() -> None:
     """Rule 13: who comes back adopts the row that was left; our own last value there is not taken for a wish."""
-    hr_system = HR.replace("flow: both", "flow: both, on_missing: delete")
     lms_system = LMS.replace("resource: people", "resource: people, set: {leave: {job: gone}}")
-    made = duo(hr_system=hr_system, lms_system=lms_system)
+    made = duo(hr_system=HR_DELETES, lms_system=lms_system)
     mine, theirs = anna(made)
     made.vendors["hr"].remove(mine)
     made.sync()

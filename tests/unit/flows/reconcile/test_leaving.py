@@ -5,13 +5,7 @@ from __future__ import annotations
 import pytest
 
 from syncengine.model.link import LinkState
-from tests.support.people import HR, LMS, MAPPED, anna, duo
-
-FIELDS = """
-  email: {type: email}
-  name: {type: string}
-  job: {type: string, on_conflict: newest}
-"""
+from tests.support.people import FIELDS, HR_DELETES, LMS, LMS_SCOPED, MAPPED, anna, duo
 
 
 def keeps(leave: str = "{job: gone}") -> str:
@@ -21,15 +15,9 @@ def keeps(leave: str = "{job: gone}") -> str:
     )
 
 
-DELETES = (
-    "{resource: people, flow: both, create: out, scope: \"job != 'left'\", on_leave: delete, "
-    f"fields: {MAPPED}}}"
-)
-
-
 def test_what_leaving_writes_is_not_read_back_as_an_edit() -> None:
     """A value of ``set.leave`` is our own write: the record does not learn it."""
-    made = duo(lms_system=keeps(), fields=FIELDS)
+    made = duo(lms_system=keeps())
     mine, theirs = anna(made)
     made.vendors["hr"].edit(mine, job="left")
     made.sync()
@@ -43,7 +31,7 @@ def test_what_leaving_writes_is_not_read_back_as_an_edit() -> None:
 
 def test_coming_back_undoes_what_leaving_wrote() -> None:
     """A record that is in scope again gets its own values there."""
-    made = duo(lms_system=keeps("{name: nobody}"), fields=FIELDS)
+    made = duo(lms_system=keeps("{name: nobody}"))
     mine, theirs = anna(made)
     made.vendors["hr"].edit(mine, job="left")
     made.sync()
@@ -59,7 +47,7 @@ def test_coming_back_undoes_what_leaving_wrote() -> None:
 
 def test_a_row_that_we_deleted_is_made_again_when_its_record_comes_back() -> None:
     """``on_leave: delete`` and back in scope: the row is made anew, once."""
-    made = duo(lms_system=DELETES, fields=FIELDS)
+    made = duo(lms_system=LMS_SCOPED)
     mine, _ = anna(made)
     lms = made.vendors["lms"]
     made.vendors["hr"].edit(mine, job="left")
@@ -74,8 +62,7 @@ def test_a_row_that_we_deleted_is_made_again_when_its_record_comes_back() -> Non
 
 def test_a_deleted_record_s_row_goes_where_the_mapping_says() -> None:
     """A record that is deleted leaves: its row is deleted once, and stays deleted."""
-    hr_system = HR.replace("flow: both", "flow: both, on_missing: delete")
-    made = duo(hr_system=hr_system, lms_system=DELETES, fields=FIELDS)
+    made = duo(hr_system=HR_DELETES, lms_system=LMS_SCOPED)
     mine, _ = anna(made)
     made.vendors["hr"].remove(mine)
     made.sync()
@@ -87,12 +74,11 @@ def test_a_deleted_record_s_row_goes_where_the_mapping_says() -> None:
 
 def test_who_comes_back_under_the_same_chosen_id_gets_a_row_again() -> None:
     """A tombstone holds no place: a new record may take the id of a row that is gone."""
-    hr_system = HR.replace("flow: both", "flow: both, on_missing: delete")
     lms_system = (
         "{resource: people, flow: both, create: out, key: email, on_leave: delete, "
         f"fields: {MAPPED}}}"
     )
-    made = duo(hr_system=hr_system, lms_system=lms_system, lms={"chosen_id": "id", "search": ()})
+    made = duo(hr_system=HR_DELETES, lms_system=lms_system, lms={"chosen_id": "id", "search": ()})
     mine, theirs = anna(made)
     assert theirs == "anna@x.de"
     made.vendors["hr"].remove(mine)
@@ -108,8 +94,8 @@ def test_who_comes_back_under_the_same_chosen_id_gets_a_row_again() -> None:
 
 def test_a_match_only_field_does_not_stand_in_the_way_of_a_delete() -> None:
     """A field that is only looked at to know who is who cannot have moved unseen."""
-    system = DELETES.replace("email: email,", "email: {field: email, flow: match},")
-    made = duo(lms_system=system.replace("create: out", "create: none"), fields=FIELDS)
+    system = LMS_SCOPED.replace("email: email,", "email: {field: email, flow: match},")
+    made = duo(lms_system=system.replace("create: out", "create: none"))
     made.vendors["lms"].add(email="anna@x.de", name="Anna", job="dev")
     mine = made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
     made.sync()
@@ -121,7 +107,7 @@ def test_a_match_only_field_does_not_stand_in_the_way_of_a_delete() -> None:
 
 def test_an_edit_that_nobody_has_merged_is_read_before_leaving_runs_over_it() -> None:
     """A vendor's change of a field that ``set.leave`` writes is learned first."""
-    made = duo(lms_system=keeps("{name: nobody}"), fields=FIELDS)
+    made = duo(lms_system=keeps("{name: nobody}"))
     mine, theirs = anna(made)
     made.vendors["lms"].edit(theirs, name="Anne")
     made.vendors["hr"].edit(mine, job="left")
@@ -134,7 +120,7 @@ def test_an_edit_that_nobody_has_merged_is_read_before_leaving_runs_over_it() ->
 
 def test_an_edit_between_the_plan_and_the_leaving_write_is_found_stale() -> None:
     """Rule 7: what ``set.leave`` runs over is compared right before, too."""
-    made = duo(lms_system=keeps("{name: nobody}"), fields=FIELDS)
+    made = duo(lms_system=keeps("{name: nobody}"))
     mine, theirs = anna(made)
     made.vendors["hr"].edit(mine, job="left")
     made.scan("hr")
@@ -149,9 +135,8 @@ def test_an_edit_between_the_plan_and_the_leaving_write_is_found_stale() -> None
 def test_what_leaving_runs_over_for_a_deleted_record_stays_on_record() -> None:
     """A value that a deleted record cannot learn any more is kept in its history."""
     made = duo(
-        hr_system=HR.replace("flow: both", "flow: both, on_missing: delete"),
+        hr_system=HR_DELETES,
         lms_system=keeps("{name: nobody}"),
-        fields=FIELDS,
     )
     mine, theirs = anna(made)
     record = made.record().id
@@ -168,9 +153,8 @@ def test_what_leaving_runs_over_for_a_deleted_record_stays_on_record() -> None:
 def test_what_leaving_would_run_over_is_lost_when_it_is_written() -> None:
     """While a write of ``set.leave`` waits for an answer, nothing is lost yet, however often it is looked at."""
     made = duo(
-        hr_system=HR.replace("flow: both", "flow: both, on_missing: delete"),
+        hr_system=HR_DELETES,
         lms_system=keeps("{name: nobody}"),
-        fields=FIELDS,
         more="safety: {deletes: 0%, floor: 1}\n",
     )
     mine, theirs = anna(made)
@@ -243,7 +227,7 @@ def test_a_row_that_went_while_its_record_was_out_of_scope_is_made_again(policy:
 
 def test_a_row_that_a_person_keeps_is_not_deleted_later() -> None:
     """``keep``, answered where a delete met a change, holds also when the row is as it was or changes again."""
-    made = duo(lms_system=DELETES, fields=FIELDS)
+    made = duo(lms_system=LMS_SCOPED)
     mine, theirs = anna(made)
     lms = made.vendors["lms"]
     lms.edit(theirs, name="Anne")
@@ -264,7 +248,7 @@ def test_a_row_that_a_person_keeps_is_not_deleted_later() -> None:
 def test_who_is_hired_again_gets_the_rows_that_were_kept(flow: str) -> None:
     """A row that nobody made for her, and that her former record kept, is that of her new record."""
     theirs = LMS.replace("flow: both, create: out", f"flow: {flow}, create: none")
-    made = duo(hr_system=HR.replace("flow: both", "flow: both, on_missing: delete"),
+    made = duo(hr_system=HR_DELETES,
                lms_system=theirs)  # fmt: skip
     hr, lms = made.vendors["hr"], made.vendors["lms"]
     mine = hr.add(email="anna@x.de", name="Anna", job="dev")

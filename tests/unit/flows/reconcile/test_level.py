@@ -9,7 +9,7 @@ from syncengine.flows.send.dispatch import dispatch
 from syncengine.model.case import CaseKind
 from syncengine.model.link import LinkState
 from tests.support.bench import Bench
-from tests.support.people import HR, LMS, anna, duo
+from tests.support.people import HR, LMS, LMS_BOTH, anna, duo
 
 OWNED = """
   email: {type: email}
@@ -162,7 +162,7 @@ def test_of_several_rows_in_the_way_the_one_is_waited_for_that_was_found_first()
     made = duo(
         hr={"search": ("email",)},
         hr_system=HR.replace("create: in", "create: both"),
-        lms_system=LMS.replace("create: out", "create: both"),
+        lms_system=LMS_BOTH,
     )
     mine, _ = anna(made)
     split(made.engine, made.link("lms").id, True, "kim")

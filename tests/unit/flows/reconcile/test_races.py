@@ -12,7 +12,7 @@ from syncengine.flows.reconcile.reconcile import reconcile
 from syncengine.model.link import LinkState
 from syncengine.model.operation import Action, Operation, OperationState
 from tests.support.bench import Bench
-from tests.support.people import LMS, anna, duo
+from tests.support.people import LMS_BOTH, LMS_NONE, anna, crowd, duo
 
 COMMIT = 2
 """The write transaction of a reconcile in which plans are committed (1: claiming)."""
@@ -110,7 +110,7 @@ def test_in_a_batch_each_item_stands_or_falls_alone() -> None:
     """Rule 2: one link that moved meanwhile does not take its neighbours with it."""
     made = duo()
     hr = made.vendors["hr"]
-    names = [hr.add(email=f"p{n}@x.de", name=f"P{n}", job="dev") for n in range(3)]
+    names = crowd(made, 3)
     made.sync()
     for name in names:
         hr.edit(name, job="lead")
@@ -177,7 +177,7 @@ def test_a_batch_holds_one_link_of_a_record_and_locks_records_first() -> None:
 @pytest.mark.parametrize("action", ["tie", "make"])
 def test_two_workers_that_tell_who_a_row_is_agree(action: str) -> None:
     """Rule 12: two at once link a row once, and make one record of it."""
-    made = duo(lms_system=LMS.replace("create: out", "create: none"))
+    made = duo(lms_system=LMS_NONE)
     lms = made.vendors["lms"]
     if action == "tie":
         made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
@@ -202,7 +202,7 @@ def test_two_workers_that_tell_who_a_row_is_agree(action: str) -> None:
 
 def test_two_rows_of_two_vendors_that_are_one_person_make_one_record() -> None:
     """Rule 12: the second of two rows that show one key at the same time links to the first one's record."""
-    made = duo(lms_system=LMS.replace("create: out", "create: both"))
+    made = duo(lms_system=LMS_BOTH)
     made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
     made.vendors["lms"].add(email="anna@x.de", name="Anna", job="dev")
     made.scan_all()

@@ -12,13 +12,10 @@ from syncengine.flows.people.links import join, point, split
 from syncengine.flows.people.undo import undo
 from syncengine.model.case import CaseKind
 from syncengine.model.link import LinkState
-from syncengine.model.record import Record
 from tests.support.bench import Bench
-from tests.support.people import HR, LMS, duo
+from tests.support.people import HR, HR_DELETES, LMS_IN, duo
 
-DELETES = HR.replace("flow: both", "flow: both, on_missing: delete")
 MATCH = "{resource: people, flow: match, on_missing: keep, fields: {email: email}}"
-BOTH_IN = LMS.replace("create: out", "create: in")
 
 
 def hired(hr: str = HR) -> tuple[Bench, str, str]:
@@ -40,11 +37,6 @@ def answers(made: Bench) -> dict[str, str]:
     return made.read(lambda tx: answers_now(made.engine, tx, case))
 
 
-def named(made: Bench, name: str) -> Record:
-    """The record of that name."""
-    return next(r for r in made.records() if r.values["name"] == name)
-
-
 def another_address(made: Bench, anna: str, _: str) -> None:
     made.vendors["hr"].edit(anna, email="anna.b@x.de")
 
@@ -63,7 +55,7 @@ def gone(made: Bench, anna: str, _: str) -> None:
 
 
 def split_off(made: Bench, anna: str, _: str) -> None:
-    row = next(k for k in made.links("hr") if k.external_id == anna)
+    row = made.link("hr", anna)
     made.vendors["hr"].remove(anna)
     split(made.engine, row.id, False, "kim")
 
@@ -93,7 +85,7 @@ def test_a_new_hire_is_no_question_once_the_address_is_free(
 
 
 @pytest.mark.parametrize("ends", [gone, split_off])
-@pytest.mark.parametrize("hr", [HR.replace("both", "both, on_missing: keep", 1), DELETES])
+@pytest.mark.parametrize("hr", [HR.replace("both", "both, on_missing: keep", 1), HR_DELETES])
 def test_a_row_takes_the_place_that_is_free(
     ends: Callable[[Bench, str, str], None], hr: str
 ) -> None:
@@ -103,7 +95,7 @@ def test_a_row_takes_the_place_that_is_free(
     made.sync()
     made.sync()
     assert CaseKind.IDENTITY not in {case.kind for case in made.cases()}
-    row = next(k for k in made.links("hr") if k.external_id == bert)
+    row = made.link("hr", bert)
     assert row.state is LinkState.LINKED
     assert made.sync()["converged"]
 
@@ -153,13 +145,13 @@ def test_of_two_alike_the_other_is_told_once_one_is_let_be() -> None:
     """Two rows show one address; one is left alone, gets another address, or is gone: the other is nobody's question
     any more."""
     for ends in ("ignore", "edit", "remove"):
-        made = duo(lms_system=BOTH_IN)
+        made = duo(lms_system=LMS_IN)
         lms = made.vendors["lms"]
         made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
         rows = [lms.add(email="anna@x.de", name="Anna", job="dev") for _ in range(2)]
         made.sync()
         assert len(made.cases()) == 2
-        first = next(k for k in made.links("lms") if k.external_id == rows[0])
+        first = made.link("lms", rows[0])
         if ends == "ignore":
             made.answer("ignore", next(c for c in made.cases() if c.link_id == first.id))
         elif ends == "edit":
@@ -168,13 +160,13 @@ def test_of_two_alike_the_other_is_told_once_one_is_let_be() -> None:
             lms.remove(rows[0])
         made.sync()
         assert not made.cases(), ends
-        other = next(k for k in made.links("lms") if k.external_id == rows[1])
-        assert other.record_id == named(made, "Anna").id
+        other = made.link("lms", rows[1])
+        assert other.record_id == made.record(email="anna@x.de").id
 
 
 def twice() -> tuple[Bench, str, str]:
     """Two people of whom one gets the address of the other."""
-    made = duo(hr_system=DELETES)
+    made = duo(hr_system=HR_DELETES)
     hr = made.vendors["hr"]
     anna = hr.add(email="anna@x.de", name="Anna", job="dev")
     bert = hr.add(email="bert@x.de", name="Bert", job="cook")
@@ -192,7 +184,9 @@ def test_an_identity_borne_twice_is_no_question_once_it_is_borne_once(who: str) 
     made, anna, bert = twice()
     hr = made.vendors["hr"]
     if who == "undo":
-        line = next(c for c in made.history(named(made, "Bert").id) if c.field == "email" and c.old)
+        line = next(
+            c for c in made.history(made.record(name="Bert").id) if c.field == "email" and c.old
+        )
         undo(made.engine, line.id, "kim")
     elif who == "join":
         hr.remove(bert)
@@ -211,7 +205,7 @@ def test_an_identity_borne_twice_is_no_question_once_it_is_borne_once(who: str) 
 
 def join_rows(made: Bench) -> None:
     """Bert's rows are split off, and his record goes into Anna's."""
-    kept, lost = named(made, "Anna").id, named(made, "Bert").id
+    kept, lost = made.record(name="Anna").id, made.record(name="Bert").id
     for link in [k for k in made.links() if k.record_id == lost and k.external_id]:
         split(made.engine, link.id, False, "kim")
     join(made.engine, kept, lost, "kim")
@@ -231,27 +225,27 @@ def test_an_answer_that_fits_no_longer_is_refused_with_what_changed() -> None:
     """The person was right when the question was shown, and has another address by now, as we know already: their row
     is not handed over."""
     made, anna, _ = hired()
-    case, record = made.case(), named(made, "Anna").id
+    case, record = made.case(), made.record(name="Anna").id
     made.vendors["hr"].edit(anna, email="anna.b@x.de")
     made.scan("hr")
     made.think()
     with pytest.raises(NotPossible, match="closed"):
         answer(made.engine, case.id, f"replace {record}")
-    owner = next(k for k in made.links("hr") if k.external_id == anna)
+    owner = made.link("hr", anna)
     assert owner.record_id == record
 
 
 def test_an_answer_is_checked_against_what_is_known_not_what_was_asked() -> None:
     """Between a change and the next look at the row the question stands with what may be answered now."""
     made, _, bert = hired()
-    case, record = made.case(), named(made, "Anna")
+    case, record = made.case(), made.record(name="Anna")
     with made.engine.ledger.write() as tx:
         Decision(made.engine, tx, "kim").change(record, {"email": "anna.b@x.de"}, "by hand")
     with pytest.raises(NotPossible, match="no longer") as refused:
         answer(made.engine, case.id, f"replace {record.id}")
     assert "new" in str(refused.value)
     assert answer(made.engine, case.id, "new")
-    assert next(k for k in made.links("hr") if k.external_id == bert).record_id != record.id
+    assert made.link("hr", bert).record_id != record.id
 
 
 def test_a_row_that_is_pointed_elsewhere_frees_its_place() -> None:
@@ -265,11 +259,8 @@ def test_a_row_that_is_pointed_elsewhere_frees_its_place() -> None:
     right = lms.add(email="anna@x.de", name="Anna")
     made.sync()
     assert made.case().kind is CaseKind.IDENTITY
-    link = next(k for k in made.links("lms") if k.external_id == wrong)
-    point(made.engine, link.id, named(made, "Bert").id, "kim")
+    link = made.link("lms", wrong)
+    point(made.engine, link.id, made.record(name="Bert").id, "kim")
     made.sync()
     assert not made.cases()
-    assert (
-        next(k for k in made.links("lms") if k.external_id == right).record_id
-        == named(made, "Anna").id
-    )
+    assert made.link("lms", right).record_id == made.record(name="Anna").id

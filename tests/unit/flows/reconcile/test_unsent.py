@@ -11,7 +11,7 @@ from syncengine.flows.views.status import status
 from syncengine.model.case import CaseKind
 from tests.support.bench import Bench
 from tests.support.people import HR, LMS, anna, duo, entity, remap
-from tests.unit.flows.reconcile.test_derive import RECORD, school
+from tests.support.school import RECORD, school
 
 WATCHED = {"lms": "observe"}
 

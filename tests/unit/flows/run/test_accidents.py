@@ -9,18 +9,26 @@ import pytest
 from syncengine.model.case import CaseKind
 from syncengine.simulation.bench import new_database
 from tests.support.bench import Bench
-from tests.support.people import FIELDS, HR, LMS, anna, duo, entity, remap, vendor
+from tests.support.people import (
+    FIELDS,
+    HR_DELETES,
+    LMS,
+    LMS_DELETES,
+    anna,
+    crowd,
+    duo,
+    entity,
+    remap,
+    vendor,
+)
 
-GONE = HR.replace("flow: both", "flow: both, on_missing: delete")
-DELETES = LMS.replace("create: out", "create: out, on_leave: delete")
 SAFE = "safety: {deletes: 10%, floor: 3, window: 1h}\n"
 
 
 def company(size: int) -> Bench:
     """People in ``hr`` with their accounts in ``lms``; who goes in one goes in the other."""
-    made = duo(hr_system=GONE, lms_system=DELETES, more=SAFE)
-    for n in range(size):
-        made.vendors["hr"].add(email=f"p{n}@x.de", name=f"P{n}", job="dev")
+    made = duo(hr_system=HR_DELETES, lms_system=LMS_DELETES, more=SAFE)
+    crowd(made, size)
     made.sync()
     assert len(made.vendors["lms"].rows()) == size
     return made
@@ -54,8 +62,8 @@ def test_a_listing_that_lost_most_rows_deletes_nobody_unasked() -> None:
 def test_a_filter_that_is_edited_deletes_nobody_unasked() -> None:
     """Whom an edited ``where`` leaves out is missing; so many at once are one question."""
     made = company(12)
-    narrow = GONE.replace("flow: both", "flow: both, where: \"row.job == 'boss'\"")
-    remap(made, entity(FIELDS, SAFE, hr=narrow, lms=DELETES))
+    narrow = HR_DELETES.replace("flow: both", "flow: both, where: \"row.job == 'boss'\"")
+    remap(made, entity(FIELDS, SAFE, hr=narrow, lms=LMS_DELETES))
     for _ in range(3):
         made.sync()
     assert len(made.vendors["lms"].rows()) == 12
@@ -69,7 +77,7 @@ def test_a_row_that_another_made_is_never_deleted(on_missing: str, on_leave: str
     theirs = LMS.replace(
         "create: out", f"create: out, on_leave: {on_leave}, on_missing: {on_missing}"
     )
-    made = duo(hr_system=GONE, lms_system=theirs)
+    made = duo(hr_system=HR_DELETES, lms_system=theirs)
     mine, _ = anna(made)
     lms = made.vendors["lms"]
     foreign = lms.add(email="guest@y.de", name="Guest", job="guest")
@@ -90,8 +98,7 @@ def test_a_row_that_another_made_is_never_deleted(on_missing: str, on_leave: str
 def test_a_page_that_failed_loses_no_row(fault: Any) -> None:
     """A listing that breaks off between pages and is taken up again brings every row, once."""
     made = duo()
-    for n in range(8):
-        made.vendors["hr"].add(email=f"p{n}@x.de", name=f"P{n}", job="dev")
+    crowd(made, 8)
     made.vendors["hr"].fault("page", None, fault)
     for _ in range(4):
         made.sync()
@@ -146,10 +153,11 @@ def test_a_new_title_makes_no_second_person() -> None:
 def test_an_account_that_is_really_empty_is_emptied_by_a_word(single_get: bool) -> None:
     """Told that the rows are gone, the engine goes on as the mapping says, in no more than the limits allow; rows
     that are listed again end the question instead."""
-    made = duo(hr={"single_get": single_get}, hr_system=GONE, lms_system=DELETES, more=SAFE)
+    made = duo(
+        hr={"single_get": single_get}, hr_system=HR_DELETES, lms_system=LMS_DELETES, more=SAFE
+    )
     hr = made.vendors["hr"]
-    for n in range(3):
-        hr.add(email=f"p{n}@x.de", name=f"P{n}", job="dev")
+    crowd(made, 3)
     made.sync()
     hr.fault("scan", "empty")
     made.sync()

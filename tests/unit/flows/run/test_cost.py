@@ -8,12 +8,7 @@ import pytest
 
 from syncengine.flows.reconcile.reconcile import reconcile
 from tests.support.bench import Bench
-from tests.support.people import LIMITS_WIDE, duo
-
-
-def crowd(made: Bench, size: int) -> list[str]:
-    hr = made.vendors["hr"]
-    return [hr.add(email=f"p{n}@x.de", name=f"P{n}", job="dev") for n in range(size)]
+from tests.support.people import LIMITS_WIDE, crowd, duo
 
 
 def first_capture(made: Bench, _people: list[str]) -> Callable[[], object]:
@@ -104,7 +99,7 @@ def test_a_sync_of_one_record_reads_its_rows_and_lists_nothing() -> None:
     hr = made.vendors["hr"]
     hr.edit(people[1], job="lead")
     hr.calls.clear()
-    wanted = next(k for k in made.links("hr") if k.external_id == people[1])
+    wanted = made.link("hr", people[1])
     made.sync(record=wanted.record_id)
     assert hr.calls == [("get", people[1])]
     assert "lead" in {r["job"] for r in made.vendors["lms"].rows().values()}

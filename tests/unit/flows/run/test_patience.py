@@ -5,19 +5,16 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from syncengine.errors import RateLimited, SyncengineError, Unknown, VendorDown
 from syncengine.ports import Item, Page
-from syncengine.simulation.clock import ManualClock
-from syncengine.simulation.traits import spec
 from syncengine.simulation.vendor import FakeVendor
 from tests.support.bench import Bench
-from tests.support.people import COLUMNS, HR, LMS, anna, bench, duo, entity
-from tests.unit.flows.capture.test_bad_rows import NOTES
+from tests.support.notes import noted
+from tests.support.people import LMS, anna, duo
 
 LONG = 900.0
 """Seconds within which a pass ends that does not get on."""
@@ -43,26 +40,10 @@ def limited(vendor: FakeVendor, verb: str, free: int, pause: float) -> list[floa
     return early
 
 
-def noted(parents: int) -> Bench:
-    """Some people with a note each, which are told apart."""
-    clock = ManualClock()
-    people, notes = (
-        spec("hr", *COLUMNS),
-        spec("hr", "id", "text", resource="notes", parent="people"),
-    )
-    hr = FakeVendor(replace(people, resources={**people.resources, **notes.resources}), clock)
-    lms = FakeVendor(spec("lms", *COLUMNS, search=("email",)), clock)
-    made = bench(hr, lms, files=(entity(hr=HR, lms=LMS), NOTES))
-    for number in range(parents):
-        name = hr.add(email=f"p{number}@x.de", name=f"P{number}", job="dev")
-        hr.add("notes", _parent=name, text=f"of {name}")
-    return made
-
-
 @pytest.mark.parametrize("pause", [7.0, 600.0])
 def test_a_listing_goes_on_after_each_pause_that_its_vendor_asks_for(pause: float) -> None:
     """With more parents than calls in a row, each parent is read once, the pass waits and says so, and it converges."""
-    made, told = noted(11), list[str]()
+    made, told = noted(11, lms=LMS), list[str]()
     early = limited(made.vendors["hr"], "scan", 4, pause)
     document = made.sync(tell=told.append)
     assert document["converged"], document["faults"]
@@ -76,7 +57,7 @@ def test_a_listing_goes_on_after_each_pause_that_its_vendor_asks_for(pause: floa
 
 def test_a_pass_that_is_only_told_to_wait_ends() -> None:
     """A vendor that answers nothing but requests for a pause is waited for once, and then named."""
-    made = noted(3)
+    made = noted(3, lms=LMS)
     limited(made.vendors["hr"], "scan", 0, 30.0)
     began = made.clock.now()
     document = made.sync()
@@ -86,7 +67,7 @@ def test_a_pass_that_is_only_told_to_wait_ends() -> None:
 
 def test_a_listing_that_a_limit_stopped_is_gone_on_with_by_the_next_pass() -> None:
     """A pass that is given up half-way leaves its part to the next one, which reads the rest."""
-    made = noted(8)
+    made = noted(8, lms=LMS)
     made.scan("hr")
     made.think()
     limited(made.vendors["hr"], "scan", 5, 20.0)
@@ -139,7 +120,7 @@ def test_a_long_listing_says_how_far_it_is(logged: io.StringIO) -> None:
     """About every half minute, to whoever runs the pass, also below one parent; in the service it is a line of the log
     with counts alone."""
     for resource in ("people", "notes"):
-        made, lines = noted(1), list[str]()
+        made, lines = noted(1, lms=LMS), list[str]()
         slow(made.vendors["hr"], resource, pages=100)
         made.sync(tell=lines.append)
         told = [line for line in lines if line.startswith(f"reads hr {resource}: ")]

@@ -10,7 +10,7 @@ from syncengine.flows.run.sync import sync
 from syncengine.flows.views.plan import plan
 from syncengine.flows.views.status import status
 from syncengine.model.link import LinkState
-from tests.support.people import COLUMNS, FIELDS, HR, LMS, anna, duo, entity, lead, remap
+from tests.support.people import COLUMNS, FIELDS, HR, LMS, LMS_NONE, anna, duo, entity, lead, remap
 
 TODAY = FIELDS + "  until: {type: date}\n"
 DATED = "{email: email, name: name, job: job, until: until}"
@@ -72,7 +72,7 @@ def test_midnight_is_an_event() -> None:
 
 def test_a_new_system_gets_the_records_that_are_there() -> None:
     """A system that comes into the mapping gets rows of the records that were there before."""
-    made = duo(lms_system=LMS.replace("create: out", "create: none"))
+    made = duo(lms_system=LMS_NONE)
     made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
     made.sync()
     assert not made.vendors["lms"].rows()
@@ -96,7 +96,7 @@ def test_rows_that_now_make_records_are_looked_at_again() -> None:
 
 def test_a_changed_identity_finds_who_is_there() -> None:
     """Identity rules that change tell the records that are there apart by the new rules, and make nobody twice."""
-    made = duo(lms_system=LMS.replace("create: out", "create: none"))
+    made = duo(lms_system=LMS_NONE)
     made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
     made.vendors["lms"].add(email=None, name="Anna", job="dev")
     made.sync()

@@ -15,30 +15,18 @@ from syncengine.flows.send.probe import expire
 from syncengine.flows.send.rounds import CHUNK
 from syncengine.model.operation import OperationState
 from syncengine.simulation.bench import LIMITS
-from syncengine.simulation.clock import ManualClock
-from syncengine.simulation.traits import spec
-from syncengine.simulation.vendor import FakeVendor
 from tests.support.bench import Bench
-from tests.support.people import COLUMNS, HR, bench, duo, entity
-from tests.unit.flows.capture.test_bad_rows import NOTES
+from tests.support.notes import noted
+from tests.support.people import crowd, duo
 
 ONE = replace(LIMITS, slice=0.0)
 """So short that one call is a slice."""
 PEOPLE = 4
 
 
-def noted() -> Bench:
+def told_apart() -> Bench:
     """Some people, read and told apart, with a note each that is not read yet."""
-    clock = ManualClock()
-    people, notes = (
-        spec("hr", *COLUMNS),
-        spec("hr", "id", "text", resource="notes", parent="people"),
-    )
-    vendor = FakeVendor(replace(people, resources={**people.resources, **notes.resources}), clock)
-    made = bench(vendor, files=(entity(hr=HR), NOTES), limits=ONE)
-    for number in range(PEOPLE):
-        name = vendor.add(email=f"p{number}@x.de", name=f"P{number}", job="dev")
-        vendor.add("notes", _parent=name, text=f"of {name}")
+    made = noted(PEOPLE, ONE)
     made.scan("hr")
     made.think()
     made.clock.sleep(1)
@@ -57,7 +45,7 @@ def asked(made: Bench) -> int:
 
 def test_a_long_listing_is_read_in_slices_and_concludes_as_one() -> None:
     """Each part is read once, each slice announces the next one, and only the last one makes the listing complete."""
-    made = noted()
+    made = told_apart()
     began = made.clock.now()
     for number in range(1, PEOPLE):
         made.queue.sent.clear()
@@ -74,7 +62,7 @@ def test_a_long_listing_is_read_in_slices_and_concludes_as_one() -> None:
 
 def test_what_is_gone_is_concluded_after_the_last_slice() -> None:
     """A row that no slice showed is nominated; rows of earlier slices are not, though they were read long before."""
-    made = noted()
+    made = told_apart()
     made.sync()
     hr = made.vendors["hr"]
     hr.remove(next(iter(hr.rows("notes"))), "notes")
@@ -90,7 +78,7 @@ def test_what_is_gone_is_concluded_after_the_last_slice() -> None:
 
 def test_a_part_that_cannot_be_read_is_remembered_to_the_end() -> None:
     """A slice below which nothing could be read keeps the listing from being complete, whatever later ones bring."""
-    made = noted()
+    made = told_apart()
     made.vendors["hr"].fault("scan", "fail", *[None] * PEOPLE)
     ends = [read(made) for _ in range(PEOPLE)]
     assert [end.fault for end in ends[:-1]] == [""] * (PEOPLE - 1)
@@ -101,7 +89,7 @@ def test_a_part_that_cannot_be_read_is_remembered_to_the_end() -> None:
 
 def test_a_vendor_that_fails_on_the_way_is_gone_on_with_where_it_failed() -> None:
     """What was read before a vendor went down is not read again afterwards."""
-    made = noted()
+    made = told_apart()
     read(made)
     read(made)
     made.vendors["hr"].fault("scan", "down")
@@ -115,7 +103,7 @@ def test_a_vendor_that_fails_on_the_way_is_gone_on_with_where_it_failed() -> Non
 
 def test_a_whole_listing_begins_anew() -> None:
     """A pass that reads everything does not build on slices of before, and leaves none of them."""
-    made = noted()
+    made = told_apart()
     read(made)
     assert made.scan("hr", "notes").complete
     assert asked(made) == 1 + PEOPLE
@@ -125,8 +113,7 @@ def test_a_whole_listing_begins_anew() -> None:
 def wanted(count: int, latency: float = 0.25, **limits: float) -> Bench:
     """People that are to be made in ``lms``, each call of which takes that many seconds."""
     made = duo(limits=replace(LIMITS, **limits))
-    for number in range(count):
-        made.vendors["hr"].add(email=f"p{number}@x.de", name=f"P{number}", job="dev")
+    crowd(made, count)
     for name in ("hr", "lms"):
         made.scan(name)
     made.think()

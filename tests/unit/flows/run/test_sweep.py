@@ -12,7 +12,7 @@ from syncengine.simulation.clock import ManualClock
 from syncengine.simulation.traits import spec
 from syncengine.simulation.vendor import FakeVendor
 from tests.support.bench import Bench
-from tests.support.people import COLUMNS, HR, bench, duo, entity
+from tests.support.people import COLUMNS, HR, bench, duo, entity, together
 
 NOTES = """
 version: 1
@@ -69,7 +69,7 @@ def test_rows_are_listed_below_parents_that_are_known() -> None:
         spec("hr", *COLUMNS, unlisted=("job",)),
         spec("hr", "id", "owner", "text", resource="notes", parent="people"),
     )
-    vendor = FakeVendor(replace(people, resources={**people.resources, **notes.resources}), clock)
+    vendor = FakeVendor(together(people, notes), clock)
     made = bench(vendor, files=(entity(hr=HR), NOTES))
     vendor.add(email="anna@x.de", name="Anna", job="dev")
     assert announced(made) == [["hr", "people", "scan"]]

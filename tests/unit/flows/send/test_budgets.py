@@ -2,30 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from syncengine.flows.send.dispatch import dispatch
 from syncengine.ledger.connections import book, grant
-from syncengine.mapping import Budget
-from tests.support.bench import Bench
-from tests.support.people import anna, duo
-
-MINUTE = 60.0
-
-
-def within(made: Bench, name: str, calls: int, per: float = MINUTE) -> Bench:
-    """From now on a connection has a budget."""
-    engine = made.engine
-    declared = replace(engine.project.connections[name], budget=Budget(calls, per, None))
-    engine.project = replace(
-        engine.project, connections={**engine.project.connections, name: declared}
-    )
-    engine.gates[name].connection = declared
-    return made
+from tests.support.bench import MINUTE, Bench, within
+from tests.support.people import anna, crowd, duo
 
 
 def moved(made: Bench, *people: str) -> None:
@@ -51,7 +35,7 @@ def test_a_call_a_minute_moves_a_write_in_two() -> None:
 def test_what_cannot_be_paid_for_as_a_whole_costs_nothing() -> None:
     """Where the write's call is far away the row is not read, and no attempt is counted; later both come."""
     made = duo()
-    people = [made.vendors["hr"].add(email=f"p{n}@x.de", name=f"P{n}", job="dev") for n in range(3)]
+    people = crowd(made, 3)
     made.sync()
     moved(within(made, "lms", 2), *people)
     began = made.clock.now()
@@ -105,7 +89,7 @@ def test_booked_calls_keep_to_the_budget(
 def test_a_pass_waits_for_its_budget_and_says_so(calls: int) -> None:
     """A pass on a small budget writes all, and tells meanwhile what it waits for."""
     made = duo()
-    people = [made.vendors["hr"].add(email=f"p{n}@x.de", name=f"P{n}", job="dev") for n in range(4)]
+    people = crowd(made, 4)
     made.sync()
     moved(within(made, "lms", calls), *people)
     document = made.sync()

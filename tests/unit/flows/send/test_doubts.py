@@ -12,7 +12,16 @@ from syncengine.model.link import LinkState
 from syncengine.model.operation import OperationState, Written
 from syncengine.simulation.traits import Fault
 from tests.support.bench import Bench
-from tests.support.people import COLUMNS, HR, LMS, anna, duo, lead
+from tests.support.people import (
+    COLUMNS,
+    HR_DELETES,
+    LMS,
+    LMS_KEYED,
+    LMS_SCOPED,
+    anna,
+    duo,
+    lead,
+)
 
 ANSWERS = ["full", "sent", "empty"]
 WAYS: list[Fault] = ["ignore", "mute"]
@@ -21,8 +30,6 @@ CLEARED = "\n  email: {type: email}\n  name: {type: string, clear: true}\n  job:
 LEAVES = LMS.replace(
     "flow: both", "flow: both, scope: \"job != 'left'\", set: {leave: {name: gone}}"
 )
-DELETES = LMS.replace("flow: both", "flow: both, scope: \"job != 'left'\", on_leave: delete")
-ENDS = HR.replace("flow: both", "flow: both, on_missing: delete")
 
 
 def passes(made: Bench, count: int = 3) -> None:
@@ -321,7 +328,7 @@ def test_who_comes_back_ends_the_question_of_leaving() -> None:
 def test_a_row_that_was_not_deleted_is_a_question(end: str) -> None:
     """Rule 19: a delete that was accepted while the row stays is asked about; no record is made of the row, and the
     delete is not repeated for ever."""
-    made = duo(lms_system=DELETES, hr_system=ENDS)
+    made = duo(lms_system=LMS_SCOPED, hr_system=HR_DELETES)
     mine, _ = anna(made)
     hr, lms = made.vendors["hr"], made.vendors["lms"]
     if end == "leaves":
@@ -343,7 +350,7 @@ def test_a_row_that_was_not_deleted_is_a_question(end: str) -> None:
 
 def test_a_delete_that_is_done_later_is_not_accused() -> None:
     """Rule 19: a row that is listed a last time while the vendor deletes it is no return."""
-    made = duo(lms={"late": 4.0}, lms_system=DELETES)
+    made = duo(lms={"late": 4.0}, lms_system=LMS_SCOPED)
     mine, _ = anna(made)
     made.vendors["hr"].edit(mine, job="left")
     made.vendors["lms"].fault("delete", "later")
@@ -358,7 +365,7 @@ def test_a_delete_that_is_done_later_is_not_accused() -> None:
 
 def test_a_row_that_was_kept_by_a_person_s_word_stays() -> None:
     """The answer to a delete that was not done: it stays there, and nobody asks again."""
-    made = duo(lms_system=DELETES, hr_system=ENDS)
+    made = duo(lms_system=LMS_SCOPED, hr_system=HR_DELETES)
     mine, _ = anna(made)
     made.vendors["hr"].remove(mine)
     made.vendors["lms"].fault("delete", "ignore")
@@ -441,7 +448,7 @@ def creating(ids: str) -> Bench:
     system = LMS
     if ids == "chosen":
         abilities = {"search": (), "chosen_id": "id"}
-        system = LMS.replace("create: out", "create: out, key: email")
+        system = LMS_KEYED
     if ids == "marker":
         abilities = {
             "search": (),

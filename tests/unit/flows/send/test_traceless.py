@@ -11,15 +11,12 @@ from syncengine.model.case import CaseKind
 from syncengine.model.operation import UNTAKEN
 from syncengine.planning.questions import not_taken
 from tests.support.bench import Bench
-from tests.support.people import HR, LMS, anna, duo
-
-ENDS = HR.replace("flow: both", "flow: both, on_missing: delete")
-LEAVES = LMS.replace("flow: both", "flow: both, on_leave: delete")
+from tests.support.people import HR_DELETES, LMS_DELETES, anna, duo
 
 
 def wanted(action: str) -> Bench:
     """A write to lms that was not sent yet, and that lms cuts off from now on."""
-    made = duo(hr_system=ENDS, lms_system=LEAVES)
+    made = duo(hr_system=HR_DELETES, lms_system=LMS_DELETES)
     if action == "create":
         made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
     else:

@@ -17,17 +17,11 @@ from syncengine.model.operation import Action, OperationState
 from syncengine.ports import Item
 from syncengine.simulation.traits import Fault
 from tests.support.bench import Bench
-from tests.support.people import LMS, MAPPED, anna, duo, lead
-from tests.unit.flows.capture.test_reads import put, row
+from tests.support.people import LMS, LMS_KEYED, LMS_SCOPED, anna, crowd, duo, lead, row
 
 CHECK = 2
 """The write transaction of a dispatch in which what was read is compared (1: slots and claims)."""
-DELETES = (
-    "{resource: people, flow: both, create: out, scope: \"job != 'left'\", on_leave: delete, "
-    f"fields: {MAPPED}}}"
-)
 OWNERLESS = "\n  email: {type: email}\n  name: {type: string}\n  job: {type: string}\n"
-KEYED = f"{{resource: people, flow: both, create: out, key: email, fields: {MAPPED}}}"
 
 
 def test_a_write_that_was_not_sent_keeps_its_key() -> None:
@@ -135,7 +129,7 @@ def test_what_the_read_before_the_write_shows_counts_even_if_it_is_not_the_newes
     lms.edit(theirs, job="boss")
 
     def overtaken() -> None:
-        put(made, "lms", "list", began, **{theirs: row()})
+        made.put("lms", "list", began, **{theirs: row()})
 
     with made.between(CHECK, overtaken):
         assert made.send() == {"stale": 1}
@@ -195,7 +189,7 @@ def test_a_row_that_is_gone_before_the_write_is_not_written() -> None:
 def test_a_row_that_does_not_fit_is_not_taken_for_gone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rule 7: a pre-read that cannot be understood proves nothing: nothing is sent, nothing is missing, and the row
     is read anew."""
-    made = duo(lms_system=DELETES)
+    made = duo(lms_system=LMS_SCOPED)
     mine, theirs = anna(made)
     made.vendors["hr"].edit(mine, job="left")
     made.scan("hr")
@@ -240,7 +234,7 @@ def test_a_foreign_value_in_a_read_that_arrives_after_the_settle_is_kept_too() -
     _, theirs = lead(made)
     began = made.clock.now()
     assert made.send() == {"applied": 1}
-    put(made, "lms", "list", began, **{theirs: row(job="boss")})
+    made.put("lms", "list", began, **{theirs: row(job="boss")})
     made.settle()
     lost = [(c.lost, c.lost_by) for c in made.history(made.record().id) if c.lost is not None]
     assert lost == [("boss", "lms")]
@@ -268,8 +262,7 @@ def test_a_write_that_could_outlive_its_lease_is_not_sent() -> None:
     """Rule 9: what waited behind a slow write until its lease ran short goes out with the next claim, same key."""
     made = duo(limits=Limits(lease=12.0, request_timeout=10.0, slice=60.0))
     lms = made.vendors["lms"]
-    for number in range(2):
-        made.vendors["hr"].add(email=f"p{number}@x.de", name=f"P{number}", job="dev")
+    crowd(made, 2)
     made.scan_all()
     made.think()
     keys = {operation.key for operation in made.unsettled()}
@@ -320,7 +313,7 @@ def test_an_unknown_write_blocks_its_link() -> None:
 @pytest.mark.parametrize("action", ["create", "update", "delete"])
 def test_a_write_whose_answer_was_lost_is_adopted_not_repeated(action: str) -> None:
     """Rule 10: what a probe finds done is done, faces included; it is never sent again."""
-    made = duo(lms_system=DELETES)
+    made = duo(lms_system=LMS_SCOPED)
     lms = made.vendors["lms"]
     if action == "create":
         lms.fault("create", "drop")
@@ -342,7 +335,7 @@ def test_a_write_whose_answer_was_lost_is_adopted_not_repeated(action: str) -> N
 def test_not_applied_is_concluded_only_after_the_horizon(keyed: bool) -> None:
     """Rule 10: before lease end, settle time and lag are over, not even a 404 says that a write did not happen."""
     made = (
-        duo(lms={"chosen_id": "id", "search": ()}, lms_system=KEYED)
+        duo(lms={"chosen_id": "id", "search": ()}, lms_system=LMS_KEYED)
         if keyed
         else duo(lms={"list_lag": 7.0})
     )
@@ -453,8 +446,7 @@ def test_a_refused_write_is_a_case_and_is_not_repeated() -> None:
 def test_a_vendor_that_is_down_is_not_asked_more_and_more_for_one_outage() -> None:
     """Calls that fail together count as one failure of the vendor."""
     made = duo()
-    for number in range(6):
-        made.vendors["hr"].add(email=f"p{number}@x.de", name=f"P{number}", job="dev")
+    crowd(made, 6)
     made.scan_all()
     made.think()
     down: list[Fault] = ["down"] * 6
@@ -516,8 +508,7 @@ def test_a_pause_in_the_middle_of_a_round_stops_what_is_not_sent_yet() -> None:
     """A pause stops a connection's writes at once: only requests that are under way end, the rest goes back unsent
     and goes out after resuming."""
     made = duo()
-    for number in range(40):
-        made.vendors["hr"].add(email=f"p{number}@x.de", name=f"P{number}", job="dev")
+    crowd(made, 40)
     made.scan_all()
     made.think()
     engine, lms = made.engine, made.vendors["lms"]

@@ -11,7 +11,7 @@ from syncengine.flows.capture.notices import notice
 from syncengine.flows.views.explain import explain, select_history
 from syncengine.flows.views.look import find_records
 from tests.support.bench import Bench
-from tests.support.people import FIELDS, HR, anna, duo
+from tests.support.people import FIELDS, HR, HR_DELETES, anna, duo
 
 
 def told(made: Bench, field: str = "job") -> dict[str, Any]:
@@ -133,7 +133,7 @@ def test_lost_values_of_all_records_are_listed_the_newest_first() -> None:
 
 def rehired() -> tuple[Bench, str, str]:
     """Anna left for good and was hired again; her former record and her new one."""
-    made = duo(hr_system=HR.replace("flow: both", "flow: both, on_missing: delete"))
+    made = duo(hr_system=HR_DELETES)
     mine, _ = anna(made)
     old = made.record().id
     made.vendors["hr"].remove(mine)

@@ -6,7 +6,7 @@ from typing import Any
 
 from syncengine.flows.views.export import export
 from tests.support.people import FIELDS, anna, duo
-from tests.unit.flows.forget.test_erase import crew, named, teams
+from tests.support.teams import crew, teams
 
 
 def test_each_value_says_from_where_since_when_and_why() -> None:
@@ -49,7 +49,7 @@ def test_what_belongs_to_her_is_there_and_what_is_others_is_only_counted() -> No
     """Her notes with their text; that a team names her, and not which team; nothing of a colleague."""
     made = teams()
     crew(made)
-    document = export(made.engine, named(made, "anna"), "dpo")
+    document = export(made.engine, made.record(name="anna").id, "dpo")
     assert [r["entity"] for r in document["records"]] == ["person", "note"]
     assert values(document["records"][1])["text"] == "about no-anna"
     assert document["named_by"] == {"team.lead": 1, "team.members": 1}

@@ -14,9 +14,8 @@ from syncengine.flows.views.plan import plan
 from syncengine.model.link import LinkState
 from syncengine.simulation.bench import project
 from tests.support.bench import Bench
-from tests.support.people import FIELDS, HR, LMS, MAPPED, anna, duo, entity, remap
-from tests.unit.flows.core.test_safety import crowd
-from tests.unit.flows.reconcile.test_derive import RECORD, RULES, school
+from tests.support.people import FIELDS, HR, LMS, MAPPED, anna, crowd, duo, entity, remap
+from tests.support.school import RECORD, RULES, school
 
 MANAGED = FIELDS + "  boss: {type: ref, to: person, clear: true}\n"
 BOSSES = {"columns": ("id", "email", "name", "job", "boss")}
