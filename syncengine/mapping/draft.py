@@ -9,7 +9,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from syncengine.errors import RowInvalid
-from syncengine.mapping.codecs import Parse, parser
+from syncengine.mapping.canonical import Parse, parser
 from syncengine.mapping.expressions import (
     Env,
     Expression,

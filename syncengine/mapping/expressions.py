@@ -17,7 +17,7 @@ from typing import Any, Final, Protocol
 import cel
 
 from syncengine.errors import RowInvalid
-from syncengine.mapping.codecs import instant
+from syncengine.mapping.canonical import instant
 from syncengine.mapping.comparing import COMPARING, Comparing
 from syncengine.mapping.cost import Cost
 from syncengine.mapping.functions import (

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime, tzinfo
 from typing import Any, Final
 
-from syncengine.mapping.codecs import add_days, clock_minutes, local, parser
+from syncengine.mapping.canonical import add_days, clock_minutes, local, parser
 from syncengine.mapping.cost import TooLarge
 from syncengine.model.values import Json, is_empty
 

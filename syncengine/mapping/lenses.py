@@ -10,8 +10,8 @@ from functools import partial
 from typing import Literal
 
 from syncengine.errors import RowInvalid
+from syncengine.mapping.canonical import parser
 from syncengine.mapping.checks import SEEN, TODAY, samples
-from syncengine.mapping.codecs import parser
 from syncengine.mapping.project import Entity, Project, System
 from syncengine.mapping.rule import Context, Rule, Unresolved
 from syncengine.model.record import Record, World

@@ -9,7 +9,8 @@ from hashlib import blake2b
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from syncengine.mapping.codecs import Lens, alone, coded, parser, tabled, typed
+from syncengine.mapping.canonical import parser
+from syncengine.mapping.codecs import Lens, alone, coded, tabled, typed
 from syncengine.mapping.draft import PSEUDO, Draft, RecordScope, RowScope
 from syncengine.mapping.expressions import Expression
 from syncengine.mapping.paths import parse, root

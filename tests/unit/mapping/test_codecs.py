@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncengine.mapping.codecs import Lens, coded, parser, tabled, typed
+from syncengine.mapping.canonical import parser
+from syncengine.mapping.codecs import Lens, coded, tabled, typed
 from syncengine.model.spelling import blank
 from syncengine.model.values import Json, TypeName
 
