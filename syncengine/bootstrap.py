@@ -17,8 +17,9 @@ from syncengine.adapters.vendors import SHIPPED, connect
 from syncengine.adapters.vendors.declare import Vendor
 from syncengine.adapters.vendors.own import vendors_of
 from syncengine.errors import ConfigInvalid
-from syncengine.flows.core.engine import Engine, Limits
+from syncengine.flows.core.engine import Engine
 from syncengine.flows.core.gate import CallGate
+from syncengine.flows.core.limits import Limits
 from syncengine.ledger import Ledger
 from syncengine.ledger.encryption import Vault, key_name, new_key
 from syncengine.ledger.engine import Patience, make_engine

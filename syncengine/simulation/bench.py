@@ -13,8 +13,9 @@ from sqlalchemy import Engine as Database
 
 from syncengine.flows.capture.capture import Captured, capture
 from syncengine.flows.capture.refresh import refresh
-from syncengine.flows.core.engine import Engine, Limits
+from syncengine.flows.core.engine import Engine
 from syncengine.flows.core.gate import CallGate
+from syncengine.flows.core.limits import Limits
 from syncengine.flows.reconcile.derive import derive
 from syncengine.flows.reconcile.reconcile import reconcile
 from syncengine.flows.send.dispatch import dispatch

@@ -11,7 +11,8 @@ from sqlalchemy import Engine as Database
 
 from syncengine.errors import RowInvalid
 from syncengine.flows.capture.capture import capture
-from syncengine.flows.core.engine import IDS, Limits
+from syncengine.flows.core.engine import IDS
+from syncengine.flows.core.limits import Limits
 from syncengine.flows.people import pausing
 from syncengine.flows.reconcile.follow import follow_project
 from syncengine.flows.run.sweep import sweep

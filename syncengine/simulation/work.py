@@ -9,7 +9,8 @@ from typing import Any
 
 from syncengine.flows.capture.capture import capture
 from syncengine.flows.capture.refresh import refresh
-from syncengine.flows.core.engine import Engine, Limits
+from syncengine.flows.core.engine import Engine
+from syncengine.flows.core.limits import Limits
 from syncengine.flows.reconcile.derive import derive
 from syncengine.flows.reconcile.reconcile import reconcile
 from syncengine.flows.run.sweep import sweep

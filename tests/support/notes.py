@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from syncengine.flows.core.engine import Limits
+from syncengine.flows.core.limits import Limits
 from syncengine.simulation.bench import LIMITS
 from syncengine.simulation.clock import ManualClock
 from syncengine.simulation.traits import spec

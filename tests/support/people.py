@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from syncengine.flows.core.engine import Limits
+from syncengine.flows.core.limits import Limits
 from syncengine.model.resource import ConnectorSpec
 from syncengine.simulation.bench import LIMITS, emptied, new_database, project
 from syncengine.simulation.clock import ManualClock

@@ -27,9 +27,11 @@ from syncengine.errors import (
     Unauthorized,
 )
 from syncengine.flows.core.gate import USED_UP, CallGate, Permit
+from syncengine.flows.core.limits import RACES, Limits, race_pause
 from syncengine.ledger import Ledger, Transaction
 from syncengine.mapping import Entity, Project, System
 from syncengine.model.connection import ConnectionState
+from syncengine.model.pauses import doubled
 from syncengine.ports import Clock, Connector, Queue
 
 T = TypeVar("T")
@@ -37,28 +39,6 @@ log = structlog.get_logger()
 
 LOCKED_OUT = 300.0
 """Seconds before refused credentials are tried again, doubled each time up to 80 minutes."""
-
-RACES = 7
-"""How often a transaction that lost a race is tried again, with pauses from 10 ms to 640 ms."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """``lease``: seconds of a worker's right on an operation or link. ``request_timeout``: of one vendor call.
-    ``batch``: links or operations of one round. ``backoff``: first pause after a failed call, doubled each
-    time up to a minute. ``tries``: calls about one row that fail in a row before a person is asked. ``slice``:
-    after which a task begins no more calls, and leaves the rest to another one."""
-
-    lease: float = 20.0
-    request_timeout: float = 10.0
-    batch: int = 200
-    backoff: float = 1.0
-    tries: int = 6
-    slice: float = 3.0
-
-    def pause(self, failures: int) -> float:
-        """Seconds until the next try after so many failures in a row."""
-        return min(60.0, self.backoff * 2.0 ** min(max(failures, 1) - 1, 6))
 
 
 def _noted(connection: str, resource: str, rows: int, answers: int) -> None:
@@ -82,7 +62,7 @@ class Engine:
     gates: Mapping[str, CallGate]
     queue: Queue
     clock: Clock
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
     edition: str = ""
     shows_sensitive: bool = False
     needs: Counter[str] = field(default_factory=Counter)
@@ -258,7 +238,7 @@ class Engine:
             if isinstance(error, Halt):
                 halted = str(error)
             if isinstance(error, Unauthorized):
-                until = max(until, now + LOCKED_OUT * 2 ** min(failures - 1, 4))
+                until = max(until, now + doubled(LOCKED_OUT, failures, 16 * LOCKED_OUT))
             tx.save_connection(
                 replace(
                     state,
@@ -381,11 +361,11 @@ def stubborn(method: Callable[Concatenate[W, P], T]) -> Callable[Concatenate[W, 
 
     @wraps(method)
     def again(self: W, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        for attempt in range(RACES):
+        for lost in range(1, RACES + 1):
             try:
                 return method(self, *args, **kwargs)
             except LostRace:
-                self.engine.clock.sleep(0.01 * 2**attempt)
+                self.engine.clock.sleep(race_pause(lost))
         return method(self, *args, **kwargs)
 
     return again

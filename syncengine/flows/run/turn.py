@@ -6,7 +6,8 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from syncengine.errors import Again
-from syncengine.flows.core.engine import RACES, Engine
+from syncengine.flows.core.engine import Engine
+from syncengine.flows.core.limits import RACES, race_pause
 from syncengine.flows.run.sweep import announce_listings
 
 Flow = Callable[[Engine, Collection[str] | None], Any]
@@ -28,8 +29,8 @@ def turn(engine: Engine, flow: Flow, ids: Collection[str] = ()) -> None:
         except Again:
             if races == RACES:
                 raise
-            engine.clock.sleep(0.01 * 2**races)
             races += 1
+            engine.clock.sleep(race_pause(races))
     if worked or engine.used:
         announce_due(engine)
 

@@ -326,8 +326,8 @@ class Outcomes:
 
     def not_sent(self, operation: Operation, error: SyncengineError) -> None:
         """Surely not done: the same operation again; at once if only our own lease was too short, else later."""
-        now, limits = self.engine.clock.now(), self.engine.limits
-        later = now + min(60.0, limits.backoff * 2 ** min(operation.attempts - 1, 6))
+        now = self.engine.clock.now()
+        later = now + self.engine.limits.pause(operation.attempts)
         if isinstance(error, RateLimited):
             later = max(now, error.until)
         if isinstance(error, Again):

@@ -9,7 +9,7 @@ import pytest
 from celery import signals
 
 from syncengine.errors import Bug, DatabaseDown, LostRace, SyncengineError, VendorDown
-from syncengine.flows.core.engine import RACES, Limits
+from syncengine.flows.core.limits import RACES, Limits
 from syncengine.simulation.clock import ManualClock
 from workers import tasks
 from workers.celery import app

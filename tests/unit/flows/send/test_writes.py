@@ -8,7 +8,7 @@ import pytest
 
 from syncengine.errors import RowInvalid
 from syncengine.flows.capture.refresh import refresh
-from syncengine.flows.core.engine import Limits
+from syncengine.flows.core.limits import Limits
 from syncengine.flows.people.pausing import pause, resume
 from syncengine.flows.send.probe import expire
 from syncengine.flows.send.settle import Settle
