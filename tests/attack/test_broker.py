@@ -26,9 +26,9 @@ from syncengine.broker import BrokerUnusable, private_folder, round_trip, socket
 from syncengine.process import free_port
 from syncengine.service import Service
 from syncengine.settings import read_settings
+from tests.support.places import MAPPINGS
 from workers.celery import make_app
 
-MAPPINGS = Path(__file__).parents[2] / "mappings"
 NOBODY = 65534
 SECRETS = {
     "HAKUNA_TOKEN": "seeded-token",

@@ -15,8 +15,8 @@ from syncengine.bootstrap import exposed_files
 from syncengine.ledger.engine import make_engine
 from syncengine.process import free_port
 from syncengine.settings import Settings
+from tests.support.places import MAPPINGS
 
-MAPPINGS = Path(__file__).parents[2] / "mappings"
 SYNCENGINE = str(Path(sys.executable).with_name("syncengine"))
 
 

@@ -8,7 +8,6 @@ import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -16,8 +15,8 @@ from typer.testing import CliRunner
 from syncengine.cli.app import app
 from syncengine.flows.naming.masking import DOTS
 from syncengine.sandbox.process import SandboxProcess
+from tests.support.places import MAPPINGS
 
-MAPPINGS = Path(__file__).parents[2] / "mappings"
 SECRET = ("employee_number", "job_title", "start_date")
 """Fields of a person that this company calls sensitive as well; weekly10's ids are made of the first one."""
 LISTS = (

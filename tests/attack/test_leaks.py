@@ -5,29 +5,25 @@ from __future__ import annotations
 
 import io
 import json
-import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 from prometheus_client import CollectorRegistry, generate_latest
 
 from syncengine.flows.capture.capture import capture
 from syncengine.flows.core.engine import Engine
 from syncengine.flows.run.sync import sync
 from syncengine.flows.views.status import status
-from syncengine.logs import configure_logs
 from syncengine.sandbox.claims import NOT_DONE, UNNAMED
 from syncengine.sandbox.faults import KINDS
 from syncengine.sandbox.process import SandboxProcess
 from syncengine.web.watch import LedgerCollector
-from tests.integration.support import Quick, opened
+from tests.integration.support import VENDORS, Quick, opened
 from tests.support.leaks import found_in, seeded
 
-VENDORS = ("heavenhr", "hakuna", "haekka", "heiaheia", "weekly10")
 TELLING = (
     ("heavenhr", "employees"), ("heavenhr", "absences"), ("hakuna", "users"), ("hakuna", "absences"),
     ("haekka", "employees"), ("heiaheia", "organisations"), ("weekly10", "users"),
@@ -54,15 +50,9 @@ class Said:
 
 
 @pytest.fixture
-def said() -> Iterator[Said]:
-    """Logs as JSON, in memory; the root logger is put back afterwards."""
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    stream = io.StringIO()
-    configure_logs("json", stream)
-    yield Said(stream)
-    structlog.reset_defaults()
-    logging.basicConfig(handlers=handlers, level=level, force=True)
+def said(logged: io.StringIO) -> Said:
+    """Logs, and nothing else yet."""
+    return Said(logged)
 
 
 @pytest.fixture(scope="module")

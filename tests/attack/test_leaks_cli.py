@@ -21,11 +21,11 @@ from syncengine.cli import ui
 from syncengine.cli.app import app
 from syncengine.sandbox.faults import KINDS
 from syncengine.sandbox.process import SandboxProcess
-from tests.integration.support import MAPPINGS, Quick
+from tests.integration.support import VENDORS, Quick
 from tests.support.leaks import found_in, seeded
+from tests.support.places import MAPPINGS, SPINDEL
 from tests.support.spindel import KEY, Spindel, spindel
 
-VENDORS = ("heavenhr", "hakuna", "haekka", "heiaheia", "weekly10")
 NAME = "Ottilie Ungefunden"
 ASKING = (("check", "--online"), ("plan", "--fresh"), ("sync",))
 """Commands that call vendors."""
@@ -136,7 +136,6 @@ def test_a_database_that_quotes_a_row_is_not_repeated(
     assert found_in(done.stderr + done.stdout, {NAME.casefold()} | seeded(sandbox)) == set()
 
 
-PROJECT = Path(__file__).parents[1] / "spindel"
 RAISED = [
     f"raise ValueError({NAME!r})",
     f"raise KeyError({NAME!r})",
@@ -163,7 +162,7 @@ def test_a_module_that_raises_with_a_value_is_not_repeated(
     """A module of the project raises, with a row or with a variable in its text, each class that there is."""
     project = tmp_path / "project"
     project.mkdir(mode=0o700)
-    for file in PROJECT.iterdir():
+    for file in SPINDEL.iterdir():
         if file.suffix in (".yaml", ".py"):
             (project / file.name).write_text(file.read_text("utf-8"), "utf-8")
             (project / file.name).chmod(0o600)

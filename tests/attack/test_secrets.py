@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 from syncengine.adapters.vendors import CATALOG
 from syncengine.errors import ConfigInvalid
 from syncengine.mapping import load_project
-from tests.integration.support import MAPPINGS
+from tests.support.places import MAPPINGS
 
 SECRET = "hunter2-S3cret"
 Loc = tuple[str | int, ...]

@@ -30,10 +30,10 @@ from syncengine.service import Service
 from syncengine.settings import read_settings
 from syncengine.web import door, intake, watch
 from tests.integration.support import Output
+from tests.support.places import MAPPINGS
 from tests.support.web import listening, until
 from tests.unit.web.conftest import notice, signed
 
-MAPPINGS = Path(__file__).parents[2] / "mappings"
 TOKEN = "a-token-of-its-own"
 GET = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 

@@ -5,18 +5,16 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from syncengine.process import free_port
+from tests.support.places import MAPPINGS
+from tests.support.web import listens, until
 
-MAPPINGS = Path(__file__).parents[2] / "mappings"
 NAMES = (
     "alembic", "amqp", "asyncio", "billiard", "celery", "celeryconfig", "eventlet", "fakeredis", "flower",
     "flowerconfig", "gevent", "hiredis", "httpx", "json", "kombu", "librabbitmq", "logging", "lupa",
@@ -54,13 +52,6 @@ def environment(tmp_path: Path) -> dict[str, str]:
     }
 
 
-def until(true: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
-
-
 @pytest.mark.long
 @pytest.mark.ci
 def test_the_service_runs_nothing_from_where_it_is_started(tmp_path: Path, trap: Path) -> None:
@@ -73,24 +64,16 @@ def test_the_service_runs_nothing_from_where_it_is_started(tmp_path: Path, trap:
         subprocess.Popen(command, cwd=trap, env=environment(tmp_path), stderr=output) as service,
     ):
         try:
-            until(lambda: "worker ready" in said.read_text())
+            until(lambda: "worker ready" in said.read_text(), 60)
             address = re.search(r"Flower +(http\S+)", said.read_text())
             assert address
             port = int(address[1].rpartition(":")[2])
-            until(lambda: listens(port))
+            until(lambda: listens(port), 60)
         finally:
             service.terminate()
             service.wait(30)
     ran = tmp_path / "ran"
     assert not ran.exists(), ran.read_text()
-
-
-def listens(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), 1).close()
-    except OSError:
-        return False
-    return True
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,9 @@ LONGEST = {
 KEY = "0f6c1d2e3b4a5968"
 YESTERDAY = (datetime.now(UTC).date() - timedelta(days=1)).isoformat()
 OTHER_DAY = (datetime.now(UTC).date() - timedelta(days=3)).isoformat()
-WINDOW = Window((date.fromisoformat(YESTERDAY) - timedelta(days=60)).isoformat(), YESTERDAY)
+DAY = date.fromisoformat(YESTERDAY)
+AROUND = Window(str(DAY - timedelta(days=60)), str(DAY + timedelta(days=60)))
+WINDOW = Window(AROUND.start, YESTERDAY)
 
 
 class WallClock:

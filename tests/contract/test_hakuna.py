@@ -13,11 +13,9 @@ from syncengine.errors import Rejected, Unknown, VendorDown
 from syncengine.ports import Window
 from syncengine.sandbox.hakuna_absences import ORGANIZATION_TOKEN
 from syncengine.sandbox.process import SandboxProcess
-from tests.contract.peers import KEY, YESTERDAY, WallClock, World, listed, some_employee
+from tests.contract.peers import AROUND, DAY, KEY, WallClock, World, listed, some_employee
 
 VENDOR = "hakuna"
-DAY = date.fromisoformat(YESTERDAY)
-AROUND = Window(str(DAY - timedelta(days=60)), str(DAY + timedelta(days=60)))
 START = {"_parent": "2", "task_id": 1, "start_time": "00:01", "note": "early"}
 
 

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
-
 import pytest
 
 from syncengine.adapters.vendors.heavenhr_company import flat, salary
 from syncengine.errors import Bug, Rejected, Unknown, VendorDown
-from syncengine.ports import Window
 from syncengine.sandbox.heavenhr_company import SUBCOMPANY
-from tests.contract.peers import KEY, YESTERDAY, World, listed, some_employee
-
-DAY = date.fromisoformat(YESTERDAY)
-AROUND = Window(str(DAY - timedelta(days=60)), str(DAY + timedelta(days=60)))
+from tests.contract.peers import AROUND, KEY, World, listed, some_employee
 
 
 def rows(world: World, resource: str, parent: str | None = None, **options: str) -> list[str]:

@@ -21,6 +21,7 @@ import redis
 from kombu import Connection, Exchange, Queue
 from ruamel.yaml import YAML
 
+from syncengine.adapters.vendors import CATALOG
 from syncengine.bootstrap import open_engine, open_ledger
 from syncengine.flows.core.engine import Engine
 from syncengine.ledger import Ledger
@@ -30,11 +31,12 @@ from syncengine.process import free_port
 from syncengine.sandbox.process import Row, SandboxProcess
 from syncengine.service import Service
 from syncengine.settings import Settings, read_settings
+from tests.support.places import MAPPINGS
 from tests.unit.ledger.databases import postgres_database
 
-MAPPINGS = Path(__file__).parents[2] / "mappings"
 REDIS = os.environ.get("SYNCENGINE_TEST_REDIS_URL", "redis://127.0.0.1:6379/0")
 RABBITMQ = os.environ.get("SYNCENGINE_TEST_RABBITMQ_URL", "amqp://guest:guest@127.0.0.1:5672//")
+VENDORS = tuple(CATALOG)
 QUICK = {"SYNCENGINE_LEASE": "3", "SYNCENGINE_REQUEST_TIMEOUT": "1.5", "SYNCENGINE_SWEEP": "0.5"}
 """Timings under which a test does not wait long."""
 
@@ -180,7 +182,7 @@ def _broker(kind: str, prefix: str) -> Iterator[str]:
     if kind == "embedded":
         yield f"embedded:{free_port()}"
         return
-    url = _there(REDIS if kind == "redis" else RABBITMQ)
+    url = there(REDIS if kind == "redis" else RABBITMQ)
     yield url
     if kind == "redis":
         client = redis.Redis.from_url(url)
@@ -193,7 +195,7 @@ def _broker(kind: str, prefix: str) -> Iterator[str]:
             Exchange(f"{prefix}{name}")(channel).delete()
 
 
-def _there(url: str) -> str:
+def there(url: str) -> str:
     """The URL, if a server is there; without one the test is skipped, and with CI set it fails."""
     parts = urlsplit(url)
     try:

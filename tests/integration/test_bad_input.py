@@ -18,9 +18,7 @@ from syncengine.flows.views.status import status
 from syncengine.model.case import Case
 from syncengine.sandbox.heiaheia import REPORTS, ROOT
 from syncengine.sandbox.process import SandboxProcess
-from tests.integration.support import Quick, opened
-
-VENDORS = ("heavenhr", "hakuna", "haekka", "heiaheia", "weekly10")
+from tests.integration.support import VENDORS, Quick, opened
 
 
 @pytest.fixture(scope="module")

@@ -23,8 +23,8 @@ from typer.testing import CliRunner, Result
 from syncengine.cli import show_what_can_be_shown
 from syncengine.cli.app import app
 from syncengine.sandbox.process import SandboxProcess
+from tests.support.places import MAPPINGS
 
-MAPPINGS = Path(__file__).parents[2] / "mappings"
 PRIVATE = "monika.st.john@post.example"
 """A private address of the sandbox, in a field that the mapping calls sensitive."""
 

@@ -18,7 +18,8 @@ from syncengine.flows.core.engine import Engine
 from syncengine.flows.run.sync import sync
 from syncengine.flows.views.explain import explain
 from syncengine.sandbox.process import Row, SandboxProcess
-from tests.integration.support import MAPPINGS, opened
+from tests.integration.support import opened
+from tests.support.places import MAPPINGS
 
 ZONE = ZoneInfo("Europe/Berlin")
 SHOWN = {

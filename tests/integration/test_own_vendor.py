@@ -10,10 +10,10 @@ import pytest
 
 from syncengine.sandbox.process import SandboxProcess
 from tests.integration.test_cli import Cli
+from tests.support.places import DOCS, SPINDEL
 from tests.support.spindel import Spindel, spindel
 
-PROJECT = Path(__file__).parents[1] / "spindel"
-PAGE = (Path(__file__).parents[2] / "docs" / "adding-a-vendor.md").read_text("utf-8")
+PAGE = (DOCS / "adding-a-vendor.md").read_text("utf-8")
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def test_a_vendor_of_one_s_own_agrees_with_the_others(
     """Members are made from employees; then a change on either side reaches the other, and nothing is left to do."""
     unset = dict.fromkeys((n for n in os.environ if n.startswith("SYNCENGINE_")), "")
     place = {
-        "SYNCENGINE_PROJECT": str(PROJECT),
+        "SYNCENGINE_PROJECT": str(SPINDEL),
         "SYNCENGINE_DATABASE_URL": f"sqlite:///{tmp_path / 'engine.db'}",
     }
     cli = Cli({**unset, **company.env, **lockers.env, **place})
@@ -66,7 +66,7 @@ def test_a_vendor_of_one_s_own_agrees_with_the_others(
 @pytest.mark.parametrize("name", ["spindel.py", "connections.yaml", "person.yaml"])
 def test_the_page_shows_these_files(name: str) -> None:
     """docs/adding-a-vendor.md walks through exactly the files that are tested, and the module is short."""
-    text = (PROJECT / name).read_text("utf-8")
+    text = (SPINDEL / name).read_text("utf-8")
     kind = "python" if name.endswith(".py") else "yaml"
     assert f"```{kind}\n{text}```" in PAGE
     assert name != "spindel.py" or len(text.splitlines()) < 100

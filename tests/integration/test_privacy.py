@@ -19,6 +19,7 @@ import httpx
 import pytest
 from rich.console import Console
 
+from syncengine.adapters.vendors import CATALOG
 from syncengine.broker import HOST, socket_of, wait_for_broker
 from syncengine.demo.cast import Story
 from syncengine.demo.screen import Screen
@@ -183,13 +184,12 @@ def test_no_name_leaves_for_broker_flower_logs_or_metrics(
         )
 
 
-VENDORS = ("heavenhr", "hakuna", "haekka", "heiaheia", "weekly10")
 LISTINGS = [(*place, "scan") for place in TELLING]
 
 
 def among_failures(stage: Stage, kind: str, number: int) -> None:
     """Somebody gets another name, all is listed, and each vendor fails in one way for some seconds."""
-    for vendor in VENDORS:
+    for vendor in CATALOG:
         for method, count in (("GET", 4), ("POST", 2), ("PATCH", 2)):
             stage.sandbox.fault(vendor, kind, method=method, count=count, delay=0.3)
     employees = stage.sandbox.state("heavenhr", "employees")
@@ -199,7 +199,7 @@ def among_failures(stage: Stage, kind: str, number: int) -> None:
     stage.announce(LISTINGS)
     time.sleep(3)
     stage.sandbox.clear_faults()
-    for vendor in VENDORS:
+    for vendor in CATALOG:
         stage.engine.note_success(vendor)
 
 

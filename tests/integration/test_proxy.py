@@ -23,10 +23,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from syncengine.process import free_port
 from syncengine.web import intake
 from tests.attack.test_web import basic, flower
-from tests.support.web import listening, until
+from tests.support.places import DOCS
+from tests.support.web import listening, listens, until
 from tests.unit.web.conftest import notice, signed
 
-OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
+OPERATIONS = DOCS / "operations.md"
 SYNC, FLOWER = "sync.example.com", "flower.example.com"
 
 pytestmark = pytest.mark.timeout(180)
@@ -108,14 +109,6 @@ def proxied(kind: str, folder: Path, web: int, watched: int) -> Iterator[int]:
             yield port
         finally:
             process.terminate()
-
-
-def listens(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), 1).close()
-    except OSError:
-        return False
-    return True
 
 
 class Through(http.client.HTTPSConnection):

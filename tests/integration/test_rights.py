@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from syncengine.sandbox.process import SandboxProcess
-from tests.integration.test_cli import MAPPINGS, Cli
+from tests.integration.test_cli import Cli
+from tests.support.places import MAPPINGS
 
 PETER, ZOE = "Peter Brunner", "Zoë Moser"
 

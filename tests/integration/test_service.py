@@ -30,13 +30,11 @@ from syncengine.bootstrap import files_digest, open_ledger, own_queue
 from syncengine.process import free_port
 from syncengine.service import Service
 from syncengine.settings import read_settings
-from tests.integration.support import Output
+from tests.integration.support import RABBITMQ, REDIS, Output, there
+from tests.support.places import MAPPINGS
 from workers.celery import make_app
 
-ROOT = Path(__file__).parents[2]
 SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
-REDIS = os.environ.get("SYNCENGINE_TEST_REDIS_URL", "redis://127.0.0.1:6379/0")
-RABBITMQ = os.environ.get("SYNCENGINE_TEST_RABBITMQ_URL", "amqp://guest:guest@127.0.0.1:5672//")
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -64,7 +62,7 @@ def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
         yield {
             **os.environ,
             **exports,
-            "SYNCENGINE_PROJECT": str(ROOT / "mappings"),
+            "SYNCENGINE_PROJECT": str(MAPPINGS),
             "SYNCENGINE_DATABASE_URL": f"sqlite:///{tmp_path}/service.db",
             "SYNCENGINE_BROKER_URL": f"embedded:{free_port()}",
             "SYNCENGINE_BROKER_PREFIX": f"test-{uuid4().hex}.",
@@ -186,7 +184,7 @@ def test_a_taken_port_is_one_line_and_no_service(tmp_path: Path, part: str) -> N
             cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
             env={
                 **os.environ,
-                "SYNCENGINE_PROJECT": str(ROOT / "mappings"),
+                "SYNCENGINE_PROJECT": str(MAPPINGS),
                 "SYNCENGINE_BROKER_URL": f"embedded:{free_port()}",
             },
         )  # fmt: skip
@@ -199,7 +197,7 @@ def test_an_edited_project_is_in_use_without_a_restart(
 ) -> None:
     """Workers and the web side take a valid new project by themselves; an invalid one is refused, in ``status`` and in
     the log, and also a worker process that begins meanwhile goes on with the valid one."""
-    folder = Path(shutil.copytree(ROOT / "mappings", tmp_path / "project"))
+    folder = Path(shutil.copytree(MAPPINGS, tmp_path / "project"))
     environment["SYNCENGINE_PROJECT"] = str(folder)
     settings, output = read_settings(environment), Output()
     parts = ("broker", "worker", "beat", "web")
@@ -292,7 +290,7 @@ def test_two_projects_share_a_broker_without_seeing_each_other(
 ) -> None:
     """Two services on one broker each reach their own workers alone, and both work; the name of a queue is drawn with
     the database and stays, whatever process asks."""
-    url = f"embedded:{free_port()}" if broker == "embedded" else _there(broker)
+    url = f"embedded:{free_port()}" if broker == "embedded" else there(broker)
     with ExitStack() as undo:
         prefixes = []
         for number in range(2):
@@ -364,27 +362,13 @@ def test_no_child_outlives_its_supervisor(tmp_path: Path, number: signal.Signals
         _until(lambda: not _alive(child), 5)
 
 
-def _there(url: str) -> str:
-    """The URL, if a server is there; without one the test is skipped, and with CI set it fails."""
-    parts = re.search(r"@?([\w.-]+):(\d+)/", url)
-    assert parts
-    try:
-        socket.create_connection((parts[1], int(parts[2])), 2).close()
-    except OSError:
-        reason = f"no server at {parts[1]}:{parts[2]}"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return url
-
-
 @pytest.mark.long
 @pytest.mark.ci
 @pytest.mark.parametrize("url", [REDIS, RABBITMQ], ids=["redis", "rabbitmq"])
 def test_the_service_works_on_a_real_broker(environment: dict[str, str], url: str) -> None:
     """On Redis and on RabbitMQ the service brings the systems into agreement, and goes on after its worker was
     killed."""
-    environment["SYNCENGINE_BROKER_URL"] = _there(url)
+    environment["SYNCENGINE_BROKER_URL"] = there(url)
     prefix = environment["SYNCENGINE_BROKER_PREFIX"]
     settings = read_settings(environment)
     with Service(settings, environment, web_port=0, flower_port=0) as service:

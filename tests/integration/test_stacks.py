@@ -16,6 +16,7 @@ from ruamel.yaml import YAML
 from syncengine.sandbox.people import today
 from syncengine.sandbox.process import Row
 from tests.integration.support import Stack, new_person, stack
+from tests.support.places import MAPPINGS
 from workers.celery import make_app
 
 pytestmark = [pytest.mark.timeout(400), pytest.mark.long, pytest.mark.ci]
@@ -27,7 +28,7 @@ STACKS = [
     pytest.param("postgresql", "rabbitmq", id="postgresql-rabbitmq"),
 ]
 MANDATORY = ["gdpr-basics-2026", "soc-2-basics"]
-CONNECTIONS = Path(__file__).parents[2] / "mappings" / "connections.yaml"
+CONNECTIONS = MAPPINGS / "connections.yaml"
 NAMES = {
     name
     for account, connection in YAML().load(CONNECTIONS)["connections"].items()

@@ -19,7 +19,8 @@ from syncengine.model.case import CaseKind
 from syncengine.sandbox.faults import KINDS
 from syncengine.sandbox.process import Row, SandboxProcess
 from syncengine.settings import read_settings
-from tests.integration.support import MAPPINGS, QUICK
+from tests.integration.support import QUICK
+from tests.support.places import MAPPINGS
 
 VENDORS = ("heavenhr", "haekka", "hakuna", "heiaheia", "weekly10")
 SHARE = 0.1

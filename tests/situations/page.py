@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Final
 
 from tests.situations.book import TABLES
 from tests.situations.tables import render
+from tests.support.places import DOCS
 
-PAGE: Final = Path(__file__).parents[2] / "docs" / "situations.md"
+PAGE: Final = DOCS / "situations.md"
 HEAD: Final = """\
 # Situations
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine as Database
@@ -26,8 +25,8 @@ from syncengine.simulation.bench import LIMITS, new_database
 from syncengine.simulation.clock import ManualClock
 from syncengine.simulation.vendor import FakeVendor
 from tests.support.bench import Bench
+from tests.support.places import MAPPINGS
 
-MAPPINGS = Path(__file__).parents[2] / "mappings"
 TRAININGS = ("SOC 2 basics", "GDPR basics 2026")
 FIRST = "-00000-"
 """What the ids and words of the first employee have in them; with another one it is another number."""

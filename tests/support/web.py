@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -28,6 +29,15 @@ def listening(folder: Path, **settings: Any) -> Iterator[int]:
         finally:
             server.should_exit = True
             thread.join(30)
+
+
+def listens(port: int) -> bool:
+    """Whether something takes connections there."""
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except OSError:
+        return False
+    return True
 
 
 def until(true: Callable[[], object], seconds: float = 30) -> None:

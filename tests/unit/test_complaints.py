@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "complaints.md").read_text("utf-8")
+from tests.support.places import DOCS, ROOT
+
+PAGE = (DOCS / "complaints.md").read_text("utf-8")
 OTHERS, OURS = PAGE.split("\n## What strangers found\n")
 
 

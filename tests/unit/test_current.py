@@ -20,8 +20,7 @@ from syncengine.errors import ConfigInvalid, DatabaseDown
 from syncengine.flows.views.status import status
 from syncengine.ledger.engine import Patience
 from syncengine.settings import Settings
-
-STARTER = Path(__file__).parents[2] / "mappings"
+from tests.support.places import MAPPINGS
 
 
 def lines(logged: io.StringIO) -> list[str]:
@@ -34,7 +33,7 @@ def test_an_outage_is_said_when_it_begins_and_when_it_ends(
 ) -> None:
     """However often it is tried meanwhile there is one line for the beginning, with what to do, and one for the end;
     then work goes on without a restart."""
-    settings = Settings(project=STARTER, database_url=f"sqlite:///{tmp_path}/kept.db")
+    settings = Settings(project=MAPPINGS, database_url=f"sqlite:///{tmp_path}/kept.db")
     opened = Current(settings, "worker", patience=Patience(lock=0.1))
     with opened.work() as engine, engine.ledger.write():
         pass
@@ -75,7 +74,7 @@ def test_a_database_that_is_not_there_at_the_start_is_waited_for(
 ) -> None:
     """A process that starts before its database does not end: the next piece of work finds it."""
     folder = tmp_path / "later"
-    settings = Settings(project=STARTER, database_url=f"sqlite:///{folder}/kept.db")
+    settings = Settings(project=MAPPINGS, database_url=f"sqlite:///{folder}/kept.db")
     opened = Current(settings, "worker")
     for _ in range(2):
         with pytest.raises(DatabaseDown, match="no folder"), opened.work():
@@ -94,7 +93,7 @@ def test_a_database_that_is_not_there_at_the_start_is_waited_for(
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project of its own, whose files need no rest."""
     monkeypatch.setattr(current, "RESTED", 0.0)
-    return Path(shutil.copytree(STARTER, tmp_path / "project"))
+    return Path(shutil.copytree(MAPPINGS, tmp_path / "project"))
 
 
 @pytest.fixture

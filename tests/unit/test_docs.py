@@ -38,9 +38,8 @@ from syncengine.model.values import TypeName
 from syncengine.sandbox.process import SandboxProcess
 from syncengine.settings import PREFIX, Settings
 from syncengine.web import watch
+from tests.support.places import DOCS, MAPPINGS, ROOT
 
-ROOT = Path(__file__).parents[2]
-DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
 
 _STEP = re.compile(r"^\d+\. `(syncengine\.[\w.]+)`", re.MULTILINE)
@@ -292,9 +291,7 @@ def out_of_order(steps: list[str], calls: list[str]) -> list[str]:
 def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[dict[str, list[str]], Any]]:
     """Chapter -> calls, after Ida was entered into a company that was in agreement; and the sandbox."""
     file = tmp_path_factory.mktemp("life") / "syncengine.db"
-    settings = Settings.model_validate(
-        {"project": ROOT / "mappings", "database_url": f"sqlite:///{file}"}
-    )
+    settings = Settings.model_validate({"project": MAPPINGS, "database_url": f"sqlite:///{file}"})
     with SandboxProcess(people=3, seed=1) as sandbox, pytest.MonkeyPatch.context() as patch:
         for name, value in sandbox.env.items():
             patch.setenv(name, value)

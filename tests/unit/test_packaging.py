@@ -5,7 +5,6 @@ import subprocess
 import sys
 import tomllib
 import zipfile
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +12,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from ruamel.yaml import YAML
 
-ROOT = Path(__file__).parents[2]
+from tests.support.places import DOCS, MAPPINGS, ROOT
+
 LOCKS = ("requirements.txt", "requirements-build.txt", "requirements-dev.txt")
 OURS = ("migrate", "worker", "beat", "web", "flower")
 
@@ -48,7 +48,7 @@ def test_the_wheel_has_all_modules(wheel: zipfile.ZipFile) -> None:
 
 def test_the_wheel_has_the_starter_project(wheel: zipfile.ZipFile) -> None:
     """Every file of the shipped project is in the wheel, for ``syncengine init``."""
-    shipped = ROOT / "mappings"
+    shipped = MAPPINGS
     files = {
         f"syncengine/starter/{path.relative_to(shipped)}"
         for path in shipped.rglob("*")
@@ -185,7 +185,7 @@ def test_the_licences_of_what_is_locked_are_told() -> None:
     )
     assert told.stderr == ""
     assert told.returncode == 0
-    page = (ROOT / "docs" / "licences.md").read_text("utf-8")
+    page = (DOCS / "licences.md").read_text("utf-8")
     for name in LOCKS:
         for package, version in _locked(name).items():
             assert f"| {version} |" in next(

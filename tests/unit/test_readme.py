@@ -15,10 +15,11 @@ from syncengine.adapters.vendors import CATALOG
 from syncengine.cli.app import app
 from syncengine.cli.ui import Exit
 from syncengine.settings import PREFIX, Settings
-from tests.unit.test_docs import PAGES, ROOT, rows, sections
+from tests.support.places import MAPPINGS, ROOT
+from tests.unit.test_docs import PAGES, rows, sections
 
 README = (ROOT / "README.md").read_text("utf-8")
-PROJECT = (ROOT / "mappings" / "connections.yaml").read_text("utf-8")
+PROJECT = (MAPPINGS / "connections.yaml").read_text("utf-8")
 
 
 def commands(command: Any = None, before: str = "syncengine") -> dict[str, set[str]]:
@@ -76,7 +77,7 @@ def test_links_and_files_exist() -> None:
     paths = [code for code in written() if re.fullmatch(r"[\w./-]+\.(ya?ml|md|toml)", code)]
     assert "compose.yaml" in paths
     for path in [*targets, *paths]:
-        assert (ROOT / path).exists() or (ROOT / "mappings" / path).exists(), path
+        assert (ROOT / path).exists() or (MAPPINGS / path).exists(), path
 
 
 def test_variables_are_read() -> None:
@@ -108,7 +109,7 @@ def test_vendors_exit_codes_and_starter() -> None:
         row[0] for text in re.split(r"\n\n", README) if "exit code" in text for row in rows(text)
     ]
     assert codes == [str(code.value) for code in Exit]
-    count = len(list((ROOT / "mappings").glob("*.yaml")))
+    count = len(list((MAPPINGS).glob("*.yaml")))
     assert f"{count} small YAML files" in README
 
 

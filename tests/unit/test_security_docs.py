@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
+from tests.support.places import DOCS, ROOT
 from tests.unit.test_complaints import lacking
 
-ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "security.md").read_text("utf-8")
+PAGE = (DOCS / "security.md").read_text("utf-8")
 ATTACKERS = {
     "Another account on the same host", "The network", "Whoever reaches the broker",
     "Whoever reads the database, or a backup of it", "Whoever writes to the database",

@@ -33,10 +33,10 @@ from syncengine.sandbox.vendor import Call, Reply, Route
 from syncengine.sandbox.vendor import Vendor as Simulated
 from syncengine.sandbox.world import Options, World
 from syncengine.simulation.clock import ManualClock
+from tests.support.places import DOCS, ROOT
 from tests.unit.documented import DOCUMENTED
 
-ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "vendors.md").read_text("utf-8")
+PAGE = (DOCS / "vendors.md").read_text("utf-8")
 SOURCES = sorted([*ROOT.glob("syncengine/**/*.py"), *ROOT.glob("workers/**/*.py")])
 CONNECTORS = {vendor.spec.name: vendor for vendor in (HEAVENHR, HAEKKA, HAKUNA, HEIAHEIA, WEEKLY10)}
 VENDORS = World(Options(people=3)).vendors
@@ -260,7 +260,7 @@ def lost(remark: str) -> list[str]:
     wrong = [name for name in FILE.findall(remark) if not (ROOT / name).is_file()]
     wrong += ELSEWHERE.findall(remark)
     for name, heading in CITED.findall(remark):
-        page = ROOT / "docs" / name
+        page = DOCS / name
         text = page.read_text("utf-8") if page.is_file() else ""
         if heading and not re.search(rf"^#+ {re.escape(heading)}$", text, re.MULTILINE):
             wrong.append(f'docs/{name}, "{heading}"')

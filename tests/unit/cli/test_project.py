@@ -12,9 +12,8 @@ from syncengine.flows.naming.masking import DOTS
 from syncengine.mapping.lenses import LensVerdict, Loss
 from syncengine.mapping.rule import NOWHERE
 from tests.support.people import FIELDS
+from tests.support.places import MAPPINGS
 from tests.unit.planning.parts import compiled
-
-MAPPINGS = Path(__file__).parents[3] / "mappings"
 
 
 def test_a_checkout_starts_with_its_mappings(tmp_path: Path) -> None:

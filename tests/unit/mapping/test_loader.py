@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from syncengine.adapters.vendors import CATALOG as SHIPPED_CATALOG
 from syncengine.errors import ConfigInvalid
 from syncengine.mapping import load_project
+from tests.support.places import MAPPINGS
 from tests.unit.mapping.helpers import CATALOG, faults, load, person
 
-MAPPINGS = Path(__file__).parents[3] / "mappings"
 SHIPPED = {path.name: path.read_text(encoding="utf-8") for path in MAPPINGS.glob("*.yaml")}
 PERSON = person("x: {type: string}", "x: name")
 

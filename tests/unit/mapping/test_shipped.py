@@ -14,8 +14,8 @@ from syncengine.mapping.lenses import lens_report
 from syncengine.model.record import Record, World
 from syncengine.model.ref import Ref
 from syncengine.model.values import Json
+from tests.support.places import MAPPINGS
 
-MAPPINGS = Path(__file__).parents[3] / "mappings"
 TODAY = "2026-11-22"
 CREDENTIALS = dict.fromkeys(
     ["HEAVENHR_CLIENT_ID", "HEAVENHR_CLIENT_SECRET", "HAKUNA_TOKEN", "HAEKKA_API_KEY",

@@ -14,8 +14,7 @@ from syncengine.adapters.vendors import CATALOG
 from syncengine.cli.app import app
 from syncengine.flows.views.processing import people_of, processing
 from syncengine.mapping import Retention, load_project
-
-MAPPINGS = Path(__file__).parents[4] / "mappings"
+from tests.support.places import MAPPINGS
 
 
 @pytest.fixture(scope="module")
