@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from syncengine.ledger import Transaction
@@ -53,16 +53,16 @@ def imports() -> dict[str, set[str]]:
     return found
 
 
-def longest(*places: str) -> tuple[tuple[str, int], tuple[str, int]]:
-    """The longest module and the longest function."""
+def sizes(paths: Iterable[Path]) -> tuple[Counter[str], Counter[str]]:
+    """Lines of each module, and of each function."""
     files, functions = Counter[str](), Counter[str]()
-    for path in sources(*places):
+    for path in paths:
         text, name = path.read_text("utf-8"), str(path.relative_to(ROOT))
         files[name] = len(text.splitlines())
         for node in ast.walk(ast.parse(text)):
-            if isinstance(node, ast.FunctionDef):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 functions[f"{name}: {node.name}"] = (node.end_lineno or 0) - node.lineno + 1
-    return files.most_common(1)[0], functions.most_common(1)[0]
+    return files, functions
 
 
 def figures() -> dict[str, str]:
@@ -72,7 +72,7 @@ def figures() -> dict[str, str]:
     glossary = (ROOT / "docs" / "glossary.md").read_text("utf-8")
     life = (ROOT / "docs" / "life-of-a-change.md").read_text("utf-8")
     docs = sum(len(p.read_text("utf-8").splitlines()) for p in (ROOT / "docs").glob("*.md"))
-    (file, most), (function, long) = longest()
+    (file, most), (function, long) = (counted.most_common(1)[0] for counted in sizes(sources()))
     return {
         "lines of the core": f"{lines(*CORE):,}",
         "lines of the package": f"{lines():,}",

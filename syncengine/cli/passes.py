@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+from rich.table import Table
 from rich.text import Text
 
 from syncengine.cli import ui
@@ -146,15 +147,7 @@ def _progress() -> Iterator[tuple[Report | None, Tell]]:
 
 def _show_sync(document: Mapping[str, Any], held: int, code: ui.Exit) -> None:
     console = ui.screen()
-    rows = ui.table(
-        "connection", "reads", "writes", "repeated", "lower bound",
-        right=("reads", "writes", "repeated", "lower bound"),
-    )  # fmt: skip
-    for name, connection in document["connections"].items():
-        calls = connection["calls"]
-        cells = (f"{calls[k]:,}" for k in ("reads", "writes", "retries", "lower_bound"))
-        rows.add_row(name, *cells)
-    console.print(rows)
+    console.print(_calls(document["connections"]))
     console.print()
     outcomes = {k: n for k, n in document["operations"].items() if n}
     told = ", ".join(f"{n:,} {k.replace('_', ' ')}" for k, n in outcomes.items())
@@ -196,3 +189,16 @@ def _show_sync(document: Mapping[str, Any], held: int, code: ui.Exit) -> None:
     }
     text, style = headline[code]
     console.print(ui.cell(text, style))
+
+
+def _calls(connections: Mapping[str, Any]) -> Table:
+    """The calls that a sync took, a line for each connection."""
+    rows = ui.table(
+        "connection", "reads", "writes", "repeated", "lower bound",
+        right=("reads", "writes", "repeated", "lower bound"),
+    )  # fmt: skip
+    for name, connection in connections.items():
+        calls = connection["calls"]
+        cells = (f"{calls[k]:,}" for k in ("reads", "writes", "retries", "lower_bound"))
+        rows.add_row(name, *cells)
+    return rows

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
@@ -67,15 +67,7 @@ class Gate:
             if isinstance(match, Reply):
                 reply: Reply | None = match
             else:
-                call = Call(
-                    method=method,
-                    template=template,
-                    params=match[1],
-                    query=request.query_params,
-                    headers=request.headers,
-                    body=body,
-                    origin=f"http://{request.url.netloc}",
-                )
+                call = _call(request, template, match[1], body)
                 reply = await self._answer(vendor, match[0], call, entry, fault)
             if reply is None:
                 await _cut(scope, receive)
@@ -125,6 +117,19 @@ class Gate:
         if entry.write and reply.status < 300:
             self._world.ledger.apply(entry, call.duplicate)
         return reply
+
+
+def _call(request: Request, template: str, params: Mapping[str, str], body: bytes) -> Call:
+    """What a handler sees of a request."""
+    return Call(
+        method=request.method,
+        template=template,
+        params=params,
+        query=request.query_params,
+        headers=request.headers,
+        body=body,
+        origin=f"http://{request.url.netloc}",
+    )
 
 
 def _response(reply: Reply, vendor: Vendor) -> Response:

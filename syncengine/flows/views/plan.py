@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from syncengine.flows.core.engine import Engine
@@ -51,35 +51,12 @@ def preview(
         )
         called = names(engine, tx, _mentioned(engine, made), made.unborn)
         new = untouched(engine, tx)
-    changes = [
-        *(
-            _written(engine, called, made, write, why)
-            for link_id in made.writes
-            for write, why in held.parts(link_id)
-        ),
-        *_learned(engine, called, made),
-    ]
-    changes.sort(key=lambda c: (c["entity"], c["connection"], c["name"], c["record"]))
-    counts = Counter((c["entity"], c["connection"], c["action"]) for c in changes)
-    unsent = Counter(c["connection"] for c in changes if c["observed_only"])
-    first = Counter(
-        c["connection"] for c in changes if c["action"] != "learn" and c["connection"] in new
-    )
+    changes = _changes(engine, called, made, held)
     births = Counter(rule.name for rule, _ in made.births.values())
-    waiting = Counter(
-        (k.entity, k.connection, k.wait.what)
-        for k in made.waits.values()
-        if k.wait is not None and not (k.ruling is not None and k.ruling.refuses)
-    )
     document = {
         "digest": made.digest(),
         "changes": changes,
-        "counts": [
-            {"entity": e, "connection": c, "action": a, "count": n}
-            for (e, c, a), n in sorted(counts.items())
-        ],
-        "unsent": dict(sorted(unsent.items())),
-        "first": dict(sorted(first.items())),
+        **_counted(changes, new),
         "made": [
             {"entity": r.ensure, "derivation": r.name, "rule": str(r.position), "count": n}
             for r in engine.project.derivations
@@ -90,15 +67,56 @@ def preview(
         "let_be": let_be(engine),
         "questions": _kinds(made, made.cases.keys() - open_cases),
         "open_questions": _kinds(made, made.cases.keys() & open_cases),
-        "waiting": [
-            {"entity": e, "connection": c, "what": what, "count": n}
-            for (e, c, what), n in sorted(waiting.items())
-        ],
+        "waiting": _waiting(made),
         "unsorted": unsorted,
         "unread": len(made.unread),
         "faults": faults,
     }
     return Preview(document, called)
+
+
+def _changes(engine: Engine, called: Names, made: Forecast, held: Held) -> list[Document]:
+    """What would be written and what would be learned, in order."""
+    changes = [
+        *(
+            _written(engine, called, made, write, why)
+            for link_id in made.writes
+            for write, why in held.parts(link_id)
+        ),
+        *_learned(engine, called, made),
+    ]
+    changes.sort(key=lambda c: (c["entity"], c["connection"], c["name"], c["record"]))
+    return changes
+
+
+def _counted(changes: Sequence[Document], new: Collection[str]) -> Document:
+    """How many changes of each kind there are, how many are not sent, and how many go where nothing ever went."""
+    counts = Counter((c["entity"], c["connection"], c["action"]) for c in changes)
+    unsent = Counter(c["connection"] for c in changes if c["observed_only"])
+    first = Counter(
+        c["connection"] for c in changes if c["action"] != "learn" and c["connection"] in new
+    )
+    return {
+        "counts": [
+            {"entity": e, "connection": c, "action": a, "count": n}
+            for (e, c, a), n in sorted(counts.items())
+        ],
+        "unsent": dict(sorted(unsent.items())),
+        "first": dict(sorted(first.items())),
+    }
+
+
+def _waiting(made: Forecast) -> list[Document]:
+    """What links would wait for, but those whose writes a person lets be."""
+    waiting = Counter(
+        (k.entity, k.connection, k.wait.what)
+        for k in made.waits.values()
+        if k.wait is not None and not (k.ruling is not None and k.ruling.refuses)
+    )
+    return [
+        {"entity": e, "connection": c, "what": what, "count": n}
+        for (e, c, what), n in sorted(waiting.items())
+    ]
 
 
 def _kinds(made: Forecast, subjects: Iterable[str]) -> dict[str, int]:

@@ -21,43 +21,16 @@ from syncengine.model.operation import UNSETTLED, UNTAKEN, OperationState
 def status(engine: Engine) -> dict[str, Any]:
     """The document of ``status --json``; no personal data but what people gave as their reasons."""
     with engine.ledger.read() as tx:
-        connections = {}
-        for name, declared in engine.project.connections.items():
-            state = tx.connection(name)
-            resources = {}
-            for connection, resource in listed(engine):
-                if connection == name:
-                    seen = tx.resource(connection, resource)
-                    resources[resource] = {
-                        "rows": seen.rows,
-                        "scanned_at": seen.scanned_at or None,
-                        "polled_at": seen.polled_at or None,
-                        "fault": seen.fault,
-                    }
-            connections[name] = {
-                "connector": declared.connector,
-                "mode": declared.mode,
-                "off": declared.off,
-                "paused": state.paused,
-                "halted": state.halted,
-                "blocked_until": state.blocked_until or None,
-                "failures": state.failures,
-                "resources": resources,
-            }
         due, refused = wanted(tx), _refused(tx)
         back = setback(engine, tx)
         return {
             "clock": None
             if back is None
             else {"went_back_s": round(back.by), "noticed_at": back.at},
-            "project": {
-                "digest": engine.edition,
-                "processes": [
-                    {**asdict(process), "same": process.digest == engine.edition}
-                    for process in tx.processes()
-                ],
+            "project": _project(engine, tx),
+            "connections": {
+                name: _connection(engine, tx, name) for name in engine.project.connections
             },
-            "connections": connections,
             "links": [
                 {"entity": e, "connection": c, "state": s, "count": n}
                 for (e, c, s), n in sorted(tx.count_links().items())
@@ -79,6 +52,42 @@ def status(engine: Engine) -> dict[str, Any]:
             "events": tx.count_events(),
             "retention": kept(engine, tx),
         }
+
+
+def _project(engine: Engine, tx: Transaction) -> dict[str, Any]:
+    """The edition of the project, and the processes with that by which each works."""
+    return {
+        "digest": engine.edition,
+        "processes": [
+            {**asdict(process), "same": process.digest == engine.edition}
+            for process in tx.processes()
+        ],
+    }
+
+
+def _connection(engine: Engine, tx: Transaction, name: str) -> dict[str, Any]:
+    """How a connection stands, and when each of its resources was read last."""
+    declared, state = engine.project.connections[name], tx.connection(name)
+    resources = {}
+    for connection, resource in listed(engine):
+        if connection == name:
+            seen = tx.resource(connection, resource)
+            resources[resource] = {
+                "rows": seen.rows,
+                "scanned_at": seen.scanned_at or None,
+                "polled_at": seen.polled_at or None,
+                "fault": seen.fault,
+            }
+    return {
+        "connector": declared.connector,
+        "mode": declared.mode,
+        "off": declared.off,
+        "paused": state.paused,
+        "halted": state.halted,
+        "blocked_until": state.blocked_until or None,
+        "failures": state.failures,
+        "resources": resources,
+    }
 
 
 def _waiting(waits: Sequence[Waiting], refused: Collection[str]) -> list[dict[str, Any]]:
