@@ -10,8 +10,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from syncengine.mapping.draft import SPECIAL, Draft
 from syncengine.mapping.expressions import RESERVED
 from syncengine.mapping.project import Budget, Connection, Schedule
-from syncengine.mapping.schema import ConnectionPart, ConnectionsFile, Mode, SchedulePart
+from syncengine.mapping.schema import ConnectionPart, ConnectionsFile, SchedulePart
 from syncengine.mapping.source import Document, Loc, near
+from syncengine.mapping.words import Mode
 from syncengine.model.resource import Catalog, ConnectorSpec, ResourceSpec
 from syncengine.model.secret import webhook_secret
 from syncengine.model.spelling import odd

@@ -5,14 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Final
 
 from syncengine.mapping.expressions import Expression
-from syncengine.mapping.rule import Field, Flow, Rule
+from syncengine.mapping.rule import Field, Rule
+from syncengine.mapping.words import Create, Flow, Keep, Mode, OnLeave, OnMissing
 from syncengine.model.record import Record, World
 from syncengine.model.ref import Position
 from syncengine.model.resource import ConnectorSpec, ResourceSpec
 from syncengine.model.values import Json
+
+LARGEST_LISTING: Final = 512 * 1024 * 1024
+"""Bytes of all answers of a listing, unpacked, where a connection does not say otherwise."""
+
+LONGEST_LISTING: Final = 20_000
+"""Answers of one listing, where a connection does not say otherwise: 200,000 rows even from a vendor that serves ten a
+page, and an end within the half hour where each takes less than 0.1 s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +30,7 @@ class Schedule:
     poll: float | None = None
     scan: float | None = None
     window: tuple[int, int] | None = None
-    keep: Literal["latest", "day", "month"] = "latest"
+    keep: Keep = "latest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +51,7 @@ class Connection:
     name: str
     connector: str
     spec: ConnectorSpec
-    mode: Literal["observe", "write"]
+    mode: Mode
     base_url: str | None = field(repr=False)
     credentials: Mapping[str, str] = field(repr=False)
     options: Mapping[str, Json] = field(repr=False)
@@ -95,9 +103,9 @@ class System:
     where: Expression | None
     scope: Expression | None
     key: Expression | None
-    create: Literal["none", "in", "out", "both"]
-    on_missing: Literal["keep", "flag", "delete", "recreate"]
-    on_leave: Literal["keep", "delete"]
+    create: Create
+    on_missing: OnMissing
+    on_leave: OnLeave
     set_create: Mapping[str, Json]
     set_leave: Mapping[str, Json]
     rules: Mapping[str, Rule]
@@ -175,7 +183,7 @@ class Derivation:
     sources: Mapping[str, Expression]
     ensure: str
     values: Mapping[str, Expression]
-    on_leave: Literal["keep", "delete"]
+    on_leave: OnLeave
     position: Position
     uses_today: bool
     digest: str

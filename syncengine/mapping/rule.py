@@ -5,18 +5,18 @@ from __future__ import annotations
 import dataclasses
 from copy import deepcopy
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Final
 
 from syncengine.errors import RowInvalid
 from syncengine.mapping.codecs import Lens
 from syncengine.mapping.expressions import Expression
 from syncengine.mapping.paths import Steps, put, walk
+from syncengine.mapping.words import Apply, Flow, OnDrift
 from syncengine.model.link import Wait
 from syncengine.model.record import Record, World
 from syncengine.model.ref import Position, Ref
 from syncengine.model.values import ABSENT, Absent, Json, Row, TypeName
 
-Flow = Literal["in", "out", "both", "match"]
 MISFIT: Final = "does not fit"
 NOWHERE: Final = Position("", 1, 1)
 
@@ -56,7 +56,7 @@ class Field:
     formula: Expression | None = None
     owner: Expression | None = None
     on_conflict: str = "flag"
-    on_drift: Literal["revert", "flag"] = "revert"
+    on_drift: OnDrift = "revert"
     clear: bool = False
     sensitive: bool = False
     position: Position = NOWHERE
@@ -106,7 +106,7 @@ class Rule:
     field: Field
     position: Position
     flow: Flow
-    apply: Literal["always", "create", "if_empty"]
+    apply: Apply
     paths: tuple[str, ...]
     roots: frozenset[str]
     fingerprint: str

@@ -15,9 +15,10 @@ from syncengine.mapping.draft import PSEUDO, Draft, RecordScope, RowScope
 from syncengine.mapping.expressions import Expression
 from syncengine.mapping.paths import parse, root
 from syncengine.mapping.project import Connection
-from syncengine.mapping.rule import Field, Flow, Rule, Target, Written
+from syncengine.mapping.rule import Field, Rule, Target, Written
 from syncengine.mapping.schema import RulePart, SystemPart
 from syncengine.mapping.source import Document, Loc, near
+from syncengine.mapping.words import Flow
 from syncengine.model.resource import ResourceSpec
 from syncengine.model.values import TypeName
 

@@ -15,12 +15,28 @@ from pydantic import (
     ValidationError,
 )
 
+from syncengine.mapping.project import (
+    LARGEST_LISTING,
+    LONGEST_LISTING,
+    Budget,
+    Retention,
+    Safety,
+    Schedule,
+)
 from syncengine.mapping.source import Document, Loc, near
+from syncengine.mapping.words import (
+    Apply,
+    Codec,
+    Create,
+    Flow,
+    Keep,
+    Mode,
+    OnDrift,
+    OnLeave,
+    OnMissing,
+)
 from syncengine.model.values import TypeName
 
-Mode = Literal["observe", "write"]
-Flow = Literal["in", "out", "both", "match"]
-Create = Literal["none", "in", "out", "both"]
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -94,6 +110,10 @@ Cel = Annotated[str, StringConstraints(min_length=1), Field(description="an expr
 Count = Annotated[int, Field(strict=False, ge=1)]
 
 
+_BUDGET, _SCHEDULE, _RETENTION, _SAFETY = Budget(), Schedule(), Retention(), Safety()
+"""What holds where nothing is written."""
+
+
 class Part(BaseModel):
     """What all parts share: unknown keys are errors, types are taken as written."""
 
@@ -104,7 +124,7 @@ class BudgetPart(Part):
     """Calls that all processes together may make."""
 
     calls: Count | None = None
-    per: Span = 3600.0
+    per: Span = _BUDGET.per
     concurrency: Count | None = None
 
 
@@ -121,7 +141,7 @@ class SchedulePart(Part):
     poll: Span | None = None
     scan: Span | None = None
     window: WindowPart | None = None
-    keep: Literal["latest", "day", "month"] = "latest"
+    keep: Keep = _SCHEDULE.keep
 
 
 class ConnectionPart(Part):
@@ -134,8 +154,8 @@ class ConnectionPart(Part):
     options: dict[str, Any] = {}
     timezone: str | None = None
     budget: BudgetPart = BudgetPart()
-    largest_listing: Size = 512 << 20
-    longest_listing: Count = 20_000
+    largest_listing: Size = LARGEST_LISTING
+    longest_listing: Count = LONGEST_LISTING
     webhook: Annotated[
         list[str | None],
         BeforeValidator(_several, json_schema_input_type=str | list[str]),
@@ -147,12 +167,12 @@ class ConnectionPart(Part):
 class RetentionPart(Part):
     """How long what is over is kept."""
 
-    events: Weeks = span("90d")
-    operations: Days = span("180d")
-    cases: Days = span("365d")
-    history: Days = span("365d")
-    left: Days = span("180d")
-    runs: Minutes = span("15m")
+    events: Weeks = _RETENTION.events
+    operations: Days = _RETENTION.operations
+    cases: Days = _RETENTION.cases
+    history: Days = _RETENTION.history
+    left: Days = _RETENTION.left
+    runs: Minutes = _RETENTION.runs
 
 
 class ConnectionsFile(Part):
@@ -177,7 +197,7 @@ class FieldPart(Part):
     formula: Cel | None = None
     owner: Cel | None = None
     on_conflict: str | None = None
-    on_drift: Literal["revert", "flag"] | None = None
+    on_drift: OnDrift | None = None
     clear: bool = False
     sensitive: bool | None = None
 
@@ -186,14 +206,14 @@ class RulePart(Part):
     """How a vendor spells a field; a text alone is the path."""
 
     field: str | None = None
-    codec: Literal["midnight", "minutes", "happened"] | None = None
+    codec: Codec | None = None
     values: (
         Annotated[dict[str, Annotated[list[Any], Field(min_length=1)]], Field(min_length=1)] | None
     ) = None
     read: Cel | None = None
     write: Annotated[dict[str, Cel], Field(min_length=1)] | None = None
     flow: Flow | None = None
-    apply: Literal["always", "create", "if_empty"] = "always"
+    apply: Apply = "always"
 
 
 class SetPart(Part):
@@ -212,8 +232,8 @@ class SystemPart(Part):
     scope: Cel | None = None
     key: Cel | None = None
     create: Create = "none"
-    on_missing: Literal["keep", "flag", "delete", "recreate"] = "flag"
-    on_leave: Literal["keep", "delete"] = "keep"
+    on_missing: OnMissing = "flag"
+    on_leave: OnLeave = "keep"
     set: SetPart = SetPart()
     fields: dict[
         str,
@@ -224,12 +244,12 @@ class SystemPart(Part):
 class SafetyPart(Part):
     """What a window may write before a person is asked."""
 
-    deletes: Share = 0.10
+    deletes: Share = _SAFETY.deletes
     creates: Share | None = None
     updates: Share | None = None
     first: Annotated[int, Field(ge=0)] | None = None
-    floor: Annotated[int, Field(ge=0)] = 5
-    window: Span = 3600.0
+    floor: Annotated[int, Field(ge=0)] = _SAFETY.floor
+    window: Span = _SAFETY.window
 
 
 class EntityFile(Part):
@@ -252,7 +272,7 @@ class DerivePart(Part):
     sources: Annotated[dict[Name, Cel], Field(alias="for", min_length=1)]
     ensure: str
     values: Annotated[dict[str, Cel], Field(alias="with")] = {}
-    on_leave: Literal["keep", "delete"] = "keep"
+    on_leave: OnLeave = "keep"
 
 
 class DeriveFile(Part):

@@ -16,7 +16,7 @@ from syncengine.adapters.rest.transport import Client
 from syncengine.adapters.rest.verdicts import Kind, fitting
 from syncengine.adapters.vendors.bound import Bound, marker
 from syncengine.adapters.vendors.declare import Step, Vendor
-from syncengine.adapters.vendors.listings import LARGEST_LISTING, LONGEST_LISTING, Calls, Listings
+from syncengine.adapters.vendors.listings import Calls, Listings
 from syncengine.adapters.vendors.names import NamedIds
 from syncengine.errors import (
     Bug,
@@ -28,6 +28,7 @@ from syncengine.errors import (
     Unnamed,
     Unusable,
 )
+from syncengine.mapping.project import LARGEST_LISTING, LONGEST_LISTING
 from syncengine.model.operation import Written
 from syncengine.model.resource import ConnectorSpec
 from syncengine.model.spelling import folded

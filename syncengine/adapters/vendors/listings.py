@@ -17,14 +17,6 @@ from syncengine.ports import Item
 _PASSES: Final = 3
 """How often a listing that moves while it is read is read before it is given up."""
 
-LARGEST_LISTING: Final = 512 * 1024 * 1024
-"""Bytes of all answers of a listing, unpacked, where a connection does not say otherwise."""
-
-LONGEST_LISTING: Final = 20_000
-"""Answers of one listing, where a connection does not say otherwise: 200,000 rows even from a vendor that serves ten a
-page, and an end within the half hour where each takes less than 0.1 s."""
-
-
 Asked = Callable[[str, Mapping[str, str]], Json]
 
 

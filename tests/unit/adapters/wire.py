@@ -13,7 +13,7 @@ import httpx
 from syncengine.adapters.rest.transport import make_client
 from syncengine.adapters.vendors.base import RestConnector
 from syncengine.adapters.vendors.declare import Vendor
-from syncengine.adapters.vendors.listings import LONGEST_LISTING
+from syncengine.mapping.project import LONGEST_LISTING
 from syncengine.ports import Tally
 
 BASE = "https://vendor.example/api"
