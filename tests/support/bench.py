@@ -22,6 +22,10 @@ from syncengine.model.record import Record
 from syncengine.planning.sight import Source
 from syncengine.simulation.bench import Bench as Simulated
 
+COMMIT = 2
+"""The write transaction of a reconcile in which plans are committed (1: claiming)."""
+CHECK = 2
+"""The write transaction of a dispatch in which what was read is compared (1: slots and claims)."""
 MINUTE = 60.0
 
 

@@ -9,17 +9,17 @@ import pytest
 
 from syncengine.adapters.vendors.weekly10 import WEEKLY10
 from syncengine.errors import Astray, RateLimited, Rejected, Unknown, VendorDown
+from tests.unit.adapters.vendors.answers import LOGIN
 from tests.unit.adapters.wire import FrozenClock, Wire, connector
 
 PAGE = {"headers": {"Content-Type": "text/html"}, "text": "<html><h1>Down for repair</h1></html>"}
-TOKEN = {"POST /obtainauthtoken/": {"token": "t"}}
 ROW = {"api_id": "7", "first_name": "Ida", "last_name": "Berg"}
 
 
 def answering(method: str, status: int, **more: Any) -> Wire:
     """A vendor that answers so to one method for the user 7, and to the listing."""
     answer = httpx.Response(status, **more)
-    return Wire({**TOKEN, f"{method} /users/7/": answer, f"{method} /users/": answer})
+    return Wire({**LOGIN, f"{method} /users/7/": answer, f"{method} /users/": answer})
 
 
 def test_a_row_that_is_gone_for_good_is_gone() -> None:
@@ -60,7 +60,7 @@ def test_a_read_that_went_astray_once_is_repeated(status: int) -> None:
     """A login or a notice of repair that stands before the vendor for a moment costs a read no more than that."""
     more: dict[str, Any] = {"headers": {"Location": "/login"}} if 300 <= status < 400 else PAGE
     answers = iter([httpx.Response(status, **more), httpx.Response(200, json=ROW)])
-    wire = Wire({**TOKEN, "GET /users/7/": lambda _: next(answers)})
+    wire = Wire({**LOGIN, "GET /users/7/": lambda _: next(answers)})
     assert connector(WEEKLY10, wire).get("users", "7") is not None
 
 

@@ -11,11 +11,8 @@ from syncengine.errors import LostRace
 from syncengine.flows.reconcile.reconcile import reconcile
 from syncengine.model.link import LinkState
 from syncengine.model.operation import Action, Operation, OperationState
-from tests.support.bench import Bench
+from tests.support.bench import COMMIT, Bench
 from tests.support.people import LMS_BOTH, LMS_NONE, anna, crowd, duo
-
-COMMIT = 2
-"""The write transaction of a reconcile in which plans are committed (1: claiming)."""
 
 
 def dirty(made: Bench) -> dict[str, int]:

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from syncengine.flows.reconcile.reconcile import reconcile
 from syncengine.model.case import CaseKind
-from tests.support.bench import Bench
+from tests.support.bench import COMMIT, Bench
 from tests.support.people import COLUMNS, FIELDS, HR, LMS, duo
-
-COMMIT = 2
-"""The write transaction of a reconcile in which plans are committed (1: claiming)."""
 
 
 def test_what_begins_to_wait_while_the_wait_is_over_goes_on() -> None:
