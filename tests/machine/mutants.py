@@ -321,7 +321,7 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "an old value that stays is an edit": Mutant(
         19,
-        {f"{PLANNING}.fields.saying": _gives("other")},
+        {f"{PLANNING}.sides.saying": _gives("other")},
         "nobody entered this in lms",
         5039,
         "enter.54 everything.1 bad_claim.1 edit.84 edit.634 everything.2 everything.3",
