@@ -266,16 +266,6 @@ def test_a_webhook_reads_the_row_afresh_and_repeats_do_nothing() -> None:
         notice(made.engine, "hr", "nothing", "1", "w2")
 
 
-def test_a_webhook_for_a_row_that_is_not_there_makes_nothing() -> None:
-    """A notice of an unknown id, which the vendor does not have, leaves nothing behind."""
-    made = duo()
-    notice(made.engine, "hr", "people", "nobody", "w1")
-    made.settle()
-    assert not made.records()
-    assert not made.links("hr")
-    assert made.sync()["converged"]
-
-
 def test_a_poll_goes_on_where_the_last_one_ended() -> None:
     """The cursor moves with what it yielded: only what moved since comes, and a failed poll moves nothing."""
     made = duo(hr={"poll": True})

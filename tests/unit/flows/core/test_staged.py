@@ -136,19 +136,6 @@ def test_who_comes_back_leaves_the_case() -> None:
     assert deletes(made) == 8
 
 
-def test_what_was_asked_once_is_not_sent_without_an_answer() -> None:
-    """Though so many come back that the rest is within the limit: half of an accident that was mended is still one."""
-    made = staged()
-    edit(made, people(made)[:5], job="dev")
-    made.sync()
-    assert len(made.case().evidence["links"]) == 5
-    assert not deletes(made)
-    assert {c["held"] for c in plan(made.engine)["changes"]} == {"waits for approval"}
-    made.answer("approve")
-    made.sync()
-    assert deletes(made) == 5
-
-
 @pytest.mark.parametrize(
     "safety", [SAFETY, SAFETY.replace("10%", "90%"), "safety: {deletes: 100%}\n"]
 )
@@ -160,6 +147,8 @@ def test_no_look_at_held_writes_sends_them(how: str, safety: str) -> None:
     edit(made, people(made)[:5], job="dev")
     made.sync()
     assert len(made.case().evidence["links"]) == 5
+    assert not deletes(made)
+    assert {c["held"] for c in plan(made.engine)["changes"]} == {"waits for approval"}
     if how == "edited":
         edit(made, people(made)[5:10], name="X")
     systems = {"hr": HR, "lms": LMS_SCOPED.replace("on_leave", "on_missing: keep, on_leave")}

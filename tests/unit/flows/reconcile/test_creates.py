@@ -194,22 +194,7 @@ def test_a_lookup_that_finds_two_rows_takes_neither() -> None:
     assert {case.kind for case in made.cases()} == {CaseKind.IDENTITY}
     assert made.sync()["converged"]
     assert not lms.keys
-
-
-def test_two_rows_that_fit_a_create_ask() -> None:
-    """Rule 11: a lookup that finds two rows takes neither of them."""
-    made = duo()
-    lms = made.vendors["lms"]
-    made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
-    made.scan_all()
-    made.think()
-    for job in ("dev", "old"):
-        lms.add(email="anna@x.de", name="Anna", job=job)
-    made.sync()
-    made.sync()
     assert len(lms.rows()) == 2
-    assert not lms.keys
-    assert {case.kind for case in made.cases()} == {CaseKind.IDENTITY}
     assert not [k for k in made.links("lms") if k.state is LinkState.LINKED]
 
 

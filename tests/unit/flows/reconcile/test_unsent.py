@@ -65,6 +65,7 @@ def test_what_was_unsent_goes_out_in_the_mode_that_writes() -> None:
     made = duo(modes=WATCHED)
     made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
     made.sync()
+    assert not made.written()
     remap(made, entity(hr=HR, lms=LMS))
     assert plan(made.engine)["unsent"] == {}
     assert unsent(made) == [{}] * 3

@@ -44,15 +44,6 @@ def test_announcements_carry_ids_only() -> None:
     assert "dev" not in said
 
 
-def test_a_lost_listing_is_announced_again() -> None:
-    """A listing that was announced and never began is announced anew after a while."""
-    made = duo()
-    assert sweep(made.engine)["capture"] == 2
-    assert not sweep(made.engine)["capture"]
-    made.clock.sleep(61)
-    assert sweep(made.engine)["capture"] == 2
-
-
 def test_midnight_is_an_event() -> None:
     """What reads ``today`` is looked at again each day: a leaver leaves without an event."""
     scoped = (
@@ -119,17 +110,6 @@ def test_a_field_that_is_mapped_later_is_read() -> None:
     remap(made, entity(hr=HR, lms=LMS))
     made.sync()
     assert [r["job"] for r in made.vendors["lms"].rows().values()] == ["dev"]
-
-
-def test_turning_a_connection_to_write_sends_what_was_only_planned() -> None:
-    """``observe`` that becomes ``write`` plans its links anew."""
-    made = duo(modes={"lms": "observe"})
-    made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
-    made.sync()
-    assert not made.vendors["lms"].rows()
-    remap(made, entity(hr=HR, lms=LMS), modes={"lms": "write"})
-    made.sync()
-    assert len(made.vendors["lms"].rows()) == 1
 
 
 def test_a_plan_says_what_a_sync_then_does() -> None:
