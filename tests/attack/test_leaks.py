@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -53,12 +52,6 @@ class Said:
 def said(logged: io.StringIO) -> Said:
     """Logs, and nothing else yet."""
     return Said(logged)
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[SandboxProcess]:
-    with SandboxProcess(people=8) as running:
-        yield running
 
 
 def shown(engine: Engine) -> list[Any]:

@@ -37,12 +37,6 @@ FAULTS = {"fault", "faults", "halted", "off", "online", "refused", "warnings", "
 """Members of documents that say what is wrong."""
 
 
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[SandboxProcess]:
-    with SandboxProcess(people=8) as running:
-        yield running
-
-
 def run(environment: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     """One command as somebody's cron runs it."""
     command = [sys.executable, "-P", "-c", "from syncengine.cli import main; main()", *arguments]

@@ -21,19 +21,6 @@ from syncengine.sandbox.process import SandboxProcess
 from tests.integration.support import VENDORS, Quick, opened
 
 
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[SandboxProcess]:
-    with SandboxProcess(people=12) as running:
-        yield running
-
-
-@pytest.fixture
-def engine(sandbox: SandboxProcess, tmp_path: Path) -> Iterator[Engine]:
-    sandbox.reset()
-    with opened(sandbox, tmp_path, Quick()) as running:
-        yield running
-
-
 def records(engine: Engine) -> Counter[str]:
     """Entity -> how many records there are."""
     with engine.ledger.read() as tx:

@@ -47,13 +47,6 @@ class Cli:
         return json.loads(self(*arguments, "--json", code=code, **more).stdout)
 
 
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[SandboxProcess]:
-    """A company of twelve."""
-    with SandboxProcess(people=12) as running:
-        yield running
-
-
 def _cli(sandbox: SandboxProcess, folder: Path) -> Cli:
     sandbox.reset()
     unset = dict.fromkeys((n for n in os.environ if n.startswith("SYNCENGINE_")), "")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ from syncengine.flows.run.sync import sync
 from syncengine.model.record import Record
 from syncengine.sandbox.heiaheia import REPORTS, ROOT
 from syncengine.sandbox.process import SandboxProcess
-from tests.integration.support import Quick, opened
+from tests.integration.support import Quick
 
 LEVELS, DATA = f"GET {ROOT}/{{id}}/energy_levels", f"GET {REPORTS}/{{id}}/full_data"
 
@@ -23,13 +22,6 @@ LEVELS, DATA = f"GET {ROOT}/{{id}}/energy_levels", f"GET {REPORTS}/{{id}}/full_d
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[SandboxProcess]:
     with SandboxProcess(people=16) as running:
-        yield running
-
-
-@pytest.fixture
-def engine(sandbox: SandboxProcess, tmp_path: Path) -> Iterator[Engine]:
-    sandbox.reset()
-    with opened(sandbox, tmp_path, Quick()) as running:
         yield running
 
 

@@ -10,7 +10,7 @@ from syncengine.flows.views.plan import plan
 from syncengine.flows.views.status import status
 from syncengine.model.case import CaseKind
 from tests.support.bench import Bench
-from tests.support.people import HR, LMS, anna, duo, entity, remap
+from tests.support.people import HR, LMS, anna, crowd, duo, entity, remap
 from tests.support.school import RECORD, school
 
 WATCHED = {"lms": "observe"}
@@ -31,8 +31,7 @@ def observe(made: Bench, *names: str) -> None:
 def test_a_pass_that_only_observes_says_how_many_writes_it_did_not_send() -> None:
     """Sync, status and plan name the same number, again and again; nothing is stuck, and nothing else waits."""
     made = duo(modes=WATCHED)
-    for number in range(3):
-        made.vendors["hr"].add(email=f"p{number}@x.de", name="P", job="dev")
+    crowd(made, 3)
     for _ in range(2):
         assert unsent(made) == [{"lms": 3}] * 3
     document = made.sync()
@@ -101,8 +100,7 @@ def test_a_sweep_leaves_unsent_writes_alone() -> None:
 def test_a_pass_says_that_it_writes_where_nothing_ever_was_written_before_it_does() -> None:
     """And how much; plan and status said the same number before it. The next pass has nothing of that kind to say."""
     made = duo(modes=WATCHED)
-    for number in range(3):
-        made.vendors["hr"].add(email=f"p{number}@x.de", name="P", job="dev")
+    crowd(made, 3)
     assert [made.sync()["first"], plan(made.engine)["first"]] == [{}, {}]
     remap(made, entity(hr=HR, lms=LMS))
     assert [status(made.engine)["first"], plan(made.engine)["first"]] == [{"lms": 3}] * 2
@@ -128,8 +126,7 @@ def test_a_first_pass_beyond_what_safety_allows_is_asked_about() -> None:
     """``first: 2`` stages three writes into a system that never was written to; two go, and after an hour any number
     goes."""
     made = duo(more=FIRST)
-    for number in range(3):
-        made.vendors["hr"].add(email=f"p{number}@x.de", name="P", job="dev")
+    crowd(made, 3)
     assert [s["count"] for s in plan(made.engine, fresh=True)["staged"]] == [3]
     made.sync()
     assert made.case().kind is CaseKind.STAGED
@@ -147,8 +144,7 @@ def test_a_first_pass_beyond_what_safety_allows_is_asked_about() -> None:
 def test_a_small_first_pass_needs_nobody() -> None:
     """Up to ``first`` writes go out."""
     made = duo(more=FIRST)
-    for number in range(2):
-        made.vendors["hr"].add(email=f"p{number}@x.de", name="P", job="dev")
+    crowd(made, 2)
     made.sync()
     assert len(made.vendors["lms"].rows()) == 2
     assert not made.cases()
