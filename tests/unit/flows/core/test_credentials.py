@@ -11,7 +11,7 @@ from syncengine.errors import RateLimited, Unauthorized, VendorDown
 from syncengine.flows.core.engine import LOCKED_OUT
 from syncengine.flows.people.pausing import resume
 from syncengine.flows.views.status import status
-from tests.support.people import crowd, duo
+from tests.support.people import anna, crowd, duo
 
 
 def test_refused_credentials_stop_their_connection_alone_and_are_not_hammered(
@@ -76,6 +76,20 @@ def test_refused_credentials_end_the_writes_of_a_round(monkeypatch: pytest.Monke
     resume(made.engine, "lms")
     made.sync()
     assert len({row["name"] for row in lms.rows().values()}) == 40
+
+
+def test_refused_credentials_halt_a_connection() -> None:
+    """A vendor that refuses the credentials is left alone until a person has acted."""
+    made = duo()
+    anna(made)
+    made.vendors["hr"].fault("scan", "locked_out")
+    made.sync()
+    assert made.read(lambda tx: tx.connection("hr")).halted
+    calls = len(made.vendors["hr"].calls)
+    made.scan("hr")
+    assert len(made.vendors["hr"].calls) == calls
+    resume(made.engine, "hr")
+    assert made.sync()["converged"]
 
 
 def test_a_halt_is_said_as_long_as_it_lasts() -> None:

@@ -137,20 +137,6 @@ def test_an_observed_connection_is_never_written() -> None:
     assert not made.unsettled()
 
 
-def test_refused_credentials_halt_a_connection() -> None:
-    """A vendor that refuses the credentials is left alone until a person has acted."""
-    made = duo()
-    anna(made)
-    made.vendors["hr"].fault("scan", "locked_out")
-    made.sync()
-    assert made.read(lambda tx: tx.connection("hr")).halted
-    calls = len(made.vendors["hr"].calls)
-    made.scan("hr")
-    assert len(made.vendors["hr"].calls) == calls
-    resume(made.engine, "hr")
-    assert made.sync()["converged"]
-
-
 def test_a_refresh_that_fails_is_tried_again() -> None:
     """A single read that failed while the vendor is down leaves the row's need for one, and is no fault of it."""
     made = duo(hr={"unlisted": ("job",)})
