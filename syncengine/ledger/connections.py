@@ -82,8 +82,8 @@ class Connections(Session):
     def listing_until(self, connection: str, resource: str, until: float) -> None:
         """A listing is under way, at the longest until then; 0: it ended."""
         part = f"{LISTING}{resource}"
-        self._make_parts(connection, part)
-        self._change(t.connections, {"until": until}, name=connection, part=part)
+        row: Values = {"name": connection, "part": part, "until": until}
+        self._put(t.connections, [row], "until", key=("name", "part"))
 
     def save_process(self, process: Process, kept: float = 900.0) -> None:
         """Insert or write; processes that have said nothing for so many seconds as they gave are forgotten."""
@@ -134,11 +134,12 @@ class Connections(Session):
         slots = [f"slot:{number}" for number in range(of)]
         if not slots:
             return 0
-        self._make_parts(connection, *slots)
         # All of them are locked, the taken ones too: whoever finds none free has seen what their holder did last.
-        held = self._rows(
-            t.connections, (_c.part, _c.until), order=_PART, lock=True, name=connection, part=slots
-        )
+        which: Values = {"order": _PART, "lock": True, "name": connection, "part": slots}
+        held = self._rows(t.connections, (_c.part, _c.until), **which)
+        if len(held) < of:
+            self._make_parts(connection, *slots)
+            held = self._rows(t.connections, (_c.part, _c.until), **which)
         taken = [part for part, until in held if until <= now][: max(0, want)]
         self._change(t.connections, {"holder": holder, "until": until}, name=connection, part=taken)
         return len(taken)

@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from functools import cache
 from typing import Any
 
-from sqlalchemy import FromClause, Select, exists, false, literal_column, or_, select, true
+from sqlalchemy import Select, exists, false, literal_column, or_, select, true
 
 from syncengine.errors import Bug
 from syncengine.ledger import tables as t
@@ -290,10 +290,9 @@ class Links(Session):
         self, work: str, now: float, lease: float, limit: int,
         ids: Collection[str] | None = None, entity: str | None = None,
         connections: Collection[str] | None = None,
-    ) -> list[str]:  # fmt: skip
+    ) -> list[Link]:  # fmt: skip
         """Lease links that are due: ``refresh`` = need_get, external id known; ``reconcile`` = dirty and not
-        need_get. Never one with a lease that runs or an operation that is sent, or may have been. At most one link
-        per record.
+        need_get. Never one with a lease that runs or an operation that is sent, or may have been.
         ``ids``: only among these; ``connections``: only of these. Ordered by id."""
         shape, values = shape_of(
             {
@@ -302,8 +301,8 @@ class Links(Session):
             }
         )  # fmt: skip
         free = self._connection.execute(_claim(work, shape), {**values, "given_limit": limit})
-        claimed = [row[0] for row in free]
-        self._change(t.links, {"lease_until": now + lease}, id=claimed)
+        claimed = [LINKS.value(row, self._vault) for row in free]
+        self._change(t.links, {"lease_until": now + lease}, id=[link.id for link in claimed])
         return claimed
 
     def release_links(self, ids: Collection[str], until: float = 0.0) -> None:
@@ -313,26 +312,18 @@ class Links(Session):
 
 @cache
 def _claim(work: str, shape: Shape) -> Select[Any]:
-    """Ids of links that are due, of each record the first. Raises Bug for what links are not claimed for."""
-
-    def due(link: FromClause) -> list[Condition]:
-        c = link.c
-        reason: list[Condition]
-        if work == "refresh":
-            reason = [c.need_get.is_(true()), c.external_id.is_not(None)]
-        elif work == "reconcile":
-            reason = [c.dirty > literal_column("0"), c.need_get.is_(false())]
-        else:
-            raise Bug(f"links are claimed for refresh or reconcile, not for {work!r}")
-        return [*reason, ~t.is_written(link), *conditions(link, shape)]
-
-    sibling = t.links.alias("sibling")
-    earlier = exists().where(
-        sibling.c.record_id == _c.record_id, sibling.c.id < _c.id, *due(sibling)
-    )
+    """Links that are due. Raises Bug for what links are not claimed for."""
+    due: list[Condition]
+    if work == "refresh":
+        due = [_c.need_get.is_(true()), _c.external_id.is_not(None)]
+    elif work == "reconcile":
+        due = [_c.dirty > literal_column("0"), _c.need_get.is_(false())]
+    else:
+        raise Bug(f"links are claimed for refresh or reconcile, not for {work!r}")
+    due += [_IS_FREE, *conditions(t.links, shape)]
     return (
-        select(_c.id)
-        .where(*due(t.links), ~earlier)
+        select(*LINKS.columns)
+        .where(*due)
         .order_by(_c.id)
         .limit(given("limit"))
         .with_for_update(skip_locked=True, of=t.links)

@@ -96,9 +96,10 @@ class Operations(Session):
         """Write locked operations."""
         self._save(OPERATIONS, operations)
 
-    def unsettled(self, link_ids: Collection[str]) -> dict[str, Operation]:
-        """Link id -> its unsettled operation."""
-        return {o.link_id: o for o in self._found(OPERATIONS, t.is_unsettled, link_id=link_ids)}
+    def unsettled(self, link_ids: Collection[str], lock: bool = False) -> dict[str, Operation]:
+        """Link id -> its unsettled operation; locked, so that nobody begins to send it."""
+        found = self._found(OPERATIONS, t.is_unsettled, link_id=link_ids, lock=lock)
+        return {o.link_id: o for o in found}
 
     def claim_operations(
         self, now: float, lease: float, limit: int, connections: Collection[str],
@@ -156,6 +157,10 @@ class Operations(Session):
         """Connection and record id of each pending one."""
         rows = self._rows(t.operations, (_c.connection, _c.record_id), t.is_pending)
         return [(connection, record) for connection, record in rows]
+
+    def has_expired(self, now: float) -> bool:
+        """Whether there are claims whose lease is over."""
+        return bool(self._rows(t.operations, (_c.id,), t.is_claimed, limit=1, lease_until__le=now))
 
     def expired_claims(self, now: float, limit: int) -> list[Operation]:
         """Claimed ones whose lease is over, locked."""

@@ -94,8 +94,8 @@ class Records(Session):
         sharers = {o for _, scope, hash_, o in near if (scope, hash_) in places}
         return {**dict.fromkeys(sharers - set(owners), False), **dict.fromkeys(changed, True)}
 
-    def drop_keys(self, kind: str, owners: Collection[str]) -> None:
-        """Delete all keys of a kind that these owners bear."""
+    def drop_keys(self, kind: str | Collection[str], owners: Collection[str]) -> None:
+        """Delete all keys of a kind, or of several, that these owners bear."""
         self._drop(t.keys, kind=kind, owner=owners)
 
     def heirs(self, owners: Collection[str]) -> set[str]:

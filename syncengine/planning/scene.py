@@ -41,7 +41,8 @@ class Scene:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """``link`` and ``record`` as they are to be (record None: unchanged). ``wakes``: wait keys that come true.
-    ``again``: the link is to be looked at once more. May be empty: the echo of our own write."""
+    ``again``: the link is to be looked at once more. ``earlier``: changes of plans that this one takes the place of.
+    May be empty: the echo of our own write."""
 
     link: Link
     record: Record | None = None
@@ -51,3 +52,4 @@ class Plan:
     changes: tuple[Change, ...] = ()
     wakes: frozenset[str] = frozenset()
     again: bool = False
+    earlier: tuple[Change, ...] = ()

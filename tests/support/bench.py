@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
+from unittest.mock import patch
 
 from sqlalchemy import Engine as Database
 from sqlalchemy import event, select
@@ -14,6 +15,7 @@ from syncengine.flows.capture.capture import Captured, capture
 from syncengine.flows.capture.rows import Read, store
 from syncengine.flows.people.cases import answer
 from syncengine.flows.run.sync import sync
+from syncengine.ledger import Ledger, Transaction
 from syncengine.ledger.tables import metadata
 from syncengine.mapping import Budget
 from syncengine.model.case import Case
@@ -90,6 +92,21 @@ class Bench(Simulated):
     def stored(self, *marks: str) -> list[str]:
         """``stored``, in the bench's database."""
         return stored(self.database, *marks)
+
+    @contextmanager
+    def writes(self) -> Iterator[list[None]]:
+        """The write transactions that end inside the block; one for each."""
+        seen: list[None] = []
+        ledger = self.engine.ledger
+
+        @contextmanager
+        def write() -> Iterator[Transaction]:
+            with Ledger.write(ledger) as tx:
+                yield tx
+            seen.append(None)
+
+        with patch.object(ledger, "write", write):
+            yield seen
 
     @contextmanager
     def statements(self) -> Iterator[list[str]]:

@@ -41,10 +41,9 @@ def _refresh(engine: Engine, connection: str, ids: Collection[str] | None) -> in
         if not engine.may_call(tx, connection):
             return []
         now, limits = engine.clock.now(), engine.limits
-        claimed = tx.claim_links(
+        return tx.claim_links(
             "refresh", now, limits.lease, limits.batch, ids=ids, connections=[connection]
         )
-        return list(tx.links(claimed).values())
 
     with shift(engine, connection) as held:
         while links := held.claim(claim):

@@ -15,6 +15,7 @@ from syncengine.model.operation import UNSHOWN, Action, Operation, OperationStat
 from syncengine.model.record import Record, World
 from syncengine.model.ref import Ref
 from syncengine.model.values import ABSENT, Json, is_empty
+from syncengine.planning.aggregate import TO_BE_MADE, Aggregate
 from syncengine.planning.identity import (
     Hits,
     RowKeys,
@@ -23,6 +24,7 @@ from syncengine.planning.identity import (
     row_keys,
     row_keys_of,
 )
+from syncengine.planning.questions import about
 
 Place = tuple[str, str, str]
 """Entity, connection, resource."""
@@ -32,7 +34,7 @@ Place = tuple[str, str, str]
 class Batch:
     """Links of one round and their surroundings. ``siblings``: record id -> its links. ``refused``: link id ->
     digest of the body that the vendor refused. ``ready``: places where every row is told who it is. ``holders``:
-    link to be made -> another one that holds its row."""
+    link to be made -> another one that holds its row. ``asked``: subjects of the open questions about these links."""
 
     links: dict[str, Link]
     records: dict[str, Record]
@@ -41,6 +43,7 @@ class Batch:
     ready: set[Place] = field(default_factory=set)
     refused: dict[str, str] = field(default_factory=dict)
     holders: dict[str, Link] = field(default_factory=dict)
+    asked: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,29 +136,71 @@ def as_list(value: Json) -> list[Json]:
     return value if isinstance(value, list) else [] if value is None else [value]
 
 
-def load_tied(engine: Engine, tx: Transaction, ids: Sequence[str]) -> Batch:
-    """The surroundings of tied links."""
-    links = {i: k for i, k in tx.links(ids).items() if k.record_id is not None}
-    every = tx.links_of({k.record_id for k in links.values() if k.record_id})
-    return surround(engine, tx, links, every)
+@dataclass(frozen=True, slots=True)
+class Records:
+    """Records with all their links, as they are decided and committed. ``links``: as they were read. ``asked``:
+    subjects of the open questions about these links."""
+
+    aggregates: Sequence[Aggregate]
+    links: Mapping[str, Link]
+    world: World
+    asked: Collection[str]
+
+
+def load_records(engine: Engine, tx: Transaction, ids: Collection[str]) -> Records:
+    """These records, each with all its links and what their plans rest on."""
+    every = {k.id: k for k in tx.links_of(ids)}
+    known = {i: k for i, k in every.items() if engine.system(k.entity, k.connection) is not None}
+    made = [k for k in known.values() if k.state in TO_BE_MADE]
+    batch = surround(engine, tx, known, every.values(), placed=made)
+    unsettled = tx.unsettled(list(known)).items()
+    sent = {i for i, o in unsettled if o.state is not OperationState.PENDING}
+    closed = sent | {i for i, k in every.items() if k.need_get or i not in known}
+    aggregates = [
+        _aggregate(engine, batch, record, closed)
+        for record in batch.records.values()
+        if record.entity in engine.project.entities
+    ]
+    return Records(aggregates, every, batch.world, batch.asked)
+
+
+def _aggregate(engine: Engine, batch: Batch, record: Record, closed: Collection[str]) -> Aggregate:
+    links = {k.id: k for k in sorted(batch.siblings.get(record.id, ()), key=lambda k: k.id)}
+    return Aggregate(
+        engine.project.entities[record.entity],
+        record,
+        links,
+        batch.world,
+        closed & links.keys(),
+        {i for i, k in links.items() if (k.entity, k.connection, k.resource) in batch.ready},
+        {i: batch.refused[i] for i in links if i in batch.refused},
+        {i: batch.holders[i] for i in links if i in batch.holders},
+    )
 
 
 def surround(
     engine: Engine, tx: Transaction, links: dict[str, Link], every: Iterable[Link],
-    ahead: Ahead = NOTHING,
+    ahead: Ahead = NOTHING, placed: Iterable[Link] | None = None,
 ) -> Batch:  # fmt: skip
-    """The surroundings of these links; ``every``: all links of their records."""
+    """The surroundings of these links; ``every``: all links of their records; ``placed``: those whose places have to be
+    known, if not all."""
     siblings: dict[str, list[Link]] = {}
     for sibling in every:
         siblings.setdefault(sibling.record_id or "", []).append(sibling)
     records = ahead.seen(tx.records(list(siblings)), siblings)
     world = load_world(engine, tx, links.values(), records, ahead)
     batch = Batch(links, records, siblings, world)
-    for place in {(k.entity, k.connection, k.resource) for k in links.values()}:
+    whose = links.values() if placed is None else placed
+    for place in {(k.entity, k.connection, k.resource) for k in whose}:
         if tx.resource(place[1], place[2]).scanned_at and not tx.unsorted_links(*place):
             batch.ready.add(place)
-    asked = tx.cases(subjects=[f"rejected:{i}" for i in links])
-    batch.refused = {c.link_id: str(c.evidence.get("digest", "")) for c in asked if c.link_id}
+    asked = tx.cases(subjects={subject for i in links for subject in about(i)})
+    batch.asked = {case.subject for case in asked}
+    batch.refused = {
+        c.link_id: str(c.evidence.get("digest", ""))
+        for c in asked
+        if c.link_id and c.subject == f"rejected:{c.link_id}"
+    }
     batch.holders = _holders(engine, tx, links.values(), records, world, ahead)
     return batch
 

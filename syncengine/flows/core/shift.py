@@ -30,8 +30,9 @@ class Shift:
         until = now + 1.5 * engine.limits.lease
         of = engine.concurrency(self.connection, self.writing)
         with engine.ledger.write() as tx:
-            more = tx.take_slots(self.connection, of - self.width, of, self.holder, now, until)
-            width = self.width + more
+            width = self.width
+            if width < of:
+                width += tx.take_slots(self.connection, of - width, of, self.holder, now, until)
             claimed = take(tx) if width else ()
             if width and not claimed:
                 tx.free_slots(self.holder)

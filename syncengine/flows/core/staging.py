@@ -76,17 +76,29 @@ def stage(
         out = {i for i, p in decided.items() if group_of(p.link) != group} - mine.keys()
         if _judge(engine, tx, group, mine, out):
             decided |= {i: _held(group, plans[i], ruling) for i, ruling in mine.items()}
-    _pass_on(tx, passed)
-    return decided
+    return decided | _passed_on(tx, passed, decided)
 
 
-def _pass_on(tx: Transaction, rulings: Mapping[str, Ruling]) -> None:
+def _passed_on(
+    tx: Transaction, rulings: Mapping[str, Ruling], plans: Mapping[str, Plan]
+) -> dict[str, Plan]:
     """Who approved that a record is deleted approved that it leaves the other systems. ``rulings``: record id -> what
-    was said."""
-    others = [k.id for k in tx.links_of(rulings) if k.state in (LinkState.LINKED, LinkState.LEFT)]
-    if others:
-        links = tx.links(others, lock=True).values()
-        tx.save_links([replace(k, ruling=rulings[k.record_id or ""]) for k in links])
+    was said. Returns those of the ``plans`` that this changes; it is written to the other links."""
+    others = [k for k in tx.links_of(rulings) if k.state in (LinkState.LINKED, LinkState.LEFT)]
+    if not others:
+        return {}
+    links = tx.links([k.id for k in others if k.id not in plans], lock=True).values()
+    tx.save_links([replace(k, ruling=rulings[k.record_id or ""]) for k in links])
+    return {
+        k.id: replace(plan, link=replace(plan.link, ruling=rulings[k.record_id or ""]))
+        for k in others
+        if (plan := plans.get(k.id)) is not None and not _ends(plan)
+    }
+
+
+def _ends(plan: Plan) -> bool:
+    """Whether a plan ends its record."""
+    return plan.record is not None and plan.record.deleted
 
 
 def review(engine: Engine, tx: Transaction, links: Iterable[Link]) -> None:
@@ -184,7 +196,8 @@ def _held(group: Group, plan: Plan, ruling: Ruling) -> Plan:
     if ruling.digest != RECORD:
         held = without_write(plan, link)
         return replace(held, wakes=held.wakes | {place_free(link)})
-    return Plan(replace(link, state=LinkState.MISSING), dissolves=plan.dissolves, wakes=plan.wakes)
+    missing = replace(link, state=LinkState.MISSING)
+    return Plan(missing, dissolves=plan.dissolves, wakes=plan.wakes, earlier=plan.earlier)
 
 
 def _wait(group: Group) -> Wait:

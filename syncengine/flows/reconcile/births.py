@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from syncengine.errors import LostRace
@@ -39,7 +39,7 @@ def bear(
     tx.add_links([stub for r in made for stub in stubs(entity, r.id, origin.get(r.id, ""))])
     tx.add_history([_made(engine, record, origin, rule, policy) for record in made])
     tx.take_keys([k for r in made for k in (*uses(entity, r), *record_likes(entity, r))])
-    tx.derive_due([record.id for record in made])
+    _derive_due(engine, tx, made)
     tx.dirty_sharers([record.id for record in made])
     _let_go(engine, tx, entity, made, world)
     return lost
@@ -121,17 +121,45 @@ def stubs(entity: Entity, record_id: str, but: str = "") -> list[Link]:
 def spread(
     engine: Engine, tx: Transaction, records: Sequence[Record], world: World, but: Collection[str]
 ) -> None:
-    """Changed records: identities anew, and everyone who has to know becomes dirty; rows that show what they bore or
-    bear are among them. ``but``: links that know."""
+    """Changed records: identities anew, and everyone who has to know becomes dirty. ``but``: links that know."""
     if not records:
         return
+    identify(engine, tx, records, world)
+    tx.dirty_records([record.id for record in records], but)
+    spread_on(engine, tx, records)
+
+
+def spread_on(engine: Engine, tx: Transaction, records: Sequence[Record]) -> None:
+    """Records that refer to changed ones are looked at again, and derivations over them."""
+    tx.dirty_users([record.id for record in records])
+    _derive_due(engine, tx, records)
+
+
+def identify(engine: Engine, tx: Transaction, records: Sequence[Record], world: World) -> None:
+    """Take the identities of changed records anew; rows that show what they bore or bear are looked at again."""
     ids = [record.id for record in records]
-    tx.dirty_sharers(ids)
-    _identify(engine, tx, records, world)
-    tx.dirty_sharers(ids)
-    tx.dirty_records(ids, but)
-    tx.dirty_users(ids)
-    tx.derive_due(ids)
+    if records:
+        tx.dirty_sharers(ids)
+        _identify(engine, tx, records, world)
+        tx.dirty_sharers(ids)
+
+
+def _derive_due(engine: Engine, tx: Transaction, records: Iterable[Record]) -> None:
+    sources = {name for rule in engine.project.derivations for name in rule.sources}
+    tx.derive_due([record.id for record in records if record.entity in sources])
+
+
+def bears_the_same(entity: Entity, before: Record, record: Record, world: World) -> bool:
+    """Whether a changed record is known by what it was known by before."""
+    if before.deleted != record.deleted:
+        return False
+    if any(name in entity.formulas for names in entity.identity for name in names):
+        return False
+    return (
+        record_keys(entity, before, world) == record_keys(entity, record, world)
+        and uses(entity, before) == uses(entity, record)
+        and record_likes(entity, before) == record_likes(entity, record)
+    )
 
 
 def placed(
@@ -171,8 +199,8 @@ def _identify(engine: Engine, tx: Transaction, moved: Sequence[Record], world: W
     known = [(entities[r.entity], r) for r in (*moved, *heirs.values()) if r.entity in entities]
     keys = [key for entity, record in known for key in record_keys(entity, record, world)]
     before = tx.bearers([replace(key, kind=KeyKind.SHARED) for key in keys])
-    for kind in (KeyKind.RECORD, KeyKind.SHARED, KeyKind.USES, KeyKind.LIKE):
-        tx.drop_keys(kind, [record.id for _, record in known])
+    kinds = (KeyKind.RECORD, KeyKind.SHARED, KeyKind.USES, KeyKind.LIKE)
+    tx.drop_keys(kinds, [record.id for _, record in known])
     lost = tx.take_keys(keys)
     more = [replace(key, kind=KeyKind.SHARED) for key in lost]
     for entity, record in known:

@@ -8,9 +8,17 @@ from dataclasses import dataclass, replace
 from syncengine.flows.capture.capture import wake_sorted
 from syncengine.flows.capture.rows import keep_row_keys
 from syncengine.flows.core.engine import Engine, new_id, new_key
-from syncengine.flows.core.scenes import links_by_record
+from syncengine.flows.core.scenes import Records, links_by_record
 from syncengine.flows.core.staging import group_of, review, stage
-from syncengine.flows.reconcile.births import bear, new_record, placed, renamed, spread
+from syncengine.flows.reconcile.births import (
+    bear,
+    bears_the_same,
+    identify,
+    new_record,
+    placed,
+    renamed,
+    spread_on,
+)
 from syncengine.flows.reconcile.follow import mark_modes
 from syncengine.flows.reconcile.unsent import OBSERVED, only_observed
 from syncengine.ledger import Transaction
@@ -18,8 +26,9 @@ from syncengine.mapping import Entity, System
 from syncengine.model.case import Case
 from syncengine.model.key import Key, KeyKind
 from syncengine.model.link import SCOPE, Link, LinkState
-from syncengine.model.operation import UNSETTLED, Operation, OperationState
+from syncengine.model.operation import Operation, OperationState
 from syncengine.model.record import Record, World
+from syncengine.planning.aggregate import Decided
 from syncengine.planning.identity import (
     AT_VENDOR,
     Correlation,
@@ -46,8 +55,9 @@ class Commit:
     def correlations(
         self, entity: Entity, system: System, read: Mapping[str, Link],
         decided: Mapping[str, Correlation],
-    ) -> None:  # fmt: skip
-        """Commit to whom rows belong. What another worker has moved meanwhile stays dirty."""
+    ) -> set[str]:  # fmt: skip
+        """Commit to whom rows belong; returns the records to which some belong now. What another worker has moved
+        meanwhile stays dirty."""
         engine = self.engine
         with engine.ledger.write() as tx:
             tied = {d.link.record_id for d in decided.values() if d.link.record_id}
@@ -87,7 +97,12 @@ class Commit:
             tx.swap_keys(KeyKind.ASKS, list(good), [k for d in good.values() for k in d.about])
             wake_sorted(engine, tx, system.connection, system.resource.name)
         engine.queue.announce("reconcile", [])
-        engine.queue.announce("derive", [])
+        self._announce_derive()
+        return {link.record_id for link in links if link.record_id is not None}
+
+    def _announce_derive(self) -> None:
+        if self.engine.project.derivations:
+            self.engine.queue.announce("derive", [])
 
     def _one_each(self, good: dict[str, Correlation]) -> dict[str, Correlation]:
         """Two rows that would tie to one record in one batch: the first does, the other asks the next time."""
@@ -154,96 +169,112 @@ class Commit:
 
     # tied rows
 
-    def plans(
-        self, read: Mapping[str, Link], records: Mapping[str, Record], plans: Mapping[str, Plan]
-    ) -> None:
-        """Commit plans: records first, then links, operations, questions and history."""
+    def records(self, read: Records, decided: Mapping[str, Decided]) -> Collection[str]:
+        """Commit what was decided of records: each with all its links, or not at all where somebody else has moved
+        one of them. Records first, then links, operations, questions and history. Returns the links that were
+        written; their leases are over."""
+        plans = {i: p for of in decided.values() for i, p in of.plans.items()}
         if not plans:
-            return
+            return ()
         engine = self.engine
         with engine.ledger.write() as tx:
-            locked = tx.records([k.record_id for k in read.values() if k.record_id], lock=True)
+            locked = tx.records(list(decided), lock=True)
             held = tx.links(list(plans), lock=True)
-            unsettled = self._unsettled(tx, list(plans))
+            unsettled = tx.unsettled(list(plans), lock=True)
+            sent = {i for i, o in unsettled.items() if _is_sent(o)}
             good = {
-                i: plan for i, plan in plans.items()
-                if i in held and not (i in unsettled and _is_sent(unsettled[i]))
-                and _unmoved(held[i], read[i])
-                and _same_record(locked, records, read[i].record_id)
-            }  # fmt: skip
-            unsent = {i: o for i, o in unsettled.items() if i in good}
+                a.record.id: decided[a.record.id]
+                for a in read.aggregates
+                if _same_record(locked, a.record)
+                and all(
+                    i in held and i not in sent and _unmoved(held[i], read.links[i])
+                    for i in decided[a.record.id].plans
+                )
+            }
+            unsent = {i: unsettled[i] for of in good.values() for i in of.plans if i in unsettled}
             self._take_back(tx, unsent.values())
-            good = stage(engine, tx, read, self._ready(tx, read, good))
-            good = self._put_back(tx, good, unsent)
-            self._write(tx, held, read, good, {o.id for o in unsent.values()})
-            operations = [p.operation for p in good.values() if p.operation is not None]
-            waiting = [i for i, p in good.items() if _begins_to_wait(held[i], p.link, p.operation)]
+            plans = {i: p for of in good.values() for i, p in of.plans.items()}
+            plans = stage(engine, tx, read.links, self._ready(tx, read.links, plans))
+            plans = _put_back(plans, unsent)
+            changed = _changed(good, plans)
+            tx.save_records(changed)
+            self._write(tx, held, read, plans, unsent)
+            self._wake(tx, read.links, plans, unsent, changed, good)
+            tx.release_links(list(plans))
+            operations = [p.operation for p in plans.values() if p.operation is not None]
+            waiting = [i for i, p in plans.items() if _begins_to_wait(held[i], p.link, p.operation)]
         engine.announce("reconcile", waiting)
-        if any(p.record is not None for p in good.values()):
+        if changed:
             engine.queue.announce("reconcile", [])
-            engine.queue.announce("derive", [])
+            self._announce_derive()
         engine.announce("dispatch", [operation.id for operation in operations])
+        return plans.keys()
 
-    def _unsettled(self, tx: Transaction, link_ids: Sequence[str]) -> dict[str, Operation]:
-        """Link id -> its unsettled operation; locked, so that nobody begins to send it."""
-        found = [o.id for o in tx.unsettled(link_ids).values()]
-        held = tx.operations(found, lock=True).values() if found else ()
-        return {o.link_id: o for o in held if o.state in UNSETTLED}
+    def _spread(
+        self, tx: Transaction, read: Mapping[str, Link], changed: Sequence[Record],
+        knowing: Collection[str],
+    ) -> None:  # fmt: skip
+        """Changed records: their identities, if these are others, their other links, and who rests on them."""
+        entities, now = self.engine.project.entities, {r.id: r for r in changed}
+        world = replace(self.world, records={**self.world.records, **now})
+        before = self.world.records
+        identify(
+            self.engine, tx,
+            [r for r in changed if not bears_the_same(entities[r.entity], before[r.id], r, world)],
+            world,
+        )  # fmt: skip
+        unaware = {k.record_id for k in read.values() if k.id not in knowing}
+        tx.dirty_records([i for i in now if i in unaware], knowing)
+        spread_on(self.engine, tx, changed)
 
     def _take_back(self, tx: Transaction, unsent: Iterable[Operation]) -> None:
         """What nobody has begun to send is planned anew with its link, and counts as written no more."""
         cancelled = OperationState.CANCELLED
         tx.save_operations([replace(o, state=cancelled, detail="planned anew") for o in unsent])
 
-    def _put_back(
-        self, tx: Transaction, good: Mapping[str, Plan], unsent: Mapping[str, Operation]
-    ) -> dict[str, Plan]:
-        """A write that is planned as it was stays the operation that it was; who waited for another one looks again."""
-        kept = dict(good)
-        for link_id, before in unsent.items():
-            operation = good[link_id].operation
-            if operation is not None and same_write(operation, before):
-                same = replace(
-                    operation, id=before.id, key=before.key, created_at=before.created_at,
-                    attempts=before.attempts, next_at=before.next_at, detail=before.detail,
-                )  # fmt: skip
-                kept[link_id] = replace(good[link_id], operation=same)
-        stay = {p.operation.id for p in kept.values() if p.operation is not None}
-        tx.dirty_waiting({f"op:{o.id}" for o in unsent.values() if o.id not in stay})
-        return kept
-
     def _write(
-        self, tx: Transaction, held: Mapping[str, Link], read: Mapping[str, Link],
-        good: Mapping[str, Plan], there: Collection[str],
+        self, tx: Transaction, held: Mapping[str, Link], read: Records,
+        good: Mapping[str, Plan], unsent: Mapping[str, Operation],
     ) -> None:  # fmt: skip
-        """``there``: ids of operations that are stored already."""
-        now = self.engine.clock.now()
-        changed = [p.record for p in good.values() if p.record is not None]
-        if changed:
-            tx.save_records(changed)
-            world = replace(
-                self.world, records={**self.world.records, **{r.id: r for r in changed}}
-            )
-            knowing = [i for i, p in good.items() if p.record is not None]
-            spread(self.engine, tx, changed, world, knowing)
+        """``unsent``: link id -> its operation that is stored already."""
+        now, there = self.engine.clock.now(), {o.id for o in unsent.values()}
         tx.save_links(
             [
-                _saved(held[i], read[i], replace(p.link, dirty=p.link.dirty + p.again), p.operation)
+                _saved(
+                    held[i],
+                    read.links[i],
+                    replace(p.link, dirty=p.link.dirty + p.again),
+                    p.operation,
+                )
                 for i, p in good.items()
             ]
         )
-        moved = [i for i, p in good.items() if _moved(read[i], p.link)]
-        came = [good[i].link for i in moved if good[i].link.state in AT_VENDOR]
-        placed(self.engine, tx, came, [read[i] for i in moved if read[i].state in AT_VENDOR])
-        turned = {i for i, p in good.items() if p.link.state is not read[i].state}
-        tx.dirty_siblings({read[i].record_id or "" for i in turned}, turned)
         operations = [p.operation for p in good.values() if p.operation is not None]
         tx.save_operations([o for o in operations if o.id in there])
         tx.add_operations([o for o in operations if o.id not in there])
         tx.raise_cases([self._opened(case) for p in good.values() for case in p.cases])
-        tx.dissolve_cases({s for p in good.values() for s in p.dissolves}, now)
-        tx.add_history([replace(c, at=now) for p in good.values() for c in p.changes])
-        wakes = {key for p in good.values() for key in p.wakes}
+        tx.dissolve_cases(
+            {s for p in good.values() for s in p.dissolves}.intersection(read.asked), now
+        )
+        changes = [c for p in good.values() for c in (*p.earlier, *p.changes)]
+        tx.add_history([replace(c, at=now) for c in changes])
+
+    def _wake(
+        self, tx: Transaction, read: Mapping[str, Link], good: Mapping[str, Plan],
+        unsent: Mapping[str, Operation], changed: Sequence[Record], decided: Mapping[str, Decided],
+    ) -> None:  # fmt: skip
+        """Whoever has to know is looked at again. After the links are written, since what is written over wakes
+        nobody."""
+        knowing = {i for of in decided.values() for i in of.knowing}
+        self._spread(tx, read, changed, knowing)
+        moved = [i for i, p in good.items() if _moved(read[i], p.link)]
+        came = [good[i].link for i in moved if good[i].link.state in AT_VENDOR]
+        placed(self.engine, tx, came, [read[i] for i in moved if read[i].state in AT_VENDOR])
+        turned = {i for i, p in good.items() if p.link.state is not read[i].state}
+        tx.dirty_siblings({read[i].record_id or "" for i in turned}, turned | knowing)
+        stay = {p.operation.id for p in good.values() if p.operation is not None}
+        wakes = {f"op:{o.id}" for o in unsent.values() if o.id not in stay}
+        wakes |= {key for p in good.values() for key in p.wakes}
         wakes |= {key for link in came for key in known_by(link)}
         if wakes:
             tx.dirty_waiting(wakes)
@@ -277,6 +308,31 @@ class Commit:
         return ready
 
 
+def _put_back(plans: Mapping[str, Plan], unsent: Mapping[str, Operation]) -> dict[str, Plan]:
+    """A write that is planned as it was stays the operation that it was."""
+    kept = dict(plans)
+    for link_id, before in unsent.items():
+        operation = plans[link_id].operation
+        if operation is not None and same_write(operation, before):
+            same = replace(
+                operation, id=before.id, key=before.key, created_at=before.created_at,
+                attempts=before.attempts, next_at=before.next_at, detail=before.detail,
+            )  # fmt: skip
+            kept[link_id] = replace(plans[link_id], operation=same)
+    return kept
+
+
+def _changed(decided: Mapping[str, Decided], plans: Mapping[str, Plan]) -> list[Record]:
+    """The records that learned something, or end."""
+    changed = []
+    for of in decided.values():
+        ended = next((r for i in of.plans if (r := plans[i].record) and r.deleted), None)
+        record = ended or of.learned
+        if record is not None:
+            changed.append(record)
+    return changed
+
+
 def _shows(entity: Entity, system: System, key: Key) -> bool:
     """Whether rows of a system show an identity key of a record, so that looking again finds who holds it."""
     rules = {f"{entity.name}:{n}": names for n, names in enumerate(entity.identity)}
@@ -302,11 +358,9 @@ def _moved(read: Link, decided: Link) -> bool:
     return (read.state in AT_VENDOR) != (decided.state in AT_VENDOR)
 
 
-def _same_record(
-    locked: Mapping[str, Record], read: Mapping[str, Record], record_id: str | None
-) -> bool:
-    record = locked.get(record_id or "")
-    return record is not None and record.generation == read[record.id].generation
+def _same_record(locked: Mapping[str, Record], read: Record) -> bool:
+    record = locked.get(read.id)
+    return record is not None and record.generation == read.generation
 
 
 def _may_absorb(

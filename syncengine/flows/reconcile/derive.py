@@ -46,6 +46,8 @@ def derive(engine: Engine) -> int:
     """Look at the derivations of one batch of records that moved. Returns how many were due."""
     with engine.ledger.read() as tx:
         moves = tx.derivations_due(engine.limits.batch)
+        if not moves:
+            return 0
         due = load_due(engine, tx, moves)
     for rule in due.rules:
         _ensure(engine, rule, due)

@@ -7,33 +7,37 @@ from dataclasses import replace
 
 from syncengine.errors import RowInvalid
 from syncengine.flows.core.engine import Engine, utc_text
-from syncengine.flows.core.scenes import Batch, load_tied, load_untied
+from syncengine.flows.core.scenes import Batch, load_records, load_untied
 from syncengine.flows.reconcile.commit import Commit
 from syncengine.mapping import Context
-from syncengine.model.link import Link, LinkState, Wait
+from syncengine.model.link import Link, LinkState
+from syncengine.planning.aggregate import decide_record, plan_link
 from syncengine.planning.identity import Correlation, correlate, quarantine
-from syncengine.planning.plan import decide
 from syncengine.planning.scene import Plan, Scene
 
 
 def reconcile(engine: Engine, ids: Collection[str] | None = None, entity: str | None = None) -> int:
     """Work one batch of dirty links off. Returns how many were claimed; 0 means that nothing was due."""
     now, limits = engine.clock.now(), engine.limits
+    with engine.ledger.read() as tx:
+        if tx.due_place("reconcile", now, ids=ids) is None:
+            return 0
     with engine.ledger.write() as tx:
         claimed = tx.claim_links(
             "reconcile", now, limits.lease, limits.batch, ids=ids, entity=entity
         )
-        links = tx.links(claimed)
+    records = {k.record_id for k in claimed if k.record_id is not None}
+    held = {k.id for k in claimed}
     try:
-        known = [k for k in links.values() if engine.system(k.entity, k.connection) is not None]
-        strangers = [k for k in known if k.record_id is None]
-        for group in _by_place(strangers):
-            _correlate_all(engine, group)
-        _reconcile_tied(engine, [k.id for k in known if k.record_id is not None])
-        _forget([k for k in links.values() if k not in known], engine)
+        known = [k for k in claimed if engine.system(k.entity, k.connection) is not None]
+        for group in _by_place([k for k in known if k.record_id is None]):
+            records |= _correlate_all(engine, group)
+        held -= set(_reconcile_records(engine, records, {k.id for k in known}))
+        _forget([k for k in claimed if k not in known], engine)
     finally:
-        with engine.ledger.write() as tx:
-            tx.release_links(claimed)
+        if held:
+            with engine.ledger.write() as tx:
+                tx.release_links(held)
     return len(claimed)
 
 
@@ -52,7 +56,7 @@ def _forget(links: Sequence[Link], engine: Engine) -> None:
             tx.save_links([replace(k, dirty=0) for k in held.values()])
 
 
-def _correlate_all(engine: Engine, links: Sequence[Link]) -> None:
+def _correlate_all(engine: Engine, links: Sequence[Link]) -> set[str]:
     entity = engine.project.entities[links[0].entity]
     system = entity.systems[links[0].connection]
     with engine.ledger.read() as tx:
@@ -73,28 +77,27 @@ def _correlate_all(engine: Engine, links: Sequence[Link]) -> None:
         except RowInvalid as invalid:
             case = quarantine(entity, link, "the row", invalid)
             decided[link.id] = Correlation(replace(link, dirty=0), ask=case)
-    Commit(engine, found.world).correlations(entity, system, found.links, decided)
+    return Commit(engine, found.world).correlations(entity, system, found.links, decided)
 
 
-def _reconcile_tied(engine: Engine, ids: Sequence[str]) -> None:
+def _reconcile_records(
+    engine: Engine, ids: Collection[str], due: Collection[str]
+) -> Collection[str]:
+    """Decide these records and commit that; returns the links that were written."""
     if not ids:
-        return
+        return ()
     with engine.ledger.read() as tx:
-        batch = load_tied(engine, tx, ids)
-    plans = {link.id: plan for link, plan in decide_all(engine, batch)}
-    Commit(engine, batch.world).plans(batch.links, batch.records, plans)
+        found = load_records(engine, tx, ids)
+    decided = {a.record.id: decide_record(a, due) for a in found.aggregates}
+    return Commit(engine, found.world).records(found, decided)
 
 
 def decide_all(engine: Engine, batch: Batch) -> Iterable[tuple[Link, Plan]]:
-    """The plan of every tied link of a batch; a row that does not fit is a question."""
+    """The plan of every tied link of a batch, each alone."""
     for link in batch.links.values():
         entity = engine.project.entities.get(link.entity)
         record = batch.records.get(link.record_id or "")
         if entity is None or record is None or link.connection not in entity.systems:
-            continue
-        if link.set_aside:
-            wait = Wait("", f"a row of {link.connection} that can be read")
-            yield link, Plan(replace(link, dirty=0, wait=wait))
             continue
         scene = Scene(
             entity=entity,
@@ -107,8 +110,4 @@ def decide_all(engine: Engine, batch: Batch) -> Iterable[tuple[Link, Plan]]:
             refused=batch.refused.get(link.id, ""),
             holder=batch.holders.get(link.id),
         )
-        try:
-            yield link, decide(scene)
-        except RowInvalid as invalid:
-            case = quarantine(entity, link, "the row", invalid)
-            yield link, Plan(replace(link, dirty=0), cases=(case,))
+        yield link, plan_link(scene)

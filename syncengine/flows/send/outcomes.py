@@ -133,7 +133,9 @@ class Outcomes:
         claim = self._claim(held, received, by_vendor=not said)
         settled = settle_applied(system, link, operation, external_id, row, received, claim)
         unread = settled.link.need_get or (answer is not None and answer.unread)
-        link = self._make_room(tx, replace(settled.link, need_get=unread))
+        is_there = settled.link.external_id == link.external_id
+        link = replace(settled.link, need_get=unread)
+        link = link if is_there else self._make_room(tx, link)
         now = self.engine.clock.now()
         event = Event(
             link.connection, link.resource, link.external_id or "", f"write:{operation.id}",

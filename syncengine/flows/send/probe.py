@@ -37,9 +37,12 @@ def probe(engine: Engine, ids: Collection[str] | None = None) -> Counter[str]:
 
 def expire(engine: Engine) -> int:
     """A claim whose lease is over may have been sent: unknown, never pending again."""
-    settle = Settle(engine)
+    settle, now = Settle(engine), engine.clock.now()
+    with engine.ledger.read() as tx:
+        if not tx.has_expired(now):
+            return 0
     with engine.ledger.write() as tx:
-        expired = tx.expired_claims(engine.clock.now(), engine.limits.batch)
+        expired = tx.expired_claims(now, engine.limits.batch)
         settle.unknown_all(tx, expired)
     return len(expired)
 

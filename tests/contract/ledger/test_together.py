@@ -49,7 +49,7 @@ def _claim_all(url: str, told: SimpleQueue[Any], _number: int) -> None:
         with ledger.write() as tx:
             batch = tx.claim_links("reconcile", NOW, 20, 10)
             operations = tx.claim_operations(NOW, 20, 10, ["hakuna"])
-        claimed += batch + [operation.id for operation in operations]
+        claimed += [k.id for k in batch] + [operation.id for operation in operations]
         if not batch and not operations:
             return told.put(claimed)
 

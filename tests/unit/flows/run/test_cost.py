@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 import pytest
 
+from syncengine.flows.capture.refresh import refresh
+from syncengine.flows.reconcile.derive import derive
 from syncengine.flows.reconcile.reconcile import reconcile
+from syncengine.flows.send.dispatch import dispatch
 from tests.support.bench import Bench
-from tests.support.people import LIMITS_WIDE, crowd, duo
+from tests.support.people import LIMITS_WIDE, anna, crowd, duo
 
 
 def first_capture(made: Bench, _people: list[str]) -> Callable[[], object]:
@@ -103,3 +107,31 @@ def test_a_sync_of_one_record_reads_its_rows_and_lists_nothing() -> None:
     made.sync(record=wanted.record_id)
     assert hr.calls == [("get", people[1])]
     assert "lead" in {r["job"] for r in made.vendors["lms"].rows().values()}
+
+
+def work_off(made: Bench) -> Counter[str]:
+    """Run what is announced, in order, as the workers do; task -> how often it found something to do."""
+    sent, found = made.queue.sent, Counter[str]()
+    flows = {"reconcile": reconcile, "dispatch": dispatch, "refresh": refresh}
+    while sent:
+        task, ids = sent.pop(0)
+        done = derive(made.engine) if task == "derive" else flows[task](made.engine, ids or None)
+        found[task] += bool(done)
+    return +found
+
+
+def test_one_renamed_person_costs_two_looks_and_few_transactions() -> None:
+    """From the change feed to the settled write: two passes of reconcile, 15 write transactions, 80 statements."""
+    made = duo(hr={"poll": True})
+    mine, theirs = anna(made)
+    made.sync()
+    made.vendors["hr"].edit(mine, name="Anne")
+    made.queue.sent.clear()
+    with made.statements() as statements, made.writes() as writes:
+        made.poll("hr")
+        found = work_off(made)
+    assert made.vendors["lms"].row(theirs)["name"] == "Anne"
+    assert not made.unsettled()
+    assert found == {"reconcile": 2, "dispatch": 1}
+    assert len(writes) <= 15
+    assert len(statements) <= 80

@@ -1,0 +1,162 @@
+"""A record with all its links, decided as one."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+
+from syncengine.errors import RowInvalid
+from syncengine.mapping import Entity
+from syncengine.model.link import Link, LinkState, Wait
+from syncengine.model.record import Record, World
+from syncengine.planning.identity import AT_VENDOR, quarantine
+from syncengine.planning.plan import decide
+from syncengine.planning.rulings import without_write
+from syncengine.planning.scene import Plan, Scene
+
+TO_BE_MADE = frozenset({LinkState.CREATING, LinkState.WAITING})
+WITH_ROW = frozenset({LinkState.LINKED, LinkState.LEFT})
+"""States in which a link does not ask which rows its record has elsewhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """A record, all its links and what their plans rest on.
+
+    ``closed``: links that nobody may plan now: a write of theirs is under way, or their row is to be read first.
+    ``ready``, ``refused``, ``holders``: as in ``Scene``, by link id."""
+
+    entity: Entity
+    record: Record
+    links: Mapping[str, Link]
+    world: World
+    closed: Collection[str] = ()
+    ready: Collection[str] = ()
+    refused: Mapping[str, str] = field(default_factory=dict)
+    holders: Mapping[str, Link] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """The plans of the links that were looked at, by link id. ``knowing``: those of them that were planned for the
+    record as it is to be; the others are to be looked at once more. ``learned``: the record with all that it
+    learned, None for nothing; that it ends stands in the plan that ends it."""
+
+    plans: Mapping[str, Plan]
+    knowing: Collection[str]
+    learned: Record | None = None
+
+
+def decide_record(aggregate: Aggregate, due: Collection[str]) -> Decided:
+    """Plan the links that are ``due``, one after the other on the record as it is by then, and each link that has to
+    know what came of it, until nothing moves. Pure."""
+    work = _Work(aggregate, aggregate.record, aggregate.world, dict(aggregate.links))
+    work.due = {i for i in due if i in aggregate.links}
+    for _ in range(len(aggregate.links) + 1):
+        if not work.due or work.over:
+            break
+        for link_id in sorted(work.due):
+            if link_id in work.due and not work.over:
+                work.look(link_id)
+    return Decided(work.plans, work.plans.keys() - work.due, work.learned)
+
+
+@dataclass(slots=True)
+class _Work:
+    """``over``: what was decided has to be stored before anything else can be decided."""
+
+    of: Aggregate
+    record: Record
+    world: World
+    links: dict[str, Link]
+    due: set[str] = field(default_factory=set)
+    plans: dict[str, Plan] = field(default_factory=dict)
+    learned: Record | None = None
+    over: bool = False
+
+    def look(self, link_id: str) -> None:
+        """Plan one link, if it may be planned now."""
+        link = self.links[link_id]
+        if link_id in self.of.closed or link.record_id is None or self._unknown(link):
+            return
+        self.due.discard(link_id)
+        plan = plan_link(self._scene(link))
+        before = self.plans.get(link_id)
+        self.plans[link_id] = plan if before is None else after(before, plan)
+        self.links[link_id] = plan.link
+        if plan.again:
+            self.due.add(link_id)
+        if plan.record is not None:
+            self._patch(plan.record, link_id)
+        if plan.link.state is not link.state:
+            self._turn(link, plan.link)
+
+    def _unknown(self, link: Link) -> bool:
+        """Whether a row is to be made of which it was not looked up yet whether somebody holds it."""
+        as_loaded = self.of.links[link.id].state in TO_BE_MADE and self.record is self.of.record
+        return link.state in TO_BE_MADE and not as_loaded
+
+    def _scene(self, link: Link) -> Scene:
+        before = self.plans.get(link.id)
+        answered = before is not None and f"rejected:{link.id}" in before.dissolves
+        return Scene(
+            entity=self.of.entity,
+            system=self.of.entity.systems[link.connection],
+            link=link,
+            record=self.record,
+            world=self.world,
+            siblings=tuple(self.links.values()),
+            ready=link.id in self.of.ready,
+            refused="" if answered else self.of.refused.get(link.id, ""),
+            holder=self.of.holders.get(link.id),
+        )
+
+    def _patch(self, record: Record, link_id: str) -> None:
+        """The record moves: its other links have to know. That it ends may need a person first, and whom it names by
+        now was not loaded."""
+        refs = [name for name, f in self.of.entity.fields.items() if f.is_ref]
+        moved = any(record.values.get(n) != self.record.values.get(n) for n in refs)
+        self.over = record.deleted or moved
+        self.learned = self.learned if record.deleted else record
+        self.record = record
+        self.world = replace(self.world, records={**self.world.records, record.id: record})
+        self.due |= self.links.keys() - {link_id}
+
+    def _turn(self, before: Link, link: Link) -> None:
+        """A link is in another state: those without a row rest on which rows their record has elsewhere."""
+        others = {i for i, k in self.links.items() if k.state not in WITH_ROW}
+        self.due |= others - {link.id}
+        place = (self.record.id, link.connection)
+        if (before.state in AT_VENDOR) != (link.state in AT_VENDOR):
+            externals = {k: x for k, x in self.world.externals.items() if k != place}
+            if link.state in WITH_ROW and link.external_id is not None:
+                externals[place] = link.external_id
+            self.world = replace(self.world, externals=externals)
+
+
+def plan_link(scene: Scene) -> Plan:
+    """The plan of one link; a row that cannot be read, or does not fit, is a question."""
+    link = scene.link
+    if link.set_aside:
+        return Plan(
+            replace(link, dirty=0, wait=Wait("", f"a row of {link.connection} that can be read"))
+        )
+    try:
+        return decide(scene)
+    except RowInvalid as invalid:
+        case = quarantine(scene.entity, link, "the row", invalid)
+        return Plan(replace(link, dirty=0), cases=(case,))
+
+
+def after(first: Plan, then: Plan) -> Plan:
+    """Two plans of one link, one made after the other, as one: the later one says what is written and asked, and what
+    was learned before it stays learned."""
+    stated = {case.subject for case in then.cases}
+    kept = [c for c in first.cases if c.subject not in then.dissolves | stated]
+    return replace(
+        then,
+        cases=(*kept, *then.cases),
+        dissolves=(first.dissolves - stated) | then.dissolves,
+        earlier=(*first.earlier, *without_write(first, first.link).changes),
+        wakes=first.wakes | then.wakes,
+    )
