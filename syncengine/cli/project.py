@@ -22,7 +22,7 @@ from syncengine.bootstrap import (
 from syncengine.cli import ui
 from syncengine.cli.keys import key_warnings
 from syncengine.errors import ConfigInvalid, SyncengineError
-from syncengine.flows.core.scenes import seen_rows
+from syncengine.flows.core.world import seen_rows
 from syncengine.flows.naming.masking import DOTS
 from syncengine.mapping import Project
 from syncengine.mapping.checks import json_schema, sample_faults

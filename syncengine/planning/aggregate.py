@@ -47,11 +47,11 @@ class Decided:
     learned: Record | None = None
 
 
-def decide_record(aggregate: Aggregate, due: Collection[str]) -> Decided:
-    """Plan the links that are ``due``, one after the other on the record as it is by then, and each link that has to
+def decide_record(aggregate: Aggregate) -> Decided:
+    """Plan the links that are dirty, one after the other on the record as it is by then, and each link that has to
     know what came of it, until nothing moves. Pure."""
     work = _Work(aggregate, aggregate.record, aggregate.world, dict(aggregate.links))
-    work.due = {i for i in due if i in aggregate.links}
+    work.due = {link.id for link in aggregate.links.values() if link.dirty}
     for _ in range(len(aggregate.links) + 1):
         if not work.due or work.over:
             break

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from syncengine.flows.core.scenes import load_world
+from syncengine.flows.core.world import load_world
 from syncengine.mapping import Entity, System
 from syncengine.model.case import Case, CaseKind
 from syncengine.model.change import Change

@@ -11,7 +11,7 @@ from sqlalchemy import Engine as Database
 from sqlalchemy import select, text
 
 from syncengine.adapters.vendors import CATALOG
-from syncengine.flows.core.scenes import load_world
+from syncengine.flows.core.world import load_world
 from syncengine.flows.reconcile.derive import derived_key
 from syncengine.ledger import tables
 from syncengine.ledger.stored import hashed

@@ -250,6 +250,11 @@ def until_quiet(engine: Engine) -> None:
         pass
 
 
+def _derived(engine: Engine) -> None:
+    derive(engine)
+    until_quiet(engine)
+
+
 def _records(engine: Engine) -> None:
     until_quiet(engine)
     dispatch(engine)
@@ -264,9 +269,8 @@ def _echo(engine: Engine) -> None:
 CHAPTERS: dict[str, Callable[[Engine], object]] = {
     "Capture": lambda engine: capture(engine, "heavenhr", "employees", "poll"),
     "Refresh": refresh,
-    "Correlate": reconcile,
-    "Derive": derive,
-    "Plan": until_quiet,
+    "Reconcile": reconcile,
+    "Derive": _derived,
     "Dispatch and settle": dispatch,
     "Her training records": _records,
     "The echo": _echo,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial, wraps
 from random import Random
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar
@@ -369,8 +369,3 @@ def stubborn(method: Callable[Concatenate[W, P], T]) -> Callable[Concatenate[W, 
         return method(self, *args, **kwargs)
 
     return again
-
-
-def utc_text(at: float) -> str:
-    """Epoch seconds as a canonical datetime."""
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

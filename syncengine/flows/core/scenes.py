@@ -5,29 +5,23 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from syncengine.flows.core.engine import Engine, utc_text
-from syncengine.flows.core.staging import group_of
+from syncengine.flows.core.engine import Engine
+from syncengine.flows.core.places import Place, holders_of
+from syncengine.flows.core.world import NOTHING, Ahead, load_world
 from syncengine.ledger import Transaction
 from syncengine.mapping import Context, Entity
 from syncengine.model.key import Key, KeyKind
-from syncengine.model.link import Link, LinkState
-from syncengine.model.operation import UNSHOWN, Action, Operation, OperationState
+from syncengine.model.link import Link
+from syncengine.model.operation import Action, Operation, OperationState
 from syncengine.model.record import Record, World
-from syncengine.model.ref import Ref
-from syncengine.model.values import ABSENT, Json, is_empty
+from syncengine.model.values import Json
 from syncengine.planning.aggregate import TO_BE_MADE, Aggregate
 from syncengine.planning.identity import (
     Hits,
     RowKeys,
-    identity_subject,
-    record_keys,
     row_keys,
-    row_keys_of,
 )
 from syncengine.planning.questions import about
-
-Place = tuple[str, str, str]
-"""Entity, connection, resource."""
 
 
 @dataclass(slots=True)
@@ -44,96 +38,6 @@ class Batch:
     refused: dict[str, str] = field(default_factory=dict)
     holders: dict[str, Link] = field(default_factory=dict)
     asked: set[str] = field(default_factory=set)
-
-
-@dataclass(frozen=True, slots=True)
-class Ahead:
-    """What a forecast knows better than the ledger: ``records`` as they will be, made ones among them, ``externals``:
-    record id -> connection -> external id of a row that is to be made there, and ``links`` as they will be."""
-
-    records: Mapping[str, Record] = field(default_factory=dict)
-    externals: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    links: Mapping[str, Link] = field(default_factory=dict)
-
-    def seen(self, found: Mapping[str, Record], asked: Iterable[str]) -> dict[str, Record]:
-        """What was found for these ids, as it will be."""
-        return {**found, **{i: self.records[i] for i in asked if i in self.records}}
-
-    def everyone(self, entity: str, found: Sequence[Record]) -> list[Record]:
-        """All live records of an entity, as they will be."""
-        mine = {i: r for i, r in self.records.items() if r.entity == entity}
-        return [r for r in {**{r.id: r for r in found}, **mine}.values() if not r.deleted]
-
-
-NOTHING = Ahead()
-"""Nothing lies ahead: things are as the ledger says."""
-
-
-def load_world(
-    engine: Engine, tx: Transaction, links: Iterable[Link], records: Mapping[str, Record],
-    ahead: Ahead = NOTHING,
-) -> World:  # fmt: skip
-    """Everything that the refs of these rows and records point at, as deep as expressions open them."""
-    pairs: set[tuple[str, Ref]] = set()
-    for link in links:
-        system = engine.system(link.entity, link.connection)
-        for rule in system.rules.values() if system is not None and link.row is not None else ():
-            raw = rule.look(link.row or {})
-            if raw is not ABSENT:
-                pairs |= set(rule.refs(raw))
-    asked = {(entity, r.connection, r.resource, r.external_id): (entity, r) for entity, r in pairs}
-    found = tx.ties(list(asked)) if asked else {}
-    tied = {asked[key]: record_id for key, record_id in found.items()}
-    known = dict(records)
-    depth = max((e.depth for e in engine.project.entities.values()), default=0)
-    referred = _targets(engine, known.values()) | set(tied.values())
-    for _ in range(depth):
-        missing = referred - known.keys()
-        if not missing:
-            break
-        more = ahead.seen(tx.records(missing), missing)
-        known |= more
-        referred = _targets(engine, more.values())
-    everyone = known.keys() | referred | set(tied.values())
-    externals = tx.externals(everyone) if everyone else {}
-    for record_id in everyone & ahead.externals.keys():
-        externals |= {(record_id, c): x for c, x in ahead.externals[record_id].items()}
-    return World(engine.today, known, tied, externals)
-
-
-def seen_rows(engine: Engine, most: int = 200) -> dict[tuple[str, str], list[Context]]:
-    """(entity, connection) -> rows that are linked there, with their records; some, where there are many."""
-    found: dict[tuple[str, str], list[Context]] = {}
-    with engine.ledger.read() as tx:
-        for entity in engine.project.entities.values():
-            for name in entity.systems:
-                states = (LinkState.LINKED, LinkState.LEFT)
-                links = tx.select_links(entity.name, name, states, limit=most)
-                records = tx.records({link.record_id for link in links if link.record_id})
-                world = load_world(engine, tx, links, records)
-                found[entity.name, name] = [
-                    Context(
-                        name, world, records.get(k.record_id or ""), k.row, seen=utc_text(k.read_at)
-                    )
-                    for k in links
-                    if k.row is not None
-                ]
-    return found
-
-
-def _targets(engine: Engine, records: Iterable[Record]) -> set[str]:
-    found: set[str] = set()
-    for record in records:
-        entity = engine.project.entities.get(record.entity)
-        for name, declared in entity.fields.items() if entity is not None else ():
-            if declared.is_ref:
-                found |= set(as_list(record.values.get(name)))
-    return found
-
-
-def as_list(value: Json) -> list[Json]:
-    """A ref field's value as a list of record ids."""
-    return value if isinstance(value, list) else [] if value is None else [value]
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +105,7 @@ def surround(
         for c in asked
         if c.link_id and c.subject == f"rejected:{c.link_id}"
     }
-    batch.holders = _holders(engine, tx, links.values(), records, world, ahead)
+    batch.holders = holders_of(engine, tx, links.values(), records, world, ahead)
     return batch
 
 
@@ -286,153 +190,3 @@ def _hits(
     near = [(KeyKind.LIKE, scope, p) for scope, of in keys.likes.items() for p in of]
     alike = {record for name in near for record in bearers.get(name, ())}
     return Hits(records, rows, held, operations, sorted(alike), made)
-
-
-def lost_creates(
-    engine: Engine, tx: Transaction, operations: Sequence[Operation]
-) -> dict[str, Mapping[str, Json]]:
-    """Link for which a create went out before that never showed -> what its vendor wants with another one."""
-    more = {
-        o.link_id: engine.connectors[o.connection].spec.resources[o.resource].again
-        for o in operations
-        if o.action is Action.CREATE
-    }
-    told = [link_id for link_id, again in more.items() if again]
-    lost = tx.stale_creates(told) if told else []
-    return {o.link_id: more[o.link_id] for o in lost if o.detail == UNSHOWN}
-
-
-def rivals_of(engine: Engine, tx: Transaction, operations: Sequence[Operation]) -> dict[str, Link]:
-    """Operation id -> a local link whose row already is what a create is about to make; locked."""
-    creates = [o for o in operations if o.action is Action.CREATE]
-    if not creates:
-        return {}
-    records = tx.records([o.record_id for o in creates])
-    wanted = [
-        _Wanted(o.id, o.link_id, _place(o), records[o.record_id], o.external_id)
-        for o in creates
-        if o.record_id in records
-    ]
-    return _rivals(engine, tx, wanted, World(engine.today, records), lock=True)
-
-
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    """A row that is to be made, known by ``name``. ``chosen``: the id that it is to have."""
-
-    name: str
-    link_id: str
-    place: Place
-    record: Record
-    chosen: str | None
-
-
-def _rivals(
-    engine: Engine, tx: Transaction, wanted: Sequence[_Wanted], world: World, lock: bool = False
-) -> dict[str, Link]:
-    """Name -> a local link whose row is what is wanted: an untied row that shows its key, or whoever has the id that
-    is chosen."""
-    asked: dict[tuple[str, str, tuple[Json, ...]], str] = {}
-    keys: list[Key] = []
-    for row in wanted:
-        entity = engine.project.entities.get(row.place[0])
-        if entity is None:
-            continue
-        for key in row_keys_of(entity, record_keys(entity, row.record, world)):
-            if key.scope.startswith(f"{row.place[1]}/{row.place[2]}/"):
-                asked[(key.kind, key.scope, key.parts)] = row.name
-                keys.append(key)
-    shown = {
-        owners[0]: asked[name] for name, owners in tx.bearers(keys).items() if name in asked
-    } if keys else {}  # fmt: skip
-    rivals = {shown[i]: link for i, link in tx.links(shown, lock=lock).items()} if shown else {}
-    for place in {row.place for row in wanted}:
-        chosen = {row.chosen: row for row in wanted if row.chosen and row.place == place}
-        held = tx.links_at(*place, list(chosen), lock=lock) if chosen else {}
-        for external_id, link in held.items():
-            if link.id != chosen[external_id].link_id:
-                rivals[chosen[external_id].name] = link
-    return rivals
-
-
-def gives_way(tx: Transaction, holder: Link) -> bool:
-    """Whether another record may take a link's row: nobody is asked about it, or its own record is gone and the row was
-    kept, or is held until a person has decided."""
-    if holder.state is LinkState.SEEN:
-        return not tx.cases(subjects=[identity_subject(holder)])
-    if holder.state is LinkState.LEFT or group_of(holder) is not None:
-        record_id = holder.record_id or ""
-        return tx.records([record_id])[record_id].deleted
-    return holder.state is LinkState.GONE or (holder.record_id is None and holder.row is None)
-
-
-def holds(tx: Transaction, rival: Link) -> bool:
-    """Whether a row that is to be made is there already, for all that is known here: an untied one is to be told apart
-    first, unless it was looked for and not found."""
-    untied = rival.state is LinkState.SEEN and (rival.row is not None or rival.need_get)
-    return untied or not gives_way(tx, rival)
-
-
-def _holders(
-    engine: Engine, tx: Transaction, links: Iterable[Link], records: Mapping[str, Record],
-    world: World, ahead: Ahead = NOTHING,
-) -> dict[str, Link]:  # fmt: skip
-    """Link to be made -> a local link that holds its row: as known here, or as its vendor has told."""
-    wanted: list[_Wanted] = []
-    told: dict[str, tuple[_Wanted, str]] = {}
-    for link in links:
-        record, system = (
-            records.get(link.record_id or ""),
-            engine.system(link.entity, link.connection),
-        )
-        made = link.state in (LinkState.CREATING, LinkState.WAITING)
-        if not made or record is None or record.deleted or system is None:
-            continue
-        chosen = None if system.key is None else system.key.on_record(record, world)
-        place = (link.entity, link.connection, link.resource)
-        id_ = None if is_empty(chosen) else str(chosen)
-        wanted.append(_Wanted(link.id, link.id, place, record, id_))
-        here = f"free:{link.connection}/{link.resource}/"
-        if link.state is LinkState.WAITING and link.wait and link.wait.key.startswith(here):
-            told[link.id] = (wanted[-1], link.wait.key.removeprefix(here))
-    found = _rivals(engine, tx, wanted, world) if wanted else {}
-    found = {name: ahead.links.get(rival.id, rival) for name, rival in found.items()}
-    rivals = {i: k for i, k in found.items() if k.id != i and holds(tx, k)}
-    return rivals | _awaited(engine, tx, told, records, ahead)
-
-
-def _awaited(
-    engine: Engine, tx: Transaction, told: Mapping[str, tuple[_Wanted, str]],
-    records: Mapping[str, Record], ahead: Ahead,
-) -> dict[str, Link]:  # fmt: skip
-    """Link to be made -> whom it waits for already, where that one still holds its row: of several it is woken by this
-    one. ``told``: link -> what is wanted, and the id of the row that it waits for."""
-    held = {
-        name: at for name, (row, x) in told.items() if (at := tx.links_at(*row.place, [x]).get(x))
-    }
-    if not held:
-        return {}
-    held = {name: ahead.links.get(holder.id, holder) for name, holder in held.items()}
-    world = load_world(engine, tx, held.values(), records, ahead)
-    return {
-        name: holder
-        for name, holder in held.items()
-        if holder.id != name
-        and still_shows(engine, holder, told[name][0].record, world)
-        and holds(tx, holder)
-    }
-
-
-def still_shows(engine: Engine, holder: Link, record: Record, world: World) -> bool:
-    """Whether a row that a search has shown still has, for all that we know of it, an identity of the record whose row
-    is wanted. ``world``: with whom that row names."""
-    entity = engine.project.entities[holder.entity]
-    system = entity.systems[holder.connection]
-    context = Context(connection=holder.connection, world=world, row=holder.row or {})
-    shown = row_keys(entity, system, holder, context)
-    ours = {(key.scope, key.parts) for key in record_keys(entity, record, world)}
-    return holder.row is None or not ours.isdisjoint(shown.parts.items())
-
-
-def _place(operation: Operation) -> Place:
-    return operation.entity, operation.connection, operation.resource

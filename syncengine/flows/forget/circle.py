@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from syncengine.flows.capture.returns import place_key, shown_by
 from syncengine.flows.core.engine import Engine
-from syncengine.flows.core.scenes import load_world
+from syncengine.flows.core.world import load_world
 from syncengine.flows.naming.mentions import (
     Marks,
     bound,

@@ -14,8 +14,8 @@ from typing import Any
 from syncengine.errors import LostRace
 from syncengine.flows.capture.returns import place_key, settle_return
 from syncengine.flows.core.engine import Engine, new_id, stubborn
-from syncengine.flows.core.scenes import load_world
 from syncengine.flows.core.staging import review
+from syncengine.flows.core.world import load_world
 from syncengine.flows.forget.circle import Circle, cleaned_case, gather, late, refs_in
 from syncengine.flows.forget.retention import start_over
 from syncengine.flows.naming.masking import shown_id

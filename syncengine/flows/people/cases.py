@@ -11,7 +11,7 @@ from syncengine.flows.capture.capture import nominate, unseen_links
 from syncengine.flows.capture.notices import seek
 from syncengine.flows.capture.returns import settle_return
 from syncengine.flows.core.engine import Engine, stubborn
-from syncengine.flows.core.scenes import load_world
+from syncengine.flows.core.world import load_world
 from syncengine.flows.people.decisions import Decision, NotPossible
 from syncengine.flows.people.links import Hand
 from syncengine.flows.people.offers import offered, outdated

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 from syncengine.errors import SetAside
 from syncengine.flows.core.engine import Engine, new_id
-from syncengine.flows.core.scenes import load_untied, load_world
+from syncengine.flows.core.scenes import load_untied
 from syncengine.flows.core.staging import review
+from syncengine.flows.core.world import load_world
 from syncengine.flows.reconcile.births import bear, new_record, renamed, spread
 from syncengine.ledger import Transaction
 from syncengine.mapping import Context

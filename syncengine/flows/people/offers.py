@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from syncengine.flows.core.engine import Engine
-from syncengine.flows.core.scenes import links_by_record, load_untied, load_world
+from syncengine.flows.core.scenes import links_by_record, load_untied
+from syncengine.flows.core.world import load_world
 from syncengine.flows.people.decisions import record_of
 from syncengine.ledger import Transaction
 from syncengine.mapping import Entity

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from syncengine.errors import RowInvalid
 from syncengine.flows.core.engine import Engine
-from syncengine.flows.core.scenes import load_world
+from syncengine.flows.core.world import load_world
 from syncengine.flows.naming.masking import mask
 from syncengine.flows.people.decisions import Decision, NotPossible
 from syncengine.mapping import Context, Entity, Unresolved

@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from syncengine.errors import LostRace
-from syncengine.flows.core.engine import Engine, new_id, utc_text
-from syncengine.flows.core.scenes import load_world
+from syncengine.flows.core.engine import Engine, new_id
+from syncengine.flows.core.world import load_world
 from syncengine.ledger import Transaction
 from syncengine.mapping import Entity
 from syncengine.model.case import Case, CaseKind
@@ -15,6 +15,7 @@ from syncengine.model.change import Change
 from syncengine.model.key import Key, KeyKind
 from syncengine.model.link import Link, LinkState
 from syncengine.model.record import Record, World
+from syncengine.model.values import utc_text
 from syncengine.planning.identity import former_keys, record_keys, scopes, uses
 from syncengine.planning.likeness import record_likes
 from syncengine.planning.questions import one, sentence

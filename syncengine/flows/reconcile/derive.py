@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from syncengine.errors import LostRace
 from syncengine.flows.core.engine import Engine
-from syncengine.flows.core.scenes import NOTHING, Ahead, load_world
+from syncengine.flows.core.world import NOTHING, Ahead, load_world
 from syncengine.flows.reconcile.births import bear, new_record, spread
 from syncengine.ledger import Transaction
 from syncengine.mapping import Derivation, Entity

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from syncengine.flows.capture.rows import keep_row_keys
 from syncengine.flows.core.engine import Engine
-from syncengine.flows.core.scenes import load_world
+from syncengine.flows.core.world import load_world
 from syncengine.flows.reconcile.births import spread, stubs
 from syncengine.ledger import Transaction
 from syncengine.mapping import Derivation, Entity

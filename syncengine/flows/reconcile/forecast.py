@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from syncengine.flows.core.engine import Engine, utc_text
-from syncengine.flows.core.scenes import Ahead, Batch, as_list, surround
+from syncengine.flows.core.engine import Engine
+from syncengine.flows.core.scenes import Batch, surround
 from syncengine.flows.core.staging import group_of
+from syncengine.flows.core.world import Ahead
 from syncengine.flows.reconcile.births import stubs
 from syncengine.flows.reconcile.derive import (
     by_identity,
@@ -31,7 +32,7 @@ from syncengine.model.link import SCOPE, Link, Ruling
 from syncengine.model.operation import Action, Operation, OperationState
 from syncengine.model.record import Record, World
 from syncengine.model.ref import Ref
-from syncengine.model.values import Json, digest
+from syncengine.model.values import Json, as_list, digest, utc_text
 from syncengine.planning.derivations import Ids, combinations
 from syncengine.planning.identity import place_free, record_keys, renames
 from syncengine.planning.scene import Plan

@@ -6,11 +6,12 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from syncengine.errors import RowInvalid
-from syncengine.flows.core.engine import Engine, utc_text
+from syncengine.flows.core.engine import Engine
 from syncengine.flows.core.scenes import Batch, load_records, load_untied
 from syncengine.flows.reconcile.commit import Commit
 from syncengine.mapping import Context
 from syncengine.model.link import Link, LinkState
+from syncengine.model.values import utc_text
 from syncengine.planning.aggregate import decide_record, plan_link
 from syncengine.planning.identity import Correlation, correlate, quarantine
 from syncengine.planning.scene import Plan, Scene
@@ -32,7 +33,7 @@ def reconcile(engine: Engine, ids: Collection[str] | None = None, entity: str | 
         known = [k for k in claimed if engine.system(k.entity, k.connection) is not None]
         for group in _by_place([k for k in known if k.record_id is None]):
             records |= _correlate_all(engine, group)
-        held -= set(_reconcile_records(engine, records, {k.id for k in known}))
+        held -= set(_reconcile_records(engine, records))
         _forget([k for k in claimed if k not in known], engine)
     finally:
         if held:
@@ -80,15 +81,13 @@ def _correlate_all(engine: Engine, links: Sequence[Link]) -> set[str]:
     return Commit(engine, found.world).correlations(entity, system, found.links, decided)
 
 
-def _reconcile_records(
-    engine: Engine, ids: Collection[str], due: Collection[str]
-) -> Collection[str]:
+def _reconcile_records(engine: Engine, ids: Collection[str]) -> Collection[str]:
     """Decide these records and commit that; returns the links that were written."""
     if not ids:
         return ()
     with engine.ledger.read() as tx:
         found = load_records(engine, tx, ids)
-    decided = {a.record.id: decide_record(a, due) for a in found.aggregates}
+    decided = {a.record.id: decide_record(a) for a in found.aggregates}
     return Commit(engine, found.world).records(found, decided)
 
 

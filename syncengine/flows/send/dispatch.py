@@ -11,7 +11,7 @@ from typing import Any
 from syncengine.errors import Again, Astray, Exists, Rejected, SyncengineError, Unknown, Unnamed
 from syncengine.flows.capture.rows import Look
 from syncengine.flows.core.engine import Engine, failed, stubborn
-from syncengine.flows.core.scenes import lost_creates, rivals_of
+from syncengine.flows.core.places import lost_creates, rivals_of
 from syncengine.flows.core.staging import holds
 from syncengine.flows.send.purchase import pay, wait
 from syncengine.flows.send.rounds import CHUNK, Round, capture_looks, rounds

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from syncengine.errors import Again, RateLimited, Rejected, SyncengineError
 from syncengine.flows.core.engine import Engine, new_id, stubborn
-from syncengine.flows.core.scenes import gives_way
+from syncengine.flows.core.places import gives_way
 from syncengine.flows.core.staging import review
 from syncengine.flows.reconcile.births import placed, renamed
 from syncengine.flows.send.traceless import REST, TRIES, lost_before

@@ -9,7 +9,8 @@ from syncengine.errors import Rejected
 from syncengine.flows.capture.returns import IN_THE_WAY, is_erased
 from syncengine.flows.capture.rows import Look, Read, store
 from syncengine.flows.core.engine import new_id, stubborn
-from syncengine.flows.core.scenes import gives_way, holds, load_world, still_shows
+from syncengine.flows.core.places import gives_way, holds, still_shows
+from syncengine.flows.core.world import load_world
 from syncengine.flows.send.outcomes import PROBE_STEP, Outcomes, pending
 from syncengine.ledger import Transaction
 from syncengine.mapping import System

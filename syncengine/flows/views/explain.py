@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from syncengine.flows.core.engine import Engine
-from syncengine.flows.core.scenes import load_world
+from syncengine.flows.core.world import load_world
 from syncengine.flows.forget.retention import spans
 from syncengine.flows.naming.masking import Mask, mask, shown_id, without
 from syncengine.flows.naming.names import Names, names

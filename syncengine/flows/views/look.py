@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from syncengine.flows.core.engine import Engine
-from syncengine.flows.core.scenes import load_world
+from syncengine.flows.core.world import load_world
 from syncengine.flows.naming.masking import mask, shown_id, without
 from syncengine.flows.naming.names import Names, identity_texts, names
 from syncengine.flows.people.cases import answers_now

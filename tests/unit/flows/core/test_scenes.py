@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from syncengine.flows.core.scenes import seen_rows
+from syncengine.flows.core.world import seen_rows
 from syncengine.mapping.lenses import lens_report
 from tests.support.people import FIELDS, LMS, duo
 
