@@ -305,7 +305,7 @@ MUTANTS: dict[str, Mutant] = {
     "derived anew after a delete": Mutant(
         16,
         {
-            f"{FLOWS}.reconcile.commit.spread": _forgotten,
+            f"{FLOWS}.reconcile.commit.identify": _forgotten,
             f"{FLOWS}.people.decisions.spread": _forgotten,
         },
         "a record was derived twice for one person",
@@ -317,7 +317,7 @@ MUTANTS: dict[str, Mutant] = {
         {f"{PLANNING}.fields.merge_field": _no_loser},
         "lost in silence",
         3006,
-        "enter.332 enter.543 both.205 meanwhile.285",
+        "enter.221 everything.263 scan.942 meanwhile.285",
     ),
     "an old value that stays is an edit": Mutant(
         19,
