@@ -62,7 +62,7 @@ def load_records(engine: Engine, tx: Transaction, ids: Collection[str]) -> Recor
     closed = sent | {i for i, k in every.items() if k.need_get or i not in known}
     aggregates = [
         _aggregate(engine, batch, record, closed)
-        for record in batch.records.values()
+        for _, record in sorted(batch.records.items())
         if record.entity in engine.project.entities
     ]
     return Records(aggregates, every, batch.world, batch.asked)

@@ -45,10 +45,11 @@ from syncengine.planning.scene import Plan
 
 @dataclass(slots=True)
 class Commit:
-    """Writes decisions that were made on ``world``."""
+    """Writes decisions that were made on ``world``. ``now``: when all that it compares with was locked."""
 
     engine: Engine
     world: World
+    now: float = 0.0
 
     # untied rows
 
@@ -64,6 +65,7 @@ class Commit:
             records = tx.records(tied, lock=True)
             absorbed = {i for d in decided.values() for i in d.absorbed}
             held = tx.links([*decided, *absorbed], lock=True)
+            self.now = engine.clock.now()
             cancelled = [o.id for d in decided.values() for o in d.cancelled]
             operations = tx.operations(cancelled, lock=True) if cancelled else {}
             good = {
@@ -91,7 +93,7 @@ class Commit:
                 if d.ask is None and not d.link.set_aside
                 for subject in (identity_subject(d.link), f"quarantined:{d.link.id}")
             ]
-            tx.dissolve_cases(sure, engine.clock.now())
+            tx.dissolve_cases(sure, self.now)
             asks = [self._opened(d.ask) for d in good.values() if d.ask is not None]
             tx.raise_cases(asks)
             tx.swap_keys(KeyKind.ASKS, list(good), [k for d in good.values() for k in d.about])
@@ -123,7 +125,7 @@ class Commit:
             tx.save_operations(cancelled)
         if absorbed:
             asked = {subject for link_id in absorbed for subject in about(link_id)}
-            tx.dissolve_cases(asked, self.engine.clock.now())
+            tx.dissolve_cases(asked, self.now)
             tx.remove_links(absorbed)
 
     def _bear(
@@ -180,6 +182,7 @@ class Commit:
         with engine.ledger.write() as tx:
             locked = tx.records(list(decided), lock=True)
             held = tx.links(list(plans), lock=True)
+            self.now = engine.clock.now()
             unsettled = tx.unsettled(list(plans), lock=True)
             sent = {i for i, o in unsettled.items() if _is_sent(o)}
             good = {
@@ -237,7 +240,7 @@ class Commit:
         good: Mapping[str, Plan], unsent: Mapping[str, Operation],
     ) -> None:  # fmt: skip
         """``unsent``: link id -> its operation that is stored already."""
-        now, there = self.engine.clock.now(), {o.id for o in unsent.values()}
+        now, there = self.now, {o.id for o in unsent.values()}
         tx.save_links(
             [
                 _saved(
@@ -280,14 +283,14 @@ class Commit:
             tx.dirty_waiting(wakes)
 
     def _opened(self, case: Case) -> Case:
-        return replace(case, id=new_id(), opened_at=self.engine.clock.now())
+        return replace(case, id=new_id(), opened_at=self.now)
 
     def _ready(
         self, tx: Transaction, read: Mapping[str, Link], good: Mapping[str, Plan]
     ) -> dict[str, Plan]:
         """Operations get their identity. Those of connections that are only observed are dropped, and their links say
         so; what is held there stays held."""
-        ready, now, dropped = dict(good), self.engine.clock.now(), set[str]()
+        ready, now, dropped = dict(good), self.now, set[str]()
         for link_id, plan in good.items():
             operation = plan.operation
             if operation is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from queue import SimpleQueue
@@ -48,6 +49,7 @@ def test_what_is_held_is_kept_while_one_call_takes_its_time() -> None:
     """A call that lasts longer than a lease costs no claim and no slot: they are renewed while it is under way."""
     made = made_with(1)
     made.engine.limits = replace(made.engine.limits, lease=0.2)
+    made.engine.pool = ThreadPoolExecutor(1)
     renewed: list[float] = []
 
     def slow() -> None:
