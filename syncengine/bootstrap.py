@@ -22,7 +22,7 @@ from syncengine.flows.core.gate import CallGate
 from syncengine.flows.core.limits import Limits
 from syncengine.ledger import Ledger
 from syncengine.ledger.encryption import Vault, key_name, new_key
-from syncengine.ledger.engine import Patience, make_engine
+from syncengine.ledger.engine import Timeouts, make_engine
 from syncengine.ledger.migrations import upgrade
 from syncengine.ledger.rekey import Resealed, counted, reseal
 from syncengine.mapping import Project, load_project
@@ -139,9 +139,9 @@ def exposed_files(settings: Settings) -> list[str]:
 
 
 @contextmanager
-def open_ledger(settings: Settings, patience: Patience | None = None) -> Iterator[Ledger]:
+def open_ledger(settings: Settings, timeouts: Timeouts | None = None) -> Iterator[Ledger]:
     """The store, its schema brought up to date. Raises DatabaseDown."""
-    engine = make_engine(settings.database_url, patience)
+    engine = make_engine(settings.database_url, timeouts)
     try:
         upgrade(engine, settings.encryption_keys)
         yield Ledger(engine, settings.encryption_keys)
@@ -201,14 +201,14 @@ def own_queue(settings: Settings) -> Settings:
 @contextmanager
 def open_engine(
     settings: Settings, queue: Queue | None = None, clock: Clock | None = None,
-    patience: Patience | None = None, edition: Edition | None = None,
+    timeouts: Timeouts | None = None, edition: Edition | None = None,
 ) -> Iterator[Engine]:  # fmt: skip
     """Everything the flows need, for one process, on this edition of the project, or on that of its files now. Raises
     ConfigInvalid, DatabaseDown."""
     edition, clock = edition or read_edition(settings), clock or SystemClock()
     project, vendors = edition.project, edition.vendors
     limits = Limits(settings.lease, settings.request_timeout, settings.batch)
-    with open_ledger(settings, patience) as ledger:
+    with open_ledger(settings, timeouts) as ledger:
         on = [c for c in project.connections.values() if not c.off]
         gates = {c.name: CallGate(c, ledger, clock, limits.request_timeout) for c in on}
         connectors = {

@@ -25,7 +25,7 @@ from syncengine.bootstrap import (
 )
 from syncengine.errors import ConfigInvalid, DatabaseDown, LostRace
 from syncengine.flows.core.engine import Engine
-from syncengine.ledger.engine import Patience
+from syncengine.ledger.engine import Timeouts
 from syncengine.model.process import Process
 from syncengine.ports import Queue
 from syncengine.settings import Settings
@@ -178,14 +178,14 @@ class Current:
         settings: Settings,
         kind: str,
         queue: Callable[[Settings], Queue] | None = None,
-        patience: Patience | None = None,
+        timeouts: Timeouts | None = None,
         editions: Editions | None = None,
         begin: Callable[[Engine], object] | None = None,
     ) -> None:
         """``kind``: worker or web. ``queue``: makes that of the settings, which are complete once the database can be
         used. ``editions``: where another process has looked already. ``begin``: what comes before the first work of an
         engine. Raises ConfigInvalid where there are no editions."""
-        self._settings, self._queue, self._patience = settings, queue, patience
+        self._settings, self._queue, self._timeouts = settings, queue, timeouts
         self._editions, self._begin = editions or Editions(settings), begin
         self._opened = ExitStack()
         self._engine: Engine | None = None
@@ -216,7 +216,7 @@ class Current:
             queue = self._queue(own_queue(self._settings)) if self._queue else None
             edition = self._editions.now
             self._engine = self._opened.enter_context(
-                open_engine(self._settings, queue, None, self._patience, edition)
+                open_engine(self._settings, queue, None, self._timeouts, edition)
             )
             self._begun = self._begin is None
         if not self._begun and self._begin is not None:

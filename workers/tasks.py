@@ -19,7 +19,7 @@ from syncengine.flows.reconcile import derive as derivations
 from syncengine.flows.reconcile import reconcile as reconciling
 from syncengine.flows.reconcile.follow import follow_project
 from syncengine.flows.run import sweep as sweeping
-from syncengine.flows.run.turn import Flow, turn
+from syncengine.flows.run.work_slice import Flow, work_slice
 from syncengine.flows.send import dispatch as sending
 from syncengine.flows.send import probe as probing
 from syncengine.logs import Scrubbed
@@ -63,7 +63,7 @@ def _work(flow: Callable[[Engine], object]) -> None:
 
 
 def _turn(flow: Flow, ids: Collection[str] = ()) -> None:
-    _work(lambda engine: turn(engine, flow, ids))
+    _work(lambda engine: work_slice(engine, flow, ids))
 
 
 @app.task(name=f"{NAMESPACE}capture")

@@ -10,7 +10,7 @@ from rich.text import Text
 from syncengine.cli import ui
 from syncengine.flows.core.engine import Engine
 from syncengine.flows.people.cases import answer as give
-from syncengine.flows.views import look
+from syncengine.flows.views import queries
 from syncengine.model.case import CaseKind
 
 cases = typer.Typer(help="Questions that only a person can answer.", no_args_is_help=True)
@@ -35,7 +35,7 @@ def list_cases(
     Example: `syncengine cases list --kind conflict`
     """
     with ui.engine(sensitive) as opened:
-        found = look.select_cases(opened, kind, closed)
+        found = queries.select_cases(opened, kind, closed)
     if as_json:
         ui.emit({"cases": found})
         return
@@ -60,7 +60,7 @@ def show(case_id: Id, sensitive: ui.Sensitive = False, as_json: ui.Json = False)
     Example: `syncengine cases show 3f9a12cd`
     """
     with ui.engine(sensitive) as opened:
-        case = look.case(opened, _the_one(opened, case_id))
+        case = queries.case(opened, _the_one(opened, case_id))
     if as_json:
         ui.emit(case)
         return
@@ -141,7 +141,7 @@ def answer(
     """
     with ui.engine() as opened:
         chosen = _the_one(opened, case_id)
-        case = look.case(opened, chosen)
+        case = queries.case(opened, chosen)
         given = _meant(case, " ".join(words))
         done = give(opened, chosen, given, reason, ui.author())
     if as_json:
@@ -151,7 +151,7 @@ def answer(
 
 
 def _the_one(opened: Engine, text: str) -> str:
-    found = look.find_cases(opened, text)
+    found = queries.find_cases(opened, text)
     if len(found) != 1:
         what = "no case has" if not found else f"{len(found)} cases have"
         raise typer.BadParameter(

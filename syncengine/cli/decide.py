@@ -8,12 +8,12 @@ from typing import Annotated
 import typer
 
 from syncengine.bootstrap import open_ledger
-from syncengine.cli import look, ui
+from syncengine.cli import queries, ui
 from syncengine.cli.passes import find_one
 from syncengine.flows.core.engine import Engine
 from syncengine.flows.people import links, pausing
 from syncengine.flows.people.undo import undo as take_back
-from syncengine.flows.run.restored import restored as look_again
+from syncengine.flows.run.restore import recover as look_again
 
 PANEL = "Decide"
 
@@ -42,7 +42,7 @@ def register(app: typer.Typer) -> None:
     app.command(rich_help_panel=PANEL)(undo)
     app.add_typer(database, name="db", rich_help_panel="Service")
     for command in (split, point, join):
-        look.links.command()(command)
+        queries.links.command()(command)
 
 
 def pause(

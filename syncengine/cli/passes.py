@@ -14,12 +14,12 @@ from rich.text import Text
 from syncengine.cli import ui
 from syncengine.cli.planned import show_plan
 from syncengine.flows.core.engine import Engine
-from syncengine.flows.run.patience import Tell
 from syncengine.flows.run.sync import Progress as Report
 from syncengine.flows.run.sync import sync as run_sync
-from syncengine.flows.views import look
+from syncengine.flows.run.waiting import Tell
+from syncengine.flows.views import queries
 from syncengine.flows.views.plan import preview
-from syncengine.flows.views.status import let_be
+from syncengine.flows.views.status import rejected_writes
 
 PANEL = "Sync"
 
@@ -83,8 +83,8 @@ def sync(
                 opened, connection, entity, chosen, digest, report,
                 lambda writes: console.print(ui.first_writes(writes)), tell,
             )  # fmt: skip
-        held, unsettled = look.held_back(opened)
-        document["let_be"] = let_be(opened)
+        held, unsettled = queries.blocked_operations(opened)
+        document["let_be"] = rejected_writes(opened)
         code = verdict(document, held, unsettled)
         if as_json:
             ui.emit(document)
@@ -95,7 +95,7 @@ def sync(
 
 def find_one(opened: Engine, text: str, entity: str | None, gone: bool = False) -> str:
     """The id of the one record that ``text`` means, as ``look.find_records`` says; anything else is bad usage."""
-    found = look.find_records(opened, text, entity, gone)
+    found = queries.find_records(opened, text, entity, gone)
     if len(found) == 1:
         return found[0][1]
     if not found:

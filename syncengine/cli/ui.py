@@ -177,7 +177,7 @@ def unlinked(count: int) -> str:
 
 
 def not_written(line: Mapping[str, Any]) -> Text:
-    """What a person let be, of one line of ``flows.views.status.let_be``."""
+    """What a person let be, of one line of ``flows.views.status.rejected_writes``."""
     writes = counted(line["count"], line["kind"])
     why = f": {line['reason']}" if line["reason"] else ""
     return cell(

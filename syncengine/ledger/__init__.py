@@ -1,4 +1,4 @@
-"""The ledger: all that the engine knows and has decided, in SQL. Nothing outside this room speaks SQL.
+"""The ledger: all that the engine knows and has decided, in SQL. No other package speaks SQL.
 
 Used by the main thread of a process only.
 """

@@ -1,4 +1,4 @@
-"""A connection to PostgreSQL that waits for no answer longer than it may, even if the server hangs."""
+"""A PostgreSQL connection whose every wait is bounded, even if the server hangs."""
 
 from __future__ import annotations
 
@@ -16,19 +16,18 @@ _GRACE = 1.0
 
 
 class Bounded(psycopg.Connection[Any]):
-    """The server ends what takes longer than the bound; where no answer comes at all, the connection is closed."""
+    """The server cancels statements that exceed the bound; if it does not answer at all, the connection is closed."""
 
     _longest: float | None = None
 
     def bound(self, seconds: float) -> None:
-        """From now on nothing takes longer."""
+        """Set the longest time that a statement may take."""
         self._longest = seconds + _GRACE
         self._limit(seconds)
 
     @contextmanager
     def unbound(self) -> Iterator[None]:
-        """Until the end of the transaction a statement may take as long as it needs: a migration of a large table, and
-        waiting for one."""
+        """Without a bound until the end of the transaction, for the migration of a large table or waiting for one."""
         longest, self._longest = self._longest, None
         try:
             self._limit(0)
@@ -48,7 +47,7 @@ class Bounded(psycopg.Connection[Any]):
             self.set_autocommit(False)
 
     def wait(self, gen: PQGen[RV], *args: Any, **kwargs: Any) -> RV:
-        """As the driver waits, with an end."""
+        """The driver's wait, bounded."""
         if self._longest is None:
             return super().wait(gen, *args, **kwargs)
         return super().wait(self._ending(gen, time.monotonic() + self._longest), *args, **kwargs)

@@ -1,4 +1,4 @@
-"""Compacting: what was deleted is not left in the files of the database either."""
+"""Compacting: deleted data is removed from the database files, too."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from syncengine.ledger.tables import metadata
 
 
 def compact(engine: Engine) -> bool:
-    """Write an SQLite file anew, without the free pages in which deleted rows are left; PostgreSQL frees its dead rows.
-    Returns False where somebody else was using the file."""
+    """Rewrite an SQLite file without its free pages, which still hold deleted rows; vacuum PostgreSQL. Returns False
+    where somebody else was using the file."""
     if engine.dialect.name != "sqlite":
         tables = ", ".join(table.name for table in metadata.sorted_tables)
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:

@@ -1,4 +1,4 @@
-"""Connections: their state, their resources' cursors, and the slots and calls that all processes share."""
+"""Connections: their state, the cursors of their resources, and the slots and call budgets that all processes share."""
 
 from __future__ import annotations
 
@@ -54,11 +54,11 @@ class Connections(Session):
         self._put(t.connections, [row], "state", key=("name", "part"))
 
     def connection(self, name: str, lock: bool = False) -> ConnectionState:
-        """Fresh if unknown."""
+        """The state of a connection; a new one if there is none."""
         return ConnectionState(name, **_known(ConnectionState, self._part(name, _STATE, lock)))
 
     def connections(self, names: Collection[str]) -> list[ConnectionState]:
-        """Of each name in order, fresh ones where there is none."""
+        """The state of each of these connections, in order; new ones where there are none."""
         rows = self._rows(t.connections, (_c.name, _c.state), name=names, part=_STATE)
         kept = {name: self._open(_c.state, state, name, _STATE) or {} for name, state in rows}
         return [ConnectionState(n, **_known(ConnectionState, kept.get(n, {}))) for n in names]
@@ -69,7 +69,7 @@ class Connections(Session):
         self._save_part(kept.pop("name"), _STATE, kept)
 
     def resource(self, connection: str, resource: str) -> ResourceState:
-        """Fresh if unknown."""
+        """The state of a resource; a new one if there is none."""
         kept = self._part(connection, f"{RESOURCE}{resource}")
         return ResourceState(connection, resource, **_known(ResourceState, kept))
 
@@ -80,13 +80,13 @@ class Connections(Session):
         self._save_part(name, f"{RESOURCE}{resource}", kept)
 
     def listing_until(self, connection: str, resource: str, until: float) -> None:
-        """A listing is under way, at the longest until then; 0: it ended."""
+        """Note that a listing is under way, until this time at most; 0: it has ended."""
         part = f"{LISTING}{resource}"
         row: Values = {"name": connection, "part": part, "until": until}
         self._put(t.connections, [row], "until", key=("name", "part"))
 
     def save_process(self, process: Process, kept: float = 900.0) -> None:
-        """Insert or write; processes that have said nothing for so many seconds as they gave are forgotten."""
+        """Insert or update; processes that have not reported for ``kept`` seconds are removed."""
         told = asdict(process)
         place: Values = {"name": PROCESS, "part": told.pop("id")}
         state = self._sealed(_c.state, told, *place.values())
@@ -95,18 +95,18 @@ class Connections(Session):
         self._drop(t.connections, name=PROCESS, until__le=process.seen_at)
 
     def forget_process(self, id: str) -> None:
-        """It ends."""
+        """Delete a process that has ended."""
         self._drop(t.connections, name=PROCESS, part=id)
 
     def processes(self) -> list[Process]:
-        """Those that have said something lately, by kind, host and number."""
+        """The processes that have reported lately, by kind, host and number."""
         rows = self._rows(t.connections, (_c.part, _c.state), order=_PART, name=PROCESS)
         kept = [(part, self._open(_c.state, s, PROCESS, part) or {}) for part, s in rows]
         found = [Process(part, **_known(Process, state)) for part, state in kept]
         return sorted(found, key=lambda p: (p.kind, p.host, p.pid))
 
     def identity(self) -> str:
-        """A word by which this database is told from others; drawn when it is first asked for, and kept."""
+        """A random word that identifies this database; drawn when first asked for, and kept."""
         mark: Values = {"name": _LEDGER, "part": _IDENTITY}
         self._put(t.connections, [{**mark, "holder": secrets.token_hex(6)}])
         return str(self._rows(t.connections, (_c.holder,), **mark)[0][0])
@@ -114,14 +114,14 @@ class Connections(Session):
     def remember(
         self, what: str, about: Sequence[Json], now: float, until: float, whose: str = ""
     ) -> str:
-        """Remember something until then, unless it is remembered already; whose it is."""
+        """Store a mark until then, unless it exists already; returns who holds it."""
         self._drop(t.connections, name=what + MARK, until__le=now)
         mark: Values = {"name": what + MARK, "part": self._vault.hash(list(about))}
         self._put(t.connections, [{**mark, "until": until, "holder": whose}])
         return str(self._rows(t.connections, (_c.holder,), **mark)[0][0])
 
     def remembered(self, what: str, about: Sequence[Json], now: float) -> float:
-        """Until when it is remembered; 0 if it is not."""
+        """Until when a mark is kept; 0 if there is none."""
         mark: Values = {"name": what + MARK, "part": self._vault.hash(list(about))}
         rows = self._rows(t.connections, (_c.until,), **mark)
         return rows[0][0] if rows and rows[0][0] > now else 0.0
@@ -129,8 +129,8 @@ class Connections(Session):
     def take_slots(
         self, connection: str, want: int, of: int, holder: str, now: float, until: float
     ) -> int:
-        """Hold up to ``want`` of the connection's ``of`` slots; how many were free. Of two transactions that ask, one
-        waits for the end of the other."""
+        """Take up to ``want`` of the connection's ``of`` slots; returns how many were free. Of two concurrent
+        transactions, one waits for the other."""
         slots = [f"slot:{number}" for number in range(of)]
         if not slots:
             return 0
@@ -145,11 +145,11 @@ class Connections(Session):
         return len(taken)
 
     def renew_slots(self, holder: str, until: float) -> None:
-        """Hold on."""
+        """Extend the slots of this holder."""
         self._change_slots(holder, {"until": until})
 
     def free_slots(self, holder: str) -> None:
-        """Give back."""
+        """Release the slots of this holder."""
         self._change_slots(holder, {"holder": None, "until": 0.0})
 
     def _change_slots(self, holder: str, values: Values) -> None:
@@ -160,8 +160,8 @@ class Connections(Session):
     def take_calls(
         self, connection: str, want: int, calls: int, per: float, now: float
     ) -> tuple[int, float]:
-        """Up to ``want`` calls of a budget of ``calls`` per ``per`` seconds, never more in any window of that
-        length; how many, and when the next would be free."""
+        """Take up to ``want`` calls from a budget of ``calls`` per ``per`` seconds, never more within any window of
+        that length; returns how many, and when the next one is free."""
         self._make_parts(connection, _BUDGET)
         budget: Values = {"name": connection, "part": _BUDGET}
         paid_until = self._rows(t.connections, (_c.until,), order=_PART, lock=True, **budget)[0][0]
@@ -179,8 +179,8 @@ class Connections(Session):
         now: float,
         ahead: float,
     ) -> Booking:
-        """The calls of the first of these things, at most ``ahead`` seconds in advance; of one that cannot be had as a
-        whole none is taken."""
+        """Reserve the calls of the first of these things, at most ``ahead`` seconds in advance. A thing whose calls
+        cannot all be had gets none."""
         self._make_parts(connection, _BUDGET)
         budget: Values = {"name": connection, "part": _BUDGET}
         paid_until = self._rows(t.connections, (_c.until,), order=_PART, lock=True, **budget)[0][0]
@@ -193,7 +193,7 @@ class Connections(Session):
 def _known(
     kind: type[ConnectionState | ResourceState | Process], state: dict[str, Any]
 ) -> dict[str, Any]:
-    """Of a state that another version of us may have kept, what this one knows."""
+    """The attributes of a stored state that this version knows; another version may have written it."""
     names = {field.name for field in fields(kind)}
     return {name: value for name, value in state.items() if name in names}
 
@@ -219,10 +219,9 @@ def grant(
 def book(
     costs: Sequence[int], calls: int, per: float, now: float, paid_until: float, ahead: float
 ) -> tuple[Booking, float]:
-    """Of things that take some calls each, the first that can be had as a whole: all whose calls are free now, else
-    the first one, if its calls are free within ``ahead`` seconds; where it takes more than may come at once, the last
-    of them are free later. What takes more than twice of that is never free. Returns the booking and the new state. As
-    ``grant`` counts."""
+    """Reserve calls for things that need several each: all things whose calls are free now; else the first one, if its
+    calls are free within ``ahead`` seconds. If one needs more than may be made at once, its last calls are free later;
+    one that needs more than twice as many never is. Returns the booking and the new state. Counts as ``grant`` does."""
     burst, interval = _pace(calls, per)
     at = round(now * _MICRO)
     paid, latest = max(round(paid_until * _MICRO), at), at + round(ahead * _MICRO)
@@ -244,6 +243,6 @@ def book(
 
 
 def _pace(calls: int, per: float) -> tuple[int, int]:
-    """How many calls may come at once, and microseconds for each of them."""
+    """How many calls may be made at once, and the microseconds that each one takes up."""
     burst = max(1, calls // 10)
     return burst, math.ceil(per * _MICRO / max(1, calls - burst)) + 1

@@ -1,4 +1,4 @@
-"""JSON at rest: encrypted where the caller has keys, and keyed hashes of what must be found again."""
+"""Encryption of JSON at rest (if keys are configured), and keyed hashes of values that must be found again."""
 
 from __future__ import annotations
 
@@ -55,18 +55,20 @@ def new_key() -> str:
 
 
 def key_name(key: str) -> str:
-    """By what a key is called where it must not be shown: eight hex digits."""
+    """Name of a key for messages: eight hex digits that do not reveal it."""
     return blake2b(key.encode(), digest_size=4, person=b"syncengine name").hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
-class Ring:
-    """By what the values of one database are hashed, and how strictly they are opened; kept in the database, sealed.
+class KeyringState:
+    """How the values of one database are hashed and how strictly they are decrypted; kept in the database itself,
+    encrypted.
 
-    ``chain``: secrets (hex), one more with each rekeying: what one of them hashes the next one hashes again. So hashes
-    are renewed without what they are of, and none of the earlier secrets finds anybody. ``keys``: names of those that
-    something may be sealed with; without one of them nothing is done. ``plain``: values without encryption are taken
-    for ours; ``unbound``: so are those that earlier versions encrypted, wherever they stand."""
+    ``chain``: secrets (hex) of the hashes, one more with each rekeying: each one hashes what the previous one hashed.
+    So hashes are renewed without the values they stand for, and none of the earlier secrets finds anybody. ``keys``:
+    names of the keys that values may be encrypted with; if one of them is missing, nothing is done. ``plain``: accept
+    unencrypted values; ``unbound``: accept values that earlier versions encrypted without binding them to their place.
+    """
 
     version: int
     chain: tuple[str, ...]
@@ -74,34 +76,36 @@ class Ring:
     plain: bool = False
     unbound: bool = False
 
-    def grown(self, keys: Sequence[str]) -> Ring:
-        """With one more secret, for a database in which everything was sealed anew with the first of these keys."""
-        return Ring(self.version + 1, (*self.chain, secrets.token_hex(32)), (key_name(keys[0]),))
+    def grown(self, keys: Sequence[str]) -> KeyringState:
+        """The state after rekeying: one more secret, and everything encrypted with the first of these keys."""
+        return KeyringState(
+            self.version + 1, (*self.chain, secrets.token_hex(32)), (key_name(keys[0]),)
+        )
 
 
-def first_ring(keys: Sequence[str]) -> Ring:
-    """Of a database that begins with these keys."""
+def first_keyring(keys: Sequence[str]) -> KeyringState:
+    """The state of a new database with these keys."""
     if not keys:
-        return earlier_ring(keys)
-    return Ring(1, (secrets.token_hex(32),), (key_name(keys[0]),))
+        return earlier_keyring(keys)
+    return KeyringState(1, (secrets.token_hex(32),), (key_name(keys[0]),))
 
 
-def earlier_ring(keys: Sequence[str]) -> Ring:
-    """Of a database of an earlier version: hashes came from the last key alone, or from none."""
+def earlier_keyring(keys: Sequence[str]) -> KeyringState:
+    """The state of a database of an earlier version, whose hashes came from the last key alone, or from none."""
     secret = keys[-1].encode() if keys else _NO_KEY
     derived = blake2b(secret, person=b"syncengine keys").hexdigest()
-    return Ring(1, (derived,), tuple(map(key_name, keys)), plain=True, unbound=True)
+    return KeyringState(1, (derived,), tuple(map(key_name, keys)), plain=True, unbound=True)
 
 
 class Vault:
     """Seals JSON values into text and opens them again.
 
     ``keys``: 32 bytes each in URL-safe base64, newest first. The first one encrypts, all of them decrypt. Without keys
-    values are plain JSON. What is sealed is bound to its ``place`` and opens nowhere else. ``ring`` is that of the
+    values are plain JSON. What is sealed is bound to its ``place`` and opens nowhere else. ``keyring`` is that of the
     database, once it is known. Raises ConfigInvalid for something that is not a key.
     """
 
-    def __init__(self, keys: Sequence[str] = (), ring: Ring | None = None) -> None:
+    def __init__(self, keys: Sequence[str] = (), keyring: KeyringState | None = None) -> None:
         try:
             fernets = [Fernet(key) for key in keys]
         except ValueError as error:
@@ -113,38 +117,41 @@ class Vault:
         self._ciphers = {key_name(key): AESGCM(_derived(key)) for key in keys}
         self._newest = next(iter(self._ciphers), None)
         self._known: dict[str, str] = {}
-        self.ring = ring or Ring(0, ())
-        self.ring_text: str | None = None
+        self.keyring = keyring or KeyringState(0, ())
+        self.keyring_text: str | None = None
 
     @property
-    def ring(self) -> Ring:
-        """By what this database hashes, and how strictly it is opened."""
-        return self._ring
+    def keyring(self) -> KeyringState:
+        """The keyring of the database in use."""
+        return self._keyring
 
-    @ring.setter
-    def ring(self, ring: Ring) -> None:
-        self._ring = ring
+    @keyring.setter
+    def keyring(self, keyring: KeyringState) -> None:
+        self._keyring = keyring
         self._known.clear()
-        keys, self._later = [bytes.fromhex(secret) for secret in ring.chain[:1]], ring.chain[1:]
+        keys, self._later = (
+            [bytes.fromhex(secret) for secret in keyring.chain[:1]],
+            keyring.chain[1:],
+        )
         self._blank = blake2b(digest_size=HASH // 2, key=keys[0]) if keys else None
 
     @property
     def newest(self) -> str:
-        """How what the newest key seals begins; empty without keys."""
+        """Prefix of values encrypted with the newest key; empty without keys."""
         return "" if self._newest is None else f"{SEALED}{self._newest}."
 
-    def lacking(self, ring: Ring) -> list[str]:
-        """Names of keys that something may be sealed with, and that are not here."""
-        return [name for name in ring.keys if name not in self._ciphers]
+    def lacking(self, keyring: KeyringState) -> list[str]:
+        """Names of keys that values may be encrypted with and that are not configured here."""
+        return [name for name in keyring.keys if name not in self._ciphers]
 
-    def noted(self, ring: Ring) -> Ring:
-        """The ring with the key that seals from now on."""
-        if self._newest is None or self._newest in ring.keys:
-            return ring
-        return replace(ring, keys=(self._newest, *ring.keys))
+    def with_newest_key(self, keyring: KeyringState) -> KeyringState:
+        """The state with the key added that this process encrypts with."""
+        if self._newest is None or self._newest in keyring.keys:
+            return keyring
+        return replace(keyring, keys=(self._newest, *keyring.keys))
 
     def seal(self, value: Json, place: str = "") -> str | None:
-        """Text to be stored; None stays None (SQL NULL)."""
+        """Encrypt a value (or dump it as JSON, without keys); None stays None (SQL NULL)."""
         if value is None:
             return None
         text = dump(value)
@@ -155,8 +162,8 @@ class Vault:
         return self.newest + base64.urlsafe_b64encode(nonce + sealed).decode()
 
     def open(self, text: str | None, place: str = "") -> Json:
-        """What was sealed. Raises Unreadable where it was not sealed for this place, or by none of the keys, and
-        ConfigInvalid where an earlier version may have sealed it with a key that is not there."""
+        """Decrypt a stored value. Raises Unreadable where it was not encrypted for this place or by none of the keys,
+        and ConfigInvalid where an earlier version may have used a key that is not configured."""
         if text is None:
             return None
         try:
@@ -164,7 +171,7 @@ class Vault:
                 return load(self._decrypted(text, place))
             if text.startswith(EARLIER):
                 return load(self._decrypted_earlier(text, place))
-            if self._newest is not None and not self.ring.plain:
+            if self._newest is not None and not self.keyring.plain:
                 raise Unreadable(place, "it is not encrypted, as all others are")
             return load(text)
         except (ValueError, RecursionError):
@@ -181,7 +188,7 @@ class Vault:
             raise Unreadable(place, "it was changed, or put there from another place") from None
 
     def _decrypted_earlier(self, token: str, place: str) -> bytes:
-        if not self.ring.unbound:
+        if not self.keyring.unbound:
             raise Unreadable(place, "it is sealed in the way of earlier versions")
         if self._earlier is not None:
             try:
@@ -195,9 +202,9 @@ class Vault:
         return self.hashes(parts)[-1]
 
     def hashes(self, parts: Sequence[Json]) -> list[str]:
-        """That one, and before it what each of the earlier secrets made of the same."""
+        """The hash, preceded by what each of the earlier secrets made of the same parts."""
         if self._blank is None:
-            raise Bug("nothing is hashed before the ring of the database was read")
+            raise Bug("nothing is hashed before the keyring of the database was read")
         hashing = self._blank.copy()
         hashing.update(_sorted(parts).encode())
         found = [hashing.hexdigest()]
@@ -206,7 +213,7 @@ class Vault:
         return found
 
     def hash_of_text(self, text: str) -> str:
-        """That of a list of one text; the latest ones are kept."""
+        """The hash of a list of one text; recent ones are cached."""
         found = self._known.get(text)
         if found is None:
             if len(self._known) >= _MANY:
@@ -220,7 +227,7 @@ HASH: Final = 40
 
 
 def rehash(found: str, secret: str) -> str:
-    """A hash of a hash, as ``rekey`` has PostgreSQL do it, too."""
+    """The hash of a hash; ``rekey`` has PostgreSQL compute the same."""
     return sha256(bytes.fromhex(secret) + bytes.fromhex(found)).hexdigest()[:HASH]
 
 

@@ -27,7 +27,7 @@ from sqlalchemy.pool import StaticPool
 
 from syncengine.errors import ConfigInvalid
 from syncengine.ledger.bounded import Bounded
-from syncengine.ledger.meaning import meaning
+from syncengine.ledger.error_translation import translated
 
 _READING = {"syncengine_reading": True}
 _SAID_AFTER = 5.0
@@ -37,31 +37,31 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
-    """How many seconds a process waits before the database counts as one that cannot be used: for a ``statement``
-    on PostgreSQL, for another writer's ``lock`` on SQLite, and to ``connect``."""
+class Timeouts:
+    """How many seconds a process waits before the database counts as unavailable: for a ``statement`` on PostgreSQL,
+    for another writer's ``lock`` on SQLite, and to ``connect``."""
 
     statement: float = 120.0
     lock: float = 30.0
     connect: float = 5.0
 
 
-def make_engine(url: str, patience: Patience | None = None) -> Engine:
+def make_engine(url: str, timeouts: Timeouts | None = None) -> Engine:
     """An engine for ``sqlite:///file``, ``sqlite://`` (in memory, one connection) or ``postgresql://``. What it runs
     raises LostRace and DatabaseDown where the database's own error means that.
 
     Make it after a fork; one made before is safe too, since a child lets go of its parent's connections.
     Raises ConfigInvalid for another kind of URL.
     """
-    patience = patience or Patience()
+    timeouts = timeouts or Timeouts()
     try:
         parsed = make_url(url)
     except ArgumentError as error:
         raise _unfit() from error
     if parsed.get_backend_name() == "sqlite":
-        engine = _sqlite(parsed, patience)
+        engine = _sqlite(parsed, timeouts)
     elif parsed.get_backend_name() == "postgresql":
-        engine = _postgresql(parsed, patience)
+        engine = _postgresql(parsed, timeouts)
     else:
         raise _unfit()
     event.listen(engine, "handle_error", _as_ours)
@@ -91,25 +91,25 @@ def _unfit() -> ConfigInvalid:
     )
 
 
-def _postgresql(url: URL, patience: Patience) -> Engine:
+def _postgresql(url: URL, timeouts: Timeouts) -> Engine:
     engine = create_engine(
         url.set(drivername="postgresql+psycopg"), pool_pre_ping=True, hide_parameters=True
     )
 
     def connect(_dialect: object, _record: object, given: list[Any], named: dict[str, Any]) -> Any:
-        named.setdefault("connect_timeout", max(2, round(patience.connect)))
+        named.setdefault("connect_timeout", max(2, round(timeouts.connect)))
         made = Bounded.connect(*given, **named)
-        made.bound(patience.statement)
+        made.bound(timeouts.statement)
         return made
 
     event.listen(engine, "do_connect", connect)
     return engine
 
 
-def _sqlite(url: URL, patience: Patience) -> Engine:
+def _sqlite(url: URL, timeouts: Timeouts) -> Engine:
     in_memory = url.database in (None, "", ":memory:")
     pool: dict[str, Any] = {"poolclass": StaticPool} if in_memory else {}
-    waits = min(_SAID_AFTER, patience.lock)
+    waits = min(_SAID_AFTER, timeouts.lock)
     engine = create_engine(
         url,
         connect_args={"timeout": waits, "check_same_thread": False},
@@ -124,16 +124,16 @@ def _sqlite(url: URL, patience: Patience) -> Engine:
     def opened(connection: sqlite3.Connection, _record: object) -> None:
         # The driver's own transactions would begin too late and too weakly; ours begin in ``begin``.
         connection.isolation_level = None
-        _use_wal(connection, patience.lock)
+        _use_wal(connection, timeouts.lock)
         connection.execute("PRAGMA synchronous=NORMAL")
 
     def begin(connection: Connection) -> None:
         cursor = connection.connection.cursor()
         try:
-            _begin(cursor, _reads(connection), patience.lock)
+            _begin(cursor, _reads(connection), timeouts.lock)
         except sqlite3.Error as error:
             # SQLAlchemy hands on errors of statements to ``_as_ours``, but not those of this listener.
-            raise meaning(error, url, _reads(connection)) or error from error
+            raise translated(error, url, _reads(connection)) or error from error
         finally:
             cursor.close()
 
@@ -150,9 +150,9 @@ def _make_private(file: Path) -> None:
         os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
-def _use_wal(connection: sqlite3.Connection, patience: float) -> None:
+def _use_wal(connection: sqlite3.Connection, timeouts: float) -> None:
     # SQLite does not wait here by itself: of two that make a file into WAL at once, one is refused.
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + timeouts
     while True:
         try:
             connection.execute("PRAGMA journal_mode=WAL")
@@ -163,7 +163,7 @@ def _use_wal(connection: sqlite3.Connection, patience: float) -> None:
             time.sleep(0.01)
 
 
-def _begin(cursor: Any, reading: bool, patience: float) -> None:
+def _begin(cursor: Any, reading: bool, timeouts: float) -> None:
     """Begin, and wait for other writers; a wait that is long is said while it lasts."""
     began = time.monotonic()
     said = False
@@ -173,10 +173,10 @@ def _begin(cursor: Any, reading: bool, patience: float) -> None:
             cursor.execute("BEGIN" if reading else "BEGIN IMMEDIATE")
             return
         except sqlite3.OperationalError as error:
-            if not _is_busy(error) or time.monotonic() - began >= patience:
+            if not _is_busy(error) or time.monotonic() - began >= timeouts:
                 raise
             if not said:
-                log.warning("another program has locked the database; waiting", seconds=patience)
+                log.warning("another program has locked the database; waiting", seconds=timeouts)
             said = True
 
 
@@ -200,6 +200,6 @@ def _as_ours(context: ExceptionContext) -> None:
         return
     reading = context.connection is not None and _reads(context.connection)
     url = context.engine.url if context.engine else make_url("sqlite://")
-    ours = meaning(context.original_exception, url, reading)
+    ours = translated(context.original_exception, url, reading)
     if ours is not None:
         raise ours from None

@@ -1,4 +1,4 @@
-"""Forgetting: whole rows go from every table, and a line says that they went."""
+"""Erasures: deleting rows from every table, and the erasure log."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _BY_AGE = (t.history.c.id,)
 
 
 class Erasures(Session):
-    """The part of a transaction that is about forgetting."""
+    """The part of a transaction that is about erasures."""
 
     def histories(self, record_ids: Collection[str]) -> list[Change]:
-        """Of all of these records, oldest first."""
+        """The history of all of these records, oldest first."""
         return self._found(CHANGES, order=_BY_AGE, record_id=record_ids)
 
     def changes_of(self, fields: Collection[str]) -> list[Change]:
@@ -38,12 +38,12 @@ class Erasures(Session):
         return self._found(CHANGES, order=_BY_AGE, field=fields)
 
     def joined(self, record_ids: Collection[str]) -> set[str]:
-        """Records that went into one of these."""
+        """Ids of records that were joined into one of these."""
         policies = [f"{JOINED}{id_}" for id_ in record_ids]
         return {row[0] for row in self._rows(t.history, (t.history.c.record_id,), policy=policies)}
 
     def save_changes(self, changes: Sequence[Change]) -> None:
-        """Write lines of history anew."""
+        """Rewrite entries of the history."""
         if changes:
             rows = [{"same_id": c.id, **CHANGES.row(c, self._vault)} for c in changes]
             self._run(CHANGES.update, rows)
@@ -51,20 +51,20 @@ class Erasures(Session):
     def operations_of(
         self, record_ids: Collection[str], link_ids: Collection[str] = ()
     ) -> list[Operation]:
-        """All of these records, and all of these links."""
+        """All operations of these records and of these links."""
         found = self._found(OPERATIONS, record_id=record_ids)
         found += self._found(OPERATIONS, link_id=link_ids)
         return list({o.id: o for o in found}.values())
 
     def operations_after(self, entity: str, after: str, limit: int) -> list[Operation]:
-        """Of an entity, with ids beyond ``after``, ordered by id, at most ``limit``."""
+        """Operations of an entity with ids after ``after``, in order, at most ``limit``."""
         order = (t.operations.c.id,)
         return self._found(OPERATIONS, order=order, limit=limit, entity=entity, id__gt=after)
 
     def events_about(
         self, refs: Collection[Ref], links: Collection[str], operations: Collection[str]
     ) -> list[Event]:
-        """Of these rows, of what these links once were, and of these writes, oldest first."""
+        """Events about these rows, about what these links were before, and about these operations, oldest first."""
         places = set(refs)
         # Each column by itself finds a few too many at worst.
         near = self._found(
@@ -84,8 +84,8 @@ class Erasures(Session):
         self, records: Collection[str], links: Collection[str], operations: Collection[str],
         cases: Collection[str], events: Collection[int],
     ) -> dict[str, int]:  # fmt: skip
-        """Delete these rows, all history of these records, and every key that one of these records or links bears.
-        Returns table -> how many rows went."""
+        """Delete these rows, all history of these records, and all keys of these records and links. Returns table ->
+        number of rows deleted."""
         counts = {
             "keys": self._drop(t.keys, owner=[*records, *links]),
             "history": self._drop(t.history, record_id=records),
@@ -102,7 +102,7 @@ class Erasures(Session):
         self._add(ERASURES, [erasure])
 
     def save_erasures(self, erasures: Sequence[Erasure]) -> None:
-        """Write locked lines again."""
+        """Write locked entries of the erasure log."""
         self._save(ERASURES, erasures)
 
     def erasures(self, ids: Collection[str] | None = None, lock: bool = False) -> list[Erasure]:

@@ -1,4 +1,4 @@
-"""What happened and what waits for a person: events, cases, history."""
+"""The journal: events, cases and history."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ class Journal(Session):
     """The part of a transaction that is about events, cases and history."""
 
     def add_events(self, events: Sequence[Event]) -> list[int | None]:
-        """Ids in the same order; None for one whose (connection, event id) is known already."""
+        """Insert events; returns their ids in the same order, None for one whose (connection, event id) is known
+        already."""
         if not events:
             return []
         rows = [EVENTS.row(event, self._vault) for event in events]
@@ -43,8 +44,9 @@ class Journal(Session):
         return [ids.pop((event.connection, event.event_id), None) for event in events]
 
     def add_notice(self, notice: Event) -> bool:
-        """Whether an event is new whose id was chosen elsewhere, and may say whom it is about: its keyed hash is kept.
-        It is known again by what an earlier secret or, in the clear, an earlier version has kept of it."""
+        """Insert an event whose id was chosen by the vendor and may identify a person: only its keyed hash is stored.
+        Returns False for a known one, also one stored under an earlier secret or, by an earlier version, in the
+        clear."""
         hashes = [f"notice:{h}" for h in self._vault.hashes([notice.connection, notice.event_id])]
         known = [notice.event_id, *hashes]
         by: Values = {"connection": notice.connection, "source": notice.source, "event_id": known}
@@ -53,11 +55,11 @@ class Journal(Session):
         return self.add_events([replace(notice, event_id=hashes[-1])]) != [None]
 
     def select_events(self, connection: str | None = None, limit: int = 100) -> list[Event]:
-        """The newest first."""
+        """Events, the newest first."""
         return self._found(EVENTS, order=_NEWEST_FIRST, limit=limit, connection=connection)
 
     def events(self, ids: Collection[int], refs: Collection[Ref] = ()) -> list[Event]:
-        """By id, and all of these rows, oldest first."""
+        """Events with these ids and all events of these rows, oldest first."""
         # Each column by itself finds a few too many at worst.
         near = self._found(
             EVENTS,
@@ -68,7 +70,7 @@ class Journal(Session):
         found = {event.id: event for event in [*there, *self._found(EVENTS, id=ids)]}
         return [found[id_] for id_ in sorted(found)]
 
-    def heights(self) -> tuple[int, int]:
+    def newest_ids(self) -> tuple[int, int]:
         """The ids of the newest event and of the newest line of history; 0 where there is none."""
         newest = [
             self._rows(table, (table.c.id,), order=(table.c.id.desc(),), limit=1)
@@ -78,11 +80,11 @@ class Journal(Session):
         return event, change
 
     def count_events(self, after: int = 0) -> int:
-        """How many there are with ids beyond ``after``."""
+        """How many events have ids after ``after``."""
         return self._count(t.events, id__gt=after or None)
 
     def raise_cases(self, cases: Sequence[Case]) -> None:
-        """Open them; one whose subject is open already gets the newer question, evidence and answers."""
+        """Open cases; one whose subject is open already gets the newer question, evidence and answers."""
         ordered = sorted(cases, key=lambda case: case.subject)
         asked = self._rows(
             t.cases, _ASKED, t.is_open, subject=[case.subject for case in ordered], lock=True
@@ -96,7 +98,7 @@ class Journal(Session):
         self._put(t.cases, rows, *_TOLD, key=("subject_hash",), where=t.is_open)
 
     def dissolve_cases(self, subjects: Collection[str], at: float) -> None:
-        """Close open cases whose reason is gone (answer ``dissolved``)."""
+        """Close open cases whose reason no longer exists (answer ``dissolved``)."""
         dissolved = {"answer": "dissolved", "closed_at": at}
         self._change(t.cases, dissolved, t.is_open, subject=subjects)
 
@@ -124,16 +126,16 @@ class Journal(Session):
         self._add(CHANGES, changes)
 
     def changes(self, ids: Collection[int]) -> list[Change]:
-        """Of any record, by id, oldest first."""
+        """History entries of any record by id, oldest first."""
         return self._found(CHANGES, order=(t.history.c.id,), id=ids)
 
     def select_history(self, lost: bool = False, limit: int = 0) -> list[Change]:
-        """Of all records, or those that put a value aside, newest first, at most ``limit`` (0: all)."""
+        """History of all records, or the entries with a rejected value, newest first, at most ``limit`` (0: all)."""
         newest_first = (t.history.c.id.desc(),)
         return self._found(
             CHANGES, order=newest_first, limit=limit, lost_by__ne="" if lost else None
         )
 
     def history(self, record_id: str) -> list[Change]:
-        """Of one record, oldest first."""
+        """The history of one record, oldest first."""
         return self._found(CHANGES, order=(t.history.c.id,), record_id=record_id)

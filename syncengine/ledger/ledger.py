@@ -1,4 +1,4 @@
-"""The ledger on SQL: transactions of one engine."""
+"""The ledger: the SQL store, and its transactions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from sqlalchemy import Engine
 
 from syncengine.errors import ConfigInvalid, LostRace, Unreadable
-from syncengine.ledger.aside import Aside
 from syncengine.ledger.compacting import compact
 from syncengine.ledger.connections import Connections
 from syncengine.ledger.encryption import Vault
@@ -18,6 +17,7 @@ from syncengine.ledger.journal import Journal
 from syncengine.ledger.keyring import Keyring
 from syncengine.ledger.links import Links
 from syncengine.ledger.operations import Operations
+from syncengine.ledger.quarantine import Quarantine
 from syncengine.ledger.records import Records
 from syncengine.ledger.retention import Retention
 from syncengine.ledger.times import Times
@@ -48,10 +48,10 @@ class Ledger:
         try:
             with reader(self._engine) as connection, connection.begin():
                 transaction = Transaction(connection, self._vault)
-                transaction.follow_ring(writing=False)
+                transaction.follow_keyring(writing=False)
                 yield transaction
         except Unreadable as unreadable:
-            raise self._aside(unreadable) from None
+            raise self._quarantine(unreadable) from None
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:
@@ -59,21 +59,22 @@ class Ledger:
         try:
             with self._engine.begin() as connection:
                 transaction = Transaction(connection, self._vault)
-                transaction.follow_ring(writing=True)
+                transaction.follow_keyring(writing=True)
                 yield transaction
         except Unreadable as unreadable:
-            raise self._aside(unreadable) from None
+            raise self._quarantine(unreadable) from None
 
     def compact(self) -> bool:
-        """Leave nothing of what was deleted in the files; False where somebody else is using them."""
+        """Remove deleted data from the database files; False where somebody else is using them."""
         return compact(self._engine)
 
-    def _aside(self, unreadable: Unreadable) -> LostRace | ConfigInvalid:
-        """One value that does not open keeps no others from their work: its row is set aside, and all is read again."""
+    def _quarantine(self, unreadable: Unreadable) -> LostRace | ConfigInvalid:
+        """Quarantine one value that cannot be decrypted, so that it does not block all other work; everything is read
+        again."""
         with self._engine.begin() as connection:
             # What is sealed with a key that somebody else was given meanwhile is not broken.
-            Transaction(connection, self._vault).follow_ring(writing=True)
-            told = Aside(connection, self._vault).set_aside(unreadable)
+            Transaction(connection, self._vault).follow_keyring(writing=True)
+            told = Quarantine(connection, self._vault).set_aside(unreadable)
         if not told:
             return ConfigInvalid([str(unreadable)])
         return LostRace(f"{unreadable}; it is set aside")

@@ -1,4 +1,4 @@
-"""Links: what we know of each vendor row."""
+"""Links: what is known of each vendor row."""
 
 from __future__ import annotations
 
@@ -15,7 +15,17 @@ from syncengine.ledger.session import Session
 from syncengine.ledger.statements import Condition, Shape, Within, conditions, given, shape_of
 from syncengine.ledger.stored import Stored, Values, hashed
 from syncengine.model.key import KeyKind
-from syncengine.model.link import LIVE, SCOPE, Base, Doubt, Link, LinkState, Ruling, Wait, Waiting
+from syncengine.model.link import (
+    LIVE,
+    SCOPE,
+    Base,
+    Doubt,
+    Link,
+    LinkState,
+    Wait,
+    Waiting,
+    WriteApproval,
+)
 from syncengine.model.values import Json
 
 _c = t.links.c
@@ -30,24 +40,32 @@ def _join(*values: Any) -> Link:
     return Link(*[*before, None if key is None else Wait(key, what)])
 
 
-def _faces(base: Base) -> Json:
+def _base_to_json(base: Base) -> Json:
     doubts = {name: asdict(doubt) for name, doubt in base.doubts.items()}
     parts = [base.canonical, base.vendor, sorted(base.expected), base.rules, doubts]
     return [*parts, base.released] if base.released else parts
 
 
-def _base(faces: Sequence[Any]) -> Base:
+def _base_from_json(stored: Sequence[Any]) -> Base:
     # Rows of earlier versions hold fewer parts.
-    canonical, vendor, expected, rules, doubts, released = [*faces, {}, {}, {}][:6]
+    canonical, vendor, expected, rules, doubts, released = [*stored, {}, {}, {}][:6]
     held = {name: Doubt(**doubt) for name, doubt in doubts.items()}
     return Base(canonical, vendor, frozenset(expected), rules, held, released)
 
 
-def _ruling(said: dict[str, Any]) -> Ruling:
-    return Ruling(**said)
+def _approval(said: dict[str, Any]) -> WriteApproval:
+    return WriteApproval(**said)
 
 
-LINKS = Stored(t.links, Link, _split, _join, base=(_faces, _base), ruling=(asdict, _ruling))
+LINKS = Stored(
+    t.links,
+    Link,
+    _split,
+    _join,
+    base=(_base_to_json, _base_from_json),
+    ruling=(asdict, _approval),
+    columns={"approval": "ruling", "foreign_values": "noted", "suspected_at": "nominated_at"},
+)
 _DIRTIER = _c.dirty + 1
 _TIE = (_c.entity, _c.connection, _c.resource, _c.external_id_hash)
 _RECORD = (_c.record_id,)
@@ -78,7 +96,7 @@ _SHARERS = (
 )
 """The links of others that show an identity which the owners bear."""
 _IS_ASKED = exists().where(t.cases.c.link_id == _c.id, t.asks_whose, t.is_open)
-_IS_RULED = _c.ruling.is_not(None)
+_HAS_APPROVAL = _c.ruling.is_not(None)
 _IS_UNFINISHED = or_(t.is_waiting_for, t.among(_c.state, LinkState.CREATING))
 _IS_ROWLESS = t.among(_c.state, *(set(LinkState) - {LinkState.LINKED, LinkState.LEFT}))
 
@@ -106,7 +124,7 @@ class Links(Session):
         return self._found(LINKS, record_id=record_ids)
 
     def row_ids(self, connection: str, resource: str) -> list[str]:
-        """External ids of rows that are there, told who they are or not, in order."""
+        """External ids of the rows that exist there, correlated or not, in order."""
         found = self._rows(
             t.links, _ID, _HAS_ID, _HAS_ROW, connection=connection, resource=resource
         )
@@ -130,27 +148,28 @@ class Links(Session):
         """(entity, connection, state) -> how many."""
         return self._counted(t.links, (_c.entity, _c.connection, _c.state))
 
-    def nobodys(self) -> dict[tuple[str, str], int]:
-        """(entity, connection) -> how many rows belong to no record, though nothing keeps them waiting and nobody is
-        asked or has said that it is so."""
+    def count_untied(self) -> dict[tuple[str, str], int]:
+        """(entity, connection) -> number of rows that belong to no record, wait for nothing, and about which no person
+        is or was asked."""
         counted = self._counted(
             t.links, (_c.entity, _c.connection), t.among(_c.state, LinkState.SEEN), _HAS_ROW,
             ~t.is_waiting_for, ~_IS_ASKED,
         )  # fmt: skip
         return {(entity, connection): count for (entity, connection), count in counted.items()}
 
-    def unsorted_links(self, entity: str, connection: str, resource: str) -> int:
-        """``seen`` links with a row that are dirty or need a read: not yet told who they are."""
+    def uncorrelated_links(self, entity: str, connection: str, resource: str) -> int:
+        """How many rows of a resource are not correlated yet: links in state ``seen`` with a row that are dirty or need
+        a read."""
         return self._count(
-            t.links, *t.is_unsorted, entity=entity, connection=connection, resource=resource
+            t.links, *t.is_uncorrelated, entity=entity, connection=connection, resource=resource
         )
 
     def waiting_links(
-        self, limit: int = 0, key: str | None = None, ruled: bool = False, after: str = ""
+        self, limit: int = 0, key: str | None = None, answered: bool = False, after: str = ""
     ) -> list[Link]:
-        """Links that wait for something, or for this, or because of what a person said, oldest first; those with ids
-        beyond ``after``."""
-        more = (_IS_RULED,) if ruled else ()
+        """Links that wait, oldest first: for anything, for ``key``, or (``answered``) because of a person's answer
+        about their write; with ids after ``after``."""
+        more = (_HAS_APPROVAL,) if answered else ()
         return self._found(
             LINKS, t.is_waiting_for, *more, order=(_c.id,), limit=limit, wait_key=key,
             id__gt=after or None,
@@ -169,15 +188,16 @@ class Links(Session):
         ]  # fmt: skip
 
     def dirty_count(self, connections: Collection[str] | None = None) -> int:
-        """Links without an operation that is sent, or may have been, which are dirty or need a read; those that need a
-        read only in these connections, if given."""
+        """Number of links that are dirty or need a read and have no operation that may have been sent; those that need
+        a read only in these connections, if given."""
         # Two counts, each over its own small index.
         return self._count(t.links, t.is_dirty, _NEEDS_NO_GET, _IS_FREE) + self._count(
             t.links, t.needs_get, _IS_FREE, connection=connections
         )
 
-    def stirred(self) -> set[str]:
-        """Ids of records that are not at rest: a link is dirty, needs a read, waits, or has an unsettled operation."""
+    def records_in_motion(self) -> set[str]:
+        """Ids of records with unfinished work: a link that is dirty, needs a read or waits, or an unsettled
+        operation."""
         # Statements of their own, each over its own small index.
         reasons = (t.is_dirty, t.needs_get)
         found = [self._rows(t.links, _RECORD, _IS_TIED, reason) for reason in reasons]
@@ -239,11 +259,11 @@ class Links(Session):
         self._save(LINKS, [replace(link, version=link.version + 1) for link in links])
 
     def touch_links(self, ids: Collection[str], read_at: float) -> None:
-        """An unchanged row was read: set ``read_at``, clear ``nominated_at``."""
+        """An unchanged row was read: set ``read_at``, clear ``suspected_at``."""
         self._change(t.links, {"read_at": read_at, "nominated_at": None}, id=ids)
 
     def remove_links(self, ids: Collection[str]) -> None:
-        """Delete links whose row went over to another link, and the keys that they bore."""
+        """Delete links whose row another link has taken over, and their keys."""
         self._drop(t.links, id=ids)
         self._drop(t.keys, owner=ids)
 
@@ -259,8 +279,8 @@ class Links(Session):
         self._dirty(record_id=record_ids, id__not=but or None)
 
     def dirty_siblings(self, record_ids: Collection[str], but: Collection[str] = ()) -> None:
-        """Raise ``dirty`` of the links of these records that have no row, except links ``but``: what becomes of them
-        rests on which rows their record has elsewhere."""
+        """Raise ``dirty`` of the links of these records that have no row, except links ``but``: their plan depends on
+        which rows the record has elsewhere."""
         self._dirty(_IS_ROWLESS, record_id=record_ids, id__not=but or None)
 
     def dirty_users(self, record_ids: Collection[str]) -> None:
@@ -270,8 +290,8 @@ class Links(Session):
         self._dirty(record_id=[row[0] for row in users])
 
     def dirty_sharers(self, owners: Collection[str]) -> None:
-        """Raise ``dirty`` of the links whose row shows an identity, or asks about one, that one of these, records or
-        links, bears; except these links and those that are tied to these records."""
+        """Raise ``dirty`` of other links whose row shows, or asks about, an identity key that one of these owners
+        (records or links) holds; not of these links themselves, nor of links tied to these records."""
         if owners:
             found = self._connection.execute(_SHARERS, {"given_owner": sorted(owners)})
             self._dirty(id={row[0] for row in found})
@@ -281,8 +301,8 @@ class Links(Session):
         self._dirty(t.is_waiting_for, wait_key=keys)
 
     def dirty_entity(self, entity: str, connection: str | None = None, at_rest: bool = True) -> int:
-        """Raise ``dirty`` of all tied links of an entity (in one connection); how many. Without those ``at_rest``:
-        of such alone as wait for something or are to be made."""
+        """Raise ``dirty`` of all tied links of an entity (in one connection); returns how many. Without ``at_rest``,
+        only of those that wait for something or are to be created."""
         which = () if at_rest else (_IS_UNFINISHED,)
         return self._dirty(_IS_TIED, *which, entity=entity, connection=connection)
 
@@ -306,7 +326,7 @@ class Links(Session):
         return claimed
 
     def release_links(self, ids: Collection[str], until: float = 0.0) -> None:
-        """End leases; with ``until`` (epoch seconds) the links are not due before."""
+        """End leases; with ``until`` (epoch seconds) the links are not due before then."""
         self._change(t.links, {"lease_until": until}, id=ids)
 
 

@@ -1,4 +1,4 @@
-"""Operations: the outbox."""
+"""Operations: the outbox of writes to vendors."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _may_go(
     entity: str, kind: str, feeders: frozenset[str], places: frozenset[tuple[str, str]],
     readable: frozenset[str], number: int,
 ) -> Condition:  # fmt: skip
-    """Whether an operation is free of the hold of this number, as ``ports.Hold`` says."""
+    """Whether an operation is not kept back by the hold with this number (see ``model.operation.Hold``)."""
     links, listings = t.links.c, t.connections.c
     theirs = [links.entity.in_(sorted(feeders)), _IS_FREE]
     under_way = [f"{name}/{LISTING}{resource}" for name, resource in sorted(places)]
@@ -105,8 +105,8 @@ class Operations(Session):
         self, now: float, lease: float, limit: int, connections: Collection[str],
         ids: Collection[str] | None = None, holds: Sequence[Hold] = (),
     ) -> list[Operation]:  # fmt: skip
-        """Pending and due ones of these connections that no hold keeps: state claimed, a fresh token, a lease,
-        attempts + 1. Whether a hold keeps them is seen in the moment of the claim."""
+        """Claim due pending operations of these connections that no hold keeps back: state ``claimed``, a new token, a
+        lease, attempts + 1. Holds are checked within the same statement."""
         shape, values = shape_of({"next_at__le": now, "connection": connections, "id": ids})
         if [] in values.values():
             return []
@@ -135,7 +135,7 @@ class Operations(Session):
         ids: Collection[str] | None = None,
     ) -> str | None:  # fmt: skip
         """The connection of something that is due for this work (refresh, reconcile, dispatch, probe), among these
-        connections and ids if given; None if nothing is. A hold may still keep it."""
+        connections and ids if given; None if nothing is. A hold may still keep it back."""
         table, since, where = _DUE[work]
         asked: dict[str, Any] = {f"{since}__le": now, "connection": connections, "id": ids}
         order = (table.c.id,) if since == "lease_until" else _BY_NEXT
@@ -143,11 +143,11 @@ class Operations(Session):
         return found[0][0] if found else None
 
     def renew_claims(self, token: str, until: float) -> None:
-        """Claims of this token that nothing became of yet last until then."""
+        """Extend the leases of the unsettled operations claimed with this token."""
         self._change(t.operations, {"lease_until": until}, t.is_claimed, token=token)
 
     def pending_of(self, entity: str, connection: str, kind: str) -> list[Operation]:
-        """Pending ones that count as ``kind``, locked."""
+        """Pending operations that count as ``kind``, locked."""
         return self._found(
             OPERATIONS, t.is_pending, _counts_as(kind), entity=entity, connection=connection,
             lock=True,
@@ -163,7 +163,7 @@ class Operations(Session):
         return bool(self._rows(t.operations, (_c.id,), t.is_claimed, limit=1, lease_until__le=now))
 
     def expired_claims(self, now: float, limit: int) -> list[Operation]:
-        """Claimed ones whose lease is over, locked."""
+        """Claimed operations whose lease has expired, locked."""
         return self._found(
             OPERATIONS, t.is_claimed, order=(_c.lease_until, _c.id), skip=True, limit=limit,
             lease_until__le=now,
@@ -173,8 +173,8 @@ class Operations(Session):
         self, now: float, lease: float, limit: int, connections: Collection[str],
         ids: Collection[str] | None = None,
     ) -> list[Operation]:  # fmt: skip
-        """Unknown ones whose ``next_at`` has come; moves ``next_at`` on by ``lease``. ``lease_until`` stays that
-        of the sending."""
+        """Operations in state ``unknown`` whose ``next_at`` has come; moves ``next_at`` on by ``lease``.
+        ``lease_until`` stays that of the sending."""
         due = self._found(
             OPERATIONS, t.is_unknown, order=_BY_NEXT, skip=True, limit=limit,
             next_at__le=now, connection=connections, id=ids,
@@ -204,7 +204,7 @@ class Operations(Session):
     def creates(
         self, connection: str, resource: str, external_ids: Collection[str]
     ) -> dict[str, Operation]:
-        """External id -> the newest create operation that was for it, settled or not."""
+        """External id -> our newest create for it, settled or not."""
         newest_last = self._found(
             OPERATIONS, t.is_create, order=(_c.created_at, _c.id),
             connection=connection, resource=resource, external_id=external_ids,
@@ -212,20 +212,20 @@ class Operations(Session):
         return {o.external_id: o for o in newest_last if o.external_id is not None}
 
     def unnamed_creates(self, connection: str, resource: str) -> list[Operation]:
-        """Creates that took effect, as a person has said, without anybody telling the id of the row."""
+        """Creates that took effect according to a person's answer, and whose new external id nobody knows."""
         return self._found(
             OPERATIONS, t.is_create, _c.external_id.is_(None), order=(_c.created_at, _c.id),
             connection=connection, resource=resource, state=OperationState.APPLIED,
         )  # fmt: skip
 
     def stale_creates(self, link_ids: Collection[str]) -> list[Operation]:
-        """Creates for these links that were planned anew."""
+        """Creates for these links that were superseded by a new plan."""
         stale = OperationState.STALE
         return self._found(OPERATIONS, t.is_create, link_id=link_ids, state=stale)
 
     def written_since(self, entity: str, connection: str, since: float) -> dict[str, int]:
-        """``create``, ``update``, ``delete`` -> operations of that kind, made since, that took effect or still may;
-        among the deletes are the records that were deleted because their row there was gone."""
+        """``create``, ``update``, ``delete`` -> number of operations made since then that took effect or still may.
+        Deletes include records that were deleted because their row there was gone."""
         counted = self._counted(
             t.operations, (_kind,), _TAKES_EFFECT, entity=entity, connection=connection,
             created_at__ge=since,

@@ -1,4 +1,4 @@
-"""Records, and the keys by which they are found and kept single."""
+"""Records, and the keys by which they are found and kept unique."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Records(Session):
         return {record.id: record for record in self._found(RECORDS, id=ids, lock=lock)}
 
     def records_of(self, entity: str, deleted: bool = False) -> list[Record]:
-        """All live records of an entity, or all that were deleted."""
+        """All live records of an entity, or all deleted ones."""
         return self._found(RECORDS, ~t.is_live if deleted else t.is_live, entity=entity)
 
     def record_ids(self) -> dict[str, list[str]]:
@@ -53,7 +53,7 @@ class Records(Session):
         self._save(RECORDS, records)
 
     def take_keys(self, keys: Sequence[Key]) -> set[Key]:
-        """Insert; returns the keys of a unique kind that another owner holds (they are not inserted)."""
+        """Insert keys; returns those of a unique kind that another owner holds already (they are not inserted)."""
         hashes = {key: self._vault.hash(key.parts) for key in keys}
         rows = [
             {"kind": key.kind, "scope": key.scope, "hash": hash_, "owner": key.owner}
@@ -63,23 +63,23 @@ class Records(Session):
         rows.sort(key=lambda row: (row["kind"], row["hash"], row["scope"]))
         self._put(t.keys, rows)
         single = {key: hash_ for key, hash_ in hashes.items() if key.kind in UNIQUE}
-        held = {(kind, scope, hash_): owner for kind, scope, hash_, owner in self._bearing(single)}
+        held = {(kind, scope, hash_): owner for kind, scope, hash_, owner in self._owning(single)}
         return {
             key
             for key, hash_ in single.items()
             if held.get((key.kind.value, key.scope, hash_)) != key.owner
         }
 
-    def _bearing(self, hashes: Mapping[Key, str]) -> Sequence[Sequence[Any]]:
-        """Rows (kind, scope, hash, owner) that bear one of these; a few of other scopes may be among them."""
+    def _owning(self, hashes: Mapping[Key, str]) -> Sequence[Sequence[Any]]:
+        """Key rows (kind, scope, hash, owner) with one of these hashes; a few of other scopes may be among them."""
         kinds = {key.kind.value for key in hashes}
         return self._rows(
             t.keys, _PLACE, order=(t.keys.c.owner,), kind=kinds, hash=set(hashes.values())
         )
 
     def swap_keys(self, kind: str, owners: Collection[str], keys: Sequence[Key]) -> dict[str, bool]:
-        """These are all keys of a kind, not a unique one, that these owners bear from now on. Returns who bears, or
-        bore, what came or went: True for these owners, False for others."""
+        """Replace all keys of a (non-unique) kind of these owners. Returns who holds, or held, the keys that were added
+        or removed: True for these owners, False for others."""
         held = {tuple(row) for row in self._rows(t.keys, _PLACE, kind=kind, owner=owners)}
         hashes = {key: self._vault.hash(key.parts) for key in keys}
         wanted = {(kind, key.scope, hash_, key.owner) for key, hash_ in hashes.items()}
@@ -98,19 +98,21 @@ class Records(Session):
         """Delete all keys of a kind, or of several, that these owners bear."""
         self._drop(t.keys, kind=kind, owner=owners)
 
-    def heirs(self, owners: Collection[str]) -> set[str]:
-        """Other records that bear as ``shared`` what one of these holds as ``record``."""
+    def records_sharing(self, owners: Collection[str]) -> set[str]:
+        """Other records that hold as ``shared`` an identity that one of these holds as ``record``."""
         held = self._rows(t.keys, _PLACE, kind=KeyKind.RECORD, owner=owners)
         places = {(scope, hash_) for _, scope, hash_, _ in held}
         hashes = {hash_ for _, hash_ in places}
         near = self._rows(t.keys, _PLACE, kind=KeyKind.SHARED, hash=hashes)
         return {o for _, scope, hash_, o in near if (scope, hash_) in places} - set(owners)
 
-    def bearers(self, keys: Collection[Key]) -> dict[tuple[str, str, tuple[Json, ...]], list[str]]:
-        """(kind, scope, parts) -> owners; ``owner`` of the asked keys does not matter."""
+    def key_owners(
+        self, keys: Collection[Key]
+    ) -> dict[tuple[str, str, tuple[Json, ...]], list[str]]:
+        """(kind, scope, parts) -> ids of the owners of that key; the ``owner`` of the given keys is ignored."""
         hashes = {key: self._vault.hash(key.parts) for key in keys}
         owners: dict[tuple[str, str, str], list[str]] = {}
-        for kind, scope, hash_, owner in self._bearing(hashes):
+        for kind, scope, hash_, owner in self._owning(hashes):
             owners.setdefault((kind, scope, hash_), []).append(owner)
         return {
             (key.kind.value, key.scope, key.parts): owners[place]
@@ -119,16 +121,16 @@ class Records(Session):
         }
 
     def derive_due(self, record_ids: Collection[str]) -> None:
-        """These records moved: derivations over them are to be looked at."""
+        """Mark these records as changed, so that the derivations over them are evaluated."""
         self._change(t.records, {"derive_due": 1 + randbelow(2**31 - 1)}, id=record_ids)
 
     def derivations_due(self, limit: int) -> dict[str, int]:
-        """Record id -> a number drawn at its last move, as far as due."""
+        """Record id -> number of its last change, for records whose derivations are due."""
         move = (t.records.c.id, _DUE)
         due = self._rows(t.records, move, t.is_derive_due, order=move[:1], limit=limit)
         return {row[0]: row[1] for row in due}
 
     def derivations_done(self, moves: Mapping[str, int]) -> None:
-        """These moves were looked at; what has moved since stays due, whoever else looked."""
+        """Mark these changes as evaluated; a record that changed again since stays due."""
         if moves:
             self._run(_NOT_DUE_SINCE, [{"of": id_, "move": moves[id_]} for id_ in sorted(moves)])

@@ -1,7 +1,7 @@
-"""Sealing everything anew: under the newest key, each value bound to its place, and with renewed hashes.
+"""Rekeying: every value is encrypted with the newest key and bound to its place, and all hashes are renewed.
 
-Values are sealed in slices, beside a running service, and go on where an earlier run was ended. Hashes are renewed at
-last, all at once, while nobody writes: a moment, since what they are of is not read for it.
+Values are encrypted in slices, beside a running service; a run that was interrupted is continued. Hashes are renewed at
+the end, all at once, while nobody writes: that takes a moment, since the values they stand for are not read for it.
 """
 
 from __future__ import annotations
@@ -16,13 +16,21 @@ import sqlalchemy as sa
 
 from syncengine.errors import ConfigInvalid, Unreadable
 from syncengine.ledger import tables as t
-from syncengine.ledger.aside import Aside
 from syncengine.ledger.bounded import Bounded
 from syncengine.ledger.compacting import compact
 from syncengine.ledger.connections import is_mark
-from syncengine.ledger.encryption import EARLIER, HASH, SEALED, Ring, Vault, key_name, rehash
+from syncengine.ledger.encryption import (
+    EARLIER,
+    HASH,
+    SEALED,
+    KeyringState,
+    Vault,
+    key_name,
+    rehash,
+)
 from syncengine.ledger.engine import reader
 from syncengine.ledger.keyring import TURNING, Keyring
+from syncengine.ledger.quarantine import Quarantine
 
 SLICE = 500
 """Rows that are sealed anew in one transaction."""
@@ -37,9 +45,9 @@ _PLAIN, _EARLIER = "stand in the clear", "were sealed by an earlier version"
 
 @dataclass(frozen=True, slots=True)
 class Resealed:
-    """What was done: ``values`` sealed anew, ``broken`` ones set aside, and ``left`` that a process without the newest
-    key has written meanwhile, so that hashes were not renewed. ``clean``: nothing of what stood there before is left in
-    the files."""
+    """The result of rekeying. ``values``: number of values encrypted again, ``broken``: quarantined ones, ``left``:
+    those that a process without the newest key wrote meanwhile, so that hashes were not renewed. ``clean``: nothing of
+    the old values is left in the files."""
 
     values: int
     broken: int
@@ -47,12 +55,12 @@ class Resealed:
     clean: bool = True
 
 
-class _Rekeying(Keyring, Aside):
-    """The part of a transaction that seals anew."""
+class _Rekeying(Keyring, Quarantine):
+    """The part of a transaction that encrypts values again."""
 
     def slice(self, table: sa.Table, after: Any) -> tuple[Any, int, int]:
-        """Rows of a table behind ``after``: the last of them (None: there are no more), how many values were sealed,
-        and how many did not open."""
+        """Encrypt the rows of a table after ``after``; returns the last of them (None: there are no more), how many
+        values were encrypted, and how many could not be decrypted."""
         columns = _sealed_columns(table)
         bound = [table.c[name] for name in _BOUND.get(table.name, ("id",))]
         key = list(table.primary_key.columns)
@@ -90,25 +98,27 @@ class _Rekeying(Keyring, Aside):
         return len(told), broken
 
     def renew(self) -> None:
-        """Hashes of hashes, in one statement for each table, and the ring that tells so."""
+        """Hash all hashes again, in one statement per table, and update the keyring."""
         if self._postgresql:
             self._run(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": TURNING})
-        self.follow_ring(writing=False)
-        ring = self._vault.ring.grown(self._vault.keys)
+        self.follow_keyring(writing=False)
+        keyring = self._vault.keyring.grown(self._vault.keys)
         for table in t.metadata.sorted_tables:
             hashes = [
                 c for c in table.c if "hash" in c.info or (table is t.keys and c.name == "hash")
             ]
             if hashes:
                 self._run(
-                    sa.update(table).values({c.name: self._hashed_again(c, ring) for c in hashes})
+                    sa.update(table).values(
+                        {c.name: self._hashed_again(c, keyring) for c in hashes}
+                    )
                 )
-        part = self._hashed_again(t.connections.c.part, ring)
+        part = self._hashed_again(t.connections.c.part, keyring)
         self._run(sa.update(t.connections).where(is_mark).values(part=part))
-        self.save_ring(ring)
+        self.save_keyring(keyring)
 
-    def _hashed_again(self, column: sa.Column[Any], ring: Ring) -> sa.ColumnElement[Any]:
-        secret = ring.chain[-1]
+    def _hashed_again(self, column: sa.Column[Any], keyring: KeyringState) -> sa.ColumnElement[Any]:
+        secret = keyring.chain[-1]
         if not self._postgresql:
             driver = self._connection.connection.driver_connection
             assert driver is not None
@@ -121,14 +131,15 @@ class _Rekeying(Keyring, Aside):
 
 
 def reseal(engine: sa.Engine, vault: Vault, tell: Callable[[str, int], None]) -> Resealed:
-    """Seal everything anew. ``tell`` hears of each slice: the table, and how many values were sealed so far. The schema
-    is up to date. Raises ConfigInvalid without keys, and where something cannot be read that everything rests on."""
+    """Encrypt everything again. ``tell`` is called with each slice: the table, and how many values are done so far. The
+    schema is up to date. Raises ConfigInvalid without keys, and where a value that everything depends on cannot be
+    decrypted."""
     if not vault.keys:
         raise ConfigInvalid([_NO_KEY])
     values = broken = 0
     with engine.begin() as connection:
-        _Rekeying(connection, vault).follow_ring(writing=True)
-    # The ring first: whoever lacks the newest key is stopped by it, and writes nothing that would be left.
+        _Rekeying(connection, vault).follow_keyring(writing=True)
+    # The keyring first: whoever lacks the newest key is stopped by it, and writes nothing that would be left.
     for table in sorted(t.metadata.sorted_tables, key=lambda table: table is not t.connections):
         after: Any = None
         while _sealed_columns(table):
@@ -149,7 +160,7 @@ def reseal(engine: sa.Engine, vault: Vault, tell: Callable[[str, int], None]) ->
 
 
 def counted(engine: sa.Engine) -> Counter[str]:
-    """How many values there are under which key, by its name, or in which other way."""
+    """Number of values by the name of their key, or by the other way in which they are stored."""
     found: Counter[str] = Counter()
     with reader(engine) as connection, connection.begin():
         for table in t.metadata.sorted_tables:

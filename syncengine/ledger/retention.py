@@ -1,4 +1,4 @@
-"""Retention: what is over and old, in the order of ids, and how it is forgotten."""
+"""Retention: old rows of finished work, in the order of ids, and their deletion."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _AGED: dict[str, tuple[Table, Any, tuple[Condition, ...]]] = {
     "cases": (t.cases, t.cases.c.closed_at, (~t.is_open,)),
     "history": (t.history, _h.at, ()),
     "left": (t.records, _LEFT_AT, (t.is_deleted,)),
-    "rows": (t.links, t.links.c.read_at, (t.is_nobodys_and_gone,)),
+    "rows": (t.links, t.links.c.read_at, (t.is_untied_and_gone,)),
 }
 """Kind -> table, since when a row of it is over, and which rows are looked at."""
 _MAY_GO: dict[str, tuple[Condition, ...]] = {
@@ -56,7 +56,7 @@ _MAY_GO: dict[str, tuple[Condition, ...]] = {
     ),
     "cases": (~t.is_open,),
     "history": (_IS_NOT_FIRST, _IS_OUTDONE),
-    "rows": (t.is_nobodys_and_gone, ~t.is_dirty, ~t.needs_get),
+    "rows": (t.is_untied_and_gone, ~t.is_dirty, ~t.needs_get),
 }
 _IS_NO_LINKS = ~exists().where(t.links.c.id == t.keys.c.owner)
 _OF_RECORDS = (KeyKind.SHARED, KeyKind.FORMER, KeyKind.LIKE, KeyKind.USES, KeyKind.DERIVED)
@@ -64,24 +64,26 @@ _KEY = (t.keys.c.owner, t.keys.c.scope)
 
 
 class Retention(Session):
-    """The part of a transaction that is about what is over."""
+    """The part of a transaction that is about expired data."""
 
     def aged(self, what: str, after: str | int | None, limit: int) -> list[tuple[Any, float]]:
-        """Ids in their order, beyond one, and since when each is over (epoch seconds), at most ``limit``."""
+        """Ids after ``after`` in order, with the time since when each is finished (epoch seconds), at most
+        ``limit``."""
         table, since, where = _AGED[what]
         order = (table.c.id,)
         found = self._rows(table, (*order, since), *where, order=order, limit=limit, id__gt=after)
         return [(id_, at) for id_, at in found]
 
     def forget(self, what: str, ids: Collection[str | int]) -> int:
-        """Delete those of these that nothing needs any more, as docs/operations.md says; how many. Not for ``left``."""
+        """Delete those of these ids that nothing needs any more, as docs/operations.md says; returns how many. Not for
+        ``left``."""
         gone = self._drop(_AGED[what][0], *_MAY_GO[what], id=ids)
         if what == "rows":
             self._drop(t.keys, _IS_NO_LINKS, owner=ids)
         return gone
 
     def derived_by(self, owners: Collection[str]) -> list[tuple[str, str]]:
-        """Of each key of kind ``derived`` that these records bear, the record's id and the scope."""
+        """Record id and scope of each key of kind ``derived`` that these records hold."""
         found = self._rows(t.keys, _KEY, order=_KEY, kind=KeyKind.DERIVED, owner=owners)
         return [(owner, scope) for owner, scope in found]
 

@@ -1,4 +1,4 @@
-"""What all parts of a transaction stand on: a connection, a vault, and a few verbs over tables."""
+"""The base of all parts of a transaction: a connection, a vault, and a few operations on tables."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _FOUND = {
 
 
 class Session:
-    """One database transaction. What is ``asked`` for is told by name, as ``statements`` says."""
+    """One database transaction. Conditions are given by column name, as ``statements`` describes."""
 
     def __init__(self, connection: sa.Connection, vault: Vault) -> None:
         self._connection = connection
@@ -37,11 +37,11 @@ class Session:
         self._postgresql = connection.dialect.name == "postgresql"
 
     def _run(self, statement: sa.Executable, rows: Sequence[Values] | Values | None = None) -> int:
-        """How many rows were touched."""
+        """Run a statement; returns how many rows were changed."""
         return self._connection.execute(statement, rows).rowcount
 
     def _asked(self, table: sa.Table, asked: Mapping[str, Any]) -> tuple[Shape, dict[str, Any]]:
-        """``shape_of``, where what is found by its hash is asked for by that."""
+        """``shape_of``, where encrypted columns are looked up by their hash."""
         found = _FOUND[table.name]
         if found.keys().isdisjoint(asked):
             return shape_of(asked)
@@ -57,18 +57,18 @@ class Session:
         return shape_of(told)
 
     def _open(self, column: sa.Column[Any], text: str | None, *row: Any) -> Any:
-        """A sealed value of which the column alone was read, of the row that is told so. Raises Unreadable."""
+        """Decrypt one column of the row with this key. Raises Unreadable."""
         return self._vault.open(text, f"{column.table.name}.{column.name}/{at(row)}")
 
     def _sealed(self, column: sa.Column[Any], value: Json, *row: Any) -> str | None:
-        """What ``_open`` opens."""
+        """Encrypt a value for ``_open``."""
         return self._vault.seal(value, f"{column.table.name}.{column.name}/{at(row)}")
 
     def _rows(
         self, table: sa.Table, columns: Columns, *where: Condition, order: Columns = (),
         lock: bool = False, skip: bool = False, limit: int = 0, counted: bool = False, **asked: Any,
     ) -> Sequence[Sequence[Any]]:  # fmt: skip
-        """As ``statements.find`` says; at most ``limit`` rows, 0 is no limit."""
+        """SELECT, see ``statements.find``; at most ``limit`` rows, 0 is no limit."""
         shape, given = self._asked(table, asked)
         if [] in given.values():
             return []
@@ -82,7 +82,7 @@ class Session:
     def _counted(
         self, table: sa.Table, columns: Columns, *where: Condition, **asked: Any
     ) -> dict[Any, int]:
-        """How many rows there are of each combination of the columns."""
+        """Number of rows for each combination of the columns."""
         rows = self._rows(table, columns, *where, counted=True, **asked)
         return {tuple(combination): count for *combination, count in rows}
 
@@ -94,7 +94,7 @@ class Session:
             self._run(stored.insert, [stored.row(value, self._vault) for value in values])
 
     def _save(self, stored: Stored[T], values: Sequence[T]) -> None:
-        """Write rows by ``id``. Raises LostRace where one is not there any more."""
+        """Update rows by ``id``. Raises LostRace where one no longer exists."""
         if not values:
             return
         rows = [stored.row(value, self._vault) for value in values]
@@ -105,14 +105,14 @@ class Session:
             raise LostRace(f"{lost} of {len(rows)} {stored.table.name} are gone; read again")
 
     def _put(self, table: sa.Table, rows: Sequence[Values], *changed: str, **by: Any) -> None:
-        """Insert; of rows that are there already write what is ``changed``, or nothing."""
+        """Insert; in rows that exist already, write the ``changed`` columns, or nothing."""
         if rows:
             self._run(statements.put(self._postgresql, table, changed, **by), rows)
 
     def _change(
         self, table: sa.Table, values: Mapping[str, Any], *where: Condition, **asked: Any
     ) -> int:
-        """Write column name -> value or expression; how many rows were touched."""
+        """Update column name -> value or expression; returns how many rows were changed."""
         shape, given = self._asked(table, asked)
         if [] in given.values():
             return 0
@@ -121,6 +121,6 @@ class Session:
         return self._run(statements.change(table, tuple(to.items()), where, shape), given)
 
     def _drop(self, table: sa.Table, *where: Condition, **asked: Any) -> int:
-        """Delete rows; how many."""
+        """Delete rows; returns how many."""
         shape, given = self._asked(table, asked)
         return 0 if [] in given.values() else self._run(statements.drop(table, where, shape), given)

@@ -79,7 +79,7 @@ def shape_of(asked: Mapping[str, Any]) -> tuple[Shape, dict[str, Any]]:
 
 
 def conditions(source: sa.FromClause, shape: Shape) -> Iterator[Condition]:
-    """What is asked of the rows of a table. Raises KeyError for a column that it has not."""
+    """The WHERE conditions for what is asked of a table. Raises KeyError for an unknown column."""
     for name, several in shape:
         column, _, compare = name.partition("__")
         held: sa.ColumnElement[Any] = source.c[column]

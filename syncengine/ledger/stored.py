@@ -1,10 +1,11 @@
-"""How values stand in rows."""
+"""How frozen dataclasses are stored in tables."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, Field, fields
 from enum import EnumType
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_type_hints
 
 import sqlalchemy as sa
@@ -22,7 +23,8 @@ Values = dict[str, Any]
 
 
 class Stored(Generic[T]):
-    """How the values of a frozen class stand in a table: a column holds the attribute of its name.
+    """How the values of a frozen class stand in a table: a column holds the attribute of its name, or
+    the one that ``columns`` (attribute -> column) says.
 
     A JSON column is NULL where its attribute is what it is by default; ``words``: attribute -> how it is put into
     JSON, and taken from it. Columns with a default of the server's are no part of the value, and a serial id is read
@@ -34,9 +36,10 @@ class Stored(Generic[T]):
     def __init__(
         self, table: sa.Table, kind: type[T], split: Callable[[T], Values] = lambda _: {},
         join: Callable[..., T] | None = None, bound: tuple[str, ...] = ("id",),
+        columns: Mapping[str, str] = MappingProxyType({}),
         **words: tuple[Callable[[Any], Json], Callable[[Any], Any]],
     ) -> None:  # fmt: skip
-        made = {field.name: field for field in fields(kind)}
+        made = {columns.get(field.name, field.name): field for field in fields(kind)}
         own = {c.name: c for c in table.c if c.server_default is None and "hash" not in c.info}
         names = [n for n in made if n in own] + [n for n in own if n not in made]
         hints = get_type_hints(kind)
@@ -44,7 +47,9 @@ class Stored(Generic[T]):
         self.insert = sa.insert(table)
         self.update = sa.update(table).where(table.c.id == sa.bindparam("same_id"))
         self.columns = tuple(own[name] for name in names)
-        self._written = [n for n in names if n in made and own[n].autoincrement is not True]
+        self._written = [
+            (n, made[n].name) for n in names if n in made and own[n].autoincrement is not True
+        ]
         self._enums = [
             (i, hints[n]) for i, n in enumerate(names) if isinstance(hints.get(n), EnumType)
         ]
@@ -58,8 +63,8 @@ class Stored(Generic[T]):
         self._split, self._join = split, join or kind
 
     def row(self, value: T, vault: Vault) -> Values:
-        """To be inserted."""
-        row = {name: getattr(value, name) for name in self._written} | self._split(value)
+        """The value as a row to insert."""
+        row = {column: getattr(value, name) for column, name in self._written} | self._split(value)
         hashes = {hash_of(name): hashed(vault, row[name]) for name in self._found}
         where = at([row[name] for name, _ in self._bound])
         for _, name, place, default, told, _ in self._json:
@@ -90,17 +95,17 @@ class Stored(Generic[T]):
 
 
 def at(parts: Sequence[Any]) -> str:
-    """The row of a place: what tells it."""
+    """The key of a row within its table, for the place that an encrypted value is bound to."""
     return str(parts[0]) if len(parts) == 1 else "/".join(map(str, parts))
 
 
 def _place(column: sa.Column[Any]) -> str:
-    """How the places of a sealed column begin; "" for one that is not sealed."""
+    """Prefix of the places of an encrypted column; "" for a plain one."""
     return f"{column.table.name}.{column.name}/" if column.info["sealed"] else ""
 
 
 def hashed(vault: Vault, value: str | None) -> str | None:
-    """By what a value of kind ``found`` is looked up: the same in each table."""
+    """The hash by which a value of kind ``found`` is looked up; the same in each table."""
     return None if value is None else vault.hash_of_text(value)
 
 

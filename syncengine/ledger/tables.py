@@ -60,11 +60,11 @@ links = table(
 is_dirty = links.c.dirty > _zero
 is_waiting_for = links.c.wait_key_hash.is_not(None)
 needs_get = links.c.need_get.is_(true())
-is_unsorted = (
+is_uncorrelated = (
     among(links.c.state, LinkState.SEEN),
     or_(needs_get, and_(is_dirty, links.c.row.is_not(None))),
 )
-is_nobodys_and_gone = and_(links.c.record_id.is_(None), links.c.row.is_(None))
+is_untied_and_gone = and_(links.c.record_id.is_(None), links.c.row.is_(None))
 HOLDS_PLACE = LIVE | {LinkState.CREATING, LinkState.WAITING}
 """States of which a record has at most one link per connection and resource."""
 index(
@@ -81,8 +81,8 @@ index(links, "dirty", "id", where=is_dirty)
 index(links, "need_get", "id", where=needs_get)
 index(links, "wait", "wait_key_hash", where=is_waiting_for)
 index(links, "waiting", "id", where=is_waiting_for)
-index(links, "nobodys", "id", where=is_nobodys_and_gone)
-index(links, "unsorted", "entity connection resource", where=and_(*is_unsorted))
+index(links, "nobodys", "id", where=is_untied_and_gone)
+index(links, "unsorted", "entity connection resource", where=and_(*is_uncorrelated))
 
 records = table(
     metadata,

@@ -1,4 +1,4 @@
-"""Times that were stored by a clock which was ahead."""
+"""Correction of stored times after the clock went back."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ class Times(Session):
     """The part of a transaction that is about stored times."""
 
     def last_seen(self) -> float:
-        """When the newest event was seen (epoch seconds, 0: never)."""
+        """Time of the newest event (epoch seconds, 0: never)."""
         newest = self._rows(t.events, (t.events.c.at,), order=(t.events.c.id.desc(),), limit=1)
         return float(newest[0][0]) if newest else 0.0
 
     def read_after(self, at: float) -> Sequence[Link]:
-        """Links whose last read is later than that, locked."""
+        """Links last read after this time, locked."""
         return self._found(LINKS, lock=True, read_at__gt=at)
 
     def set_back(self, now: float, ahead: float, lease: float) -> None:
-        """All times but those of reads that are more than ``ahead`` seconds in the future become now, the ends of
-        claims and slots a lease from now on."""
+        """After the clock went back: set all times (except those of reads) that lie more than ``ahead`` seconds in the
+        future to now, and the ends of claims and slots to a lease from now."""
         latest = now + ahead
         for table, column in _COUNT_AS_NOW:
             self._change(table, {column: now}, **{f"{column}__gt": latest})

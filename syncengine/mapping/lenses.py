@@ -113,7 +113,7 @@ def _on_rows(rule: Rule, seen: Sequence[Context]) -> Loss | None:
     """The first value of a row, or of its record, that does not come back, made as small as it goes."""
     tried: set[str] = set()
     for context in seen:
-        raw = rule.look(context.row)
+        raw = rule.extract(context.row)
         ours = None if context.record is None else context.record.values.get(rule.field.name)
         told = json.dumps([None if raw is ABSENT else raw, ours], sort_keys=True, default=str)
         if told in tried:

@@ -127,21 +127,21 @@ class Rule:
         return self.flow in ("out", "both")
 
     @property
-    def tells(self) -> bool:
+    def write_only(self) -> bool:
         """Whether it can only be written: what stands there has no meaning of ours."""
         return bool(self.written) and self.read is None
 
-    def look(self, row: Row) -> Json | Absent:
+    def extract(self, row: Row) -> Json | Absent:
         """The raw value in a row; ABSENT where the row says nothing. Never raises: what cannot be
         looked at is marked, and ``decode`` says so."""
         if len(self.steps) == 1:
             return row.get(self.paths[0], ABSENT)
         try:
-            return self._look(row)
+            return self._extract(row)
         except RowInvalid as error:
             return {MISFIT: str(error)}
 
-    def _look(self, row: Row) -> Json | Absent:
+    def _extract(self, row: Row) -> Json | Absent:
         if self.steps:
             return walk(row, self.steps)
         if self.roots and self.roots.isdisjoint(row):
@@ -159,7 +159,7 @@ class Rule:
         What ``write`` alone makes cannot be read: it gives our value where the raw one agrees with
         it, else the raw one.
         """
-        if self.tells:
+        if self.write_only:
             same = self.same(raw, self.encode(context.old, context))
             return context.old if same else raw
         value = self._meaning(raw, context)
@@ -215,7 +215,7 @@ class Rule:
 
     def refs(self, raw: Json) -> tuple[tuple[str, Ref], ...]:
         """(entity, vendor ref) of each row that a raw value names; () for what is no ref."""
-        if self.target is None or self.tells:
+        if self.target is None or self.write_only:
             return ()
         try:
             value = self._meaning(raw, None)

@@ -99,7 +99,7 @@ def compile_rule(place: Place, name: str, part: RulePart) -> Rule | None:
 def _fingerprint(
     place: Place, part: RulePart, field: Field, flow: Flow, roots: frozenset[str]
 ) -> str:
-    """What a face is known by: raw values of two rules compare only if they come from the same place."""
+    """What a base value is known by: raw values of two rules compare only if they come from the same place."""
     where = part.field or (sorted(roots) if part.write else part.read)
     how = (
         flow, field.type, field.of, field.to, field.choices, str(place.zone),

@@ -1,4 +1,4 @@
-"""Whatever waits for a person: one kind of thing, one table, one command."""
+"""Cases: questions that wait for a person's answer. All kinds share one class, one table and one command."""
 
 from __future__ import annotations
 
@@ -29,10 +29,11 @@ IDENTITY = "identity:"
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A question. ``subject`` makes it unique while open (the same question is not asked twice).
+    """A question that waits for a person's answer. ``subject`` identifies what it is about and is unique among open
+    cases, so that the same question is not asked twice.
 
-    ``evidence``: what a person needs to see; encrypted at rest. ``answers``: answer -> what it will do.
-    ``author``, ``reason``: who answered, and why.
+    ``evidence``: what a person needs to see; encrypted at rest. ``answers``: answer -> what it will do. ``author``,
+    ``reason``: who answered, and why.
     """
 
     id: str

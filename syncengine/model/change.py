@@ -1,4 +1,4 @@
-"""One step in the history of a record: what a field became, what it replaced, and why."""
+"""One entry of a record's history: the old and new value of a field, and what decided."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ JOINED = "joined with "
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """``old`` -> ``new`` of one field at ``generation``; ``field`` is ``""`` for the record as a whole (``made``,
-    ``deleted``). ``lost``: the value that a merge decided against (``lost_by``: where it came from).
-    ``stamp``: id of the event that showed the new value. ``connection``: where it came from, ``""`` for us.
-    ``rule``: position of the mapping rule. ``policy``: what decided (``only change``, ``owner``, ``newest``,
-    ``answer`` ...). ``at``: epoch seconds. ``author``, ``reason``: of a person's decision. ``id`` orders the history;
-    0 before it is stored."""
+    """One entry of a record's history: ``field`` changed from ``old`` to ``new`` at ``generation``; ``field`` is ``""``
+    for the record as a whole (``made``, ``deleted``). ``lost``: the value that the merge rejected (``lost_by``: the
+    connection it came from). ``stamp``: id of the event that showed the new value. ``connection``: where it came from,
+    ``""`` for us. ``rule``: position of the mapping rule. ``policy``: what decided (``only change``, ``owner``,
+    ``newest``, ``answer`` ...). ``at``: epoch seconds. ``author``, ``reason``: of a person's decision. ``id`` orders
+    the history; 0 before it is stored."""
 
     record_id: str
     generation: int

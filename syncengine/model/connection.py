@@ -1,4 +1,4 @@
-"""What we remember of a connection between calls; configuration is not among it."""
+"""Runtime state of connections and resources, as stored in the ledger; their configuration is in the mapping."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class ConnectionState:
-    """``paused``: writes stopped by a person (why, else empty). ``halted``: why nothing is called at all
-    (refused credentials), until ``blocked_until`` (epoch seconds). ``failures``: failed calls in a row. ``why``: it is
-    blocked; ``asked``: the vendor asked for that pause, or our budget does; ``since``: when that was noted."""
+    """Whether a connection may be called and written to. ``paused``: why a person stopped writes to it, else empty.
+    ``halted``: why it is not called at all (refused credentials), until ``blocked_until`` (epoch seconds).
+    ``failures``: failed calls in a row. ``why``: the reason for the block; ``asked``: the vendor or our own budget
+    asked for it; ``since``: when it began."""
 
     name: str
     paused: str = ""
@@ -26,10 +27,10 @@ class ConnectionState:
 
 @dataclass(frozen=True, slots=True)
 class ResourceState:
-    """``cursor``: where the poll goes on. ``polled_at``, ``scanned_at``: start of the last one that was complete
-    (epoch seconds, 0: never). ``scan_started``: when the last one was announced. ``rows``: of the last complete
-    scan. ``fault``: why the last one failed, else empty. ``progress``: how far a scan that is read in slices has come
-    (``flows.capture.listing``)."""
+    """How far the listings of a resource have come. ``cursor``: where the next poll continues. ``polled_at``,
+    ``scanned_at``: start of the last complete poll and scan (epoch seconds, 0: never). ``scan_started``: when the last
+    scan was announced. ``rows``: number of rows in the last complete scan. ``fault``: why the last listing failed, else
+    empty. ``progress``: state of a scan that is read in slices (``flows.capture.listing``)."""
 
     connection: str
     resource: str
@@ -44,9 +45,9 @@ class ResourceState:
 
 @dataclass(frozen=True, slots=True)
 class Booking:
-    """Calls of a budget that were taken for the first ``count`` of some things, all calls of each. Times are epoch
-    seconds. ``first``: when they may begin; ``last``: when all of the calls are free; ``free``: when those of the next
-    thing would be (infinity: never)."""
+    """Calls of a budget reserved ahead of time, for the first ``count`` of several things that need one or more calls
+    each. Times are epoch seconds. ``first``: when the first reserved call may be made; ``last``: when all of them may;
+    ``free``: when the calls of the next thing would be free (infinity: never)."""
 
     count: int
     first: float

@@ -1,4 +1,4 @@
-"""An erasure: that somebody was forgotten, when, by whom and why, and nothing of who it was."""
+"""An entry of the erasure log: that a person was erased, when, by whom and why, without saying who it was."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ TAKE_IN = "new"
 
 @dataclass(frozen=True, slots=True)
 class Erasure:
-    """A line of the erasure log. ``at``: epoch seconds. ``counts``: table -> how many of its rows went. ``answer``:
-    what a person said of what came back, ``""`` before."""
+    """An entry of the erasure log. ``at``: epoch seconds. ``counts``: table -> number of rows deleted. ``answer``: what
+    was decided when a vendor showed the erased person again, ``""`` before that."""
 
     id: str
     entity: str

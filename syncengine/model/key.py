@@ -1,4 +1,4 @@
-"""Keys by which things are found and kept single; stored as keyed hashes only."""
+"""Keys: identity values by which records and links are found and kept unique. Stored as keyed hashes only."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from syncengine.model.values import Json
 
 
 class KeyKind(StrEnum):
-    """``record``: identity of a live record, unique. ``shared``: an identity that a record bears although another
-    one holds it. ``former``: one that a deleted record bore. ``row``: identity that an observed row shows (owner: a
-    link). ``asks``: one that a record made of a row would bear, and about which a person is asked (owner: the link).
-    ``like``: by what rows may be like a live record. ``derived``: a derivation's (rule, inputs), unique, kept as a
-    tombstone. ``uses``: owner refers to the record named in the parts. ``erased``: by what somebody who was
-    erased would be known again (owner: the erasure)."""
+    """What a key stands for. ``record``: an identity of a live record, unique. ``shared``: an identity of a record that
+    another record holds as ``record``. ``former``: an identity of a deleted record. ``row``: an identity that an untied
+    row shows (owner: the link). ``asks``: an identity that a record made of a row would have, while a person is asked
+    about it (owner: the link). ``like``: a name or address by which rows may resemble a live record. ``derived``:
+    (rule, inputs) of a derived record, unique, kept as a tombstone. ``uses``: the owner refers to the record named in
+    the parts. ``erased``: an identity of an erased person (owner: the erasure)."""
 
     RECORD = "record"
     SHARED = "shared"
@@ -32,8 +32,8 @@ UNIQUE = frozenset({KeyKind.RECORD, KeyKind.DERIVED})
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """``scope``: what the parts are compared within (``person:0``, ``row:hakuna/users:0``, a rule's name).
-    ``owner``: id of the record or link that bears it."""
+    """An identity value and who holds it. ``scope``: namespace within which ``parts`` are compared (``person:0``,
+    ``row:hakuna/users:0``, a rule's name). ``owner``: id of the record or link that holds the key."""
 
     kind: KeyKind
     scope: str

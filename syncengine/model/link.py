@@ -1,4 +1,5 @@
-"""The link: a ref as we know it, the unit of locking, order and reconciling."""
+"""Links: what the engine knows of one vendor row and which record it belongs to. The unit of locking and
+reconciling."""
 
 from __future__ import annotations
 
@@ -12,10 +13,11 @@ from syncengine.model.values import Json, Row
 
 
 class LinkState(StrEnum):
-    """``seen``: observed, not tied to a record yet. ``creating``: ours, the vendor has no row yet.
-    ``waiting``: as creating, but another link holds the row. ``linked``: both are there. ``missing``: the row
-    is proved gone and a person decides. ``gone``: was here, is gone. ``left``: kept at the vendor, the record
-    is out of scope. ``unlinked``: a person said that it shall stay alone."""
+    """State of a link. ``seen``: a row was observed and belongs to no record yet. ``creating``: the record is to get a
+    row, which the vendor does not have yet. ``waiting``: as ``creating``, but another link holds the row. ``linked``:
+    record and row are both there. ``missing``: the row is proved gone and a person decides. ``gone``: the row is gone;
+    kept as a tombstone. ``left``: the row is kept at the vendor although the record is out of scope. ``unlinked``: a
+    person decided that the row belongs to no record."""
 
     SEEN = "seen"
     CREATING = "creating"
@@ -33,12 +35,13 @@ LIVE = frozenset({LinkState.LINKED, LinkState.LEFT, LinkState.MISSING})
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """A write that no read has shown yet, of one field. ``before``: the raw value that stood there before it.
+    """A write of one field that the vendor accepted and that no read has shown yet. ``before``: the raw value that
+    stood there before the write.
 
-    ``until``: no read that began earlier (epoch seconds) says that it was not done. ``stage``: ``open`` while nothing
-    was shown since; ``shown`` once the value from before was; ``undone`` once one more read showed it, late enough.
-    ``claimed``: the vendor's answer said that it was done; else only a read did, and what that does not show is
-    simply planned anew."""
+    ``until``: reads that began before this time (epoch seconds) do not prove that the write failed. ``stage``: ``open``
+    while no read has shown the field; ``shown`` once a read showed the value from before; ``undone`` once another read,
+    late enough, showed it again. ``claimed``: the vendor's answer confirmed the write; else only a read did, and a
+    value that is not shown is simply planned again."""
 
     before: Json
     until: float = 0.0
@@ -54,13 +57,13 @@ WHOLE = ""
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """What both sides held when they last agreed, per field rule (keyed by field name).
+    """The merge base of a link: the values of both sides when they last agreed, by field name.
 
-    ``canonical``: our values. ``vendor``: the vendor's own values, raw. ``expected``: fields whose vendor face
-    is what we sent, not yet what was seen. ``rules``: fingerprint of the rule that made the faces; a field
-    without one has faces from before fingerprints were kept. ``doubts``: what stood there before, of what is only
-    expected; by field, by ``LEAVE`` and a path, or ``WHOLE``. ``released``: raw values of which a person said that they
-    may go with the row; forgotten once the record is back in scope.
+    ``canonical``: base values of the record. ``vendor``: base values of the row, raw. ``expected``: fields whose vendor
+    base value is what we sent and no read has confirmed yet. ``rules``: fingerprint of the mapping rule by which the
+    base values were made; missing for fields stored before fingerprints were kept. ``doubts``: writes that no read has
+    shown yet; by field, by ``LEAVE`` and a path, or ``WHOLE``. ``released``: raw values that a person allowed to be
+    deleted with the row; dropped once the record is back in scope.
     """
 
     canonical: Mapping[str, Json] = field(default_factory=dict)
@@ -71,12 +74,12 @@ class Base:
     released: Mapping[str, Json] = field(default_factory=dict)
 
     @property
-    def faceless(self) -> bool:
-        """Whether there are no faces, as for a row that is ours no more."""
+    def has_no_values(self) -> bool:
+        """Whether the base holds no values of either side, as for a row that no longer belongs to us."""
         return not (self.canonical or self.vendor)
 
     def forget(self, names: Collection[str]) -> Base:
-        """Without what the vendor showed, or was expected to show, of these fields; what we held stays."""
+        """The base without the vendor's values and doubts of these fields; the record's base values stay."""
         return replace(
             self,
             vendor={n: v for n, v in self.vendor.items() if n not in names},
@@ -86,21 +89,22 @@ class Base:
 
     @property
     def proves_at(self) -> float:
-        """When a read is due that decides on what is unproved."""
+        """Earliest start (epoch seconds) of a read that decides whether the doubtful writes took effect."""
         return max((d.until for d in self.doubts.values() if d.stage == "shown"), default=0.0)
 
     @property
     def unproved(self) -> bool:
-        """Whether what was accepted and then not shown is to be read once more."""
+        """Whether another read is needed to decide if an accepted write took effect."""
         return any(doubt.stage == "shown" for doubt in self.doubts.values())
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """What a link waits for. ``key`` is matched when that appears: ``ref:<connection>/<resource>/<external
-    id>`` for a vendor's row to be linked, ``rec:<record id>@<connection>`` for a record's link there, the subject of
-    a staged case for its answer, ``SCOPE``, ``""`` for a value. ``what`` is shown to people and names fields and
-    connections, never values, but yes, no, and the day on which what is out of scope comes into it."""
+    """What a link waits for before it can be planned further. ``key`` is what wakes it:
+    ``ref:<connection>/<resource>/<external id>`` for a vendor's row to be linked, ``rec:<record id>@<connection>`` for
+    a record's link there, the subject of a staged case for its answer, ``SCOPE``, or ``""`` for a missing value.
+    ``what`` is the text for people; it names fields and connections and never shows values, except yes, no, and the day
+    from which the record is in scope."""
 
     key: str
     what: str
@@ -114,12 +118,12 @@ REFUSALS = {"reject": "rejected", "drop": "dropped", "keep": "kept"}
 
 
 @dataclass(frozen=True, slots=True)
-class Ruling:
-    """What a person says of one write of a link; forgotten once another write is wanted.
+class WriteApproval:
+    """A person's approval or rejection of one write that a link wants; dropped once another write is wanted.
 
-    ``kind``: create, update or delete. ``digest``: of what would be written, ``""`` for whatever a write of that
-    kind says. ``answer``: ``""`` while it is asked, ``approve``, or one of ``REFUSALS``. ``case``: the question's
-    id. ``author``, ``reason``: who answered, and why."""
+    ``kind``: create, update or delete. ``digest``: of the body that would be written, ``""`` for any write of that
+    kind. ``answer``: ``""`` while the question is open, ``approve``, or one of ``REFUSALS``. ``case``: id of the
+    question. ``author``, ``reason``: who answered, and why."""
 
     kind: str
     digest: str
@@ -130,31 +134,31 @@ class Ruling:
 
     @property
     def refuses(self) -> bool:
-        """Whether the write is not to be sent."""
+        """Whether the write was rejected and is not to be sent."""
         return self.answer in REFUSALS
 
     @property
-    def told(self) -> str:
-        """``rejected by kim``."""
+    def summary(self) -> str:
+        """For people: ``rejected by kim``."""
         return f"{REFUSALS.get(self.answer, 'approved')} by {self.author}"
 
     def covers(self, kind: str, digest: str) -> bool:
-        """Whether it was said of such a write."""
+        """Whether the answer applies to a write of this kind with this digest."""
         return self.kind == kind and self.digest in ("", digest)
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A vendor's row and what we know of it.
+    """A vendor row, what is known of it, and the record it belongs to.
 
-    ``row``: the last row accepted, None before the first and after it is gone. ``listed_hash``: of the row
-    as the listing shows it. ``row_version`` grows with each accepted row. ``stamps``: field -> event id of the
-    first sighting of the present vendor value. ``read_at``: when the last accepted read or settle was
-    received (epoch seconds). ``need_get``: only a fresh single read may be trusted. ``failures``: single reads in a
-    row that failed or showed what does not fit; the link is set aside with them while no read is due. ``noted``:
-    field -> foreign raw value seen while our own write was under way. ``dirty``: counts reasons to reconcile.
-    ``nominated_at``: start of the complete scan that did not show the row. ``ruling``: what a person says of the
-    write that it wants.
+    ``row``: the last row accepted, None before the first and after it is gone. ``listed_hash``: hash of the row as the
+    listing shows it. ``row_version`` grows with each accepted row. ``stamps``: field -> id of the event that first
+    showed the present vendor value. ``read_at``: when the last accepted read or settled write was received (epoch
+    seconds). ``need_get``: a single read is required before the link is planned. ``failures``: single reads in a row
+    that failed or did not fit; while no read is due the link is set aside because of them. ``foreign_values``: field ->
+    raw value of somebody else that was seen while our own write was under way. ``dirty``: number of reasons to
+    reconcile. ``suspected_at``: start of the complete scan that did not show the row. ``approval``: a person's answer
+    about the write that the link wants.
     """
 
     id: str
@@ -173,16 +177,16 @@ class Link:
     need_get: bool = False
     failures: int = 0
     base: Base = Base()
-    noted: Mapping[str, Json] = field(default_factory=dict)
+    foreign_values: Mapping[str, Json] = field(default_factory=dict)
     version: int = 0
     dirty: int = 0
-    nominated_at: float | None = None
-    ruling: Ruling | None = None
+    suspected_at: float | None = None
+    approval: WriteApproval | None = None
     wait: Wait | None = None
 
     @property
     def set_aside(self) -> bool:
-        """Whether its row could not be read, which is a question; nothing is decided on what was known before."""
+        """Whether the row could not be read: a person is asked, and nothing is planned from what was known before."""
         return self.failures > 0 and not self.need_get
 
     @property
@@ -195,7 +199,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """What a link waits for, and no more of it. ``key``, ``what``: as in ``Wait``."""
+    """A link that waits, without the rest of the link. ``key``, ``what``: as in ``Wait``."""
 
     link_id: str
     entity: str

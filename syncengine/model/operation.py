@@ -1,4 +1,4 @@
-"""One intended vendor write, and what became of it."""
+"""Operations: writes to vendors, kept in the outbox until they are settled."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ class Action(StrEnum):
 
 
 class OperationState(StrEnum):
-    """``pending`` -> ``claimed`` -> an outcome; ``unknown`` is probed; ``cancelled`` was never sent."""
+    """State of an operation. ``pending`` -> ``claimed`` -> an outcome. ``unknown``: it may have been sent; a probe
+    decides. ``cancelled``: it was never sent."""
 
     PENDING = "pending"
     CLAIMED = "claimed"
@@ -30,7 +31,7 @@ class OperationState(StrEnum):
 
 
 THERE = "the row was there"
-"""What is said of a create that was not sent, since a look showed its row."""
+"""What is said of a create that was not sent, since a read showed its row."""
 
 UNSHOWN = "no answer came, and no read showed it"
 """What is said of a stale write that went out."""
@@ -52,15 +53,14 @@ UNSETTLED = frozenset({OperationState.PENDING, OperationState.CLAIMED, Operation
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """A row of the outbox.
+    """A write to one vendor row, stored in the outbox.
 
-    ``body``: vendor path -> raw value. ``carried``: field -> canonical value that the body stands for.
-    ``expected``: field -> raw vendor value that the plan saw (``row`` for a delete). ``leave``: a write of
-    ``set.leave``. ``kind``: what it counts as to safety, create, update or delete; known once it is committed.
-    ``key``: the idempotency key, random, the same at each attempt.
-    ``causes``: field -> position of the rule that wants it, as text. ``rules``: field -> fingerprint of the rule
-    that spelled it. ``next_at``: not before (epoch seconds).
-    ``external_id``: the row's; of a create the chosen one, or the one that settling learned.
+    ``body``: vendor path -> raw value to send. ``carried``: field -> canonical value that the body stands for.
+    ``expected``: field -> raw vendor value that the plan saw (for a delete, of the whole row). ``leave``: a write of
+    ``set.leave``. ``kind``: how safety counts it (create, update or delete); set when it is committed. ``key``: the
+    random idempotency key, the same at each attempt. ``causes``: field -> position of the mapping rule that wants it,
+    as text. ``rules``: field -> fingerprint of the rule that encoded it. ``next_at``: not before (epoch seconds).
+    ``external_id``: of the row; for a create the chosen id, or the one learned when it settled.
     """
 
     id: str
@@ -91,8 +91,8 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """The vendor's own answer to a write: the external id and as much of the row as it showed. ``unread``: it may have
-    changed more than was sent and did not show that, so that the row is read afresh."""
+    """The vendor's answer to a write: the external id, and the row as far as the answer showed it. ``unread``: the
+    vendor may have changed more than was sent without showing it, so the row is read again."""
 
     external_id: str
     row: Row | None = None
@@ -101,9 +101,10 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """A plan that may still grow: operations of ``entity`` that count as ``kind`` stay where they are as long as a
-    link or a derivation of one of ``feeders`` is to be looked at, or one of ``places`` (connection, resource) is being
-    listed. Reads are waited for in ``readable`` connections only, and operations made before ``since`` are not held."""
+    """A rule that keeps planned operations unsent while their plan may still grow. Operations of ``entity`` that count
+    as ``kind`` are not claimed as long as a link or derivation of one of ``feeders`` is dirty, or one of ``places``
+    (connection, resource) is being listed. Pending reads count in ``readable`` connections only; operations made before
+    ``since`` are not held."""
 
     entity: str
     kind: str

@@ -1,4 +1,4 @@
-"""A process of the service, as it says of itself."""
+"""A running process of the service, as it reports itself."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """``kind``: worker or web. ``digest``: of the edition of the project that it works by, ``since`` when. ``refused``:
-    the faults of the files as they stand, where they are not taken for that reason. ``seen_at``: when it said so.
-    Times are epoch seconds."""
+    """A running process of the service. ``kind``: worker or web. ``digest``: the edition of the project that it uses,
+    ``since`` when. ``refused``: faults of the present files, if they were rejected. ``seen_at``: time of its last
+    report. Times are epoch seconds."""
 
     id: str
     kind: str

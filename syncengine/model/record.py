@@ -1,4 +1,4 @@
-"""The canonical record, and the world in which a record is judged."""
+"""The canonical record, and the world: the records and links loaded around a batch."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from syncengine.model.values import Json
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Our truth of one thing.
+    """The canonical version of one real thing (a person, a training), independent of any vendor.
 
-    ``values``: field -> canonical value (formula fields are never stored). ``stamps``: field -> id of the
-    event that first showed the value; the order in which we observed changes. ``generation`` grows at each
-    write; ``created_at`` is a UTC datetime text.
+    ``values``: field -> canonical value (formula fields are never stored). ``stamps``: field -> id of the event that
+    first showed the value, which gives the order of observed changes. ``generation`` grows at each write;
+    ``created_at`` is a UTC datetime text.
     """
 
     id: str
@@ -29,11 +29,11 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What surrounds the records of one batch, loaded before anything is decided.
+    """Read-only data that expressions and refs of one batch may need, loaded before anything is decided.
 
-    ``records``: record id -> record, for refs that expressions open. ``tied``: (entity, vendor ref) -> id of
-    the record it is linked to. ``externals``: (record id, connection) -> external id of its live link.
-    ``computed``: (id of an expression, record id) -> both, and the value that was computed here.
+    ``records``: record id -> record, for refs that expressions follow. ``tied``: (entity, vendor ref) -> id of the
+    record it is linked to. ``externals``: (record id, connection) -> external id of its live link. ``computed``: cache;
+    (id of an expression, record id) -> both, and the computed value.
     """
 
     today: str

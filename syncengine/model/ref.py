@@ -1,4 +1,4 @@
-"""Where a thing stands: at a vendor (ref), in our code (position)."""
+"""Addresses: of a row at a vendor (``Ref``), and of a line in the project's YAML (``Position``)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a connector declares about its vendor, as data; adapters fill it, the mapping is checked by it."""
+"""What a connector declares about its vendor, as data. Adapters fill it in; the mapping is checked against it."""
 
 from __future__ import annotations
 
@@ -81,14 +81,13 @@ class ResourceSpec:
         return bool(self.chosen_id or self.search or self.marker)
 
     def marks(self, body: Mapping[str, Json]) -> bool:
-        """Whether a create with this body carries a marker: its text, counted as the most wasteful of vendors do,
-        leaves room for it."""
+        """Whether a create with this body carries a marker: its text leaves room for one, counted in UTF-16 units."""
         text = str(body.get(self.marker or "") or "")
         room = self.longest_marked - LONGEST_MARKER
         return self.marker is not None and len(text.encode("utf-16-le", "replace")) // 2 <= room
 
     def proves(self, body: Mapping[str, Json]) -> bool:
-        """Whether this very create can be proved by reading."""
+        """Whether a create with this body can be proved by reading."""
         return bool(self.chosen_id or self.search or self.marks(body))
 
 

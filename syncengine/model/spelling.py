@@ -1,7 +1,7 @@
-"""Spelling of texts: what is compared is normalised, what is written keeps its spelling.
+"""Normalisation of texts: values are compared in normal form and written as they are spelled.
 
-One letter has several codes, spaces come in kinds, and some characters are not seen at all. Two texts that a person
-cannot tell apart are one.
+One letter has several codes, there are several kinds of space, and some characters are invisible. Two texts that a
+person cannot tell apart are equal.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ _AS_SEEN: Final = {**dict.fromkeys(_SPACES, " "), **dict.fromkeys(_WIDTHLESS)}
 
 
 def as_seen(text: str) -> str:
-    """A text as it is seen: composed letters (NFC), one kind of space, nothing that has no width."""
+    """A text in normal form: composed letters (NFC), one kind of space, no invisible characters."""
     return text if text.isascii() else unicodedata.normalize("NFC", text.translate(_AS_SEEN))
 
 
 def folded(value: Json) -> Json:
-    """A value as it is compared: its texts as they are seen, without what hangs over at their ends."""
+    """A value in the form in which it is compared: its texts normalised and stripped."""
     if isinstance(value, str):
         return as_seen(value).strip()
     if isinstance(value, list):
@@ -41,7 +41,7 @@ def folded(value: Json) -> Json:
 
 
 def blank(value: Json) -> bool:
-    """Whether a value of a vendor counts as empty: nothing, or a text in which nothing is seen."""
+    """Whether a vendor's value counts as empty: nothing, or a text of invisible characters only."""
     return is_empty(value) or (isinstance(value, str) and not any(map(_is_seen, value)))
 
 
@@ -51,7 +51,7 @@ def _is_seen(character: str) -> bool:
 
 
 def alike(left: Json, right: Json) -> bool:
-    """Whether two values of ours say the same; the order of a list counts."""
+    """Whether two canonical values are equal in normal form; the order of a list counts."""
     return bool(left == right or folded(left) == folded(right))
 
 
@@ -82,8 +82,8 @@ _CALLED: Final = {
 
 
 def odd(text: str, spaces: bool = True) -> str:
-    """What in a setting cannot be meant: a control character, one without a width, a byte that is no UTF-8, a space at
-    an end (and, without ``spaces``, any). In words that do not repeat the text; empty if there is none."""
+    """What is wrong with the text of a setting: a control or invisible character, a byte that is no UTF-8, a space at
+    an end (and, without ``spaces``, any). In words that do not repeat the text; empty if nothing is."""
     for at, character in enumerate(text):
         place = "at its beginning" if at == 0 else "at its end" if at == len(text) - 1 else "inside"
         if 0xDC80 <= ord(character) <= 0xDCFF:

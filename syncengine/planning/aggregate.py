@@ -9,10 +9,10 @@ from syncengine.errors import RowInvalid
 from syncengine.mapping import Entity
 from syncengine.model.link import Link, LinkState, Wait
 from syncengine.model.record import Record, World
+from syncengine.planning.approvals import without_write
 from syncengine.planning.identity import AT_VENDOR, quarantine
 from syncengine.planning.plan import decide
-from syncengine.planning.rulings import without_write
-from syncengine.planning.scene import Plan, Scene
+from syncengine.planning.plan_input import Plan, PlanInput
 
 TO_BE_MADE = frozenset({LinkState.CREATING, LinkState.WAITING})
 WITH_ROW = frozenset({LinkState.LINKED, LinkState.LEFT})
@@ -21,10 +21,10 @@ WITH_ROW = frozenset({LinkState.LINKED, LinkState.LEFT})
 
 @dataclass(frozen=True, slots=True)
 class Aggregate:
-    """A record, all its links and what their plans rest on.
+    """A record with all its links, and what their plans depend on: the unit of decision.
 
     ``closed``: links that nobody may plan now: a write of theirs is under way, or their row is to be read first.
-    ``ready``, ``refused``, ``holders``: as in ``Scene``, by link id."""
+    ``ready``, ``refused``, ``holders``: as in ``PlanInput``, by link id."""
 
     entity: Entity
     record: Record
@@ -38,9 +38,11 @@ class Aggregate:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """The plans of the links that were looked at, by link id. ``knowing``: those of them that were planned for the
-    record as it is to be; the others are to be looked at once more. ``learned``: the record with all that it
-    learned, None for nothing; that it ends stands in the plan that ends it."""
+    """What was decided of one record.
+
+    ``plans``: link id -> plan, of the links that were planned. ``knowing``: those of them that were planned on the
+    record as it is to be; the others are to be planned once more. ``learned``: the record with all that it learned,
+    None for nothing. That a record ends stands in the plan of the link that ends it."""
 
     plans: Mapping[str, Plan]
     knowing: Collection[str]
@@ -48,8 +50,8 @@ class Decided:
 
 
 def decide_record(aggregate: Aggregate) -> Decided:
-    """Plan the links that are dirty, one after the other on the record as it is by then, and each link that has to
-    know what came of it, until nothing moves. Pure."""
+    """Plan the dirty links one after the other, each on the record as the plans before it left it, and then every link
+    that depends on what changed, until nothing changes any more. Pure."""
     work = _Work(aggregate, aggregate.record, aggregate.world, dict(aggregate.links))
     work.due = {link.id for link in aggregate.links.values() if link.dirty}
     for _ in range(len(aggregate.links) + 1):
@@ -57,13 +59,13 @@ def decide_record(aggregate: Aggregate) -> Decided:
             break
         for link_id in sorted(work.due):
             if link_id in work.due and not work.over:
-                work.look(link_id)
+                work.plan(link_id)
     return Decided(work.plans, work.plans.keys() - work.due, work.learned)
 
 
 @dataclass(slots=True)
 class _Work:
-    """``over``: what was decided has to be stored before anything else can be decided."""
+    """The state of one decision. ``over``: it has to be stored before anything else can be decided."""
 
     of: Aggregate
     record: Record
@@ -74,7 +76,7 @@ class _Work:
     learned: Record | None = None
     over: bool = False
 
-    def look(self, link_id: str) -> None:
+    def plan(self, link_id: str) -> None:
         """Plan one link, if it may be planned now."""
         link = self.links[link_id]
         if link_id in self.of.closed or link.record_id is None or self._unknown(link):
@@ -84,7 +86,7 @@ class _Work:
         before = self.plans.get(link_id)
         self.plans[link_id] = plan if before is None else after(before, plan)
         self.links[link_id] = plan.link
-        if plan.again:
+        if plan.requeue:
             self.due.add(link_id)
         if plan.record is not None:
             self._patch(plan.record, link_id)
@@ -92,14 +94,14 @@ class _Work:
             self._turn(link, plan.link)
 
     def _unknown(self, link: Link) -> bool:
-        """Whether a row is to be made of which it was not looked up yet whether somebody holds it."""
+        """Whether a row is to be created and nobody has looked up yet who may hold it already."""
         as_loaded = self.of.links[link.id].state in TO_BE_MADE and self.record is self.of.record
         return link.state in TO_BE_MADE and not as_loaded
 
-    def _scene(self, link: Link) -> Scene:
+    def _scene(self, link: Link) -> PlanInput:
         before = self.plans.get(link.id)
         answered = before is not None and f"rejected:{link.id}" in before.dissolves
-        return Scene(
+        return PlanInput(
             entity=self.of.entity,
             system=self.of.entity.systems[link.connection],
             link=link,
@@ -134,23 +136,23 @@ class _Work:
             self.world = replace(self.world, externals=externals)
 
 
-def plan_link(scene: Scene) -> Plan:
+def plan_link(plan_input: PlanInput) -> Plan:
     """The plan of one link; a row that cannot be read, or does not fit, is a question."""
-    link = scene.link
+    link = plan_input.link
     if link.set_aside:
         return Plan(
             replace(link, dirty=0, wait=Wait("", f"a row of {link.connection} that can be read"))
         )
     try:
-        return decide(scene)
+        return decide(plan_input)
     except RowInvalid as invalid:
-        case = quarantine(scene.entity, link, "the row", invalid)
+        case = quarantine(plan_input.entity, link, "the row", invalid)
         return Plan(replace(link, dirty=0), cases=(case,))
 
 
 def after(first: Plan, then: Plan) -> Plan:
-    """Two plans of one link, one made after the other, as one: the later one says what is written and asked, and what
-    was learned before it stays learned."""
+    """Join two plans of one link, made one after the other: the later one says what is written and asked, and what the
+    record learned before it stays learned."""
     stated = {case.subject for case in then.cases}
     kept = [c for c in first.cases if c.subject not in then.dissolves | stated]
     return replace(
@@ -158,5 +160,5 @@ def after(first: Plan, then: Plan) -> Plan:
         cases=(*kept, *then.cases),
         dissolves=(first.dissolves - stated) | then.dissolves,
         earlier=(*first.earlier, *without_write(first, first.link).changes),
-        wakes=first.wakes | then.wakes,
+        satisfies=first.satisfies | then.satisfies,
     )

@@ -1,4 +1,4 @@
-"""What a derivation wants: for which combinations of records another one shall be, and what it holds."""
+"""Derivations: for which combinations of records another record is to exist, and with which values."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def combinations(
     rule: Derivation, records: Sequence[Record], everyone: Mapping[str, Sequence[Record]],
     world: World,
 ) -> tuple[dict[Ids, Inputs], set[Ids]]:  # fmt: skip
-    """Of the combinations that hold one of ``records``: those for which a record shall be, and those for which, as
-    the rule deletes, none shall be any more. ``everyone``: the records of the other sources."""
+    """Among the combinations that include one of ``records``: those that should have a record, and those that should no
+    longer have one (if the rule deletes). ``everyone``: the records of the other sources."""
     wanted: dict[Ids, Inputs] = {}
     ended: set[Ids] = set()
     for record in records:
@@ -52,7 +52,7 @@ def _around(
 
 
 def derived(rule: Derivation, entity: Entity, inputs: Inputs, world: World) -> Record | None:
-    """The record, without an id, that a combination shall have; None while a required value is lacking."""
+    """The record, still without an id, for a combination; None while a required value is missing."""
     given = {name: value.on_records(inputs, world) for name, value in rule.values.items()}
     values = with_defaults(entity, given)
     return None if lacking(entity, values) else Record("", entity.name, values)

@@ -1,4 +1,5 @@
-"""Doubts: what a vendor accepted and no read has shown yet. An answer is a claim, and the next reads judge it."""
+"""Doubts: writes that a vendor accepted and no read has shown yet. The answer is a claim, which the next reads confirm
+or refute."""
 
 from __future__ import annotations
 
@@ -18,14 +19,15 @@ Saying = Literal["", "done", "before", "other"]
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """That a write took effect. ``by_vendor``: its answer says so; else a read does. ``until``: no read that began
-    earlier says that it was not done."""
+    """Evidence that a write took effect. ``by_vendor``: the vendor's answer says so; else a read does. ``until``: reads
+    that began before this time cannot refute it."""
 
     until: float = 0.0
     by_vendor: bool = True
 
     def doubt(self, before: Json, shown: bool) -> Doubt:
-        """What is left of it where the answer showed nothing, or the value from before (``shown``)."""
+        """The doubt that remains where the answer did not show the field, or showed the value from before
+        (``shown``)."""
         return Doubt(before, self.until, "shown" if shown else "open", self.by_vendor)
 
 
@@ -34,13 +36,13 @@ PLAIN: Final = Claim()
 
 
 def alike(rule: Rule, left: Json, right: Json) -> bool:
-    """Whether two raw values mean the same; what says nothing is empty."""
+    """Whether two raw values are equal by the rule; ABSENT counts as empty."""
     nothing = [value is ABSENT or blank(value) for value in (left, right)]
     return all(nothing) if any(nothing) else rule.same(left, right)
 
 
-def says(rule: Rule, shown: Json, sent: Json, before: Json) -> Saying:
-    """What a field's raw value says of a write of it."""
+def compare_with_write(rule: Rule, shown: Json, sent: Json, before: Json) -> Saying:
+    """Compare a field's raw value with a write of it: shown as sent, as before, as something else, or not at all."""
     if shown is ABSENT:
         return ""
     if alike(rule, shown, sent):
@@ -48,18 +50,18 @@ def says(rule: Rule, shown: Json, sent: Json, before: Json) -> Saying:
     return "before" if alike(rule, shown, before) else "other"
 
 
-def of_row(system: System, row: Row) -> str:
-    """By what a row is told that somebody has changed since: a hash of what we write there."""
+def row_fingerprint(system: System, row: Row) -> str:
+    """A hash of the part of a row that we write, by which later changes of it are noticed."""
     rules = {name: rule for name, rule in system.rules.items() if rule.writes}
-    return digest({n: None if (raw := r.look(row)) is ABSENT else raw for n, r in rules.items()})
+    return digest({n: None if (raw := r.extract(row)) is ABSENT else raw for n, r in rules.items()})
 
 
-def saying(system: System, base: Base, name: str, row: Row) -> Saying:
-    """What a row says of the write that a doubt is about. Of a rule that is another one by now it says nothing that
-    counts."""
+def compare_doubt(system: System, base: Base, name: str, row: Row) -> Saying:
+    """Compare a row with the write that a doubt is about. If the field's rule has changed since, the row proves
+    nothing."""
     doubt = base.doubts[name]
     if name == WHOLE:
-        return "before" if of_row(system, row) == doubt.before else "other"
+        return "before" if row_fingerprint(system, row) == doubt.before else "other"
     if name.startswith(LEAVE):
         path = name.removeprefix(LEAVE)
         return _of_constant(
@@ -71,8 +73,8 @@ def saying(system: System, base: Base, name: str, row: Row) -> Saying:
     if base.rules.get(name, rule.fingerprint) != rule.fingerprint:
         return "other"
     told = rule.reads or not doubt.claimed  # what is never shown is told again where nobody took it
-    shown = _whole(rule.look(row), doubt) if told else rule.look(row)
-    return says(rule, shown, base.vendor[name], doubt.before)
+    shown = _whole(rule.extract(row), doubt) if told else rule.extract(row)
+    return compare_with_write(rule, shown, base.vendor[name], doubt.before)
 
 
 def _whole(shown: Json, doubt: Doubt) -> Json:
@@ -89,11 +91,11 @@ def _of_constant(shown: Json, sent: Json, before: Json) -> Saying:
 
 
 def judged(system: System, base: Base, row: Row | None, started: float, strong: bool) -> Base:
-    """The base after a reading that counts: what it shows as done, or as something else, is in doubt no longer. What
-    it shows as it was before is looked at once more, and then it was not done."""
+    """The base after a reading that counts. Fields shown with another value than before the write are no longer
+    doubtful. A field shown as it was before needs one more read, after which the write counts as not done."""
     doubts: dict[str, Doubt] = {}
     for name, doubt in base.doubts.items() if row is not None else ():
-        said = saying(system, base, name, row or {})
+        said = compare_doubt(system, base, name, row or {})
         if said == "before" and doubt.claimed:
             late = strong and doubt.stage == "shown" and started >= doubt.until
             doubt = doubt if doubt.stage == "undone" else _to(doubt, late)
@@ -108,13 +110,15 @@ def _to(doubt: Doubt, late: bool) -> Doubt:
 
 
 def unread(system: System, link: Link) -> bool:
-    """Whether a row, as we have it, shows what its vendor only said that it took: no read has shown it yet."""
+    """Whether the row we hold shows values that only the vendor's answer confirmed, and no read."""
     base, row = link.base, link.row or {}
-    return any(d.claimed and saying(system, base, n, row) == "done" for n, d in base.doubts.items())
+    return any(
+        d.claimed and compare_doubt(system, base, n, row) == "done" for n, d in base.doubts.items()
+    )
 
 
 def leaving(operation: Operation, was: Row, answer: Row | None, claim: Claim) -> dict[str, Doubt]:
-    """Doubts about the constants of a write of ``set.leave``. ``was``: the row before it."""
+    """Doubts about the constants written by ``set.leave``. ``was``: the row before the write."""
     found = {}
     for path, sent in operation.body.items():
         before = paths.get(was, path)
@@ -126,17 +130,17 @@ def leaving(operation: Operation, was: Row, answer: Row | None, claim: Claim) ->
 
 
 def undone(system: System, base: Base, name: str, row: Row) -> bool:
-    """Whether a write was accepted and proved not done, and its place still is as it was."""
+    """Whether a write was accepted, proved not done, and the row still shows the value from before."""
     doubt = base.doubts.get(name)
     return (
         doubt is not None
         and doubt.stage == "undone"
-        and saying(system, base, name, row) == "before"
+        and compare_doubt(system, base, name, row) == "before"
     )
 
 
 def without(base: Base, names: Iterable[str]) -> Base:
-    """The base as if nobody had accepted these writes: ours are still to be written over what was there."""
+    """The base without these writes: the values are planned again as if the vendor had never accepted them."""
     gone = {name: base.doubts[name] for name in names}
     canonical = {n: v for n, v in base.canonical.items() if n not in gone}
     former = {n: d.before for n, d in gone.items() if n in base.vendor}

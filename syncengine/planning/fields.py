@@ -1,4 +1,4 @@
-"""The merge of all fields of one link: what the record learns and what its vendor is to be told."""
+"""The merge of all fields of one link: what the record learns and what is written to its vendor."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from syncengine.model.record import Record
 from syncengine.model.spelling import alike
 from syncengine.model.values import ABSENT, Json, digest, is_empty
 from syncengine.planning import questions
+from syncengine.planning.approvals import not_done, unless_refused
 from syncengine.planning.identity import quarantine
 from syncengine.planning.merge import Decision, Side, Verdict, merge_field
-from syncengine.planning.rulings import not_done, unless_refused
-from syncengine.planning.scene import Plan
+from syncengine.planning.plan_input import Plan
 from syncengine.planning.sides import Sides
 
 
 @dataclass(slots=True)
 class Fields(Sides):
-    """The merge of all fields of a link, and what comes out of it."""
+    """Merges all fields of a link and collects the results."""
 
     body: dict[str, Json] = field(default_factory=dict)
     carried: dict[str, Json] = field(default_factory=dict)
@@ -39,31 +39,31 @@ class Fields(Sides):
     invalid: list[Case] = field(default_factory=list)
 
     def plan(self) -> Plan:
-        scene = self.scene
-        rules = scene.system.rules
+        plan_input = self.plan_input
+        rules = plan_input.system.rules
         decisions: dict[str, Decision] = {}
-        for name in scene.entity.merge_order:
+        for name in plan_input.entity.merge_order:
             if name in rules:
                 decisions[name] = self.merge(name, rules[name])
         record = self.patched()
-        if record is not scene.record:
-            self.values = dict(scene.entity.values(record, scene.world))
-        for name in scene.entity.formulas:
+        if record is not plan_input.record:
+            self.values = dict(plan_input.entity.values(record, plan_input.world))
+        for name in plan_input.entity.formulas:
             if name in rules:
                 decisions[name] = self.merge(name, rules[name])
         for name, decision in decisions.items():
             if decision.verdict in (Verdict.WRITE, Verdict.JOIN):
-                self.write(name, rules[name], rules[name].look(self.link.row or {}))
+                self.write(name, rules[name], rules[name].extract(self.link.row or {}))
         return self.outcome(record)
 
     def outcome(self, record: Record) -> Plan:
-        scene = self.scene
-        patched = record is not scene.record
+        plan_input = self.plan_input
+        patched = record is not plan_input.record
         cases = [*self.invalid]
         if self.conflicts:
-            cases.append(questions.conflict(scene, self.conflicts))
+            cases.append(questions.conflict(plan_input, self.conflicts))
         if self.drifts:
-            cases.append(questions.drift(scene, self.drifts))
+            cases.append(questions.drift(plan_input, self.drifts))
         cases += self.accepted()
         stated = {case.subject for case in cases}
         link = replace(self.link, base=self.base(), wait=self.wait)
@@ -76,25 +76,25 @@ class Fields(Sides):
             record if patched else None,
             operation,
             tuple(cases),
-            frozenset(questions.subjects(scene, refused=bool(self.body)) - stated),
+            frozenset(questions.subjects(plan_input, refused=bool(self.body)) - stated),
             tuple(self.changes),
-            again=patched and scene.system.writes and operation is None,
+            requeue=patched and plan_input.system.writes and operation is None,
         )
-        return unless_refused(scene, plan)
+        return unless_refused(plan_input, plan)
 
     def accepted(self) -> list[Case]:
-        """The question about fields that the vendor accepted and did not change, unless a person let them be."""
+        """The case about fields that the vendor accepted and did not change, unless a person rejected the write."""
         if not self.undone:
             return []
         sent = sorted((name, self.vendor[name]) for name in self.undone)
         update = Action.UPDATE.value
-        asked = not_done(self.scene, self.link, update, digest(sent), self.undone)
+        asked = not_done(self.plan_input, self.link, update, digest(sent), self.undone)
         self.wait = self.wait or asked.link.wait
         return list(asked.cases)
 
     def base(self) -> Base:
         return Base(
-            self.canonical, self.vendor, frozenset(self.expected_faces), self.rules, self.doubts
+            self.canonical, self.vendor, frozenset(self.expected_values), self.rules, self.doubts
         )
 
     def merge(self, name: str, rule: Rule) -> Decision:
@@ -102,7 +102,7 @@ class Fields(Sides):
             return Decision(Verdict.AGREE)
         if name in self.as_before and self.waits(name, rule):
             return Decision(Verdict.KEEP)
-        raw = rule.look(self.link.row or {})
+        raw = rule.extract(self.link.row or {})
         if raw is ABSENT:
             return self.unseen(name, rule)
         if self.at_rest(name, rule, raw):
@@ -112,15 +112,15 @@ class Fields(Sides):
         except Unresolved as unresolved:
             return self.unresolved(name, rule, raw, unresolved)
         except RowInvalid as invalid:
-            self.invalid.append(quarantine(self.scene.entity, self.link, name, invalid))
+            self.invalid.append(quarantine(self.plan_input.entity, self.link, name, invalid))
             return Decision(Verdict.KEEP)
         decision = merge_field(side)
         self.apply(name, rule, raw, side, decision)
         return decision
 
     def waits(self, name: str, rule: Rule) -> bool:
-        """Whether a field that shows what stood there before our write stays as it is: while that may still come, and
-        when it is a question. Another value of ours is written."""
+        """Whether a field that still shows the value from before our write is left alone: while the write may yet take
+        effect, and while a person is asked. If our value is another one by now, it is written."""
         here = self.link.connection
         if not self.writing or self.doubts[name].stage != "undone":
             what = f"{here} to show what it accepted"
@@ -132,9 +132,9 @@ class Fields(Sides):
         return name in self.undone
 
     def unresolved(self, name: str, rule: Rule, raw: Json, unresolved: Unresolved) -> Decision:
-        """The row names one that is not linked. If it named it when both last agreed, nothing is to be learned, and
-        ours is told where it is another since, or has a row there by now."""
-        unknown = name not in self.canonical or self.remade(name, rule)
+        """The row refers to a row that is not linked. If it did so at the last agreement, nothing is learned, and our
+        value is written where its target has another row, or a row at all, by now."""
+        unknown = name not in self.canonical or self.rule_changed(name, rule)
         if unknown or self.theirs_moved(name, rule):
             self.wait = self.wait or unresolved.wait
             return Decision(Verdict.KEEP)
@@ -148,13 +148,13 @@ class Fields(Sides):
         return merge_field(side)
 
     def unseen(self, name: str, rule: Rule) -> Decision:
-        """The row says nothing of this field: only what we last wrote can be compared. By another rule than it was
-        written by, it is told again, though never to its owner."""
+        """The row does not show this field: compare with what we wrote last. If the rule changed since, the value is
+        written again, but never to its owner."""
         value = self.values.get(name)
         known = name in self.canonical
         wanted = not alike(value, self.canonical[name]) if known else not is_empty(value)
-        if known and not wanted and rule.apply == "always" and self.remade(name, rule):
-            owner = rule.field.owned_by(self.patched(), self.scene.world)
+        if known and not wanted and rule.apply == "always" and self.rule_changed(name, rule):
+            owner = rule.field.owned_by(self.patched(), self.plan_input.world)
             wanted = not is_empty(value) and owner != self.link.connection
         writes = rule.writes and self.writing and rule.apply != "create"
         return Decision(Verdict.WRITE if wanted and writes else Verdict.KEEP)
@@ -185,11 +185,11 @@ class Fields(Sides):
         self.meet(name, rule, raw)
 
     def meet(self, name: str, rule: Rule, raw: Json) -> None:
-        """What stands there is the vendor's face; what is only expected stays so until a read shows it."""
+        """Store the vendor's value as its base value; a value that is only expected stays so until a read shows it."""
         doubt = self.doubts.get(name)
         if doubt is None or doubt.stage != "open" or not rule.same(raw, self.vendor[name]):
             self.doubts.pop(name, None)
-            self.expected_faces.discard(name)
+            self.expected_values.discard(name)
         self.vendor[name], self.rules[name] = raw, rule.fingerprint
 
     def learn(self, name: str, rule: Rule, side: Side, decision: Decision) -> None:
@@ -198,7 +198,7 @@ class Fields(Sides):
         self.stamps[name] = side.stamp_theirs
 
     def put_aside(self, name: str, rule: Rule, side: Side, decision: Decision) -> None:
-        """A value that was decided against stays on record, once it is written over."""
+        """Keep a rejected value in the history once it is overwritten."""
         if not is_empty(decision.lost):
             self.note(name, rule, side.ours, side.ours, decision, 0)
 
@@ -207,8 +207,8 @@ class Fields(Sides):
     ) -> None:
         self.changes.append(
             Change(
-                record_id=self.scene.record.id,
-                generation=self.scene.record.generation + step,
+                record_id=self.plan_input.record.id,
+                generation=self.plan_input.record.generation + step,
                 field=name,
                 old=old,
                 new=new,
@@ -222,14 +222,14 @@ class Fields(Sides):
         )
 
     def write(self, name: str, rule: Rule, raw: Json) -> None:
-        """Put a field into the body; a ref whose record has no row there yet waits."""
+        """Add a field to the body of the write; a ref waits if its target has no row there yet."""
         value = self.values.get(name)
         try:
             sent = rule.encode(value, self.context(name))
         except Unresolved as unresolved:
             self.wait = self.wait or unresolved.wait
             needed = any(
-                spec.required for root, spec in self.scene.system.resource.fields.items()
+                spec.required for root, spec in self.plan_input.system.resource.fields.items()
                 if root in rule.roots
             )  # fmt: skip
             self.wait_required = self.wait_required or needed or rule.field.required
@@ -243,7 +243,7 @@ class Fields(Sides):
     def operation(
         self, action: Action, body: Mapping[str, Json], external_id: str | None
     ) -> Operation:
-        link, record = self.link, self.scene.record
+        link, record = self.link, self.plan_input.record
         return Operation(
             id="", link_id=link.id, record_id=record.id, entity=link.entity,
             connection=link.connection, resource=link.resource, action=action, body=dict(body),

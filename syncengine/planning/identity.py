@@ -1,4 +1,4 @@
-"""Who is who: identity keys of rows and records, and to which record an untied row belongs."""
+"""Correlation: identity keys of rows and records, and to which record an untied row belongs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from syncengine.model.spelling import folded
 from syncengine.model.values import ABSENT, Json, as_list, is_empty
 from syncengine.planning.likeness import Likes, row_likes
 from syncengine.planning.questions import one, shown
-from syncengine.planning.settle import inherited
+from syncengine.planning.settle import inherited_base
 
 Parts = tuple[Json, ...]
 AT_VENDOR = (LinkState.LINKED, LinkState.LEFT)
@@ -25,8 +25,9 @@ AT_VENDOR = (LinkState.LINKED, LinkState.LEFT)
 
 @dataclass(frozen=True, slots=True)
 class RowKeys:
-    """Identity of a row: scope (``person:0``) -> parts, in the order of the rules. ``wait``: a rule needs a row
-    that is not linked yet. ``invalid``: a value of it that does not fit. ``likes``: by what it may be like a record."""
+    """The identity keys of a row: scope (``person:0``) -> parts, in the order of the mapping's rules. ``wait``: a rule
+    needs a row that is not linked yet. ``invalid``: an identity value that does not fit. ``likes``: keys by which it
+    may resemble a record."""
 
     parts: Mapping[str, Parts]
     wait: Wait | None = None
@@ -35,7 +36,7 @@ class RowKeys:
 
 
 def key_scope(entity: str, connection: str) -> str:
-    """Scope of the external ids that we choose in a connection."""
+    """Scope of keys for external ids that we choose ourselves in a connection."""
     return f"{entity}:key:{connection}"
 
 
@@ -46,13 +47,13 @@ def scopes(entity: Entity) -> list[str]:
 
 
 def renames(entity: Entity, moved: Collection[str]) -> bool:
-    """Whether what moved is part of an identity."""
+    """Whether one of the changed fields is part of an identity."""
     return any(name in moved for names in entity.identity for name in names)
 
 
 def row_keys(entity: Entity, system: System, link: Link, context: Context) -> RowKeys:
-    """The identity keys that a row shows, however it spells them; a rule with an empty or undeclared field is no rule
-    for it."""
+    """The identity keys of a row. A rule of the mapping with an empty value or a field that is not mapped gives
+    none."""
     found: dict[str, Parts] = {}
     wait: Wait | None = None
     misfit: RowInvalid | None = None
@@ -74,12 +75,12 @@ def row_keys(entity: Entity, system: System, link: Link, context: Context) -> Ro
 
 def _identity_value(system: System, link: Link, name: str, context: Context) -> Json:
     rule = system.rules.get(name)
-    raw = ABSENT if rule is None or link.row is None else rule.look(link.row)
+    raw = ABSENT if rule is None or link.row is None else rule.extract(link.row)
     return None if rule is None or raw is ABSENT else rule.decode(raw, context)
 
 
 def shown_keys(keys: RowKeys, link: Link) -> list[Key]:
-    """Row keys as stored for an untied link, so that rows which share one find each other."""
+    """The keys of an untied row as stored, so that rows with the same identity are found."""
     place = f"{link.connection}/{link.resource}"
     shown = [*keys.parts.items(), *((s, p) for s, of in keys.likes.items() for p in of)]
     return [Key(KeyKind.ROW, f"{place}/{s}", p, link.id) for s, p in shown]
@@ -104,13 +105,13 @@ def record_keys(entity: Entity, record: Record, world: World) -> list[Key]:
 
 
 def former_keys(entity: Entity, record: Record, world: World) -> list[Key]:
-    """The identity of a record as that of one who was here before; not unique."""
+    """The identity keys of a deleted record, not unique, by which its rows and successors are found."""
     keys = record_keys(entity, replace(record, deleted=False), world)
     return [replace(key, kind=KeyKind.FORMER) for key in keys]
 
 
 def row_keys_of(entity: Entity, keys: Iterable[Key]) -> list[Key]:
-    """The row keys, in every system, that rows of these records' keys would show."""
+    """The row keys, one for each system, that a row with the identity of these record keys would have."""
     return [
         Key(KeyKind.ROW, f"{s.connection}/{s.resource.name}/{key.scope}", key.parts, "")
         for key in keys
@@ -119,7 +120,7 @@ def row_keys_of(entity: Entity, keys: Iterable[Key]) -> list[Key]:
 
 
 def uses(entity: Entity, record: Record) -> list[Key]:
-    """Whom a record refers to, for entities whose expressions open refs."""
+    """Keys for the records that this one refers to, if expressions of the entity follow refs."""
     if record.deleted or not entity.depth:
         return []
     named = {
@@ -133,10 +134,10 @@ def uses(entity: Entity, record: Record) -> list[Key]:
 
 @dataclass(frozen=True, slots=True)
 class Hits:
-    """What an untied row was looked up against. ``records``: scope -> ids of live records that bear the key.
-    ``rows``: scope -> other links of the same resource that show it. ``links``: record id -> its links.
-    ``operations``: link id -> unsettled operation. ``alike``: ids of records that may be the same. ``made``: the newest
-    create of ours for this external id."""
+    """What the keys of an untied row match. ``records``: scope -> ids of live records with that key. ``rows``: scope ->
+    other links of the same resource that show it. ``links``: record id -> its links. ``operations``: link id ->
+    unsettled operation. ``alike``: ids of records that it resembles. ``made``: our newest create for this external
+    id."""
 
     records: Mapping[str, Sequence[str]] = field(default_factory=dict)
     rows: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -148,23 +149,24 @@ class Hits:
 
 @dataclass(frozen=True, slots=True)
 class Correlation:
-    """What becomes of an untied row. ``link``: as it is after. ``record``: a new record. ``absorbed``: links whose
-    place it takes. ``cancelled``: operations that are not needed any more. ``ask``: a question. ``again``: its record
-    had another row there before. ``about``: keys that the question is about and the row does not show."""
+    """What is decided about an untied row. ``link``: after the decision. ``record``: a new record, if one is made.
+    ``absorbed``: links that it replaces. ``cancelled``: operations that are no longer needed. ``ask``: the question, if
+    unsure. ``replaces_row``: the record had another row there before. ``about``: keys that the question concerns and
+    the row itself does not show."""
 
     link: Link
     record: Record | None = None
     absorbed: tuple[str, ...] = ()
     cancelled: tuple[Operation, ...] = ()
     ask: Case | None = None
-    again: bool = False
+    replaces_row: bool = False
     about: tuple[Key, ...] = ()
 
 
 def correlate(
     entity: Entity, system: System, link: Link, keys: RowKeys, hits: Hits, context: Context
 ) -> Correlation:
-    """Decide to which record an untied row belongs: exactly one hit links; anything unsure asks."""
+    """Decide to which record an untied row belongs. Exactly one match ties it; anything unsure becomes a question."""
     calm = replace(link, dirty=0, wait=None)
     made = hits.made
     if made is not None and made.state in (OperationState.CLAIMED, OperationState.UNKNOWN):
@@ -193,7 +195,8 @@ def correlate(
 
 
 def has_row(links: Sequence[Link], there: Link) -> bool:
-    """Whether a record with these links has a row in the place of another link, or had one until a person decides."""
+    """Whether a record with these links has, or had until a person decides, a row in the connection and resource of
+    another link."""
     place = (there.connection, there.resource)
     return any(k.state in LIVE and (k.connection, k.resource) == place for k in links)
 
@@ -223,44 +226,44 @@ def _tie(
             makes = _makes(entity, system, link, context)
             case = ask(entity, link, parts, (record_id,), (rival.id,), hits.links, makes)
             return Correlation(link, ask=case)
-    base = link.base if hits.made is None else inherited(system, hits.made)
+    base = link.base if hits.made is None else inherited_base(system, hits.made)
     tied = replace(
         link, record_id=record_id, state=LinkState.LINKED, base=base, dirty=1, version=link.version
     )
-    again = any(k.external_id is not None or k.row_version > 0 for k in rivals)
-    return Correlation(tied, None, tuple(absorbed), tuple(cancelled), again=again)
+    replaces_row = any(k.external_id is not None or k.row_version > 0 for k in rivals)
+    return Correlation(tied, None, tuple(absorbed), tuple(cancelled), replaces_row=replaces_row)
 
 
 def place_free(link: Link) -> str:
-    """What a link waits for that wants this one's row or place."""
+    """Wait key of links that wait for this link's row or place to become free."""
     return f"free:{link.connection}/{link.resource}/{link.external_id}"
 
 
 def known_by(link: Link) -> frozenset[str]:
-    """What others wait for until a record has this row: to name it, and to learn whom it names."""
+    """Wait keys that come true once a record has this row: its ref, and the record's link in this connection."""
     place = f"{link.connection}/{link.resource}/{link.external_id}"
     return frozenset({f"ref:{place}", f"rec:{link.record_id}@{link.connection}"})
 
 
-def to_make(link: Link) -> Link:
-    """A link whose row is to be made, or made again: there is nothing of it at the vendor that could be read."""
+def to_create(link: Link) -> Link:
+    """A link in state ``creating``, for a row that is to be created (again)."""
     return replace(link, state=LinkState.CREATING, external_id=None, row=None, need_get=False)
 
 
 def waits_for(link: Link, holder: Link) -> Link:
-    """A link to be made whose row another one holds."""
+    """A link in state ``waiting``: the row that it should create is held by another link."""
     what = f"a row of {holder.connection} that another record holds"
     return replace(link, state=LinkState.WAITING, wait=Wait(place_free(holder), what))
 
 
 def make_record(entity: Entity, system: System, link: Link, context: Context) -> Correlation:
-    """A new record from a row; waits, visibly, where a required field has no value."""
+    """A new record made of a row; a link that waits if a required field has no value yet."""
     if link.row is None:
         return Correlation(link)
     values: dict[str, Json] = {}
     stamps: dict[str, int] = {}
     for name, rule in system.rules.items():
-        raw = rule.look(link.row)
+        raw = rule.extract(link.row)
         if not rule.reads or raw is ABSENT or rule.field.formula is not None:
             continue
         try:
@@ -284,18 +287,18 @@ def make_record(entity: Entity, system: System, link: Link, context: Context) ->
 
 
 def with_defaults(entity: Entity, values: Mapping[str, Json]) -> dict[str, Json]:
-    """Values of a new record with defaults where no system gave one."""
+    """The values of a new record, with defaults for fields that no system gave."""
     full = {n: f.default for n, f in entity.fields.items() if f.default is not None}
     return {**full, **values}
 
 
 def lacking(entity: Entity, values: Mapping[str, Json]) -> list[str]:
-    """Required fields that a new record has no value for."""
+    """Required fields for which a new record has no value."""
     return [n for n, f in entity.fields.items() if f.required and is_empty(values.get(n))]
 
 
 def quarantine(entity: Entity, link: Link, name: str, invalid: RowInvalid) -> Case:
-    """The question about a row, one value of which does not fit."""
+    """The case about a row with a value that does not fit."""
     return Case(
         id="",
         kind=CaseKind.QUARANTINED,
@@ -314,7 +317,7 @@ def quarantine(entity: Entity, link: Link, name: str, invalid: RowInvalid) -> Ca
 
 
 def identity_subject(link: Link) -> str:
-    """Subject of the question to whom a row belongs."""
+    """Subject of the case about which record a row belongs to."""
     return f"{IDENTITY}{link.id}"
 
 
@@ -326,8 +329,8 @@ def _makes(entity: Entity, system: System, link: Link, context: Context) -> bool
 def answers_of(
     link: Link, records: Sequence[str], links: Mapping[str, Sequence[Link]], makes: bool
 ) -> dict[str, str]:
-    """To whom a row may be said to belong: to a record that has no row there, or in the place of the row that it
-    has. ``links``: record id -> its links. ``makes``: a record of its own can be made of the row."""
+    """The possible answers about which record a row belongs to: a record without a row there, or one whose row is
+    replaced. ``links``: record id -> its links. ``makes``: a new record can be made of the row."""
     answers, here = {}, (link.connection, link.resource)
     for record_id in records:
         rows = [
@@ -349,8 +352,8 @@ def ask(
     entity: Entity, link: Link, parts: Parts, records: Sequence[str], rows: Sequence[str],
     links: Mapping[str, Sequence[Link]], makes: bool,
 ) -> Case:  # fmt: skip
-    """The question to whom a row belongs. ``parts``: the identity that it shares with ``records`` and ``rows``; the
-    rest is as in ``answers_of``."""
+    """The case about which record a row belongs to. ``parts``: the identity that it shares with ``records`` and
+    ``rows``; the rest as in ``answers_of``."""
     return Case(
         id="",
         kind=CaseKind.IDENTITY,
@@ -373,7 +376,7 @@ def ask_alike(
     entity: Entity, system: System, link: Link, keys: RowKeys, alike: Sequence[str], hits: Hits,
     context: Context,
 ) -> Case:  # fmt: skip
-    """The question whether a row that shows nobody's identity belongs to one of the records that it is like."""
+    """The case about a row that matches no identity but resembles one or more records."""
     makes = _makes(entity, system, link, context)
     case = ask(entity, link, (), alike, (), hits.links, makes)
     what = f"of {link.connection} {link.resource} shows nobody's identity, but the name or an address of"

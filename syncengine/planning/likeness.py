@@ -1,8 +1,9 @@
-"""Likeness: by what two things may be one though they share no identity. It ties nothing; a person is asked.
+"""Likeness: resemblance by name or address between a row and records, without a shared identity. It ties nothing; a
+person is asked.
 
-Two things are alike if both have the same whole name, of two words or more in whichever order and spelling of case, or
-an address in common, whichever field it stands in. The name of a record is its required texts; that of a row is what it
-shows of these, or else what people recognise it by.
+Two things are alike if both have the same whole name, of two words or more in any order and letter case, or an address
+in common, in whichever field. The name of a record is made of its required texts; that of a row of what it shows of
+these, or of well-known name fields.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ def _likes(entity: Entity, texts: Iterable[Json], addresses: Iterable[Json]) -> 
 
 
 def record_likes(entity: Entity, record: Record) -> list[Key]:
-    """By what rows may be like a live record."""
+    """Keys by which rows may resemble a live record."""
     values, naming = record.values, _naming(entity)
     if record.deleted or not naming:
         return []
@@ -71,7 +72,7 @@ def record_likes(entity: Entity, record: Record) -> list[Key]:
 
 
 def row_likes(entity: Entity, system: System, link: Link, context: Context) -> Likes:
-    """By what an untied row may be like a record."""
+    """Keys by which an untied row may resemble a record."""
     naming, row = _naming(entity), link.row
     if not naming or row is None:
         return {}
@@ -90,7 +91,7 @@ def _shown(
     """What the row shows of these fields, in our terms; what does not fit is nothing."""
     for name in names:
         rule = system.rules.get(name)
-        raw = ABSENT if rule is None or link.row is None else rule.look(link.row)
+        raw = ABSENT if rule is None or link.row is None else rule.extract(link.row)
         if rule is None or raw is ABSENT:
             continue
         try:

@@ -1,4 +1,4 @@
-"""The three-way merge of one field of one link: each side is compared with its own face."""
+"""The three-way merge of one field of one link: each side is compared with its own base value."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from syncengine.model.values import Json, is_empty
 
 
 class Verdict(StrEnum):
-    """What becomes of a field. ``agree``: both say the same. ``keep``: they differ and nothing is to be done.
-    ``patch``: the vendor's value becomes ours. ``write``: ours goes to the vendor. ``join``: both get the
-    merged value. ``drift``: someone else changed an owned field, a person decides. ``conflict``: both changed,
-    a person decides."""
+    """What the merge does with a field. ``agree``: both sides are equal. ``keep``: they differ and nothing is done.
+    ``patch``: the vendor's value becomes ours. ``write``: our value is written to the vendor. ``join``: both get the
+    merged value (sets). ``drift``: somebody changed a field that another system owns; a person decides. ``conflict``:
+    both sides changed; a person decides."""
 
     AGREE = "agree"
     KEEP = "keep"
@@ -28,15 +28,15 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """All that the decision on one field rests on.
+    """The input of the merge of one field.
 
-    ``ours``, ``theirs``: canonical values now. ``before``: the vendor's value at the last agreement, canonical
-    (sets only). ``agrees``: equal up to the codec. ``ours_moved``, ``theirs_moved``: against the own face; both
-    without faces. ``first``: there are no faces yet. ``remade``: the rule is another than the one that made the
-    faces, in its spelling alone or in its place too. ``given``: the record ever held a value.
-    ``can_in``, ``can_out``: what the rule, the scope and ``apply`` allow. ``writes``: whether the rule flows out
-    at all. ``compared``: two systems or more show the field and none is written to. ``owner``: a connection, None
-    for anyone. ``here``: this connection. ``stamp_*``: order of first sighting.
+    ``ours``, ``theirs``: present canonical values. ``before``: the vendor's base value, canonical (sets only).
+    ``agrees``: equal, codec considered. ``ours_moved``, ``theirs_moved``: differs from its own base value; both are set
+    where there is none. ``first``: there are no base values yet. ``rule_changed``: the base values were made by another
+    rule; its spelling alone changed, or its place too. ``given``: the record ever held a value. ``can_in``,
+    ``can_out``: what rule, scope and ``apply`` allow. ``writes``: whether the rule flows out at all. ``compared``: two
+    or more systems show the field and none is written to. ``owner``: a connection, None for anyone. ``here``: this
+    connection. ``stamp_*``: order of first observation.
     """
 
     here: str
@@ -46,7 +46,7 @@ class Side:
     ours_moved: bool
     theirs_moved: bool
     first: bool = False
-    remade: Literal["", "spelling", "place"] = ""
+    rule_changed: Literal["", "spelling", "place"] = ""
     given: bool = True
     can_in: bool = True
     can_out: bool = True
@@ -64,9 +64,9 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """``value``: the canonical value after a patch or join. ``policy``: what decided, in words. ``lost``: the value
-    decided against, if it was somebody's change, and ``lost_by``: whose (a connection, or ``record``).
-    ``seen``: the vendor's value is taken note of, so that it counts as moved no longer."""
+    """The result of the merge of one field. ``value``: the canonical value after a patch or join. ``policy``: what
+    decided, in words. ``lost``: the rejected value, if it was somebody's change, and ``lost_by``: whose (a connection,
+    or ``record``). ``seen``: store the vendor's value as its base value, so that it no longer counts as changed."""
 
     verdict: Verdict
     value: Json = None
@@ -77,13 +77,13 @@ class Decision:
 
 
 def merge_field(side: Side) -> Decision:
-    """Decide one field. Pure; every combination has an outcome."""
+    """Merge one field. Pure, and defined for every combination of inputs."""
     if side.agrees:
         return Decision(Verdict.AGREE)
     if not (side.can_in or side.can_out):
         return Decision(Verdict.KEEP, seen=True)
     if not (side.ours_moved or side.theirs_moved):
-        return _by_another_rule(side) if side.remade else Decision(Verdict.KEEP, seen=True)
+        return _by_another_rule(side) if side.rule_changed else Decision(Verdict.KEEP, seen=True)
     if is_empty(side.theirs) and (side.first or not side.clear):
         return _write(side, "filled again" if not side.first else "filled")
     first_value = side.first or (side.theirs_moved and not side.given)
@@ -97,8 +97,8 @@ def merge_field(side: Side) -> Decision:
 
 
 def _stands_apart(side: Side) -> Decision:
-    """Ours moved, and theirs cannot be made to follow: that the two differ is judged as if both had moved. Nothing is
-    put aside by it, since theirs stays where it is."""
+    """Our value changed and the vendor's cannot be written: decide as if both had changed. Nothing is recorded as lost,
+    since the vendor's value stays where it is."""
     if side.owner is not None or not side.can_in:
         flagged = side.can_in and side.owner != side.here and side.on_drift == "flag"
         return Decision(Verdict.DRIFT, policy="drift") if flagged else _write(side, "only change")
@@ -108,7 +108,7 @@ def _stands_apart(side: Side) -> Decision:
 
 
 def _write(side: Side, policy: str, lost: Json = None) -> Decision:
-    """Ours goes to the vendor, or theirs stays there; either way it was decided against."""
+    """Our value wins: write it, or, where it cannot be written, leave the vendor's value where it is."""
     spreads = side.clear and not is_empty(side.theirs)
     stays = not side.can_out or (is_empty(side.ours) and not spreads)
     verdict = Verdict.KEEP if stays else Verdict.WRITE
@@ -128,14 +128,14 @@ def _their_change(side: Side) -> Decision:
 
 
 def _by_another_rule(side: Side) -> Decision:
-    """Nobody moved, yet the two no longer agree, since the rule between them is another one. What the owner says
-    here is read anew, and so is what can only be read; else our value is told again."""
+    """Neither side changed, but they no longer agree because the mapping rule did. The owner's value is read again, and
+    so is a value that can only be read; otherwise ours is written again."""
     policy = "the rule changed"
     reads = side.owner == side.here or (side.owner is None and not side.writes)
     first_value = is_empty(side.ours) and (side.owner is None or not side.given)
     if side.can_in and (reads or first_value) and (side.clear or not is_empty(side.theirs)):
         return Decision(Verdict.PATCH, side.theirs, policy)
-    return _write(side, policy, side.theirs if side.remade == "place" else None)
+    return _write(side, policy, side.theirs if side.rule_changed == "place" else None)
 
 
 def _both_changed(side: Side) -> Decision:
@@ -150,7 +150,7 @@ def _both_changed(side: Side) -> Decision:
 
 
 def _by_policy(side: Side) -> Decision:
-    """As ``on_conflict`` says."""
+    """Decide a conflict as the field's ``on_conflict`` says."""
     match side.on_conflict:
         case "flag":
             return Decision(Verdict.CONFLICT, policy="flag")

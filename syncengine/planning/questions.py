@@ -1,4 +1,4 @@
-"""The cases that plans open: question, evidence, and what each answer will do."""
+"""The cases that planning opens: question, evidence, and what each answer does."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from syncengine.model.operation import Operation
 from syncengine.model.values import Json
 
 if TYPE_CHECKING:
-    from syncengine.planning.scene import Scene
+    from syncengine.planning.plan_input import PlanInput
 
 Values = Mapping[str, tuple[Json, Json]]
 """Field -> (our value, the vendor's value, both canonical)."""
@@ -26,7 +26,7 @@ LONG = 1000
 
 
 def shown(value: Json) -> Json:
-    """What a vendor showed, as evidence; of long texts the beginning, and if it is still too long, its own as text."""
+    """A vendor's value as evidence in a case; long ones are cut."""
     for form in (value, _shortened(value)):
         text = json.dumps(form, ensure_ascii=False, default=str)
         if len(text) <= LONGEST:
@@ -53,95 +53,101 @@ def sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def subjects(scene: Scene, refused: bool) -> set[str]:
-    """Subjects of the questions that a merge of this link asks, or asked before; that of a refused write only
-    where there is nothing to write any more (not ``refused``)."""
-    link = scene.link
+def subjects(plan_input: PlanInput, refused: bool) -> set[str]:
+    """Subjects of the cases that planning this link may open or have open; that of a refused write only where no write
+    is wanted any more (not ``refused``)."""
+    link = plan_input.link
     kinds = ["conflict", "drift", "missing", "quarantined"] + ([] if refused else ["rejected"])
     return {f"{kind}:{link.id}" for kind in kinds} | {undone_subject(link.id)}
 
 
 def _case(
-    scene: Scene, kind: CaseKind, question: str, evidence: dict[str, Json], answers: dict[str, str]
+    plan_input: PlanInput,
+    kind: CaseKind,
+    question: str,
+    evidence: dict[str, Json],
+    answers: dict[str, str],
 ) -> Case:
     return Case(
         id="",
         kind=kind,
-        subject=f"{kind}:{scene.link.id}",
+        subject=f"{kind}:{plan_input.link.id}",
         question=question,
         evidence=evidence,
         answers=answers,
-        entity=scene.entity.name,
-        record_id=scene.record.id,
-        link_id=scene.link.id,
+        entity=plan_input.entity.name,
+        record_id=plan_input.record.id,
+        link_id=plan_input.link.id,
     )
 
 
-def _sides(scene: Scene, values: Values) -> dict[str, Json]:
-    here = scene.link.connection
+def _sides(plan_input: PlanInput, values: Values) -> dict[str, Json]:
+    here = plan_input.link.connection
     return {name: {"record": ours, here: theirs} for name, (ours, theirs) in values.items()}
 
 
-def _showing(scene: Scene, values: Values) -> list[str]:
+def _showing(plan_input: PlanInput, values: Values) -> list[str]:
     """The other systems that show one of these fields of the record."""
-    systems = scene.entity.systems
-    near = {s.connection for s in scene.siblings if s.row is not None and s.connection in systems}
+    systems = plan_input.entity.systems
+    near = {
+        s.connection for s in plan_input.siblings if s.row is not None and s.connection in systems
+    }
     return sorted(
         name
-        for name in near - {scene.link.connection}
+        for name in near - {plan_input.link.connection}
         if systems[name].rules.keys() & values.keys()
     )
 
 
-def conflict(scene: Scene, values: Values) -> Case:
-    """Both sides changed, and no rule says who wins."""
-    here = scene.link.connection
-    written = any(scene.system.rules[name].writes for name in values)
+def conflict(plan_input: PlanInput, values: Values) -> Case:
+    """The case that both sides changed a field and no rule decides."""
+    here = plan_input.link.connection
+    written = any(plan_input.system.rules[name].writes for name in values)
     ours = f"our value counts; {here} gets it" if written else "our value counts"
-    names, what = ", ".join(values), one(scene.entity.name)
+    names, what = ", ".join(values), one(plan_input.entity.name)
     question = f"{names} of {what} changed in {here} and elsewhere: which counts?"
-    if all(name in scene.entity.compared for name in values):
-        others = ", ".join(_showing(scene, values)) or "our record"
+    if all(name in plan_input.entity.compared for name in values):
+        others = ", ".join(_showing(plan_input, values)) or "our record"
         question = f"{names} of {what} differs between {here} and {others}, which are only read: which counts?"
     return _case(
-        scene,
+        plan_input,
         CaseKind.CONFLICT,
         question,
-        {"fields": _sides(scene, values)},
+        {"fields": _sides(plan_input, values)},
         {here: f"the value of {here} counts", "record": ours},
     )
 
 
-def drift(scene: Scene, values: Values) -> Case:
-    """Somebody changed a field that another system owns."""
-    here = scene.link.connection
+def drift(plan_input: PlanInput, values: Values) -> Case:
+    """The case that a field was changed where it is not owned."""
+    here = plan_input.link.connection
     return _case(
-        scene,
+        plan_input,
         CaseKind.DRIFT,
-        f"{', '.join(values)} of {one(scene.entity.name)} was changed in {here}, which does not own it.",
-        {"fields": _sides(scene, values)},
+        f"{', '.join(values)} of {one(plan_input.entity.name)} was changed in {here}, which does not own it.",
+        {"fields": _sides(plan_input, values)},
         {"revert": f"write our value to {here} again", "adopt": f"take the value of {here} over"},
     )
 
 
-def missing(scene: Scene, unsent: bool) -> Case:
-    """A row is proved gone, and the mapping wants a person to decide."""
-    link = scene.link
+def missing(plan_input: PlanInput, unsent: bool) -> Case:
+    """The case that a row is proved gone and the mapping leaves the decision to a person."""
+    link = plan_input.link
     answers = {"keep": "keep our record; this row stays gone", "delete": "delete our record too"}
-    if scene.system.creates_out:
+    if plan_input.system.creates_out:
         answers["recreate"] = f"make the row in {link.connection} again"
     more = "; a change of ours never reached it" if unsent else ""
     question = f"A row is gone from {link.connection} {link.resource}{more}. What now?"
-    return _case(scene, CaseKind.MISSING, question, {"external_id": link.external_id}, answers)
+    return _case(plan_input, CaseKind.MISSING, question, {"external_id": link.external_id}, answers)
 
 
 def emptied_subject(connection: str, resource: str) -> str:
-    """What makes the question of ``emptied`` one question."""
+    """Subject of the case ``emptied``."""
     return f"emptied:{connection}/{resource}"
 
 
 def emptied(connection: str, resource: str, rows: int) -> Case:
-    """A complete listing shows nothing where there was something: another account, a filter, or a mass delete."""
+    """The case that a complete listing is empty where there were rows: another account, a filter, or a mass delete."""
     return Case(
         id="",
         kind=CaseKind.MISSING,
@@ -155,23 +161,27 @@ def emptied(connection: str, resource: str, rows: int) -> Case:
     )
 
 
-def unseen_change(scene: Scene, values: Values) -> Case:
-    """A delete would run over a vendor's change that nobody has seen, or over a row that was never agreed on."""
-    here, name = scene.link.connection, scene.entity.name
+def unseen_change(plan_input: PlanInput, values: Values) -> Case:
+    """The case that a delete would overwrite a vendor's change that we never took over, or a row that was never in
+    agreement."""
+    here, name = plan_input.link.connection, plan_input.entity.name
     differ = {n: (ours, theirs) for n, (ours, theirs) in values.items() if ours != theirs}
     strange = "where somebody else made its row"
-    why = "but was changed there since" if scene.link.base.vendor else strange
+    why = "but was changed there since" if plan_input.link.base.vendor else strange
     return _case(
-        scene,
+        plan_input,
         CaseKind.CONFLICT,
         f"The {name} is to be deleted in {here}, {why}.",
-        {"external_id": scene.link.external_id, "fields": _sides(scene, differ or values)},
+        {
+            "external_id": plan_input.link.external_id,
+            "fields": _sides(plan_input, differ or values),
+        },
         {"delete": "delete it there anyway", "keep": f"leave it in {here}"},
     )
 
 
 def refused(operation: Operation, answer: str, body: str, sent: bool = True) -> Case:
-    """The vendor refused a write for good, or what it shows keeps the write from being ``sent``."""
+    """The case that the vendor refused a write for good, or that a row keeps the write from being ``sent``."""
     what = f"{one(operation.action)} of {operation.resource}"
     refusal = f"{operation.connection} refused {what}."
     return Case(
@@ -192,18 +202,18 @@ def refused(operation: Operation, answer: str, body: str, sent: bool = True) -> 
 
 
 def about(link_id: str) -> set[str]:
-    """Subjects of all questions that may be open about one link."""
+    """Subjects of all cases that may be open about one link."""
     return {f"{kind}:{link_id}" for kind in CaseKind} | {undone_subject(link_id)}
 
 
 def undone_subject(link_id: str) -> str:
-    """What makes the question of ``not_done`` one question."""
+    """Subject of the case ``not_done``."""
     return f"undone:{link_id}"
 
 
-def not_done(scene: Scene, kind: str, body: str, values: Values) -> Case:
-    """The vendor accepted a write, and its row goes on to show what stood there before."""
-    link, here, noun = scene.link, scene.link.connection, one(scene.entity.name)
+def not_done(plan_input: PlanInput, kind: str, body: str, values: Values) -> Case:
+    """The case that the vendor accepted a write and its row still shows the values from before."""
+    link, here, noun = plan_input.link, plan_input.link.connection, one(plan_input.entity.name)
     still, what = "its row still shows what stood there before", ", ".join(values)
     if kind == "update":
         asks, again = f"{here} accepted our {what} of {noun}", "write it again"
@@ -213,15 +223,16 @@ def not_done(scene: Scene, kind: str, body: str, values: Values) -> Case:
         asks, again = f"{here} accepted that {noun} is deleted", "delete it again"
         still = "its row is still there as it was"
     evidence: dict[str, Json] = {"external_id": link.external_id, "kind": kind, "digest": body}
-    fields = {"fields": _sides(scene, values)} if values else {}
+    fields = {"fields": _sides(plan_input, values)} if values else {}
     answers = {"retry": again, "drop": "leave it as it is there; ask again when it changes"}
-    case = _case(scene, CaseKind.REJECTED, f"{asks}, and did not do it: {still}.",
+    case = _case(plan_input, CaseKind.REJECTED, f"{asks}, and did not do it: {still}.",
                  {**evidence, **fields}, answers)  # fmt: skip
     return replace(case, subject=undone_subject(link.id))
 
 
 def unmade(operation: Operation, body: str, times: int = 0) -> Case:
-    """The vendor accepted a create, or never answered a write that went out so many ``times``, and no read shows it."""
+    """The case that the vendor accepted a create, or never answered a write that was sent so many ``times``, and no
+    read shows it."""
     what, here = f"{one(operation.action)} of {operation.resource}", operation.connection
     question = f"{here} accepted {what}, and did not do it: no read shows such a row."
     if times:
@@ -230,12 +241,12 @@ def unmade(operation: Operation, body: str, times: int = 0) -> Case:
 
 
 def not_taken(connection: str) -> Wait:
-    """What a link waits for whose write was refused, cannot be sent, or was accepted and not done."""
+    """The wait of a link whose write was refused, cannot be sent, or was accepted and not done."""
     return Wait("", f"an answer: {connection} did not take this write")
 
 
 def unprovable(operation: Operation) -> Case:
-    """Nothing can prove whether a write took effect."""
+    """The case that no read can prove whether a write took effect."""
     return Case(
         id="",
         kind=CaseKind.UNKNOWN,
@@ -259,15 +270,15 @@ STAGED = "staged:"
 
 
 def staged_subject(entity: str, connection: str, kind: str) -> str:
-    """Subject of the question about a plan that writes too much; links that wait for it bear it as their wait."""
+    """Subject of the case about a plan that writes too much; it is also the wait key of the links that it holds."""
     return f"{STAGED}{entity}:{connection}:{kind}"
 
 
 def staged(
     entity: str, connection: str, kind: str, links: list[str], allowed: int | None, gone: int = 0
 ) -> Case:
-    """A plan writes more than ``safety`` allows, or did when it was asked about. ``allowed``: None where the mapping
-    sets no limit any more. ``gone``: how many of the deletes are of records whose row there is gone."""
+    """The case that a plan writes more than ``safety`` allows, or did when it was opened. ``allowed``: None where the
+    mapping sets no limit any more. ``gone``: how many of the deletes are of records whose row there is gone."""
     count = len(links)
     question = f"{count} {kind}s of {entity} in {connection} wait"
     limit = f"safety allows {allowed} at a time"

@@ -1,4 +1,5 @@
-"""No mass accident: how many writes of a kind a rolling window may hold before a person is asked."""
+"""Protection against mass accidents: how many writes of a kind are sent within a time window before a person is
+asked."""
 
 from __future__ import annotations
 
@@ -6,12 +7,12 @@ import math
 
 from syncengine.mapping import Safety, System, paths
 from syncengine.model.operation import Action, Operation
-from syncengine.planning.sight import body_row
+from syncengine.planning.observation import body_row
 
 
 def kind_of(system: System, operation: Operation) -> str:
-    """What a write counts as: ``create``, ``update`` or ``delete``. A write of ``set.leave`` is a delete, and so is
-    an update by which a field of its own writes what ``set.leave`` writes."""
+    """As what safety counts a write: ``create``, ``update`` or ``delete``. A write of ``set.leave`` counts as a delete,
+    and so does an update that writes the same values by a field of its own."""
     action = Action(operation.action)
     if operation.leave:
         return Action.DELETE.value
@@ -23,8 +24,8 @@ def kind_of(system: System, operation: Operation) -> str:
 
 
 def allowance(safety: Safety, kind: str, live: int, first: bool = False) -> int | None:
-    """How many writes of a kind a window may hold with ``live`` live links; None: any number. ``first``: nothing was
-    ever written there before that window."""
+    """How many writes of a kind a time window may contain, with ``live`` live links; None: any number. ``first``:
+    nothing was ever written there before that window."""
     share = {"create": safety.creates, "update": safety.updates, "delete": safety.deletes}[kind]
     limits = [] if share is None else [max(safety.floor, math.floor(share * live))]
     if first and safety.first is not None:
@@ -33,7 +34,7 @@ def allowance(safety: Safety, kind: str, live: int, first: bool = False) -> int 
 
 
 def waits(allowed: int | None, written: int, asked: int, held: bool) -> bool:
-    """Whether all writes of a kind wait for a person. ``written``: how many the window holds, ``asked``: how many are
-    wanted now. ``held``: whether somebody is asked about some of these already: what was asked is sent by an answer
-    only, however few they are by now and whatever is allowed by now."""
+    """Whether the writes of a kind wait for a person. ``written``: number already in the window, ``asked``: number
+    wanted now. ``held``: a person is already asked about some of them; then only an answer sends them, however few they
+    have become."""
     return held or (allowed is not None and written + asked > allowed)

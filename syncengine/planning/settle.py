@@ -1,4 +1,4 @@
-"""What the outcome of a write makes of its link: faces from what was carried, never from a later read."""
+"""Settling a write: how its outcome changes the link. Base values come from what was sent, never from a later read."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from syncengine.model.link import WHOLE, Base, Doubt, Link, LinkState
 from syncengine.model.operation import Action, Operation
 from syncengine.model.record import Record
 from syncengine.model.values import ABSENT, Json, Row
-from syncengine.planning.doubts import PLAIN, Claim, leaving, of_row, says
-from syncengine.planning.sight import (
+from syncengine.planning.doubts import PLAIN, Claim, compare_with_write, leaving, row_fingerprint
+from syncengine.planning.observation import (
     body_row,
     listed_part,
     mapped,
@@ -29,8 +29,8 @@ AS_SHOWN: Final = frozenset({RUN_OVER, "set.leave"})
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """``link`` after the write. ``moved``: fields that the answer shows changed by somebody else. ``changes``:
-    foreign values that the write ran over, kept in the history."""
+    """The result of settling a write. ``link``: after the write. ``moved``: fields that somebody else changed, as the
+    answer shows. ``changes``: history entries for foreign values that the write overwrote."""
 
     link: Link
     moved: frozenset[str] = frozenset()
@@ -41,14 +41,16 @@ def settle_applied(
     system: System, link: Link, operation: Operation, external_id: str | None, answer: Row | None,
     received: float, claim: Claim = PLAIN,
 ) -> Settled:  # fmt: skip
-    """A write took effect, as ``claim`` says. ``answer``: the row as the write's own response showed it (None: it
-    showed none)."""
+    """The link after a write that took effect, as ``claim`` says. ``answer``: the row as shown by the write's own
+    response (None: it showed none)."""
     if operation.action is Action.DELETE:
         held = claim.by_vendor and link.row is not None
-        doubts = {WHOLE: claim.doubt(of_row(system, link.row or {}), False)} if held else {}
+        doubts = (
+            {WHOLE: claim.doubt(row_fingerprint(system, link.row or {}), False)} if held else {}
+        )
         gone = replace(
             link, state=LinkState.GONE, row=None, row_version=link.row_version + 1,
-            read_at=received, base=Base(doubts=doubts), noted={}, need_get=False, ruling=None,
+            read_at=received, base=Base(doubts=doubts), foreign_values={}, need_get=False, approval=None,
             dirty=link.dirty + 1,
         )  # fmt: skip
         return Settled(gone)
@@ -57,7 +59,7 @@ def settle_applied(
     row = mapped(row, roots(system)) if shown is None else {**row, **shown}
     moved = _moved_by_others(system, link, operation, row)
     state = LinkState.LEFT if operation.leave else LinkState.LINKED
-    base = _faces(system, link, operation, shown, claim)
+    base = _base_after_write(system, link, operation, shown, claim)
     settled = replace(
         link,
         state=state,
@@ -67,25 +69,25 @@ def settle_applied(
         row_version=link.row_version + 1,
         listed_hash=still_listed(link, listed_part(system, row)),
         read_at=received,
-        nominated_at=None,
+        suspected_at=None,
         base=base,
         need_get=link.need_get or base.unproved,
-        noted={},
-        ruling=None,
+        foreign_values={},
+        approval=None,
         dirty=link.dirty + 1,
     )
     return Settled(settled, moved, _overwritten(system, link, operation))
 
 
 def answered(system: System, operation: Operation, answer: Row | None) -> str:
-    """What a vendor says to a write that it accepts, for people: which values it keeps in a spelling of its own, those
-    of sensitive fields left out. ``answer``: the row as shown, None where nothing is."""
+    """For people: what a vendor answered to an accepted write, and which values it stores differently from what was
+    sent, sensitive fields left out. ``answer``: the row as shown, None where nothing is."""
     if answer is None:
         return "accepted" if operation.action is Action.DELETE else "accepted, without showing it"
     kept = []
     for name in operation.carried:
         rule = system.rules.get(name)
-        shown = ABSENT if rule is None else rule.look(answer)
+        shown = ABSENT if rule is None else rule.extract(answer)
         if rule is None or shown is ABSENT or rule.field.sensitive:
             continue
         if shown != sent_raw(system, operation, name):
@@ -93,7 +95,7 @@ def answered(system: System, operation: Operation, answer: Row | None) -> str:
     return f"accepted; it keeps {', '.join(kept)}" if kept else "accepted"
 
 
-def _faces(
+def _base_after_write(
     system: System, link: Link, operation: Operation, answer: Row | None, claim: Claim
 ) -> Base:
     base = link.base
@@ -101,11 +103,11 @@ def _faces(
     expected, rules = set(base.expected), dict(base.rules)
     written = body_row(operation.body)
 
-    def face(name: str, sent: Json) -> None:
+    def set_base_value(name: str, sent: Json) -> None:
         """What the answer shows; else what was sent, with what stood there before beside it."""
         rule, before = system.rules[name], operation.expected.get(name)
-        shown = ABSENT if answer is None else rule.look(answer)
-        said = says(rule, shown, sent, before)
+        shown = ABSENT if answer is None else rule.extract(answer)
+        said = compare_with_write(rule, shown, sent, before)
         vendor[name] = sent if said in ("", "before") else shown
         if said in ("", "before"):
             expected.add(name)
@@ -118,16 +120,16 @@ def _faces(
         rule = system.rules.get(name)
         if rule is None:
             continue
-        sent = rule.look(written)
+        sent = rule.extract(written)
         canonical[name] = value
         if name in operation.rules:
             rules[name] = operation.rules[name]
-        # A rule that was moved to another path since does not find what was sent; such a face counts no more.
-        face(name, None if sent is ABSENT else sent)
+        # A rule that was moved to another path since does not find what was sent; such a base value counts no more.
+        set_base_value(name, None if sent is ABSENT else sent)
     if operation.leave:
         # What we wrote on leaving is no wish of the vendor, and no agreement: coming back undoes it.
         for name in [n for n in system.rules if sent_raw(system, operation, n) is not ABSENT]:
-            face(name, sent_raw(system, operation, name))
+            set_base_value(name, sent_raw(system, operation, name))
             canonical.pop(name, None)
         doubts |= leaving(operation, link.row or {}, answer, claim)
     return Base(canonical, vendor, frozenset(expected), rules, doubts)
@@ -139,7 +141,7 @@ def _moved_by_others(system: System, link: Link, operation: Operation, row: Row)
     return frozenset(
         name
         for name, rule in system.rules.items()
-        if name not in operation.carried and rule.look(link.row) != rule.look(row)
+        if name not in operation.carried and rule.extract(link.row) != rule.extract(row)
     )
 
 
@@ -157,14 +159,14 @@ def _overwritten(system: System, link: Link, operation: Operation) -> tuple[Chan
             rule=operation.causes.get(name, ""),
             policy=RUN_OVER,
         )
-        for name, raw in link.noted.items()
+        for name, raw in link.foreign_values.items()
         if name in operation.carried and name in system.rules
     )
 
 
-def inherited(system: System, operation: Operation) -> Base:
-    """Faces from a create of ours, as expected: our own old write is never taken for a vendor's wish. Nobody said that
-    it took effect as a whole: what is empty there is simply written again."""
+def inherited_base(system: System, operation: Operation) -> Base:
+    """The base of an adopted row, from our own earlier create, so that our old values are not taken for the vendor's
+    changes. Nothing proves that the whole create took effect; empty fields are simply written again."""
     carried = {
         name: value
         for name, value in operation.carried.items()
@@ -176,8 +178,8 @@ def inherited(system: System, operation: Operation) -> Base:
     return Base(carried, vendor, frozenset(carried), rules, doubts)
 
 
-def run_over(record: Record, link: Link, name: str, raw: Json, at: float) -> Change:
-    """The line of history that keeps a foreign value which our write ran over."""
+def overwritten_change(record: Record, link: Link, name: str, raw: Json, at: float) -> Change:
+    """The history entry for a foreign value that our write overwrote."""
     ours = record.values.get(name)
     return Change(
         record.id, record.generation, name, ours, ours, lost=raw, lost_by=link.connection,
@@ -186,8 +188,8 @@ def run_over(record: Record, link: Link, name: str, raw: Json, at: float) -> Cha
 
 
 def outdated(link: Link, record: Record, operation: Operation) -> bool:
-    """Whether what a row is made or goes for is to be looked at once more: its record, or what is there of it
-    elsewhere, is not what it was when that was planned."""
+    """Whether a create or delete has to be planned again: its record, or the record's row elsewhere, has changed since
+    it was planned."""
     if operation.action is Action.UPDATE and not operation.leave:
         return False
     made = operation.action is Action.CREATE
@@ -195,26 +197,26 @@ def outdated(link: Link, record: Record, operation: Operation) -> bool:
 
 
 def moved_since(system: System, operation: Operation, row: Row | None) -> bool:
-    """Whether the vendor's row is not what the plan of an update or delete saw."""
+    """Whether the vendor's row has changed since an update or delete was planned on it."""
     if row is None:
         return True
     return any(
         name in operation.expected
         if found is ABSENT
         else unforeseen(system, operation, name, found)
-        for name, found in ((name, rule.look(row)) for name, rule in system.rules.items())
+        for name, found in ((name, rule.extract(row)) for name, rule in system.rules.items())
     )
 
 
 def shows(system: System, operation: Operation, row: Row) -> bool:
-    """Whether a row shows what the operation writes, up to the codecs; a field the row hides says nothing, and a
-    row that hides them all proves nothing."""
+    """Whether a row shows what the operation writes, codecs considered. A field that the row hides proves nothing, and
+    neither does a row that hides all of them."""
     seen = False
     for name in operation.carried:
         rule = system.rules.get(name)
         if rule is None:
             continue
-        found, sent = rule.look(row), sent_raw(system, operation, name)
+        found, sent = rule.extract(row), sent_raw(system, operation, name)
         if found is ABSENT or sent is ABSENT:
             continue
         if not rule.same(found, sent):

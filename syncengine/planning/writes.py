@@ -1,4 +1,4 @@
-"""What is to be written to one row, in our own words."""
+"""Planned writes described in canonical values, for plans and previews."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from syncengine.model.operation import Action, Operation
 from syncengine.model.record import Record, World
 from syncengine.model.spelling import blank
 from syncengine.model.values import ABSENT, Json
-from syncengine.planning.sight import sent_raw
+from syncengine.planning.observation import sent_raw
 
 Creates = tuple[tuple[str, str], ...]
 """(record, connection) of rows that are to be made."""
@@ -20,10 +20,10 @@ Creates = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """What is to be written to one row, in one operation or several. ``old``, ``new``: field -> value, in our words;
-    those of ``raw_old`` and ``raw_new`` in the vendor's, which cannot be read in ours. ``was``: vendor path -> raw
-    value that is written over. ``after``: (record, connection) of the creates that come first. ``deleted``: whether
-    the record is."""
+    """What is written to one row, by one operation or several. ``old``, ``new``: field -> canonical value; for the
+    fields in ``raw_old`` and ``raw_new`` the raw vendor value, which cannot be decoded. ``was``: vendor path -> raw
+    value that is overwritten. ``after``: (record, connection) of the creates that have to come first. ``deleted``:
+    whether the record is deleted."""
 
     operations: tuple[Operation, ...]
     old: Mapping[str, Json]
@@ -52,7 +52,7 @@ class Write:
 
     @property
     def action(self) -> str:
-        """What it comes down to."""
+        """The action that the operations amount to."""
         return next(a for a in ("delete", "leave", "create", "update") if a in self.actions)
 
     @property
@@ -61,7 +61,7 @@ class Write:
         return {path: raw for o in self.operations for path, raw in o.body.items()}
 
     def then(self, more: Write) -> Write:
-        """This one with what follows it."""
+        """This write followed by another one of the same row."""
         return Write(
             (*self.operations, *more.operations),
             {**more.old, **self.old},
@@ -75,8 +75,8 @@ class Write:
         )
 
     def covers(self, system: System, operation: Operation, carried: Mapping[str, Json]) -> bool:
-        """Whether an operation, which carries these values, writes nothing but what this says, over nothing but what
-        it saw."""
+        """Whether an operation with these carried values writes nothing that this write does not contain, and
+        overwrites nothing that it has not seen."""
         action = "leave" if operation.leave else str(operation.action)
         if action not in (*self.actions, *(["update"] if "create" in self.actions else ())):
             return False
@@ -92,7 +92,7 @@ class Write:
 
     @property
     def essence(self) -> list[Json]:
-        """What makes it this write and no other."""
+        """The values by which two writes are compared."""
         first = self.operation
         return [
             first.entity, first.connection, first.resource, first.record_id, first.external_id,
@@ -100,11 +100,11 @@ class Write:
         ]  # fmt: skip
 
 
-def tell(
+def describe_write(
     system: System, link: Link, operation: Operation, record: Record | None, world: World,
     after: Creates,
 ) -> Write:  # fmt: skip
-    """One operation as a write. ``link``: with the row that it is planned on."""
+    """One operation as a ``Write``. ``link``: with the row that it was planned on."""
     raws, row = operation.expected, link.row or {}
     context = Context(link.connection, world, record, row)
     old, raw_old = dict[str, Json](), set[str]()
@@ -114,10 +114,10 @@ def tell(
             continue
         old[name] = raws[name]
         try:
-            old[name] = raws[name] if rule.tells else rule.decode(raws[name], context)
+            old[name] = raws[name] if rule.write_only else rule.decode(raws[name], context)
         except (RowInvalid, Unresolved):
             raw_old.add(name)
-    told = {n for n in operation.carried if n in system.rules and system.rules[n].tells}
+    told = {n for n in operation.carried if n in system.rules and system.rules[n].write_only}
     new = {**operation.carried, **{name: sent_raw(system, operation, name) for name in told}}
     left = operation.body if operation.leave else ()
     was = {path: raw for path in left if (raw := paths.get(row, path)) is not ABSENT}

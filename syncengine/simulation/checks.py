@@ -11,7 +11,7 @@ from syncengine.model.link import SCOPE, Link, LinkState
 from syncengine.model.operation import UNSETTLED, Action, Operation, OperationState
 from syncengine.model.record import Record
 from syncengine.model.values import ABSENT, Json, Row, is_empty
-from syncengine.planning.sight import sent_raw
+from syncengine.planning.observation import sent_raw
 from syncengine.simulation.company import Company, Violation
 from syncengine.simulation.entries import Entries
 from syncengine.simulation.rest import Rest, same
@@ -136,7 +136,7 @@ class Checks(Rest):
     def field(self, link: Link, record: Record, row: Row, name: str, rule: Rule) -> None:
         """One field of a row against its record, up to the vendor's own spelling."""
         values = self.entity(record).values(record, self.world)
-        value, theirs = values.get(name), rule.look(row)
+        value, theirs = values.get(name), rule.extract(row)
         try:
             ours = rule.encode(value, Context(link.connection, self.world, record, row, value))
         except Unresolved:
@@ -153,7 +153,7 @@ class Checks(Rest):
             for path, raw in rule.body(ours).items():
                 paths.put(wanted, path, raw)
             vendor.shape(wanted)
-            ok = rule.same(theirs, rule.look(wanted)) or rule.same(theirs, ours)
+            ok = rule.same(theirs, rule.extract(wanted)) or rule.same(theirs, ours)
         if not ok:
             raise Violation(
                 f"{link.connection} {link.external_id} {name}: {theirs!r} at the vendor, "

@@ -67,9 +67,9 @@ def _told(o: Any) -> Any:
 
 
 def _decided(link: Link) -> Any:
-    ruling = link.ruling and (link.ruling.kind, link.ruling.digest, link.ruling.answer)
+    approval = link.approval and (link.approval.kind, link.approval.digest, link.approval.answer)
     wait = link.wait and (link.wait.key, link.wait.what)
-    return link.connection, link.external_id, link.record_id, link.state, wait, ruling, link.base
+    return link.connection, link.external_id, link.record_id, link.state, wait, approval, link.base
 
 
 def as_planned(company: Company) -> bool:

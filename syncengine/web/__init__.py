@@ -1,6 +1,6 @@
 """The web side: webhook intake, health, metrics.
 
-Handlers hand what needs SQL to the desk, whose thread is the only one that touches it: a ledger belongs to one thread,
+Handlers hand what needs SQL to the SQL thread, the only one that touches it: a ledger belongs to one thread,
 and a database that hangs must not hang the event loop.
 """
 
@@ -18,8 +18,8 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from syncengine.settings import Settings
-from syncengine.web import door, intake, problems, watch
-from syncengine.web.desk import LONGEST, Desk, Work
+from syncengine.web import client_limits, intake, problems, watch
+from syncengine.web.sql_thread import LONGEST, SqlThread, Work
 
 
 def make_app(work: Work, settings: Settings, longest: float = LONGEST) -> Starlette:
@@ -28,12 +28,16 @@ def make_app(work: Work, settings: Settings, longest: float = LONGEST) -> Starle
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[dict[str, Any]]:
-        asyncio.get_running_loop().set_exception_handler(door.on_loop_error)
-        desk = Desk(work, longest)
+        asyncio.get_running_loop().set_exception_handler(client_limits.on_loop_error)
+        sql_thread = SqlThread(work, longest)
         try:
-            yield {"desk": desk, "settings": settings, "broker": watch.BrokerLook(settings)}
+            yield {
+                "sql_thread": sql_thread,
+                "settings": settings,
+                "broker": watch.BrokerLook(settings),
+            }
         finally:
-            desk.close()
+            sql_thread.close()
 
     return Starlette(
         routes=[
@@ -45,7 +49,7 @@ def make_app(work: Work, settings: Settings, longest: float = LONGEST) -> Starle
             HTTPException: problems.on_http_exception,
             Exception: problems.on_crash,
         },
-        middleware=[Middleware(door.Named, settings)],
+        middleware=[Middleware(client_limits.AllowedHosts, settings)],
         lifespan=lifespan,
     )
 
@@ -59,6 +63,7 @@ def make_server(app: Starlette, host: str, port: int) -> uvicorn.Server:
     """The HTTP server in front of the application, behind the door."""
     config = uvicorn.Config(
         app, host=host, port=port, log_config=None, access_log=False, server_header=False,
-        http=door.Patient, ws="none", backlog=door.AT_ONCE, timeout_keep_alive=door.IDLE,
+        http=client_limits.TimedConnection, ws="none", backlog=client_limits.AT_ONCE,
+        timeout_keep_alive=client_limits.IDLE,
     )  # fmt: skip
     return uvicorn.Server(config)

@@ -11,7 +11,7 @@ from syncengine.logs import configure_logs, hide_values
 from syncengine.process import keep_private
 from syncengine.settings import read_settings
 from syncengine.web import serve
-from syncengine.web.desk import PATIENCE
+from syncengine.web.sql_thread import TIMEOUTS
 from workers.celery import make_app as make_celery
 from workers.queue import CeleryQueue
 
@@ -23,7 +23,7 @@ def main(host: str = "127.0.0.1", port: str = "8080") -> None:
     settings = read_settings()
     configure_logs(settings.log_format)
     ensure_broker(settings)
-    current = Current(settings, "web", lambda own: CeleryQueue(make_celery(own)), PATIENCE)
+    current = Current(settings, "web", lambda own: CeleryQueue(make_celery(own)), TIMEOUTS)
     try:
         serve(current.work, settings, host, int(port))
     finally:

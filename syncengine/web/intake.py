@@ -21,7 +21,7 @@ from syncengine.flows.capture import notices
 from syncengine.flows.core.engine import Engine
 from syncengine.model.secret import webhook_secret
 from syncengine.settings import Settings
-from syncengine.web.desk import Desk
+from syncengine.web.sql_thread import SqlThread
 
 LARGEST = 64 * 1024
 """Bytes of a notice; anything longer is refused before it is parsed."""
@@ -70,7 +70,7 @@ class Posted:
         return all(self.headers.values())
 
     @property
-    def seal(self) -> str:
+    def signed_content(self) -> str:
         """What was signed, of which there is one spelling."""
         stamp = int(float(self.headers["webhook-timestamp"]))
         return f"{self.event_id}.{stamp}.{hashlib.sha256(self.body).hexdigest()}"
@@ -90,14 +90,14 @@ async def receive(request: Request) -> Response:
     """``POST /events/{connection}``, signed as Standard Webhooks say. 202 once the event is stored, and for a
     repeated ``webhook-id`` too; 400 malformed, 401 signature or stale, 404 unknown connection, 408 too slow, 413 too
     large, 429 too many, 503 if there is no secret at all, or if the database cannot be used now."""
-    desk: Desk = request.state.desk
+    sql_thread: SqlThread = request.state.sql_thread
     settings: Settings = request.state.settings
     body = await _bounded(request)
     headers = {name: request.headers.get(name, "") for name in SIGNED}
     posted = Posted(request.path_params["connection"], body, headers)
     if not posted.complete:
         raise _refusal()
-    new = await desk.ask(lambda engine: _take(engine, settings, posted))
+    new = await sql_thread.ask(lambda engine: _take(engine, settings, posted))
     return JSONResponse({"new": new}, 202)
 
 
@@ -119,7 +119,7 @@ def _take(engine: Engine, settings: Settings, posted: Posted) -> bool:
         raise _refusal()
     if known is None:
         raise HTTPException(404, "no such connection")
-    return _store(engine, posted, "" if named or own is not None else posted.seal)
+    return _store(engine, posted, "" if named or own is not None else posted.signed_content)
 
 
 def _refusal() -> HTTPException:
@@ -129,10 +129,12 @@ def _refusal() -> HTTPException:
     )
 
 
-def _store(engine: Engine, posted: Posted, seal: str) -> bool:
+def _store(engine: Engine, posted: Posted, signed_content: str) -> bool:
     notice, connection = _parsed(posted.body), posted.connection
     try:
-        return notices.notice(engine, connection, notice.resource, notice.id, posted.event_id, seal)
+        return notices.notice(
+            engine, connection, notice.resource, notice.id, posted.event_id, signed_content
+        )
     except KeyError:
         raise HTTPException(400, "resource: no mapping uses it") from None
     except Stale:

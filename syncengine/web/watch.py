@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from syncengine.broker import reachable
 from syncengine.flows.core.engine import Engine
 from syncengine.settings import Settings
-from syncengine.web.desk import RETRY_AFTER, Desk
+from syncengine.web.sql_thread import RETRY_AFTER, SqlThread
 
 
 class BrokerLook:
@@ -36,11 +36,11 @@ class BrokerLook:
 async def healthz(request: Request) -> Response:
     """200 with the state of database and broker; 503 if the database cannot be used. A broker that is down delays
     work and loses none, so that it alone does not make the service ill."""
-    desk: Desk = request.state.desk
+    sql_thread: SqlThread = request.state.sql_thread
     there = asyncio.create_task(request.state.broker.reached())
     database = "ok"
     try:
-        await desk.ask(_look)
+        await sql_thread.ask(_look)
     except HTTPException:
         database = "down"
     body = {"database": database, "broker": "ok" if await there else "down"}
@@ -63,8 +63,8 @@ async def metrics(request: Request) -> Response:
     if token and not (known and scheme.lower() == "bearer"):
         told = "send Authorization: Bearer and the token of SYNCENGINE_METRICS_TOKEN"
         raise HTTPException(401, told, {"WWW-Authenticate": "Bearer"})
-    desk: Desk = request.state.desk
-    return Response(await desk.ask(_counts), media_type=CONTENT_TYPE_LATEST)
+    sql_thread: SqlThread = request.state.sql_thread
+    return Response(await sql_thread.ask(_counts), media_type=CONTENT_TYPE_LATEST)
 
 
 def _counts(engine: Engine) -> bytes:

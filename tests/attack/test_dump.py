@@ -14,11 +14,11 @@ import pytest
 from sqlalchemy import text
 
 from syncengine.flows.run.sync import sync
-from syncengine.ledger.encryption import Vault, earlier_ring, new_key
+from syncengine.ledger.encryption import Vault, earlier_keyring, new_key
 from syncengine.ledger.engine import make_engine
 from syncengine.ledger.tables import metadata
 from syncengine.model.values import digest
-from syncengine.planning.sight import row_hash
+from syncengine.planning.observation import row_hash
 from syncengine.sandbox.process import SandboxProcess
 from tests.integration.support import opened
 from tests.support.leaks import found_in, seeded
@@ -116,7 +116,7 @@ def test_who_guesses_finds_nobody(stolen: list[str], sandbox: SandboxProcess) ->
 
 
 def _hashes(guesses: list[Any]) -> Iterator[str]:
-    open_to_all = Vault((), earlier_ring(()))
+    open_to_all = Vault((), earlier_keyring(()))
     for guess in guesses:
         forms = [guess, json.dumps(guess), json.dumps([guess], separators=(",", ":"))]
         for form, make in itertools.product(forms, (md5, sha1, sha256, blake2b)):

@@ -28,7 +28,7 @@ from syncengine.errors import ConfigInvalid
 from syncengine.process import free_port
 from syncengine.service import Service
 from syncengine.settings import read_settings
-from syncengine.web import door, intake, watch
+from syncengine.web import client_limits, intake, watch
 from tests.integration.support import Output
 from tests.support.places import MAPPINGS
 from tests.support.web import listening, until
@@ -74,7 +74,7 @@ def test_a_head_that_drips_is_not_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The attacker says a request's head byte by byte, on new connections and after an answer."""
-    monkeypatch.setattr(door, "HEAD", 1.0)
+    monkeypatch.setattr(client_limits, "HEAD", 1.0)
     with listening(tmp_path) as port:
         for beginning in (b"", b"GET /", GET):
             seconds, _ = came(port, b"x", 0.1, beginning)
@@ -83,7 +83,7 @@ def test_a_head_that_drips_is_not_waited_for(
 
 def test_a_silent_connection_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The attacker says nothing at all."""
-    monkeypatch.setattr(door, "HEAD", 1.0)
+    monkeypatch.setattr(client_limits, "HEAD", 1.0)
     with listening(tmp_path) as port:
         seconds, said = came(port, b"", 0.2)
         assert (0.8 < seconds < 4, said) == (True, b"")
@@ -103,8 +103,8 @@ def test_a_body_that_drips_is_not_waited_for(
 
 def test_a_body_that_nobody_reads_ends_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The attacker drips a body at a page that takes none, and where the reader itself has no end."""
-    monkeypatch.setattr(door, "HEAD", 1.0)
-    monkeypatch.setattr(door, "BODY", 1.0)
+    monkeypatch.setattr(client_limits, "HEAD", 1.0)
+    monkeypatch.setattr(client_limits, "BODY", 1.0)
     with listening(tmp_path) as port:
         for path in ("/healthz", "/nowhere", "/events/hr"):
             head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -118,8 +118,8 @@ def test_an_answer_that_is_not_taken_ends(
 ) -> None:
     """The attacker asks for much, and does not read it."""
     much = 32 << 20
-    monkeypatch.setattr(door, "HEAD", 1.0)
-    monkeypatch.setattr(door, "ANSWER", 1.0)
+    monkeypatch.setattr(client_limits, "HEAD", 1.0)
+    monkeypatch.setattr(client_limits, "ANSWER", 1.0)
     monkeypatch.setattr(watch, "_counts", lambda _: b"x" * much)
     with listening(tmp_path) as port, socket.create_connection(("127.0.0.1", port)) as client:
         client.sendall(f"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\n{more}\r\n".encode())
@@ -140,7 +140,7 @@ def test_many_that_say_nothing_keep_nobody_out(
 ) -> None:
     """The attacker opens more connections than there is room for, and begins requests on them: whoever says all at once
     is answered all the same, and the log has one line."""
-    monkeypatch.setattr(door, "MOST", 20)
+    monkeypatch.setattr(client_limits, "MOST", 20)
     with listening(tmp_path) as port, capture_logs() as logs, contextlib.ExitStack() as held:
         for n in range(100):
             client = held.enter_context(socket.create_connection(("127.0.0.1", port), 5))
@@ -192,7 +192,7 @@ def test_a_shortage_of_descriptors_fills_no_log(tmp_path: Path) -> None:
     """The attacker opens connections until the process may open nothing more: it says so in a line or two, and answers
     once they are gone."""
     port, limit = free_port(), 64
-    assert limit < door.KEPT_FREE + door.AT_ONCE
+    assert limit < client_limits.KEPT_FREE + client_limits.AT_ONCE
     said = tmp_path / "said"
     environment = {
         **os.environ,

@@ -14,8 +14,8 @@ from sqlalchemy import select
 from syncengine.flows.capture.notices import notice
 from syncengine.flows.forget.erase import erase, erasures, preview
 from syncengine.flows.people.cases import answer
-from syncengine.flows.views.look import case as look_at
-from syncengine.flows.views.look import find_records
+from syncengine.flows.views.queries import case as look_at
+from syncengine.flows.views.queries import find_records
 from syncengine.ledger.engine import make_engine
 from syncengine.ledger.migrations import upgrade
 from syncengine.ledger.tables import metadata

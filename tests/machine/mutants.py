@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from syncengine.flows.capture import capture
-from syncengine.flows.capture.rows import Look
+from syncengine.flows.capture.rows import PreflightRead
 from syncengine.mapping import Unresolved
 from syncengine.model.key import KeyKind
 from syncengine.model.operation import Action
 from syncengine.model.values import ABSENT, digest
-from syncengine.planning.sight import sent_raw
+from syncengine.planning.observation import sent_raw
 
 Wrap = Callable[[Any], Any]
 """The function as it is -> the function without the rule."""
@@ -35,7 +35,7 @@ def _whole_response(original: Any) -> Any:
         done = original(system, link, operation, *given)
         if done.link.row is None:
             return done
-        shown = {n: rule.look(done.link.row) for n, rule in system.rules.items()}
+        shown = {n: rule.extract(done.link.row) for n, rule in system.rules.items()}
         seen = {n: raw for n, raw in shown.items() if raw is not ABSENT}
         base = replace(done.link.base, vendor={**done.link.base.vendor, **seen})
         return replace(done, link=replace(done.link, base=base))
@@ -52,9 +52,9 @@ def _record_at_settle(original: Any) -> Any:
     return applied
 
 
-def _one_face(_: Any) -> Any:
+def _one_base_value(_: Any) -> Any:
     def theirs_moved(self: Any, name: str, rule: Any) -> bool:
-        raw = rule.look(self.link.row or {})
+        raw = rule.extract(self.link.row or {})
         if raw is ABSENT or name not in self.canonical:
             return raw is not ABSENT
         try:
@@ -65,7 +65,7 @@ def _one_face(_: Any) -> Any:
     return theirs_moved
 
 
-def _sent_is_face(original: Any) -> Any:
+def _sent_is_base_value(original: Any) -> Any:
     def settle(system: Any, link: Any, operation: Any, *given: Any) -> Any:
         done = original(system, link, operation, *given)
         sent = {n: sent_raw(system, operation, n) for n in operation.carried}
@@ -77,7 +77,7 @@ def _sent_is_face(original: Any) -> Any:
 
 def _no_equivalence(_: Any) -> Any:
     def theirs_moved(self: Any, name: str, rule: Any) -> bool:
-        raw = rule.look(self.link.row or {})
+        raw = rule.extract(self.link.row or {})
         return raw is not ABSENT and (name not in self.vendor or raw != self.vendor[name])
 
     return theirs_moved
@@ -91,10 +91,10 @@ def _content_key(original: Any) -> Any:
 
 
 def _lists_are_true(original: Any) -> Any:
-    def sight(system: Any, *given: Any) -> Any:
+    def judge_reading(system: Any, *given: Any) -> Any:
         return original(replace(system, resource=replace(system.resource, list_lag=0.0)), *given)
 
-    return sight
+    return judge_reading
 
 
 def _broken_is_whole(_: Any) -> Any:
@@ -108,7 +108,7 @@ def _broken_is_whole(_: Any) -> Any:
 
 
 def _scan_concludes(_: Any) -> Any:
-    def nominate(tx: Any, _system: Any, unseen: Any, *_given: Any) -> list[str]:
+    def suspect_missing(tx: Any, _system: Any, unseen: Any, *_given: Any) -> list[str]:
         tx.save_links(
             [
                 replace(
@@ -122,7 +122,7 @@ def _scan_concludes(_: Any) -> Any:
         )
         return [link.id for link in unseen]
 
-    return nominate
+    return suspect_missing
 
 
 def _merge_order(original: Any) -> Any:
@@ -155,39 +155,39 @@ def _not_done(_: Any) -> Any:
 
 
 def _forgotten(original: Any) -> Any:
-    def spread(engine: Any, tx: Any, records: Any, *given: Any) -> None:
+    def invalidate(engine: Any, tx: Any, records: Any, *given: Any) -> None:
         original(engine, tx, records, *given)
         tx.drop_keys(KeyKind.DERIVED, [record.id for record in records if record.deleted])
 
-    return spread
+    return invalidate
 
 
 def _blind(original: Any) -> Any:
     def looked(self: Any, operation: Any) -> Any:
         if operation.action is Action.CREATE:
             now = self.engine.clock.now()
-            return Look((), now, now)
+            return PreflightRead((), now, now)
         return original(self, operation)
 
     return looked
 
 
 def _deletes_anyway(original: Any) -> Any:
-    def leave(scene: Any, link: Any) -> Any:
+    def leave(plan_input: Any, link: Any) -> Any:
         row = link.row or {}
-        seen = {n: rule.look(row) for n, rule in scene.system.rules.items()}
-        if scene.system.on_leave == "delete":
+        seen = {n: rule.extract(row) for n, rule in plan_input.system.rules.items()}
+        if plan_input.system.on_leave == "delete":
             link = replace(link, base=replace(link.base, vendor={**link.base.vendor, **seen}))
-        return original(scene, link)
+        return original(plan_input, link)
 
     return leave
 
 
-def _answer_is_face(original: Any) -> Any:
+def _answer_is_base_value(original: Any) -> Any:
     def settle(system: Any, *given: Any) -> Any:
         done = original(system, *given)
         base, row = done.link.base, done.link.row or {}
-        shown = {n: system.rules[n].look(row) for n in base.doubts if n in system.rules}
+        shown = {n: system.rules[n].extract(row) for n in base.doubts if n in system.rules}
         seen = {n: raw for n, raw in shown.items() if raw is not ABSENT}
         base = replace(base, vendor={**base.vendor, **seen}, doubts={})
         return replace(done, link=replace(done.link, base=base, need_get=False))
@@ -197,31 +197,31 @@ def _answer_is_face(original: Any) -> Any:
 
 FLOWS, PLANNING, SQL = "syncengine.flows", "syncengine.planning", "syncengine.ledger"
 MUTANTS: dict[str, Mutant] = {
-    "faces from the whole response": Mutant(
+    "base values from the whole response": Mutant(
         1,
         {f"{FLOWS}.send.outcomes.settle_applied": _whole_response},
         "lost in silence",
         3105,
         "enter.489 during.612 everything.592",
     ),
-    "our face is the record at settling": Mutant(
+    "our base value is the record at settling": Mutant(
         1,
         {f"{FLOWS}.send.settle.Settle.applied": _record_at_settle},
         "lms lms-",
         3514,
         "enter.647 enter.329 leave.0 bad_claim.50 everything.508 leave.210 scan.886",
     ),
-    "one face only": Mutant(
+    "one base value only": Mutant(
         1,
-        {f"{PLANNING}.fields.Fields.theirs_moved": _one_face},
+        {f"{PLANNING}.fields.Fields.theirs_moved": _one_base_value},
         "nobody entered this in lms",
         3008,
         "enter.917 leave.291 leave.205 everything.728 leave.570",
     ),
-    "the sent value is the vendor's face": Mutant(
+    "the sent value is the vendor's base value": Mutant(
         1,
         {
-            f"{FLOWS}.send.outcomes.settle_applied": _sent_is_face,
+            f"{FLOWS}.send.outcomes.settle_applied": _sent_is_base_value,
             f"{PLANNING}.fields.Fields.theirs_moved": _no_equivalence,
         },
         "rate was written twice for nothing",
@@ -230,7 +230,7 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "dirty is zeroed": Mutant(
         3,
-        {f"{FLOWS}.reconcile.commit._saved": _zeroed},
+        {f"{FLOWS}.reconcile.commit.lowered": _zeroed},
         "waits for a row that is there",
         8002,
         "work.7 enter.0 scan.0 scan.3 work.3 work.3 work.3 work.1 both.23",
@@ -251,7 +251,7 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "lists that lag are true": Mutant(
         5,
-        {f"{FLOWS}.capture.rows.sight": _lists_are_true},
+        {f"{FLOWS}.capture.rows.judge_reading": _lists_are_true},
         "nobody entered this in hr",
         3305,
         "enter.435 everything.813 edit.3305 everything.563 edit.3306 everything.1 scan.9 settle.1",
@@ -260,7 +260,7 @@ MUTANTS: dict[str, Mutant] = {
         6,
         {
             f"{FLOWS}.capture.capture._note_fault": _broken_is_whole,
-            f"{FLOWS}.capture.capture.nominate": _scan_concludes,
+            f"{FLOWS}.capture.capture.suspect_missing": _scan_concludes,
         },
         "a record has two rows of ours in tm people",
         9006,
@@ -275,7 +275,7 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "no look before a create": Mutant(
         11,
-        {f"{FLOWS}.send.rounds.Round._looked": _blind},
+        {f"{FLOWS}.send.rounds.Round._preflight": _blind},
         "a row in lms got a twin",
         3011,
         "enter.185 everything.123 pause.280 edit.305 rehire.402 reply.287",
@@ -306,7 +306,7 @@ MUTANTS: dict[str, Mutant] = {
         16,
         {
             f"{FLOWS}.reconcile.commit.identify": _forgotten,
-            f"{FLOWS}.people.decisions.spread": _forgotten,
+            f"{FLOWS}.people.decisions.invalidate": _forgotten,
         },
         "a record was derived twice for one person",
         9039,
@@ -321,14 +321,14 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "an old value that stays is an edit": Mutant(
         19,
-        {f"{PLANNING}.sides.saying": _gives("other")},
+        {f"{PLANNING}.sides.compare_doubt": _gives("other")},
         "nobody entered this in lms",
         5039,
         "enter.54 everything.1 bad_claim.1 edit.84 edit.634 everything.2 everything.3",
     ),
     "what was accepted is done": Mutant(
         19,
-        {f"{FLOWS}.send.outcomes.settle_applied": _answer_is_face},
+        {f"{FLOWS}.send.outcomes.settle_applied": _answer_is_base_value},
         "at the vendor",
         5004,
         "enter.696",

@@ -6,8 +6,8 @@ from random import Random
 
 import pytest
 
-from syncengine.flows.forget.circle import gather
 from syncengine.flows.forget.erase import erase
+from syncengine.flows.forget.footprint import gather
 from syncengine.flows.people.decisions import NotPossible
 from syncengine.model.erasure import ERASED, Erasure
 from syncengine.simulation.checks import Checks, quiet
@@ -50,18 +50,18 @@ def test_somebody_is_erased_whatever_is_going_on(seed: int) -> None:
             run.do(step)
         for person in Random(seed).sample(bench.records(), k=min(2, len(bench.records()))):
             with engine.ledger.read() as tx:
-                circle = gather(engine, tx, person.id)
+                footprint = gather(engine, tx, person.id)
             try:
                 done = erase(engine, person.id, "request 17", "dpo", leave_rows=True)
             except NotPossible as refusal:
                 told.append(str(refusal))
                 continue
             assert isinstance(done, Erasure)
-            assert stored(bench.database, *circle.marks.things) == []
+            assert stored(bench.database, *footprint.marks.things) == []
             at_rest(run.company)
             # Vendors go on saying of others who was theirs, by ids that were hers there.
             said = repr([[v.rows(of) for of in v.tables] for v in bench.vendors.values()])
-            ours = [mark for mark in circle.marks.records if mark not in said]
+            ours = [mark for mark in footprint.marks.records if mark not in said]
             back = stored(bench.database, *ours)
             assert [row for row in back if ERASED not in row] == []
     finally:

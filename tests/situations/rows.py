@@ -8,11 +8,11 @@ from typing import Any, Final
 
 from syncengine.model.link import Base, LinkState, Wait
 from syncengine.model.operation import Action, OperationState
+from syncengine.planning.approvals import body_digest
 from syncengine.planning.identity import Hits, RowKeys
 from syncengine.planning.plan import decide
-from syncengine.planning.rulings import body_digest
 from tests.situations.fields import OWNERS
-from tests.situations.scenes import OUT, outcome, scene, stranger_outcome, system
+from tests.situations.scenes import OUT, outcome, plan_input, stranger_outcome, system
 from tests.situations.tables import Given
 from tests.unit.planning.parts import a_link, a_record, an_operation
 
@@ -54,7 +54,7 @@ def row_gone(given: Given) -> str:
     owned = "type: string" if owner is None else "type: string, owner: hr"
     keys = f"create: out, on_missing: {given['`on_missing`'].strip('`')}"
     others = [a_link(id="k2", connection="hr", **(owner or {}))]
-    return outcome(scene(link, record, system(keys=keys), owned, siblings=others))
+    return outcome(plan_input(link, record, system(keys=keys), owned, siblings=others))
 
 
 def leaving(given: Given) -> str:
@@ -66,7 +66,7 @@ def leaving(given: Given) -> str:
         base=Base(shown, shown), state=LINKS[given["the link"]],
     )  # fmt: skip
     keys = LEAVES[given["`on_leave`"]]
-    return outcome(scene(link, a_record(**RECORDS[given["the record"]]), system(keys=keys)))
+    return outcome(plan_input(link, a_record(**RECORDS[given["the record"]]), system(keys=keys)))
 
 
 def back_in_scope(given: Given) -> str:
@@ -79,7 +79,9 @@ def back_in_scope(given: Given) -> str:
     if given["changed here meanwhile"] == "yes":
         row = {**row, "job": "boss"}
     link = a_link(row=row, base=base, state=LinkState.LEFT)
-    away = scene(link, a_record(values={"name": OUT}), system(keys=f"create: out{leave}"), declared)
+    away = plan_input(
+        link, a_record(values={"name": OUT}), system(keys=f"create: out{leave}"), declared
+    )
     gone = decide(away)
     back = gone.record or away.record
     back = replace(back, values={**back.values, "name": "Anna"})
@@ -98,7 +100,7 @@ def returning(given: Given) -> str:
     )
     keys = f"create: {given['`create`'].strip('`')}, on_leave: delete"
     record = a_record(**RECORDS[given["the record"]])
-    return outcome(scene(link, record, system(keys=keys), siblings=others))
+    return outcome(plan_input(link, record, system(keys=keys), siblings=others))
 
 
 # rows that are not there yet
@@ -122,7 +124,7 @@ def creating(given: Given) -> str:
     )  # fmt: skip
     about, (values, required) = RECORDS[given["the record"]], LACKS[given["it lacks"]]
     record = a_record(**{**about, "values": {"job": None, **about.get("values", {}), **values}})
-    start = scene(
+    start = plan_input(
         link, record, system(keys="create: out, key: email"), "type: ref, to: person",
         ready=given["the listing here"] == "is complete", required=required,
         abilities=(("chosen_id", "id"), ("search", ())),

@@ -13,7 +13,7 @@ from syncengine.model.record import Record
 from syncengine.model.resource import FieldSpec
 from syncengine.planning.identity import Hits, RowKeys, correlate
 from syncengine.planning.plan import decide
-from syncengine.planning.scene import Plan, Scene
+from syncengine.planning.plan_input import Plan, PlanInput
 from tests.unit.planning.parts import TODAY, a_link, a_record, compiled
 
 OUT: Final = "out"
@@ -41,9 +41,9 @@ def fields(job: str = "type: string") -> str:
     return f"\n  email: {{type: email}}\n  name: {{type: string}}\n  job: {{{job}}}\n"
 
 
-def scene(
+def plan_input(
     link: Link, record: Record, lms: str | None = None, job: str = "type: string", **about: Any
-) -> Scene:
+) -> PlanInput:
     """One link and its surroundings, on a compiled project. ``required``: fields without which the vendor refuses a
     new row."""
     given = {n: about.pop(n) for n in ("abilities",) if n in about}
@@ -51,13 +51,13 @@ def scene(
     mapped = entity.systems["lms"]
     required = {n: FieldSpec(writable=True, required=True) for n in about.pop("required", ())}
     resource = replace(mapped.resource, fields={**mapped.resource.fields, **required})
-    return Scene(entity, replace(mapped, resource=resource), link, record, TODAY, **about)
+    return PlanInput(entity, replace(mapped, resource=resource), link, record, TODAY, **about)
 
 
 def field_scene(
     ours: Any, here: Any, base: Base, declared: str, rule: str, inside: bool = True,
     seen_last: str = "ours",
-) -> Scene:  # fmt: skip
+) -> PlanInput:  # fmt: skip
     """A linked row and its record, of which everything but the field ``job`` agrees."""
     name = "Anna" if inside else OUT
     known = {"email": "anna@x.de", "name": name}
@@ -68,18 +68,18 @@ def field_scene(
         stamps={"job": 9 if seen_last == "here" else 1},
     )
     record = a_record(values={"name": name, "job": ours}, stamps={"job": 5})
-    return scene(link, record, system(rule), f"type: {declared}")
+    return plan_input(link, record, system(rule), f"type: {declared}")
 
 
-def remade(start: Scene, changed: str) -> Scene:
-    """The same scene, whose faces of the field in question were made by another rule."""
+def remade(start: PlanInput, changed: str) -> PlanInput:
+    """The same scene, whose base values of the field in question were made by another rule."""
     place, _, _ = start.system.rules["job"].fingerprint.partition(".")
     made = f"{place}.another" if changed == "how it spells" else "another.another"
     base = replace(start.link.base, rules={"job": made})
     return replace(start, link=replace(start.link, base=base))
 
 
-def outcome(start: Scene, but: Collection[str] = ()) -> str:
+def outcome(start: PlanInput, but: Collection[str] = ()) -> str:
     """What becomes of a scene, followed until there is nothing more to decide. ``but``: fields of which a write is
     none of the question."""
     said: list[str] = []
@@ -90,7 +90,7 @@ def outcome(start: Scene, but: Collection[str] = ()) -> str:
             plan = replace(plan, operation=None)
         said += [word for word in _told(now, plan) if word not in said]
         now = replace(now, link=replace(plan.link, dirty=1), record=plan.record or now.record)
-        if plan.operation or plan.cases or not plan.again:
+        if plan.operation or plan.cases or not plan.requeue:
             break
     return "; ".join(said) or ("apart" if _differs(now) else "nothing")
 
@@ -101,13 +101,13 @@ def the_one(outcomes: Iterable[str]) -> str:
     return found
 
 
-def _differs(now: Scene) -> bool:
+def _differs(now: PlanInput) -> bool:
     """Whether the two sides are left with different values of the field in question."""
     row = now.link.row
     return row is not None and (row.get("job") or None) != now.record.values.get("job")
 
 
-def _told(before: Scene, plan: Plan) -> list[str]:
+def _told(before: PlanInput, plan: Plan) -> list[str]:
     """One plan in words of the legend."""
     words = []
     learned = plan.record is not None and plan.record.values != before.record.values

@@ -21,7 +21,7 @@ from syncengine.mapping import Budget
 from syncengine.model.case import Case
 from syncengine.model.link import Link
 from syncengine.model.record import Record
-from syncengine.planning.sight import Source
+from syncengine.planning.observation import Source
 from syncengine.simulation.bench import Bench as Simulated
 
 COMMIT = 2

@@ -18,7 +18,7 @@ from syncengine.bootstrap import own_queue
 from syncengine.current import Current, Editions, wait_for_queue
 from syncengine.errors import ConfigInvalid, DatabaseDown
 from syncengine.flows.views.status import status
-from syncengine.ledger.engine import Patience
+from syncengine.ledger.engine import Timeouts
 from syncengine.settings import Settings
 from tests.support.places import MAPPINGS
 
@@ -34,7 +34,7 @@ def test_an_outage_is_said_when_it_begins_and_when_it_ends(
     """However often it is tried meanwhile there is one line for the beginning, with what to do, and one for the end;
     then work goes on without a restart."""
     settings = Settings(project=MAPPINGS, database_url=f"sqlite:///{tmp_path}/kept.db")
-    opened = Current(settings, "worker", patience=Patience(lock=0.1))
+    opened = Current(settings, "worker", timeouts=Timeouts(lock=0.1))
     with opened.work() as engine, engine.ledger.write():
         pass
     with sqlite3.connect(tmp_path / "kept.db", isolation_level=None) as other:

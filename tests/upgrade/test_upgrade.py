@@ -138,7 +138,7 @@ def _people_are_found(old: Old, ledger: Ledger) -> None:
     with ledger.read() as tx:
         records = [r for r in tx.records_of("person") if r.id in held]
         keys = [key for r in records for key in record_keys(person, r, World("2026-11-29", {}))]
-        owners = {owner for found in tx.bearers(keys).values() for owner in found}
+        owners = {owner for found in tx.key_owners(keys).values() for owner in found}
     assert len(records) > 90
     assert {r.id for r in records} <= owners
 

@@ -1,4 +1,4 @@
-"""Capture: polls, scans and notices become rows, events and dirty counters, one transaction a page."""
+"""Capture: polls and scans become rows, events and dirty counters, one transaction per page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Literal
 
 from syncengine.errors import DatabaseDown, Halt, RateLimited, SyncengineError
 from syncengine.flows.capture.listing import Listing
-from syncengine.flows.core.engine import Begun, Engine, failed, new_id
+from syncengine.flows.core.engine import Engine, TimedJobs, failed, new_id
 from syncengine.ledger import Transaction
 from syncengine.mapping import System
 from syncengine.model.connection import ResourceState
@@ -28,8 +28,8 @@ LACKING = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Captured:
-    """What a listing brought. ``complete``: it ended without an error. ``fault``: why not, for people; empty where a
-    slice was read, and the next one is announced. ``got_on``: it came further below its parents than before."""
+    """The result of a listing. ``complete``: it ended without an error. ``fault``: why not, for people; empty where
+    only a slice was read and the next one is announced. ``got_on``: it came further below its parents than before."""
 
     rows: int = 0
     moved: int = 0
@@ -66,7 +66,7 @@ def capture(
         return end
     engine.note_success(connection)
     if not end:
-        listing.put_by()
+        listing.checkpoint()
         engine.queue.announce("capture", [connection, resource, kind])
         return Captured(listing.rows, listing.moved)
     if listing.lacks:
@@ -78,7 +78,7 @@ def _read(
     listing: Listing, connector: Connector, state: ResourceState, width: int, since: float
 ) -> bool | Captured:
     """Within slots of the connection: whether all was read, or why not."""
-    now = listing.started = listing.heard.told = listing.engine.clock.now()
+    now = listing.started = listing.listing_progress.told = listing.engine.clock.now()
     if listing.kind == "scan":
         listing.resume(state, since)
     listing.begin()
@@ -95,7 +95,7 @@ def _read(
 
 
 def _let_go(engine: Engine, connection: str, resource: str) -> None:
-    """The listing is announced again, and nobody waits for one that never began."""
+    """Announce the listing again; nobody waits for one that never began."""
     with engine.ledger.write() as tx:
         tx.save_resource(replace(tx.resource(connection, resource), scan_started=0.0))
 
@@ -104,7 +104,7 @@ def _poll(listing: Listing, connector: Connector, state: ResourceState) -> None:
     engine = listing.engine
     for page, started in _timed(engine, connector.poll(listing.resource, state.cursor)):
         engine.needs[listing.connection] += page.calls
-        listing.heard.page(page)
+        listing.listing_progress.page(page)
         listing.keep(page.items, started, page.cursor)
 
 
@@ -117,7 +117,7 @@ def _scan(listing: Listing, connector: Connector, width: int, until: float) -> b
         calls = 0
         for page, started in _timed(engine, connector.scan(listing.resource, None, window)):
             calls += page.calls
-            listing.heard.page(page)
+            listing.listing_progress.page(page)
             listing.keep(page.items, started)
         engine.needs[listing.connection] += calls
         return True
@@ -143,7 +143,7 @@ def _scan_below(
     items: dict[str, list[Item]] = {}
     errors: dict[str, SyncengineError] = {}
     jobs = [(p, partial(_below, listing, connector, p, window)) for p in parents]
-    begun, last = Begun(engine.clock, jobs, until), None
+    begun, last = TimedJobs(engine.clock, jobs, until), None
     with engine.gates[listing.connection].prepaid(len(parents)):
         for parent, result in engine.call_all(begun, width):
             last = failed(result)
@@ -174,10 +174,10 @@ def _keep_first(
 def _below(
     listing: Listing, connector: Connector, parent: str, window: Window | None
 ) -> tuple[list[Item], int]:
-    """The rows below a parent, and how many calls they took."""
+    """The rows below a parent, and the number of calls."""
     items, calls = list[Item](), 0
     for page in connector.scan(listing.resource, parent, window):
-        listing.heard.page(page)
+        listing.listing_progress.page(page)
         items += page.items
         calls += page.calls
     return items, calls
@@ -203,7 +203,7 @@ def _window(engine: Engine, connection: str, resource: str) -> Window | None:
 
 
 def _note_fault(listing: Listing, error: SyncengineError) -> Captured:
-    """A listing that broke off concludes nothing. Within the connection's slots."""
+    """Record why a listing failed; it proves nothing about missing rows. Within the connection's slots."""
     engine = listing.engine
     engine.blames(listing.connection, [error], went_well=False)
     whole = isinstance(error, (RateLimited, Halt))
@@ -212,14 +212,15 @@ def _note_fault(listing: Listing, error: SyncengineError) -> Captured:
         tx.listing_until(listing.connection, listing.resource, 0.0)
         tx.save_resource(replace(state, fault=str(error)))
     if listing.after:
-        listing.put_by(limited=isinstance(error, RateLimited))
+        listing.checkpoint(limited=isinstance(error, RateLimited))
     fault = str(error) if whole else f"the listing broke off: {error}"
     got_on = listing.after > listing.resumed
     return Captured(listing.rows, listing.moved, fault=fault, got_on=got_on)
 
 
 def _note_lacks(listing: Listing) -> Captured:
-    """Below some parents nothing could be read: the listing concludes nothing, and is read again after a while."""
+    """Nothing could be read below some parents: the listing proves nothing about missing rows, and is repeated after a
+    while."""
     engine = listing.engine
     fault = f"the listing lacks {listing.lacks} parts: {listing.why}"
     retry = engine.clock.now() + LACKING
@@ -231,7 +232,7 @@ def _note_lacks(listing: Listing) -> Captured:
 
 
 def _finish(listing: Listing, kind: str, before: ResourceState) -> Captured:
-    """A listing that is complete: what it did not show is nominated, what waited for it goes on."""
+    """Finish a complete listing: suspect the rows that it did not show, and wake what waited for it."""
     engine = listing.engine
     ids: list[str] = []
     with engine.ledger.write() as tx:
@@ -254,21 +255,21 @@ def _finish(listing: Listing, kind: str, before: ResourceState) -> Captured:
                 [emptied_subject(listing.connection, listing.resource)], engine.clock.now()
             )
             for system, links in unseen:
-                ids += nominate(tx, system, _surely(listing, system, links), listing.started)
+                ids += suspect_missing(tx, system, _surely(listing, system, links), listing.started)
         rows = before.rows if empty else listing.rows
         tx.save_resource(
             replace(state, scanned_at=listing.started, rows=rows, fault=fault, progress={})
         )
         listing.dissolve(tx)
-        wake_sorted(engine, tx, listing.connection, listing.resource)
+        wake_waiting_creates(engine, tx, listing.connection, listing.resource)
     engine.announce("refresh", ids)
     engine.announce("reconcile", ids)
     return Captured(listing.rows, listing.moved, complete=True)
 
 
 def _surely(listing: Listing, system: System, unseen: Sequence[Link]) -> Sequence[Link]:
-    """Those that may be gone: a row that does not fit is there, and one without an id may be any of them, unless a
-    single read can tell."""
+    """Those of the links that may really be gone: not the rows that did not fit. If a row came without an id it may be
+    any of them, unless a single read can tell."""
     if "" in listing.unfit and not system.resource.single_get:
         return ()
     return [link for link in unseen if link.external_id not in listing.unfit]
@@ -277,8 +278,8 @@ def _surely(listing: Listing, system: System, unseen: Sequence[Link]) -> Sequenc
 def unseen_links(
     engine: Engine, tx: Transaction, entity: str, system: System, started: float
 ) -> list[Link]:
-    """Links whose row a complete listing, begun at ``started``, had to show and did not; what reaches out of its
-    window is never missing, nor is what was read too shortly before it for this listing to say anything of it."""
+    """Links whose row a complete listing, begun at ``started``, should have shown and did not. Rows outside of its
+    window are not missing, and neither are rows that were read too shortly before it."""
     connection, resource = system.connection, system.resource.name
     schedule = engine.project.connections[connection].resources.get(resource)
     if system.resource.archive or (schedule is not None and schedule.keep != "latest"):
@@ -299,38 +300,39 @@ def unseen_links(
     ]
 
 
-def nominate(
+def suspect_missing(
     tx: Transaction, system: System, unseen: Sequence[Link], at: float, sure: bool = False
 ) -> list[str]:
-    """A scan, complete and begun ``at``, only nominates: a single read concludes, or, where there is none, a second
-    complete listing, or a person who is ``sure``. Returns the links that are to be looked at."""
+    """Mark links as suspected missing, since a complete scan begun ``at`` did not show their rows. A single read
+    decides; where there is none, a second complete listing, or a person who is ``sure``. Returns the links that are to
+    be reconciled."""
     changed = []
     for link in unseen:
         if system.resource.single_get:
-            changed.append(replace(link, need_get=True, nominated_at=at, dirty=link.dirty + 1))
-        elif sure or (link.nominated_at is not None and link.nominated_at < at):
+            changed.append(replace(link, need_get=True, suspected_at=at, dirty=link.dirty + 1))
+        elif sure or (link.suspected_at is not None and link.suspected_at < at):
             changed.append(
                 replace(link, row=None, row_version=link.row_version + 1, dirty=link.dirty + 1)
             )
         else:
-            changed.append(replace(link, nominated_at=link.nominated_at or at))
+            changed.append(replace(link, suspected_at=link.suspected_at or at))
     tx.save_links(changed)
     return [link.id for link in changed if link.dirty]
 
 
-def wake_sorted(engine: Engine, tx: Transaction, connection: str, resource: str) -> None:
-    """Creates wait until a resource is fully listed and each of its rows is told who it is."""
+def wake_waiting_creates(engine: Engine, tx: Transaction, connection: str, resource: str) -> None:
+    """Wake creates that waited until a resource is fully listed and each of its rows is correlated."""
     if not tx.resource(connection, resource).scanned_at:
         return
     systems = engine.project.systems_of(connection, resource)
-    if not any(tx.unsorted_links(e.name, connection, resource) for e, _ in systems):
+    if not any(tx.uncorrelated_links(e.name, connection, resource) for e, _ in systems):
         tx.dirty_waiting({f"scan:{connection}/{resource}"})
 
 
 def list_soon(
     engine: Engine, tx: Transaction, connection: str, resource: str, at: float = 0.0
 ) -> None:
-    """Where a vendor has no single read, the next listing is the fresh one: it is due now, or ``at`` a later time."""
+    """Make the next listing due now, or at ``at``, where a vendor has no single read."""
     schedule = engine.project.connections[connection].resources.get(resource)
     state = tx.resource(connection, resource)
     if schedule is not None and schedule.scan and state.scanned_at:

@@ -1,4 +1,4 @@
-"""A listing under way: what its pages have shown so far, page by page in the ledger."""
+"""The state of a listing under way, stored in the ledger page by page."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from threading import Lock
 from typing import Literal, Self
 
 from syncengine.errors import SyncengineError, Unusable
-from syncengine.flows.capture.returns import held_back, unfit
+from syncengine.flows.capture.erased_rows import unfit, withhold_erased
 from syncengine.flows.capture.rows import Read, store
-from syncengine.flows.core.engine import Engine, new_id, stubborn
+from syncengine.flows.core.engine import Engine, new_id, retry_on_lost_race
 from syncengine.ledger import Transaction
 from syncengine.mapping import Entity, System
 from syncengine.model.case import Case, CaseKind
 from syncengine.model.connection import ResourceState
 from syncengine.model.values import Json, digest
+from syncengine.planning.observation import Source, evidence_row
 from syncengine.planning.questions import shown
-from syncengine.planning.sight import Source, looked_at
 from syncengine.ports import Item, Page
 
 NEXT_PAGE = 300.0
@@ -33,8 +33,8 @@ TOLD = 30.0
 
 
 @dataclass(slots=True)
-class Heard:
-    """How far a listing is, which is told from time to time. ``told``: when, or when it began."""
+class ListingProgress:
+    """How far a listing has come, reported from time to time. ``told``: when last, or when it began."""
 
     engine: Engine
     connection: str
@@ -57,10 +57,10 @@ class Heard:
 
 @dataclass(slots=True)
 class Listing:
-    """``started``: when the first page was asked for. ``after``: the parent below which was read last; ``resumed``:
-    that of the slice before. ``asked``: subjects of the questions about what does not fit; ``unfit``: external ids of
-    such rows, "" among them where a row has none. ``lacks``: below how many parents nothing could be read, and ``why``
-    not below the first."""
+    """One listing under way. ``started``: when the first page was requested. ``after``: the parent below which was read
+    last; ``resumed``: that of the slice before. ``asked``: subjects of the cases about rows that do not fit; ``unfit``:
+    external ids of such rows, "" for a row without one. ``lacks``: number of parents below which nothing could be read,
+    and ``why`` not below the first."""
 
     engine: Engine
     connection: str
@@ -76,14 +76,16 @@ class Listing:
     lacks: int = 0
     why: str = ""
     marked: float = 0.0
-    heard: Heard = field(init=False)
+    listing_progress: ListingProgress = field(init=False)
 
     def __post_init__(self) -> None:
-        self.heard = Heard(self.engine, self.connection, self.resource, told=self.started)
+        self.listing_progress = ListingProgress(
+            self.engine, self.connection, self.resource, told=self.started
+        )
 
     def resume(self, state: ResourceState, since: float) -> Self:
-        """Go on where this scan has stopped, if it was begun at ``since`` or later, or was stopped not long ago by a
-        limit, without which it might never end."""
+        """Continue where this scan stopped, if it was begun at ``since`` or later, or was stopped recently by a limit,
+        without which it might never end."""
         kept = state.progress
         if not kept or kept["started"] <= state.scanned_at:
             return self
@@ -93,14 +95,17 @@ class Listing:
             self.resumed = self.after
             self.asked, self.unfit = set(kept["asked"]), set(kept["unfit"])
             self.lacks, self.why = kept["lacks"], kept["why"]
-            self.heard.rows, self.heard.answers = self.rows, kept.get("answers", 0)
-            self.heard.told = kept.get("told", self.heard.told)
+            self.listing_progress.rows, self.listing_progress.answers = (
+                self.rows,
+                kept.get("answers", 0),
+            )
+            self.listing_progress.told = kept.get("told", self.listing_progress.told)
         return self
 
-    @stubborn
-    def put_by(self, limited: bool = False) -> None:
-        """Keep how far it has come, for the next slice. ``limited``: a limit has stopped it, and it is due again when
-        that is over."""
+    @retry_on_lost_race
+    def checkpoint(self, limited: bool = False) -> None:
+        """Store how far the listing has come, for the next slice. ``limited``: a limit stopped it, and it is due again
+        when that is over."""
         now = self.engine.clock.now()
         with self.engine.ledger.write() as tx:
             state = tx.resource(self.connection, self.resource)
@@ -108,14 +113,14 @@ class Listing:
                 "started": self.started, "after": self.after, "rows": self.rows,
                 "asked": sorted(self.asked), "unfit": sorted(self.unfit),
                 "lacks": self.lacks, "why": self.why, "limited": now if limited else 0.0,
-                "answers": self.heard.answers, "told": self.heard.told,
+                "answers": self.listing_progress.answers, "told": self.listing_progress.told,
             }  # fmt: skip
             started = 0.0 if limited else now
             tx.save_resource(replace(state, progress=progress, scan_started=started))
 
-    @stubborn
+    @retry_on_lost_race
     def begin(self) -> None:
-        """Tell the others that more is to come."""
+        """Mark the listing as under way, so that others wait for it."""
         with self.engine.ledger.write() as tx:
             self._mark(tx)
 
@@ -125,15 +130,15 @@ class Listing:
             self.marked = now
             tx.listing_until(self.connection, self.resource, now + NEXT_PAGE)
 
-    @stubborn
+    @retry_on_lost_race
     def keep(
         self, items: Sequence[Item], started: float, cursor: str | None = None,
         lost: Collection[tuple[str, SyncengineError]] = (),
     ) -> None:  # fmt: skip
-        """Store what one page (or some pages) showed, and where to go on. ``lost``: parents below which nothing could
-        be read."""
+        """Store what one or more pages showed, and where to continue. ``lost``: parents below which nothing could be
+        read."""
         engine = self.engine
-        engine.hold_on()
+        engine.heartbeat()
         received = engine.clock.now()
         items = [_of_period(engine, self.connection, self.resource, item) for item in items]
         reads = [
@@ -178,7 +183,7 @@ class Listing:
         return f"quarantined:{self.connection}/{self.resource}/"
 
     def dissolve(self, tx: Transaction) -> None:
-        """Questions about what this complete listing shows no more, or shows well again."""
+        """Close cases about rows that this complete listing no longer shows, or shows well."""
         self._close(tx, self._open(tx) - self.asked)
 
     def _open(self, tx: Transaction) -> set[str]:
@@ -202,7 +207,7 @@ class Listing:
                 unfit(entity, system, n, i.external_id, i.parent, i.row)
                 for n, i in bad.items() if i.external_id not in tied
             ]  # fmt: skip
-            back |= held_back(engine, tx, entity, system, links)
+            back |= withhold_erased(engine, tx, entity, system, links)
         return [item for n, item in bad.items() if n not in back]
 
     @property
@@ -210,7 +215,7 @@ class Listing:
         return self.engine.project.systems_of(self.connection, self.resource)
 
     def _unfit(self, item: Item) -> Case:
-        row = looked_at((system for _, system in self._systems), item.row)
+        row = evidence_row((system for _, system in self._systems), item.row)
         return self._asked(
             item.external_id or digest(dict(item.row)),
             f"A row of {self.connection} {self.resource} does not fit: {item.fault}",
@@ -225,7 +230,7 @@ class Listing:
         )
 
     def _asked(self, about: str, question: str, evidence: dict[str, Json]) -> Case:
-        """The question about a part of a listing; it ends with the next complete listing that has no such part."""
+        """The case about a part of a listing; it is closed by the next complete listing without such a part."""
         return Case(
             id=new_id(),
             kind=CaseKind.QUARANTINED,
@@ -238,7 +243,7 @@ class Listing:
 
 
 def _of_period(engine: Engine, connection: str, resource: str, item: Item) -> Item:
-    """A live value without a past (``keep: day`` or ``month``) is one row for each period."""
+    """A row that shows only the present value (``keep: day`` or ``month``) is stored as one row per period."""
     schedule = engine.project.connections[connection].resources.get(resource)
     if schedule is None or schedule.keep == "latest" or item.fault:
         return item

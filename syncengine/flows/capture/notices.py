@@ -1,4 +1,4 @@
-"""Notices: a vendor's webhook says that a row moved. However many come, they cost few calls."""
+"""Webhook notices: a vendor reports that a row changed. However many arrive, they cause few calls."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from dataclasses import replace
 
 from syncengine.errors import RateLimited, Stale
 from syncengine.flows.capture.capture import list_soon
-from syncengine.flows.capture.returns import held_back
+from syncengine.flows.capture.erased_rows import withhold_erased
 from syncengine.flows.capture.rows import UNKNOWN
 from syncengine.flows.core.engine import Engine, new_id
 from syncengine.ledger import Transaction
 from syncengine.mapping import Entity, System
 from syncengine.model.event import Event
-from syncengine.planning.sight import first_sight
+from syncengine.planning.observation import new_link
 
 MOST = 600
 """Notices that a connection takes in a ``SPAN``, a tenth of them at once; fewer where the connection's budget is
@@ -29,12 +29,17 @@ _SEALED = "signed notice"
 
 
 def notice(
-    engine: Engine, connection: str, resource: str, external_id: str, event_id: str, seal: str = ""
+    engine: Engine,
+    connection: str,
+    resource: str,
+    external_id: str,
+    event_id: str,
+    signed_content: str = "",
 ) -> bool:
-    """A webhook says that a row moved: a durable event, and the row is read afresh, or listed where there is no single
-    read. Returns False for a repeated event id. ``seal``: what was signed, where the signature does not say for which
-    connection; it counts for the first one. Raises KeyError for a connection or resource that no mapping uses, Stale
-    for a seal that was another connection's, RateLimited where too many have come; then nothing is stored."""
+    """Store a webhook as a durable event and have the row read, or listed where there is no single read. Returns False
+    for a repeated event id. ``signed_content``: what was signed, where the signature does not name the connection; it
+    counts only for the first connection it is sent to. Raises KeyError for a connection or resource that no mapping
+    reads, RateLimited where too many came."""
     systems = engine.project.systems_of(connection, resource)
     if not systems:
         raise KeyError(f"{connection}/{resource}")
@@ -46,7 +51,11 @@ def notice(
         event = Event(connection, resource, external_id, event_id, "webhook", now)
         if systems and not tx.add_notice(event):
             return False
-        if seal and tx.remember(_SEALED, [seal], now, now + SEALED_FOR, connection) != connection:
+        if (
+            signed_content
+            and tx.remember(_SEALED, [signed_content], now, now + SEALED_FOR, connection)
+            != connection
+        ):
             raise Stale("this notice was sent to another connection before")
         _pay(engine, tx, connection, now)
         for entity, system in systems:
@@ -58,12 +67,12 @@ def notice(
 def _is_erased(
     engine: Engine, tx: Transaction, entity: Entity, system: System, external_id: str
 ) -> bool:
-    link = first_sight("", entity.name, system, external_id, None)
-    return bool(held_back(engine, tx, entity, system, [link]))
+    link = new_link("", entity.name, system, external_id, None)
+    return bool(withhold_erased(engine, tx, entity, system, [link]))
 
 
 def _pay(engine: Engine, tx: Transaction, connection: str, now: float) -> None:
-    """One call of what notices may cost. Raises RateLimited."""
+    """Take one call of the budget for webhooks. Raises RateLimited."""
     budget = engine.project.connections[connection].budget
     most = MOST
     if budget.calls:
@@ -76,8 +85,8 @@ def _pay(engine: Engine, tx: Transaction, connection: str, now: float) -> None:
 def seek(
     engine: Engine, tx: Transaction, entity: Entity, system: System, external_id: str
 ) -> list[str]:
-    """The link that is to be read, unless a read has just shown that there is no such row. Where there is no single
-    read, or no id to be read, a listing is due."""
+    """The link to be read, unless a read has just shown that there is no such row. Where there is no single read, or no
+    id, a listing is made due instead."""
     connection, resource = system.connection, system.resource.name
     if not (system.resource.single_get and external_id):
         _list(engine, tx, connection, resource)
@@ -88,7 +97,7 @@ def seek(
         return [link.id]
     if tx.remembered(UNKNOWN, [connection, resource, external_id], engine.clock.now()):
         return []
-    link = first_sight(new_id(), entity.name, system, external_id, None)
+    link = new_link(new_id(), entity.name, system, external_id, None)
     tx.add_links([replace(link, need_get=True, dirty=1)])
     return [link.id]
 

@@ -1,4 +1,4 @@
-"""Refresh: full rows where the listing shows less than the mapping needs, or where only a fresh read counts."""
+"""Refresh: single reads of rows whose listing shows less than the mapping needs, or that must be read fresh."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from functools import partial
 from typing import Any
 
 from syncengine.errors import Astray, RowInvalid, SyncengineError, VendorDown
-from syncengine.flows.capture.capture import list_soon, wake_sorted
+from syncengine.flows.capture.capture import list_soon, wake_waiting_creates
 from syncengine.flows.capture.rows import Read, remember_unknown, store
-from syncengine.flows.core.engine import Engine, failed, new_id, stubborn
-from syncengine.flows.core.shift import shift
+from syncengine.flows.core.engine import Engine, failed, new_id, retry_on_lost_race
+from syncengine.flows.core.slots import slot_session
 from syncengine.ledger import Transaction
 from syncengine.model.case import Case, CaseKind
 from syncengine.model.link import Link
 from syncengine.model.values import Json
+from syncengine.planning.observation import evidence_row, never_seen
 from syncengine.planning.questions import shown
-from syncengine.planning.sight import looked_at, never_seen
 
 
 def refresh(engine: Engine, ids: Collection[str] | None = None) -> int:
-    """Read links anew that are due, concurrently within the connections' slots, of each connection as many as a slice
-    of time allows. Returns how many came or failed by themselves."""
+    """Read due links one by one, concurrently within the connections' slots, for at most one slice of time per
+    connection. Returns how many were read or failed individually."""
     done, left = 0, set(engine.connectors)
     while True:
         with engine.ledger.read() as tx:
@@ -45,7 +45,7 @@ def _refresh(engine: Engine, connection: str, ids: Collection[str] | None) -> in
             "refresh", now, limits.lease, limits.batch, ids=ids, connections=[connection]
         )
 
-    with shift(engine, connection) as held:
+    with slot_session(engine, connection) as held:
         while links := held.claim(claim):
             done += _batch(engine, connection, links, held.width)
             if engine.clock.now() >= until:
@@ -54,7 +54,7 @@ def _refresh(engine: Engine, connection: str, ids: Collection[str] | None) -> in
 
 
 def _batch(engine: Engine, connection: str, links: Sequence[Link], width: int) -> int:
-    """Work what was claimed off, and let it go."""
+    """Read claimed links and release them."""
     singles = [k for k in links if _single(engine, k)]
     later = {k.id: at for k in singles if (at := _fresh_from(engine, k)) > engine.clock.now()}
     work = _Reads(engine, connection, [k for k in singles if k.id not in later], width)
@@ -74,7 +74,7 @@ def _single(engine: Engine, link: Link) -> bool:
 
 
 def _fresh_from(engine: Engine, link: Link) -> float:
-    """From when on a single read is not behind the last one that counted, nor too early to prove a write."""
+    """Earliest time from which a single read is newer than the last accepted one and late enough to prove a write."""
     spec = engine.project.connections[link.connection].spec.resources[link.resource]
     return max(link.read_at + spec.read_lag if link.read_at else 0.0, link.base.proves_at)
 
@@ -93,7 +93,7 @@ def _list_soon(engine: Engine, links: Sequence[Link]) -> int:
 
 @dataclass(slots=True)
 class _Reads:
-    """Single reads of one connection. ``later``: links that failed -> when they are tried again."""
+    """Single reads of one connection. ``later``: links that failed -> time of the next try."""
 
     engine: Engine
     connection: str
@@ -102,7 +102,7 @@ class _Reads:
     later: dict[str, float] = field(default_factory=dict)
 
     def run(self) -> int:
-        """Read all, and store what came. Returns how many came or failed by themselves."""
+        """Read all and store the results. Returns how many were read or failed individually."""
         engine, connection = self.engine, self.connection
         reads: dict[tuple[str, str], list[Read]] = {}
         failures: dict[str, SyncengineError] = {}
@@ -128,7 +128,7 @@ class _Reads:
         parent = link.parent if item is None else item.parent or link.parent
         return Read(external_id, row, parent, started, self.engine.clock.now())
 
-    @stubborn
+    @retry_on_lost_race
     def _store(
         self, reads: Mapping[tuple[str, str], list[Read]], failures: Mapping[str, SyncengineError]
     ) -> None:
@@ -143,7 +143,7 @@ class _Reads:
             if failures:
                 dirty += self._put_off(tx, failures)
             for resource in {link.resource for link in self.links}:
-                wake_sorted(engine, tx, connection, resource)
+                wake_waiting_creates(engine, tx, connection, resource)
         engine.announce("reconcile", dirty)
 
     def _put_off(self, tx: Transaction, failures: Mapping[str, SyncengineError]) -> list[str]:
@@ -173,7 +173,7 @@ class _Reads:
 
 
 def _may_pass(error: SyncengineError, link: Link, tries: int) -> bool:
-    """Whether a failed read says nothing of the row itself."""
+    """Whether a failed read proves nothing about the row itself."""
     passes = isinstance(error, VendorDown) and error.passes and link.failures < tries
     return isinstance(error, Astray) or passes
 
@@ -184,7 +184,7 @@ def _found(engine: Engine, link: Link, evidence: Any) -> Any:
     if not isinstance(row, dict):
         return evidence
     systems = engine.project.systems_of(link.connection, link.resource)
-    return {**evidence, "row": looked_at((system for _, system in systems), row)}
+    return {**evidence, "row": evidence_row((system for _, system in systems), row)}
 
 
 def _unreadable(engine: Engine, link: Link, error: SyncengineError) -> Case:

@@ -1,4 +1,4 @@
-"""Storing what was read: rows, stamps, events, row keys, in a constant number of statements."""
+"""Storing rows that were read: links, stamps, events and row keys, in a constant number of statements."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import inf
 
-from syncengine.flows.capture.returns import held_back
+from syncengine.flows.capture.erased_rows import withhold_erased
 from syncengine.flows.core.engine import Engine, new_id
 from syncengine.ledger import Transaction
 from syncengine.mapping import Context, Entity, System
@@ -17,21 +17,21 @@ from syncengine.model.operation import Operation, OperationState
 from syncengine.model.record import World
 from syncengine.model.values import Row
 from syncengine.planning.identity import place_free, renames, row_keys, shown_keys
-from syncengine.planning.questions import about
-from syncengine.planning.settle import run_over
-from syncengine.planning.sight import (
+from syncengine.planning.observation import (
     Contested,
+    Observation,
     Reading,
-    Sight,
     Source,
     counts,
-    first_sight,
+    judge_reading,
     mapped,
     never_seen,
+    new_link,
     roots,
-    sight,
     stamped,
 )
+from syncengine.planning.questions import about
+from syncengine.planning.settle import overwritten_change
 from syncengine.ports import Item
 
 UNKNOWN = "unknown row"
@@ -40,8 +40,8 @@ UNKNOWN_FOR = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """What the read before a write, or a probe, has shown; ``started`` and ``received`` around the call."""
+class PreflightRead:
+    """The result of the read before a write, or of a probe; ``started`` and ``received`` around the call."""
 
     items: Sequence[Item]
     started: float
@@ -55,8 +55,8 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """One row as read: ``row`` None where the vendor says that it is not there. Times are epoch seconds; ``began``:
-    when the listing did that showed it."""
+    """One row as read: ``row`` None where the vendor says that it does not exist. Times are epoch seconds; ``began``:
+    start of the listing that showed it."""
 
     external_id: str
     row: Row | None
@@ -65,8 +65,8 @@ class Read:
     received: float
     began: float = inf
 
-    def told(self, source: Source, link: Link, twice: Collection[str]) -> Reading:
-        """What it says of a link. ``twice``: ids that were shown otherwise at the same time."""
+    def as_reading(self, source: Source, link: Link, twice: Collection[str]) -> Reading:
+        """The reading of a link. ``twice``: ids that the same listing showed with different values."""
         since: Contested = "since" if link.read_at > self.began else ""
         contested = "twice" if self.external_id in twice else since
         return Reading(source, self.row, self.started, self.received, contested)
@@ -74,7 +74,7 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """``dirty``, ``need_get``: ids of links that have work to do."""
+    """What storing changed. ``dirty``, ``need_get``: ids of links that now have work to do."""
 
     moved: int
     dirty: list[str]
@@ -85,32 +85,36 @@ def store(
     engine: Engine, tx: Transaction, entity: Entity, system: System, source: Source,
     reads: Sequence[Read],
 ) -> Stored:  # fmt: skip
-    """Judge readings of rows of one resource and write what follows from them."""
+    """Judge reads of rows of one resource and store what follows from them."""
     connection, resource = system.connection, system.resource.name
     named = [_with_names(read) for read in reads]
     last = {read.external_id: read for read in named}
     twice = {read.external_id for read in named if read.row != last[read.external_id].row}
     known = tx.links_at(entity.name, connection, resource, list(last), lock=True)
     kept = roots(system)
-    sights: dict[str, Sight] = {}
+    observations: dict[str, Observation] = {}
     readings: dict[str, Reading] = {}
     for external_id, read in last.items():
         link = known.get(external_id)
         if link is None:
             if read.row is None or not counts(system, mapped(read.row, kept), source):
                 continue
-            link = first_sight(new_id(), entity.name, system, external_id, read.parent)
-        readings[external_id] = reading = read.told(source, link, twice)
-        sights[external_id] = sight(system, link, reading, kept, None)
-    _note_foreign(tx, system, readings, known, sights, kept)
-    untied = [s.link for s in sights.values() if s.link.record_id is None]
-    back = held_back(engine, tx, entity, system, [k for k in untied if not _is_known(known, k)])
+            link = new_link(new_id(), entity.name, system, external_id, read.parent)
+        readings[external_id] = reading = read.as_reading(source, link, twice)
+        observations[external_id] = judge_reading(system, link, reading, kept, None)
+    _note_foreign_values(tx, system, readings, known, observations, kept)
+    untied = [s.link for s in observations.values() if s.link.record_id is None]
+    back = withhold_erased(
+        engine, tx, entity, system, [k for k in untied if not _is_known(known, k)]
+    )
     if back:
-        forgotten = [known[e].id for e, s in sights.items() if s.link.id in back and e in known]
+        forgotten = [
+            known[e].id for e, s in observations.items() if s.link.id in back and e in known
+        ]
         tx.dissolve_cases({s for id_ in forgotten for s in about(id_)}, engine.clock.now())
         tx.remove_links(forgotten)
-        sights = {e: s for e, s in sights.items() if s.link.id not in back}
-    return _write(engine, tx, entity, system, source, known, sights)
+        observations = {e: s for e, s in observations.items() if s.link.id not in back}
+    return _write(engine, tx, entity, system, source, known, observations)
 
 
 def _is_known(known: Mapping[str, Link], link: Link) -> bool:
@@ -120,20 +124,20 @@ def _is_known(known: Mapping[str, Link], link: Link) -> bool:
 
 
 def _with_names(read: Read) -> Read:
-    """The row with what only its address tells, as mappings name it."""
+    """The row with ``_id`` and ``_parent``, which only its address tells, as mappings name them."""
     if read.row is None:
         return read
     names = {"_id": read.external_id} | ({"_parent": read.parent} if read.parent else {})
     return replace(read, row={**names, **read.row})
 
 
-def _note_foreign(
+def _note_foreign_values(
     tx: Transaction, system: System, readings: Mapping[str, Reading],
-    known: dict[str, Link], sights: dict[str, Sight], kept: frozenset[str],
+    known: dict[str, Link], observations: dict[str, Observation], kept: frozenset[str],
 ) -> None:  # fmt: skip
-    """Look again at rows that moved while a write of ours was under way."""
-    still = {e for e, s in sights.items() if s.touched or s.ignored}
-    moved = {known[e].id: e for e in sights if e in known and e not in still}
+    """Judge again the rows that changed while a write of ours was under way."""
+    still = {e for e, s in observations.items() if s.touched or s.ignored}
+    moved = {known[e].id: e for e in observations if e in known and e not in still}
     if not moved:
         return
     operations = tx.unsettled(list(moved))
@@ -141,11 +145,11 @@ def _note_foreign(
         reading, link = readings[external_id], known[external_id]
         operation = operations.get(link_id) or _settled_since(tx, link, reading)
         if operation is not None:
-            sights[external_id] = sight(system, link, reading, kept, operation)
+            observations[external_id] = judge_reading(system, link, reading, kept, operation)
 
 
 def _settled_since(tx: Transaction, link: Link, read: Reading) -> Operation | None:
-    """The write that was settled after a read had begun, of a read that came too late to count."""
+    """The write that was settled after a read began, which makes the read too old to count."""
     if read.started >= link.read_at:
         return None
     last = tx.select_operations([OperationState.APPLIED], link_id=link.id, limit=1)
@@ -154,13 +158,13 @@ def _settled_since(tx: Transaction, link: Link, read: Reading) -> Operation | No
 
 def _write(
     engine: Engine, tx: Transaction, entity: Entity, system: System, source: Source,
-    known: dict[str, Link], sights: dict[str, Sight],
+    known: dict[str, Link], observations: dict[str, Observation],
 ) -> Stored:  # fmt: skip
-    untold = {e for e, s in sights.items() if e in known and _is_nothing(known[e], s)}
+    untold = {e for e, s in observations.items() if e in known and _is_nothing(known[e], s)}
     tx.remove_links({known[e].id for e in untold})
     remember_unknown(tx, system.connection, system.resource.name, untold, engine.clock.now())
-    sights = {e: s for e, s in sights.items() if e not in untold}
-    changed = {e: s for e, s in sights.items() if not (s.touched or s.ignored)}
+    observations = {e: s for e, s in observations.items() if e not in untold}
+    changed = {e: s for e, s in observations.items() if not (s.touched or s.ignored)}
     moved = [(e, s) for e, s in changed.items() if s.moved or s.link.row is None]
     events = [
         Event(
@@ -174,7 +178,7 @@ def _write(
         for external_id, seen in moved
     ]
     stamps = tx.add_events(events) if events else []
-    links = {e: s.link for e, s in sights.items()}
+    links = {e: s.link for e, s in observations.items()}
     for (external_id, seen), stamp in zip(moved, stamps, strict=True):
         links[external_id] = stamped(seen.link, seen.moved, stamp or 0)
     new = [links[e] for e in changed if e not in known]
@@ -183,8 +187,8 @@ def _write(
         tx.add_links(new)
     if old:
         tx.save_links(old)
-    _touch(tx, [s for s in sights.values() if s.touched])
-    _keep_lost(engine, tx, [s for s in sights.values() if s.lost])
+    _touch(tx, [s for s in observations.values() if s.touched])
+    _keep_lost(engine, tx, [s for s in observations.values() if s.lost])
     keep_row_keys(engine, tx, entity, system, [*new, *old], {link.id for link in old})
     fresh = [links[e] for e in changed]
     free = {place_free(link) for link in fresh if link.record_id is None and link.row is None}
@@ -204,34 +208,34 @@ def _write(
     )
 
 
-def _is_nothing(known: Link, seen: Sight) -> bool:
-    """Whether a notice told of a row that is not there; its event stays."""
+def _is_nothing(known: Link, seen: Observation) -> bool:
+    """Whether a webhook reported a row that does not exist; its event is kept."""
     return never_seen(known) and seen.link.row is None and not seen.link.need_get
 
 
 def remember_unknown(
     tx: Transaction, connection: str, resource: str, external_ids: Collection[str], now: float
 ) -> None:
-    """These were noticed, read, and are not there: another notice soon is no reason to read them again."""
+    """Remember that these reported rows do not exist, so that another webhook soon does not cause another read."""
     for external_id in external_ids:
         tx.remember(UNKNOWN, [connection, resource, external_id], now, now + UNKNOWN_FOR)
 
 
-def _touch(tx: Transaction, touched: list[Sight]) -> None:
-    """One time for all: none may count as read earlier than it was."""
+def _touch(tx: Transaction, touched: list[Observation]) -> None:
+    """Set ``read_at`` of unchanged rows to one time for all: that of the newest read."""
     if touched:
         newest = max(seen.link.read_at for seen in touched)
         tx.touch_links([seen.link.id for seen in touched], newest)
 
 
-def _keep_lost(engine: Engine, tx: Transaction, sights: Sequence[Sight]) -> None:
-    """Foreign values that a write of ours ran over stay in the history."""
-    held = [(s.link, name, raw) for s in sights for name, raw in s.lost.items()]
+def _keep_lost(engine: Engine, tx: Transaction, observations: Sequence[Observation]) -> None:
+    """Keep foreign values that our write overwrote in the history."""
+    held = [(s.link, name, raw) for s in observations for name, raw in s.lost.items()]
     if held:
         records = tx.records({link.record_id for link, _, _ in held if link.record_id})
         tx.add_history(
             [
-                run_over(records[link.record_id], link, name, raw, engine.clock.now())
+                overwritten_change(records[link.record_id], link, name, raw, engine.clock.now())
                 for link, name, raw in held
                 if link.record_id in records
             ]
@@ -242,8 +246,9 @@ def keep_row_keys(
     engine: Engine, tx: Transaction, entity: Entity, system: System, links: Sequence[Link],
     stored: Collection[str] = (), world: World | None = None,
 ) -> None:  # fmt: skip
-    """Remember the identity keys that untied rows show; a ref that is not linked yet follows later. Rows that share
-    a key which came or went are looked at again; so is who waits for one of the ``stored`` rows to be another's."""
+    """Store the identity keys that untied rows show; a ref that is not linked yet follows later. Links that share a key
+    which was added or removed become dirty, and so do links that wait for one of the ``stored`` rows to belong to
+    somebody else."""
     untied = [link for link in links if link.state is LinkState.SEEN]
     if not untied:
         return

@@ -1,1 +1,1 @@
-"""What all flows stand on: the engine and its limits, what surrounds a link, and what has to wait."""
+"""What all flows build on: the engine, its limits, loading, gates, slots, staging."""

@@ -1,4 +1,4 @@
-"""What all flows work with: the project, the ledger, the connectors, and hands for calls that may wait."""
+"""The engine: project, ledger, connectors, queue and clock, as all flows use them, and a thread pool for calls."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ LOCKED_OUT = 300.0
 """Seconds before refused credentials are tried again, doubled each time up to 80 minutes."""
 
 
-def _noted(connection: str, resource: str, rows: int, answers: int) -> None:
+def _log_listing(connection: str, resource: str, rows: int, answers: int) -> None:
     log.info(
         "a listing goes on", connection=connection, resource=resource, rows=rows, answers=answers
     )
@@ -49,12 +49,11 @@ def _noted(connection: str, resource: str, rows: int, answers: int) -> None:
 
 @dataclass(slots=True)
 class Engine:
-    """The parts that flows use. ``edition``: by which the files of the project are told from others. ``needs``:
-    connection -> calls that the work done so far cannot do without, the lower bound of what a vendor is asked.
-    ``holders``: holders of slots and tokens of claims -> when they were last renewed. ``used``: connections whose slots
-    this task has held. ``tell``: told (connection, why, until when) of calls that are waited for; ``goes_on``: told
-    (connection, resource, rows, answers) how far a long listing is.
-    ``shows_sensitive``: whoever looks may see what the mapping calls sensitive."""
+    """What flows work with. ``edition``: identifies the version of the project's files. ``needs``: connection -> number
+    of calls that the work so far could not do without, the lower bound of what a vendor is asked. ``holders``: holders
+    of slots and claim tokens -> when they were last renewed. ``used``: connections whose slots this task has held.
+    ``tell``: called with (connection, why, until when) while calls wait; ``goes_on``: called with (connection,
+    resource, rows, answers) during a long listing. ``shows_sensitive``: sensitive values are shown."""
 
     project: Project
     ledger: Ledger
@@ -69,7 +68,7 @@ class Engine:
     holders: dict[str, float] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
     tell: Callable[[str, str, float], None] = lambda *_: None
-    goes_on: Callable[[str, str, int, int], None] = _noted
+    goes_on: Callable[[str, str, int, int], None] = _log_listing
     pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(32, "call"))
 
     def __post_init__(self) -> None:
@@ -77,7 +76,7 @@ class Engine:
             gate.waits = partial(self._waits, name)
 
     def _waits(self, connection: str, until: float) -> None:
-        self.hold_on()
+        self.heartbeat()
         self.tell(connection, USED_UP, until)
 
     @property
@@ -86,16 +85,16 @@ class Engine:
         return self.day_of(self.clock.now())
 
     def day_of(self, at: float) -> str:
-        """The date of a time there."""
+        """The date of a time, in the project's time zone."""
         return datetime.fromtimestamp(at, ZoneInfo(self.project.timezone)).date().isoformat()
 
     def begins(self, day: str) -> float:
-        """When a date begins there."""
+        """When a date begins, in the project's time zone."""
         zone = ZoneInfo(self.project.timezone)
         return datetime.fromisoformat(day).replace(tzinfo=zone).timestamp()
 
     def places(self) -> Iterator[tuple[Entity, System]]:
-        """Every system of every entity, in the order in which entities refer to each other."""
+        """Every system of every entity; entities that others refer to come first."""
         for entity in self.project.entities.values():
             for system in entity.systems.values():
                 yield entity, system
@@ -106,8 +105,8 @@ class Engine:
         return None if known is None else known.systems.get(connection)
 
     def concurrency(self, connection: str, writing: bool = True) -> int:
-        """How many calls the connection may have under way. Reading leaves one to writing and proving, where there is
-        more than one: a listing may take hours."""
+        """How many concurrent calls the connection allows. Reads leave one of several to writes and probes, since a
+        listing may take hours."""
         declared = self.project.connections[connection]
         most = declared.spec.concurrency
         most = min(most, declared.budget.concurrency or most)
@@ -130,7 +129,7 @@ class Engine:
 
     @contextmanager
     def slots(self, connection: str, writing: bool = False) -> Iterator[int]:
-        """Hold the slots of the connection that are free; yields how many (0: none)."""
+        """Take the free slots of the connection for this block; yields how many (0: none)."""
         holder, now = new_id(), self.clock.now()
         until = now + 1.5 * self.limits.lease
         of = self.concurrency(connection, writing)
@@ -147,15 +146,15 @@ class Engine:
 
     @contextmanager
     def holding(self, holder: str) -> Iterator[None]:
-        """What is held under this name, slots or claims, is kept while the work goes on."""
+        """Keep the slots or claims of this holder alive during the block."""
         self.holders[holder] = self.clock.now()
         try:
             yield
         finally:
             del self.holders[holder]
 
-    def hold_on(self) -> None:
-        """Keep what this process holds."""
+    def heartbeat(self) -> None:
+        """Renew the slots and claims that this process holds, if they are due for it."""
         now, lease = self.clock.now(), self.limits.lease
         for holder in [h for h, renewed in self.holders.items() if abs(now - renewed) > lease / 4]:
             self.holders[holder] = now
@@ -164,9 +163,9 @@ class Engine:
                 tx.renew_claims(holder, now + lease)
 
     def wait(self, until: float) -> None:
-        """Until then, and keep what this process holds."""
+        """Sleep until then, renewing what this process holds."""
         while (ahead := until - self.clock.now()) > 0:
-            self.hold_on()
+            self.heartbeat()
             self.clock.sleep(min(ahead, self.limits.lease / 4))
 
     def call_all(
@@ -191,7 +190,7 @@ class Engine:
 
         running += start()
         while running:
-            self.hold_on()
+            self.heartbeat()
             waiting = [permit for permit in waiting if not permit.grant()]
             if waiting and len(waiting) == running and inbox.empty():
                 self.clock.sleep(0.05)
@@ -211,8 +210,9 @@ class Engine:
         yield from ((key, refusal) for key, _ in todo)
 
     def blames(self, connection: str, errors: Collection[SyncengineError], went_well: bool) -> bool:
-        """Whether failed calls are the fault of the connection, which is noted and pauses it, and not of what was
-        asked for: others went through, or its cheapest call does. Within the connection's slots."""
+        """Whether failed calls are the connection's fault rather than that of the requested rows: the vendor asks for a
+        pause or refuses our credentials, or nothing went through and its cheapest call fails too. Then the connection
+        is paused. Within the connection's slots."""
         whole: SyncengineError | None = None
         whole = next((e for e in errors if isinstance(e, (RateLimited, Halt))), None)
         if errors and whole is None and not went_well:
@@ -224,8 +224,8 @@ class Engine:
         return whole is not None
 
     def note_failure(self, connection: str, error: SyncengineError) -> None:
-        """A call failed: pause the connection a while, or until a person has acted. Calls that were under way
-        when the pause began are no further failures."""
+        """Record a failed call: pause the connection for a while, or until a person has acted. Calls that were under
+        way when the pause began are not counted."""
         now = self.clock.now()
         with self.ledger.write() as tx:
             state = tx.connection(connection, lock=True)
@@ -254,7 +254,7 @@ class Engine:
         log.warning("could not be called", connection=connection, error=kind, why=str(error))
 
     def note_success(self, connection: str) -> None:
-        """A call went through: failures are forgotten."""
+        """A call succeeded: forget earlier failures."""
         with self.ledger.read() as tx:
             state = tx.connection(connection)
         if state.failures or state.halted:
@@ -263,7 +263,7 @@ class Engine:
                 tx.save_connection(replace(state, failures=0, halted="", blocked_until=0.0))
 
     def announce(self, task: str, ids: Collection[str]) -> None:
-        """Tell the queue what is to be done, after a commit; in order, without repeats."""
+        """Announce work to the queue, after a commit; in order, without repeats."""
         if ids:
             self.queue.announce(task, list(dict.fromkeys(ids)))
 
@@ -275,8 +275,8 @@ class Engine:
 
 
 @dataclass(slots=True)
-class Begun(Generic[T]):
-    """Jobs as they are taken to be run: at least one, and none once ``until`` is over. ``count``: so many were."""
+class TimedJobs(Generic[T]):
+    """Jobs handed out one by one until the time ``until`` is over; at least one. ``count``: how many were."""
 
     clock: Clock
     jobs: Sequence[tuple[T, Callable[[], Any]]]
@@ -301,8 +301,8 @@ def _call(job: Callable[[], Any], inbox: queue.SimpleQueue[Any]) -> Any:
 
 
 def failed(result: Any) -> SyncengineError | None:
-    """The error of a call that may be answered; anything else that was raised is raised here, and so is that our own
-    database was away, for which no vendor is to blame."""
+    """The error of a call that concerns its vendor, or None. Any other exception, an unavailable database among them,
+    is raised."""
     if isinstance(result, SyncengineError) and not isinstance(result, DatabaseDown):
         return result
     if isinstance(result, BaseException):
@@ -311,7 +311,7 @@ def failed(result: Any) -> SyncengineError | None:
 
 
 class _Ids:
-    """Random; in a simulation they follow from a seed, so that a run can be repeated."""
+    """Source of ids: random, or seeded in a simulation, so that a run can be repeated."""
 
     def __init__(self) -> None:
         self.chance: Random | None = None
@@ -347,7 +347,7 @@ def new_key() -> str:
 
 
 class HasEngine(Protocol):
-    """Whatever works for an engine."""
+    """An object with an engine."""
 
     engine: Engine
 
@@ -356,11 +356,11 @@ P = ParamSpec("P")
 W = TypeVar("W", bound=HasEngine)
 
 
-def stubborn(method: Callable[Concatenate[W, P], T]) -> Callable[Concatenate[W, P], T]:
-    """A method that is one transaction, and is run again where the database let another one win."""
+def retry_on_lost_race(method: Callable[Concatenate[W, P], T]) -> Callable[Concatenate[W, P], T]:
+    """Decorator for a method that is one transaction: run it again if the database let another transaction win."""
 
     @wraps(method)
-    def again(self: W, /, *args: P.args, **kwargs: P.kwargs) -> T:
+    def retried(self: W, /, *args: P.args, **kwargs: P.kwargs) -> T:
         for lost in range(1, RACES + 1):
             try:
                 return method(self, *args, **kwargs)
@@ -368,4 +368,4 @@ def stubborn(method: Callable[Concatenate[W, P], T]) -> Callable[Concatenate[W, 
                 self.engine.clock.sleep(race_pause(lost))
         return method(self, *args, **kwargs)
 
-    return again
+    return retried

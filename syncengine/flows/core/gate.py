@@ -1,4 +1,4 @@
-"""The gate before each vendor call: budget from SQL, blocked-until, and the lease of a write."""
+"""The gate in front of each vendor call: call budget, blocked connections, and the lease of a write."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ and one that was slow on its way falls into a later window."""
 
 
 class Permit:
-    """One call that a thread asks of the thread that may touch SQL."""
+    """One call that a worker thread requests from the main thread, which alone may touch SQL."""
 
     inbox: ClassVar[ContextVar[queue.SimpleQueue[Any] | None]] = ContextVar("inbox", default=None)
 
@@ -44,7 +44,7 @@ class Permit:
         self.error: SyncengineError | None = None
 
     def grant(self) -> bool:
-        """Try to get it; True when there is an answer."""
+        """Try to grant it; True once there is an answer."""
         try:
             if not self.gate.take():
                 return False
@@ -55,8 +55,8 @@ class Permit:
 
 
 class CallGate:
-    """Keeps one connection within its budget; shared by the threads of a process, and through SQL by all. ``waits``:
-    called, in the main thread, while a call waits until some time."""
+    """Keeps one connection within its budget, across the threads of a process and, through SQL, across processes.
+    ``waits``: called in the main thread while a call waits."""
 
     def __init__(
         self, connection: Connection, ledger: Ledger, clock: Clock, request_timeout: float
@@ -73,7 +73,7 @@ class CallGate:
 
     @contextmanager
     def sending(self, lease_until: float) -> Iterator[None]:
-        """Calls in this block go out only while they end before the lease does."""
+        """Within this block calls are made only if they will end before the lease does."""
         token = self._deadline.set(lease_until)
         try:
             yield
@@ -82,7 +82,7 @@ class CallGate:
 
     @contextmanager
     def prepaid(self, want: int) -> Iterator[int]:
-        """Take calls at once, for a batch; yields how many were free. What is not used is lost. Main thread."""
+        """Take calls for a batch at once; yields how many were free. Unused ones are lost. Main thread."""
         calls = self.connection.budget.calls
         granted = self._take(want, calls)[0] if calls and want else want
         with self.spending(granted):
@@ -90,7 +90,7 @@ class CallGate:
 
     @contextmanager
     def spending(self, paid: int) -> Iterator[None]:
-        """Calls in this block are paid for already, so many of them."""
+        """Within this block this many calls are already paid for."""
         with self._lock:
             self._prepaid = paid
         try:
@@ -100,8 +100,8 @@ class CallGate:
                 self._prepaid = 0
 
     def book(self, costs: Sequence[int]) -> Booking:
-        """Pay for things that are of use as a whole only: a read and the write after it. What cannot be had so within
-        a while waits, and costs nothing. Main thread."""
+        """Reserve the calls of things that need several calls each (a read and the write after it). Things that cannot
+        get all of their calls within a while wait, and cost nothing. Main thread."""
         calls, now = self.connection.budget.calls, self.clock.now()
         if not calls:
             return Booking(len(costs), now, now, now)
@@ -109,7 +109,7 @@ class CallGate:
             return tx.book_calls(self.connection.name, costs, calls, self._per, now, LONGEST_WAIT)
 
     def enter(self, write: bool) -> None:
-        """See ``ports.Gate``. A write that could outlive its lease is not sent: LostRace, for it is not the
+        """See ``ports.Gate``. A write that could outlive its lease is not sent: LostRace, since that is not the
         vendor's fault."""
         if self.connection.budget.calls and not self._use_prepaid():
             self._wait()

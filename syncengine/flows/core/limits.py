@@ -17,10 +17,10 @@ def race_pause(lost: int) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """``lease``: seconds of a worker's right on an operation or link. ``request_timeout``: of one vendor call.
-    ``batch``: links or operations of one round. ``backoff``: first pause after a failed call, doubled each
-    time up to a minute. ``tries``: calls about one row that fail in a row before a person is asked. ``slice``:
-    after which a task begins no more calls, and leaves the rest to another one."""
+    """Time and size limits of the flows. ``lease``: seconds for which a worker holds an operation or link.
+    ``request_timeout``: of one vendor call. ``batch``: links or operations per round. ``backoff``: first pause after a
+    failed call, doubled each time up to a minute. ``tries``: failed calls in a row about one row before a person is
+    asked. ``slice``: seconds after which a task starts no more calls and leaves the rest to another one."""
 
     lease: float = 20.0
     request_timeout: float = 10.0

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from syncengine.flows.core.engine import Engine
 from syncengine.flows.core.staging import group_of
-from syncengine.flows.core.world import NOTHING, Ahead, load_world
+from syncengine.flows.core.world import NOTHING, Overlay, load_world
 from syncengine.ledger import Transaction
 from syncengine.mapping import Context
 from syncengine.model.key import Key
@@ -29,7 +29,7 @@ Place = tuple[str, str, str]
 def lost_creates(
     engine: Engine, tx: Transaction, operations: Sequence[Operation]
 ) -> dict[str, Mapping[str, Json]]:
-    """Link for which a create went out before that never showed -> what its vendor wants with another one."""
+    """Link whose earlier create was sent and never showed up -> what the vendor wants added to the next one."""
     more = {
         o.link_id: engine.connectors[o.connection].spec.resources[o.resource].again
         for o in operations
@@ -41,7 +41,7 @@ def lost_creates(
 
 
 def rivals_of(engine: Engine, tx: Transaction, operations: Sequence[Operation]) -> dict[str, Link]:
-    """Operation id -> a local link whose row already is what a create is about to make; locked."""
+    """Operation id -> a local link that already has the row which a create would make; locked."""
     creates = [o for o in operations if o.action is Action.CREATE]
     if not creates:
         return {}
@@ -56,7 +56,7 @@ def rivals_of(engine: Engine, tx: Transaction, operations: Sequence[Operation]) 
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """A row that is to be made, known by ``name``. ``chosen``: the id that it is to have."""
+    """A row that is to be created, identified by ``name``. ``chosen``: the id that it is to have."""
 
     name: str
     link_id: str
@@ -68,8 +68,8 @@ class _Wanted:
 def _rivals(
     engine: Engine, tx: Transaction, wanted: Sequence[_Wanted], world: World, lock: bool = False
 ) -> dict[str, Link]:
-    """Name -> a local link whose row is what is wanted: an untied row that shows its key, or whoever has the id that
-    is chosen."""
+    """Name -> a local link that already has the wanted row: an untied row with the same key, or the holder of the
+    chosen id."""
     asked: dict[tuple[str, str, tuple[Json, ...]], str] = {}
     keys: list[Key] = []
     for row in wanted:
@@ -81,7 +81,7 @@ def _rivals(
                 asked[(key.kind, key.scope, key.parts)] = row.name
                 keys.append(key)
     shown = {
-        owners[0]: asked[name] for name, owners in tx.bearers(keys).items() if name in asked
+        owners[0]: asked[name] for name, owners in tx.key_owners(keys).items() if name in asked
     } if keys else {}  # fmt: skip
     rivals = {shown[i]: link for i, link in tx.links(shown, lock=lock).items()} if shown else {}
     for place in {row.place for row in wanted}:
@@ -94,8 +94,8 @@ def _rivals(
 
 
 def gives_way(tx: Transaction, holder: Link) -> bool:
-    """Whether another record may take a link's row: nobody is asked about it, or its own record is gone and the row was
-    kept, or is held until a person has decided."""
+    """Whether another record may take over a link's row: an untied row without an open identity case, a row that is
+    kept or held for approval while its own record is deleted, or a link without a row."""
     if holder.state is LinkState.SEEN:
         return not tx.cases(subjects=[identity_subject(holder)])
     if holder.state is LinkState.LEFT or group_of(holder) is not None:
@@ -105,15 +105,15 @@ def gives_way(tx: Transaction, holder: Link) -> bool:
 
 
 def holds(tx: Transaction, rival: Link) -> bool:
-    """Whether a row that is to be made is there already, for all that is known here: an untied one is to be told apart
-    first, unless it was looked for and not found."""
+    """Whether, as far as is known here, the row that is to be created exists already. An untied one is correlated
+    first, unless a search did not find it."""
     untied = rival.state is LinkState.SEEN and (rival.row is not None or rival.need_get)
     return untied or not gives_way(tx, rival)
 
 
 def holders_of(
     engine: Engine, tx: Transaction, links: Iterable[Link], records: Mapping[str, Record],
-    world: World, ahead: Ahead = NOTHING,
+    world: World, ahead: Overlay = NOTHING,
 ) -> dict[str, Link]:  # fmt: skip
     """Link to be made -> a local link that holds its row: as known here, or as its vendor has told."""
     wanted: list[_Wanted] = []
@@ -141,10 +141,10 @@ def holders_of(
 
 def _awaited(
     engine: Engine, tx: Transaction, told: Mapping[str, tuple[_Wanted, str]],
-    records: Mapping[str, Record], ahead: Ahead,
+    records: Mapping[str, Record], ahead: Overlay,
 ) -> dict[str, Link]:  # fmt: skip
-    """Link to be made -> whom it waits for already, where that one still holds its row: of several it is woken by this
-    one. ``told``: link -> what is wanted, and the id of the row that it waits for."""
+    """Link whose row is to be created -> the holder that it already waits for, if that still holds the row. ``told``:
+    link -> what is wanted, and the id of the row that it waits for."""
     held = {
         name: at for name, (row, x) in told.items() if (at := tx.links_at(*row.place, [x]).get(x))
     }
@@ -162,8 +162,8 @@ def _awaited(
 
 
 def still_shows(engine: Engine, holder: Link, record: Record, world: World) -> bool:
-    """Whether a row that a search has shown still has, for all that we know of it, an identity of the record whose row
-    is wanted. ``world``: with whom that row names."""
+    """Whether a row that a search found still has an identity of the record whose row is wanted, as far as we know.
+    ``world``: with the records that the row refers to."""
     entity = engine.project.entities[holder.entity]
     system = entity.systems[holder.connection]
     context = Context(connection=holder.connection, world=world, row=holder.row or {})

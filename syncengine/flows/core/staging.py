@@ -1,7 +1,7 @@
-"""Staging: a plan that writes more than ``safety`` allows waits, whole, for a person.
+"""Staging: a plan that writes more than ``safety`` allows waits, as a whole, for a person's approval.
 
-What is judged together are the writes of one kind, of one entity, in one connection. A link that is held waits for
-the subject of the case and bears as its ruling what is asked of it; these say who belongs to a case, and the case's
+Writes are judged in groups: one kind, one entity, one connection. A held link waits for the subject of the group's case
+and stores, as its approval, which write was asked about; these links define what belongs to the case, and the case's
 evidence repeats it for people.
 """
 
@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 from syncengine.flows.core.engine import Engine, new_id
 from syncengine.ledger import Transaction
 from syncengine.mapping import Project, Safety
-from syncengine.model.link import Link, LinkState, Ruling, Wait
+from syncengine.model.link import Link, LinkState, Wait, WriteApproval
 from syncengine.model.operation import Action, Hold, OperationState
+from syncengine.planning.approvals import RECORD, body_digest, without_write
 from syncengine.planning.identity import place_free
+from syncengine.planning.plan_input import Plan
 from syncengine.planning.questions import STAGED, staged, staged_subject
-from syncengine.planning.rulings import RECORD, body_digest, without_write
 from syncengine.planning.safety import allowance, waits
-from syncengine.planning.scene import Plan
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -32,65 +32,69 @@ class Group:
 
     @property
     def subject(self) -> str:
-        """Of the case, and what the links that it holds wait for."""
+        """Subject of the group's case, and the wait key of the links that it holds."""
         return staged_subject(self.entity, self.connection, self.kind)
 
 
 def group_of(link: Link) -> Group | None:
-    """The group whose case holds a link."""
+    """The group whose case holds a link, if any."""
     if link.wait is None or not link.wait.key.startswith(STAGED):
         return None
     return Group(*link.wait.key.removeprefix(STAGED).split(":"))
 
 
-def approved(ruling: Ruling | None, kind: str, digest: str) -> bool:
+def approved(approval: WriteApproval | None, kind: str, digest: str) -> bool:
     """Whether a person has approved such a write."""
-    return ruling is not None and ruling.answer == "approve" and ruling.covers(kind, digest)
+    return approval is not None and approval.answer == "approve" and approval.covers(kind, digest)
 
 
 def stage(
     engine: Engine, tx: Transaction, read: Mapping[str, Link], plans: Mapping[str, Plan]
 ) -> dict[str, Plan]:
-    """The plans, those that write too much at once replaced by ones that wait. ``read``: the links as they were
-    planned from; one that was held and wants the write no more leaves its case."""
-    decided, asked, passed = dict(plans), dict[Group, dict[str, Ruling]](), dict[str, Ruling]()
+    """The plans, with those of groups that write too much at once replaced by plans that wait for approval. ``read``:
+    the links as they were planned from. A link that was held and no longer wants the write leaves its case."""
+    decided, asked, passed = (
+        dict(plans),
+        dict[Group, dict[str, WriteApproval]](),
+        dict[str, WriteApproval](),
+    )
     for link_id, plan in plans.items():
-        held, wanted, said = group_of(read[link_id]), _wanted(plan), plan.link.ruling
+        held, wanted, said = group_of(read[link_id]), _wanted(plan), plan.link.approval
         if held is not None:
             asked.setdefault(held, {})
-            if plan.again:
+            if plan.requeue:
                 decided[link_id] = replace(plan, link=replace(plan.link, wait=_wait(held)))
         if wanted is None:
             continue
-        group, ruling = wanted
-        if approved(said, ruling.kind, ruling.digest):
-            if plan.record is not None and said is not None and ruling.digest == RECORD:
+        group, approval = wanted
+        if approved(said, approval.kind, approval.digest):
+            if plan.record is not None and said is not None and approval.digest == RECORD:
                 passed[plan.record.id] = replace(said, digest="")
-                decided[link_id] = replace(plan, link=replace(plan.link, ruling=None))
+                decided[link_id] = replace(plan, link=replace(plan.link, approval=None))
             continue
         if held == group or _limited(engine, group):
-            asked.setdefault(group, {})[link_id] = ruling
-        decided[link_id] = replace(plan, link=replace(plan.link, ruling=None))
+            asked.setdefault(group, {})[link_id] = approval
+        decided[link_id] = replace(plan, link=replace(plan.link, approval=None))
     for group in sorted(asked):
         mine = asked[group]
         out = {i for i, p in decided.items() if group_of(p.link) != group} - mine.keys()
         if _judge(engine, tx, group, mine, out):
-            decided |= {i: _held(group, plans[i], ruling) for i, ruling in mine.items()}
+            decided |= {i: _held(group, plans[i], approval) for i, approval in mine.items()}
     return decided | _passed_on(tx, passed, decided)
 
 
 def _passed_on(
-    tx: Transaction, rulings: Mapping[str, Ruling], plans: Mapping[str, Plan]
+    tx: Transaction, approvals: Mapping[str, WriteApproval], plans: Mapping[str, Plan]
 ) -> dict[str, Plan]:
-    """Who approved that a record is deleted approved that it leaves the other systems. ``rulings``: record id -> what
+    """Who approved that a record is deleted approved that it leaves the other systems. ``approvals``: record id -> what
     was said. Returns those of the ``plans`` that this changes; it is written to the other links."""
-    others = [k for k in tx.links_of(rulings) if k.state in (LinkState.LINKED, LinkState.LEFT)]
+    others = [k for k in tx.links_of(approvals) if k.state in (LinkState.LINKED, LinkState.LEFT)]
     if not others:
         return {}
     links = tx.links([k.id for k in others if k.id not in plans], lock=True).values()
-    tx.save_links([replace(k, ruling=rulings[k.record_id or ""]) for k in links])
+    tx.save_links([replace(k, approval=approvals[k.record_id or ""]) for k in links])
     return {
-        k.id: replace(plan, link=replace(plan.link, ruling=rulings[k.record_id or ""]))
+        k.id: replace(plan, link=replace(plan.link, approval=approvals[k.record_id or ""]))
         for k in others
         if (plan := plans.get(k.id)) is not None and not _ends(plan)
     }
@@ -102,7 +106,7 @@ def _ends(plan: Plan) -> bool:
 
 
 def review(engine: Engine, tx: Transaction, links: Iterable[Link]) -> None:
-    """These links, as they were, are held no more: their cases go on without them."""
+    """Update the cases that held these links, which are held no longer."""
     held: dict[Group, list[str]] = {}
     for link in links:
         group = group_of(link)
@@ -112,16 +116,16 @@ def review(engine: Engine, tx: Transaction, links: Iterable[Link]) -> None:
         _judge(engine, tx, group, {}, held[group])
 
 
-def _wanted(plan: Plan) -> tuple[Group, Ruling] | None:
-    """What a plan writes, or which record of ours it deletes, as it is judged."""
+def _wanted(plan: Plan) -> tuple[Group, WriteApproval] | None:
+    """The kind and digest of the write that a plan wants, or of the deletion of our record."""
     link, operation = plan.link, plan.operation
     if operation is not None:
         group = Group(operation.entity, operation.connection, operation.kind)
-        return group, Ruling(operation.kind, body_digest(operation))
+        return group, WriteApproval(operation.kind, body_digest(operation))
     if plan.record is None or not plan.record.deleted:
         return None
     kind = Action.DELETE.value
-    return Group(link.entity, link.connection, kind), Ruling(kind, RECORD)
+    return Group(link.entity, link.connection, kind), WriteApproval(kind, RECORD)
 
 
 def _limited(engine: Engine, group: Group) -> bool:
@@ -130,7 +134,7 @@ def _limited(engine: Engine, group: Group) -> bool:
 
 
 def room(engine: Engine, tx: Transaction, group: Group) -> tuple[int | None, int]:
-    """How many writes of a group a window may hold, and how many it has held."""
+    """How many writes of a group the time window allows, and how many it already contains."""
     safety = engine.project.entities[group.entity].safety
     place, since = (group.entity, group.connection), engine.clock.now() - safety.window
     allowed = allowance(
@@ -140,23 +144,23 @@ def room(engine: Engine, tx: Transaction, group: Group) -> tuple[int | None, int
 
 
 def _is_first(tx: Transaction, safety: Safety, place: tuple[str, str], since: float) -> bool:
-    """Whether an entity was never written to a connection before, and how much is then written at once is limited."""
+    """Whether nothing of an entity was ever written to a connection and its first writes are limited."""
     if safety.first is None:
         return False
     return tx.written_since(*place, 0.0) == tx.written_since(*place, since)
 
 
 def _judge(
-    engine: Engine, tx: Transaction, group: Group, asked: Mapping[str, Ruling],
+    engine: Engine, tx: Transaction, group: Group, asked: Mapping[str, WriteApproval],
     out: Collection[str],
 ) -> bool:  # fmt: skip
-    """Whether what is asked now, with what was written in the window, is too much, or somebody is asked already. If so,
-    all of it becomes the case, with what is not sent yet. ``asked``: what links want that were planned now, held ones
-    among them. ``out``: links that wait no more. One worker at a time."""
+    """Check a group: if the wanted writes plus those in the window are too many, or a case is already open, hold all of
+    them together with pending ones. ``asked``: the wanted writes of links planned now, held ones included. ``out``:
+    links that wait no longer. Serialised among workers."""
     tx.connection(group.connection, lock=True)
     now, entity = engine.clock.now(), engine.project.entities.get(group.entity)
     held = {
-        k.id: k.ruling or Ruling(group.kind, "")
+        k.id: k.approval or WriteApproval(group.kind, "")
         for k in tx.waiting_links(key=group.subject)
         if k.id not in out
     }
@@ -164,7 +168,7 @@ def _judge(
         allowed, written = room(engine, tx, group)
         if waits(allowed, written, len(asked), bool(held)):
             everything = {**held, **asked, **_called_back(tx, group)}
-            gone = sum(ruling.digest == RECORD for ruling in everything.values())
+            gone = sum(approval.digest == RECORD for approval in everything.values())
             named = (group.entity, group.connection, group.kind)
             case = staged(*named, sorted(everything), allowed, gone)
             tx.raise_cases([replace(case, id=new_id(), opened_at=now)])
@@ -174,30 +178,32 @@ def _judge(
     return False
 
 
-def _called_back(tx: Transaction, group: Group) -> dict[str, Ruling]:
-    """Writes of the group that nobody has begun to send and nobody has approved are held like the others."""
+def _called_back(tx: Transaction, group: Group) -> dict[str, WriteApproval]:
+    """Pending writes of the group that no worker has claimed and nobody approved, taken back into the case."""
     pending = {o.link_id: o for o in tx.pending_of(group.entity, group.connection, group.kind)}
     links = tx.links(pending, lock=True) if pending else {}
-    rulings = {i: Ruling(group.kind, body_digest(pending[i])) for i in links}
-    taken = [k for i, k in links.items() if not approved(k.ruling, group.kind, rulings[i].digest)]
+    approvals = {i: WriteApproval(group.kind, body_digest(pending[i])) for i in links}
+    taken = [
+        k for i, k in links.items() if not approved(k.approval, group.kind, approvals[i].digest)
+    ]
     tx.save_operations(
         [
             replace(pending[k.id], state=OperationState.CANCELLED, detail="held for approval")
             for k in taken
         ]
     )
-    tx.save_links([replace(k, wait=_wait(group), ruling=rulings[k.id]) for k in taken])
+    tx.save_links([replace(k, wait=_wait(group), approval=approvals[k.id]) for k in taken])
     tx.dirty_waiting({key for k in taken for key in (f"op:{pending[k.id].id}", place_free(k))})
-    return {k.id: rulings[k.id] for k in taken}
+    return {k.id: approvals[k.id] for k in taken}
 
 
-def _held(group: Group, plan: Plan, ruling: Ruling) -> Plan:
-    link = replace(plan.link, wait=_wait(group), ruling=ruling)
-    if ruling.digest != RECORD:
+def _held(group: Group, plan: Plan, approval: WriteApproval) -> Plan:
+    link = replace(plan.link, wait=_wait(group), approval=approval)
+    if approval.digest != RECORD:
         held = without_write(plan, link)
-        return replace(held, wakes=held.wakes | {place_free(link)})
+        return replace(held, satisfies=held.satisfies | {place_free(link)})
     missing = replace(link, state=LinkState.MISSING)
-    return Plan(missing, dissolves=plan.dissolves, wakes=plan.wakes, earlier=plan.earlier)
+    return Plan(missing, dissolves=plan.dissolves, satisfies=plan.satisfies, earlier=plan.earlier)
 
 
 def _wait(group: Group) -> Wait:
@@ -205,8 +211,8 @@ def _wait(group: Group) -> Wait:
 
 
 def holds(engine: Engine, tx: Transaction) -> list[Hold]:
-    """What is not sent while its plan may still grow: else the first part of a mass accident would be gone before
-    the last part is planned. No write is held longer than the window of ``safety``."""
+    """The holds for writes whose plan may still grow; otherwise the first part of a mass accident would be sent before
+    the rest is planned. No write is held longer than the window of ``safety``."""
     project, now = engine.project, engine.clock.now()
     readable = frozenset(engine.open_connections(tx))
     found = []
@@ -226,8 +232,8 @@ def holds(engine: Engine, tx: Transaction) -> list[Hold]:
 
 
 def _feeders(project: Project, name: str) -> frozenset[str]:
-    """Entities whose changes may make a record of this one leave: itself, those that it refers to, those that it is
-    derived from, and so on."""
+    """Entities whose changes may make a record of this one leave: itself, those it refers to, those it is derived from,
+    and so on."""
     found, due = {name}, [name]
     while due:
         entity = project.entities[due.pop()]

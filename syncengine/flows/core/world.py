@@ -15,16 +15,16 @@ from syncengine.model.values import ABSENT, as_list, utc_text
 
 
 @dataclass(frozen=True, slots=True)
-class Ahead:
-    """What a forecast knows better than the ledger: ``records`` as they will be, made ones among them, ``externals``:
-    record id -> connection -> external id of a row that is to be made there, and ``links`` as they will be."""
+class Overlay:
+    """Changes of a forecast laid over the ledger: ``records`` as they will be, new ones included, ``externals``: record
+    id -> connection -> external id of a row that will be created there, and ``links`` as they will be."""
 
     records: Mapping[str, Record] = field(default_factory=dict)
     externals: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     links: Mapping[str, Link] = field(default_factory=dict)
 
     def seen(self, found: Mapping[str, Record], asked: Iterable[str]) -> dict[str, Record]:
-        """What was found for these ids, as it will be."""
+        """The records with these ids, as they will be."""
         return {**found, **{i: self.records[i] for i in asked if i in self.records}}
 
     def everyone(self, entity: str, found: Sequence[Record]) -> list[Record]:
@@ -33,20 +33,21 @@ class Ahead:
         return [r for r in {**{r.id: r for r in found}, **mine}.values() if not r.deleted]
 
 
-NOTHING = Ahead()
+NOTHING = Overlay()
 """Nothing lies ahead: things are as the ledger says."""
 
 
 def load_world(
     engine: Engine, tx: Transaction, links: Iterable[Link], records: Mapping[str, Record],
-    ahead: Ahead = NOTHING,
+    ahead: Overlay = NOTHING,
 ) -> World:  # fmt: skip
-    """Everything that the refs of these rows and records point at, as deep as expressions open them."""
+    """Load all records and links that the refs of these rows and records point at, as deep as expressions follow
+    them."""
     pairs: set[tuple[str, Ref]] = set()
     for link in links:
         system = engine.system(link.entity, link.connection)
         for rule in system.rules.values() if system is not None and link.row is not None else ():
-            raw = rule.look(link.row or {})
+            raw = rule.extract(link.row or {})
             if raw is not ABSENT:
                 pairs |= set(rule.refs(raw))
     asked = {(entity, r.connection, r.resource, r.external_id): (entity, r) for entity, r in pairs}
@@ -70,7 +71,7 @@ def load_world(
 
 
 def seen_rows(engine: Engine, most: int = 200) -> dict[tuple[str, str], list[Context]]:
-    """(entity, connection) -> rows that are linked there, with their records; some, where there are many."""
+    """(entity, connection) -> rows that are linked there, with their records; a sample, where there are many."""
     found: dict[tuple[str, str], list[Context]] = {}
     with engine.ledger.read() as tx:
         for entity in engine.project.entities.values():

@@ -1,7 +1,7 @@
-"""Erase: somebody is forgotten. Everything that is held of her goes from every table, at once and for good.
+"""Erase: a person is forgotten. All that is stored about her is deleted from every table, at once and for good.
 
-What stays is a tombstone of keyed hashes, by which she is known should a vendor show her again
-(``syncengine.flows.capture.returns``), and a line in the erasure log that does not say who it was.
+What remains is a tombstone of keyed hashes, by which she is recognised should a vendor show her again
+(``syncengine.flows.capture.erased_rows``), and an entry in the erasure log that does not say who it was.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from syncengine.errors import LostRace
-from syncengine.flows.capture.returns import place_key, settle_return
-from syncengine.flows.core.engine import Engine, new_id, stubborn
+from syncengine.flows.capture.erased_rows import place_key, settle_return
+from syncengine.flows.core.engine import Engine, new_id, retry_on_lost_race
 from syncengine.flows.core.staging import review
 from syncengine.flows.core.world import load_world
-from syncengine.flows.forget.circle import Circle, cleaned_case, gather, late, refs_in
+from syncengine.flows.forget.footprint import Footprint, cleaned_case, gather, late, refs_in
 from syncengine.flows.forget.retention import start_over
 from syncengine.flows.naming.masking import shown_id
 from syncengine.flows.naming.mentions import in_change, in_link, in_operation, in_record
 from syncengine.flows.naming.names import Names, names
 from syncengine.flows.people.decisions import Decision, NotPossible
-from syncengine.flows.reconcile.births import spread
+from syncengine.flows.reconcile.records import invalidate
 from syncengine.ledger import Transaction
 from syncengine.model.case import CaseKind
 from syncengine.model.change import Change
@@ -39,44 +39,44 @@ UNDER_WAY = (OperationState.CLAIMED, OperationState.UNKNOWN)
 
 
 def preview(engine: Engine, record_id: str) -> Document:
-    """What an erasure would remove, what vendors hold besides, and what stands in its way. Raises NotPossible."""
+    """What an erasure would delete, what vendors hold besides, and what prevents it. Raises NotPossible."""
     with engine.ledger.read() as tx:
-        circle = gather(engine, tx, record_id)
-        called = names(engine, tx, circle.records)
-    return described(engine, circle, called)
+        footprint = gather(engine, tx, record_id)
+        called = names(engine, tx, footprint.records)
+    return described(engine, footprint, called)
 
 
-def described(engine: Engine, circle: Circle, called: Names) -> Document:
-    """``preview`` of what was gathered."""
-    others = circle.others
-    earlier = [r for r in circle.selves.values() if r.id != circle.record.id]
+def described(engine: Engine, footprint: Footprint, called: Names) -> Document:
+    """``preview`` of a footprint that is collected already."""
+    others = footprint.others
+    earlier = [r for r in footprint.selves.values() if r.id != footprint.record.id]
     held = {
-        "records": circle.records, "links": circle.links, "operations": circle.operations,
-        "history": circle.history, "events": circle.events, "cases": circle.cases,
+        "records": footprint.records, "links": footprint.links, "operations": footprint.operations,
+        "history": footprint.history, "events": footprint.events, "cases": footprint.cases,
     }  # fmt: skip
     named = Counter(
         f"{record.entity}.{name}"
         for record in others.records.values()
         for name, value in record.values.items()
-        if circle.marks.named_by(value)
+        if footprint.marks.named_by(value)
     )
     return {
-        "entity": circle.record.entity,
-        "record": circle.record.id,
-        "name": called.of(circle.record.id),
+        "entity": footprint.record.entity,
+        "record": footprint.record.id,
+        "name": called.of(footprint.record.id),
         "earlier": [{"record": r.id, "name": called.of(r.id)} for r in earlier],
         "removes": {name: len(of) for name, of in held.items()},
-        "belongs": dict(Counter(r.entity for i, r in circle.records.items() if i not in circle.selves)),
+        "belongs": dict(Counter(r.entity for i, r in footprint.records.items() if i not in footprint.selves)),
         "named_by": dict(sorted(named.items())),
-        "vendors": [_place(engine, link) for link in _at_vendors(circle)],
-        "under_way": _under_way(circle),
-        "asked": _asked(circle),
+        "vendors": [_place(engine, link) for link in _at_vendors(footprint)],
+        "under_way": _under_way(footprint),
+        "asked": _asked(footprint),
     }  # fmt: skip
 
 
-def _at_vendors(circle: Circle) -> list[Link]:
+def _at_vendors(footprint: Footprint) -> list[Link]:
     """The rows that vendors hold, as far as is known."""
-    there = [k for k in circle.links.values() if k.row is not None and k.external_id is not None]
+    there = [k for k in footprint.links.values() if k.row is not None and k.external_id is not None]
     return sorted(there, key=lambda k: (k.connection, k.resource, k.external_id or ""))
 
 
@@ -93,7 +93,7 @@ def _place(engine: Engine, link: Link) -> Document:
 
 
 def mapped_delete(engine: Engine, link: Link) -> str | None:
-    """Where the mapping says that a row is deleted there once its record leaves, and it can be; else nothing."""
+    """The mapping's position that says that a row is deleted when its record leaves, if it can be; else nothing."""
     system = engine.system(link.entity, link.connection)
     connection = engine.project.connections.get(link.connection)
     if system is None or connection is None or link.record_id is None or link.row is None:
@@ -103,19 +103,19 @@ def mapped_delete(engine: Engine, link: Link) -> str | None:
     return system.cause("on_leave") if link.state is LinkState.LINKED else None
 
 
-def _under_way(circle: Circle) -> list[str]:
+def _under_way(footprint: Footprint) -> list[str]:
     """Writes that may take effect still, in words."""
-    held = [*circle.operations.values(), *circle.others.operations.values()]
+    held = [*footprint.operations.values(), *footprint.others.operations.values()]
     return sorted({_told(o) for o in held if o.state in UNDER_WAY})
 
 
-def _asked(circle: Circle) -> list[Document]:
-    """Open questions whether a row of nobody is hers: only a person can say whether it is to go with her."""
+def _asked(footprint: Footprint) -> list[Document]:
+    """Open cases about whether an untied row is hers: only a person can say whether it is to be erased as well."""
     return [
         {"case": case.id, "question": case.question}
-        for case in circle.others.cases.values()
+        for case in footprint.others.cases.values()
         if case.kind is CaseKind.IDENTITY and case.closed_at is None
-        and not circle.selves.keys().isdisjoint(case.evidence.get("records", ()))
+        and not footprint.selves.keys().isdisjoint(case.evidence.get("records", ()))
     ]  # fmt: skip
 
 
@@ -127,9 +127,9 @@ def _told(operation: Operation) -> str:
 def erase(
     engine: Engine, record_id: str, reason: str, author: str, leave_rows: bool = False
 ) -> Erasure | list[Document]:
-    """Forget a record and all that belongs to it, in one transaction. Where the mapping has rows deleted when their
-    record leaves, and ``leave_rows`` is not said, that comes first: the records are deleted, and the rows that are
-    waited for are returned. Raises NotPossible."""
+    """Delete the footprint of a record in one transaction. If the mapping deletes rows whose record leaves, and not
+    ``leave_rows``, that comes first: the records are deleted, and the rows that have to go are returned. Raises
+    NotPossible."""
     eraser = _Eraser(engine)
     made = eraser.erase(record_id, reason, author, leave_rows)
     done = made if isinstance(made, list) else eraser.catch_up(*made)
@@ -142,32 +142,32 @@ def erase(
 class _Eraser:
     engine: Engine
 
-    @stubborn
+    @retry_on_lost_race
     def erase(
         self, record_id: str, reason: str, author: str, leave_rows: bool
-    ) -> tuple[Circle, Erasure] | list[Document]:
-        """What was read is removed if it is still so; else it is read again."""
+    ) -> tuple[Footprint, Erasure] | list[Document]:
+        """Delete what was read if it is unchanged; else read it again."""
         engine = self.engine
         with engine.ledger.read() as tx:
-            circle = gather(engine, tx, record_id)
-        _check_reason(circle, reason)
+            footprint = gather(engine, tx, record_id)
+        _check_reason(footprint, reason)
         with engine.ledger.write() as tx:
-            self._lock(tx, circle)
-            _check_ready(circle)
-            first = [k for k in _at_vendors(circle) if mapped_delete(engine, k)]
+            self._lock(tx, footprint)
+            _check_ready(footprint)
+            first = [k for k in _at_vendors(footprint) if mapped_delete(engine, k)]
             if first and not leave_rows:
-                _let_leave(engine, tx, circle, first, author)
+                _let_leave(engine, tx, footprint, first, author)
                 return [_place(engine, link) for link in first]
-            kind, now = circle.record.entity, engine.clock.now()
+            kind, now = footprint.record.entity, engine.clock.now()
             line = Erasure(new_id(), kind, now, author, reason)
-            return circle, self._remove(tx, circle, line)
+            return footprint, self._remove(tx, footprint, line)
 
-    def _lock(self, tx: Transaction, circle: Circle) -> None:
-        """Hold all that is to change. Raises LostRace where some of it has moved since it was read."""
-        others = circle.others
-        records = {**circle.records, **others.records}
-        links = {**circle.links, **others.links}
-        operations = {**circle.operations, **others.operations}
+    def _lock(self, tx: Transaction, footprint: Footprint) -> None:
+        """Lock all that is to change. Raises LostRace where something changed since it was read."""
+        others = footprint.others
+        records = {**footprint.records, **others.records}
+        links = {**footprint.links, **others.links}
+        operations = {**footprint.operations, **others.operations}
         now = tx.records(records, lock=True)
         held = tx.links(links, lock=True)
         due = tx.operations(operations, lock=True)
@@ -175,32 +175,34 @@ class _Eraser:
             {i: r.generation for i, r in now.items()} == {i: r.generation for i, r in records.items()}
             and {i: _version(k) for i, k in held.items()} == {i: _version(k) for i, k in links.items()}
             and {i: o.state for i, o in due.items()} == {i: o.state for i, o in operations.items()}
-            and {o.id for o in tx.operations_of(circle.records, circle.links)}
-            == circle.operations.keys()
-            and {k.id for k in tx.links_of(circle.records)} <= circle.links.keys()
+            and {o.id for o in tx.operations_of(footprint.records, footprint.links)}
+            == footprint.operations.keys()
+            and {k.id for k in tx.links_of(footprint.records)} <= footprint.links.keys()
         )  # fmt: skip
         if not same:
             raise LostRace("the service is at work on what is to be erased; try again in a minute")
 
-    def _remove(self, tx: Transaction, circle: Circle, erasure: Erasure) -> Erasure:
-        """Wake whoever has to know, take it out of others, and delete."""
+    def _remove(self, tx: Transaction, footprint: Footprint, erasure: Erasure) -> Erasure:
+        """Invalidate what depends on her, remove references to her from others, and delete."""
         engine = self.engine
-        tombstone = _tombstone(engine, tx, circle, erasure)
-        tx.dirty_sharers([*circle.records, *circle.links])
-        tx.dirty_waiting(circle.marks.waits)
-        _clean_others(engine, tx, circle, erasure)
-        for connection, resource in {(k.connection, k.resource) for k in circle.links.values()}:
+        tombstone = _tombstone(engine, tx, footprint, erasure)
+        tx.dirty_sharers([*footprint.records, *footprint.links])
+        tx.dirty_waiting(footprint.marks.waits)
+        _clean_others(engine, tx, footprint, erasure)
+        for connection, resource in {(k.connection, k.resource) for k in footprint.links.values()}:
             state = tx.resource(connection, resource)
             if state.progress:
                 tx.save_resource(replace(state, progress={}))
-        start_over(tx, circle.marks.things)
+        start_over(tx, footprint.marks.things)
         waits = tx.connection("waits", lock=True)
-        if waits.digest.partition(":")[2] in circle.marks.things:
+        if waits.digest.partition(":")[2] in footprint.marks.things:
             tx.save_connection(replace(waits, digest=""))
-        refs = refs_in(circle.records, circle.marks)
-        events = [e.id for e in tx.events_about(refs, circle.links, circle.operations)]
-        counts = tx.erase(circle.records, circle.links, circle.operations, circle.cases, events)
-        review(engine, tx, circle.links.values())
+        refs = refs_in(footprint.records, footprint.marks)
+        events = [e.id for e in tx.events_about(refs, footprint.links, footprint.operations)]
+        counts = tx.erase(
+            footprint.records, footprint.links, footprint.operations, footprint.cases, events
+        )
+        review(engine, tx, footprint.links.values())
         tx.take_keys(tombstone)
         for told in tx.erasures([erasure.id], lock=True):
             more = replace(told, counts=dict(Counter(told.counts) + Counter(counts)))
@@ -210,19 +212,19 @@ class _Eraser:
         tx.add_erasure(told)
         return told
 
-    @stubborn
-    def catch_up(self, gone: Circle, erasure: Erasure) -> Erasure:
-        """Another worker may have decided meanwhile on what it had read before: what names the erased goes, too."""
+    @retry_on_lost_race
+    def catch_up(self, gone: Footprint, erasure: Erasure) -> Erasure:
+        """Erase also what another worker stored meanwhile, from data that it had read before."""
         engine = self.engine
         with engine.ledger.read() as tx:
             ours, left = late(engine, tx, gone)
             found = [gather(engine, tx, id_) for id_ in ours]
         if left.links or left.others.records:
             found.append(left)
-        for circle in found:
+        for footprint in found:
             with engine.ledger.write() as tx:
-                self._lock(tx, circle)
-                erasure = self._remove(tx, circle, erasure)
+                self._lock(tx, footprint)
+                erasure = self._remove(tx, footprint, erasure)
         return erasure
 
 
@@ -237,7 +239,7 @@ def erasures(engine: Engine) -> list[Erasure]:
 
 
 def take_in(engine: Engine, erasure_id: str) -> None:
-    """Whoever was erased is no longer kept out: what vendors show of her is as new. Raises NotPossible."""
+    """Stop keeping an erased person out: what vendors show of her is taken in as new. Raises NotPossible."""
     with engine.ledger.write() as tx:
         if not tx.erasures([erasure_id], lock=True):
             raise NotPossible("there is no such erasure: see `syncengine erasures`")
@@ -245,45 +247,48 @@ def take_in(engine: Engine, erasure_id: str) -> None:
         tx.dissolve_cases({f"{ERASED}{erasure_id}"}, engine.clock.now())
 
 
-def _check_reason(circle: Circle, reason: str) -> None:
-    """Raises NotPossible where a reason says who it is."""
-    if circle.marks.telling.hinted(reason):
+def _check_reason(footprint: Footprint, reason: str) -> None:
+    """Raises NotPossible where a reason identifies the person."""
+    if footprint.marks.identifying.hinted(reason):
         raise NotPossible(
-            f"--reason says which {circle.record.entity} it is, and the erasure log must not: "
+            f"--reason says which {footprint.record.entity} it is, and the erasure log must not: "
             "say why without a name, address or number, for example by the number of the request"
         )
 
 
-def _check_ready(circle: Circle) -> None:
-    """Raises NotPossible while a write may take effect still, or it is not known what is hers."""
-    if busy := _under_way(circle):
+def _check_ready(footprint: Footprint) -> None:
+    """Raises NotPossible while a write may still take effect, or it is undecided whether a row is hers."""
+    if busy := _under_way(footprint):
         raise NotPossible(
             f"{'; '.join(busy)}: try again in a minute; where no outcome comes by itself, "
             "`syncengine cases list --kind unknown` asks for it"
         )
-    if asked := _asked(circle):
+    if asked := _asked(footprint):
         ids = ", ".join(str(case["case"])[-8:] for case in asked)
         raise NotPossible(
-            f"it is asked whether {len(asked)} more rows are of this {circle.record.entity}, and they would stay: "
+            f"it is asked whether {len(asked)} more rows are of this {footprint.record.entity}, and they would stay: "
             f"answer that first, with `syncengine cases show` ({ids})"
         )
 
 
 def _let_leave(
-    engine: Engine, tx: Transaction, circle: Circle, links: Iterable[Link], author: str
+    engine: Engine, tx: Transaction, footprint: Footprint, links: Iterable[Link], author: str
 ) -> None:
-    """The records of these rows are deleted like any others, so that their rows go as the mapping says."""
+    """Delete the records of these rows as by any change, so that the rows are deleted as the mapping says."""
     act = Decision(engine, tx, author)
     for record_id in dict.fromkeys(link.record_id or "" for link in links):
-        record = circle.records[record_id]
+        record = footprint.records[record_id]
         if not record.deleted:
             act.delete(record, POLICY)
 
 
-def _tombstone(engine: Engine, tx: Transaction, circle: Circle, erasure: Erasure) -> list[Key]:
-    """By what she would be known again: each of her rows, and her identity as far as nobody else bears it."""
-    keys = [place_key(entity, ref, erasure.id) for entity, ref in circle.marks.places]
-    for record in circle.selves.values():
+def _tombstone(
+    engine: Engine, tx: Transaction, footprint: Footprint, erasure: Erasure
+) -> list[Key]:
+    """The keys by which she would be recognised again: each of her rows, and her identity as far as nobody else has
+    it."""
+    keys = [place_key(entity, ref, erasure.id) for entity, ref in footprint.marks.places]
+    for record in footprint.selves.values():
         entity = engine.project.entities.get(record.entity)
         if entity is None:
             continue
@@ -292,8 +297,8 @@ def _tombstone(engine: Engine, tx: Transaction, circle: Circle, erasure: Erasure
         asked = [replace(k, kind=kind) for k in borne for kind in (KeyKind.RECORD, KeyKind.SHARED)]
         others = {
             (scope, parts)
-            for (_, scope, parts), owners in tx.bearers(asked).items()
-            if not circle.records.keys() >= set(owners)
+            for (_, scope, parts), owners in tx.key_owners(asked).items()
+            if not footprint.records.keys() >= set(owners)
         }
         keys += [
             replace(k, kind=KeyKind.ERASED, owner=erasure.id)
@@ -302,10 +307,10 @@ def _tombstone(engine: Engine, tx: Transaction, circle: Circle, erasure: Erasure
     return keys
 
 
-def _clean_others(engine: Engine, tx: Transaction, circle: Circle, erasure: Erasure) -> None:
-    """Nobody else names her any more."""
-    others, marks = circle.others, circle.marks
-    _clean_records(engine, tx, circle, erasure)
+def _clean_others(engine: Engine, tx: Transaction, footprint: Footprint, erasure: Erasure) -> None:
+    """Remove references to her from everything else."""
+    others, marks = footprint.others, footprint.marks
+    _clean_records(engine, tx, footprint, erasure)
     links = tx.links(others.links)
     tx.save_links(
         [
@@ -326,12 +331,12 @@ def _clean_others(engine: Engine, tx: Transaction, circle: Circle, erasure: Eras
     tx.save_cases([cleaned_case(engine, tx, case, marks) for case in others.cases.values()])
 
 
-def _clean_records(engine: Engine, tx: Transaction, circle: Circle, erasure: Erasure) -> None:
-    """Records lose the refs to her as by a change that does not say whom they named; whoever shared an identity with
-    her bears it alone."""
+def _clean_records(engine: Engine, tx: Transaction, footprint: Footprint, erasure: Erasure) -> None:
+    """Remove refs to her from other records, by a change that does not say whom they named; a record that shared an
+    identity with her now holds it alone."""
     changed, lines = [], list[Change]()
-    for record in circle.others.records.values():
-        left = in_record(record, circle.marks)
+    for record in footprint.others.records.values():
+        left = in_record(record, footprint.marks)
         new = replace(left, generation=record.generation + 1)
         changed.append(new)
         emptied = ", ".join(n for n in left.values if left.values[n] != record.values[n])
@@ -341,9 +346,9 @@ def _clean_records(engine: Engine, tx: Transaction, circle: Circle, erasure: Era
                 author=erasure.author, at=erasure.at,
             )
         )  # fmt: skip
-    gone = [replace(record, deleted=True) for record in circle.records.values()]
+    gone = [replace(record, deleted=True) for record in footprint.records.values()]
     world = load_world(engine, tx, (), {record.id: record for record in changed})
     tx.save_records(changed)
     tx.add_history(lines)
     known = [record for record in gone if record.entity in engine.project.entities]
-    spread(engine, tx, [*changed, *known], world, ())
+    invalidate(engine, tx, [*changed, *known], world, ())

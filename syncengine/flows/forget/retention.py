@@ -1,4 +1,4 @@
-"""Retention: what is over is forgotten after a while, in slices, and never what anything still rests on."""
+"""Retention: expired data is deleted after a while, in slices, and never if something still needs it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from itertools import product
 from typing import Any
 
 from syncengine.flows.core.engine import Engine
-from syncengine.flows.reconcile.births import shared_subject
 from syncengine.flows.reconcile.derive import derived_key
+from syncengine.flows.reconcile.records import shared_subject
 from syncengine.ledger import Transaction
 from syncengine.model.connection import ResourceState
 from syncengine.model.key import Key, KeyKind
@@ -46,8 +46,7 @@ _OVER = frozenset({LinkState.GONE, LinkState.UNLINKED, LinkState.CREATING, LinkS
 
 
 def spans(engine: Engine) -> dict[str, float]:
-    """For how many seconds each kind is kept: as the project says, but what ``safety`` counts for as long as it
-    counts."""
+    """Seconds for which each kind of data is kept: as the project says, but not shorter than ``safety`` needs it."""
     kept = engine.project.retention
     counted = max((e.safety.window for e in engine.project.entities.values()), default=0.0)
     left = max(kept.left, counted)
@@ -58,7 +57,7 @@ def spans(engine: Engine) -> dict[str, float]:
 
 
 def forget(engine: Engine) -> Counter[str]:
-    """Look at one slice of each kind whose walk is due, and forget what is over. Returns kind -> how many."""
+    """Look at one slice of each kind of data that is due, and delete what has expired. Returns kind -> number."""
     now = engine.clock.now()
     with engine.ledger.read() as tx:
         due = [kind for kind in KINDS if _is_due(tx.resource(_PLACE, kind), now)]
@@ -191,16 +190,16 @@ def _plainly(_: Engine, tx: Transaction, kind: str, old: Sequence[Any]) -> int:
 
 
 def _cases(_: Engine, tx: Transaction, kind: str, old: Sequence[str]) -> int:
-    """Answered questions go, but for those whose answer a link still keeps to: it may yet be given the other way."""
+    """Delete answered cases, except those whose answer still holds back a link and may be revised."""
     found = tx.cases(ids=old, open_only=False)
     links = {c.id: {c.link_id, *c.evidence.get("links", ())} - {None} for c in found}
     held = tx.links({link for of in links.values() for link in of if link})
-    kept_to = {link.ruling.case for link in held.values() if link.ruling is not None}
+    kept_to = {link.approval.case for link in held.values() if link.approval is not None}
     return tx.forget(kind, [case.id for case in found if case.id not in kept_to])
 
 
 def _left(engine: Engine, tx: Transaction, _: str, old: Sequence[str]) -> int:
-    """Deleted records go with all that is theirs."""
+    """Delete deleted records with everything that belongs to them."""
     records = {i: r for i, r in tx.records(old, lock=True).items() if r.deleted}
     links = [*tx.links([k.id for k in tx.links_of(records)], lock=True).values()]
     mine = {i: [k for k in links if k.record_id == i] for i in records}
@@ -225,8 +224,8 @@ def _needed(
     engine: Engine, tx: Transaction, records: Mapping[str, Record],
     links: Mapping[str, Sequence[Link]],
 ) -> set[str]:  # fmt: skip
-    """Those of the records that something still rests on: a row that a vendor shows, a write, a question, a record that
-    expressions reach them from, or a derivation that would make them again."""
+    """Those of the records that are still needed: a vendor shows their row, a write, a case, an expression or a
+    derivation depends on them."""
     rows = {i for i, of in links.items() if not all(_is_over(link) for link in of)}
     places = {k.id: i for i, of in links.items() for k in of}
     rows |= {places[link] for link in tx.unsettled(places)}
@@ -241,10 +240,10 @@ def _is_over(link: Link) -> bool:
 
 
 def _reached(engine: Engine, tx: Transaction, records: Mapping[str, Record]) -> set[str]:
-    """Those that expressions about live records open. Who refers to whom is known one step far: beyond that, those
-    that anybody may refer to."""
+    """Those that expressions of live records refer to. References are known one step far; beyond that, all records that
+    any may refer to."""
     entities = engine.project.entities.values()
-    borne = tx.bearers([Key(KeyKind.USES, "", (i,), "") for i in records])
+    borne = tx.key_owners([Key(KeyKind.USES, "", (i,), "") for i in records])
     users = tx.records({owner for owners in borne.values() for owner in owners})
     near = {
         str(parts[0])
@@ -265,7 +264,7 @@ def _wanted(engine: Engine, tx: Transaction, records: Mapping[str, Record]) -> s
     for (owner, rule), count in held.items():
         combinations = _combinations(engine, rule, records[owner])
         keys = {derived_key(rule, ids): ids for ids in combinations}
-        borne = tx.bearers(keys)
+        borne = tx.key_owners(keys)
         mine = [parts for (_, _, parts), owners in borne.items() if owner in owners]
         if len(mine) < count or any(live.issuperset(map(str, parts)) for parts in mine):
             stays.add(owner)

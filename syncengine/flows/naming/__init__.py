@@ -1,1 +1,1 @@
-"""What records are called, and what of them whoever looks may see."""
+"""Names of records, and which values a viewer may see."""

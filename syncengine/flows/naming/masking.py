@@ -1,5 +1,5 @@
-"""Masking: what a person who looks may see of values that the mapping calls sensitive. Every screen, document and text
-for people asks here, so that the same is hidden everywhere and in the same way."""
+"""Masking: which sensitive values a viewer may see. Every screen, document and text for people uses it, so that the
+same is hidden everywhere in the same way."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from syncengine.model.link import Link
 from syncengine.model.operation import Operation
 from syncengine.model.record import Record
 from syncengine.model.values import ABSENT, Json, is_empty
-from syncengine.planning.sight import LABELS
+from syncengine.planning.observation import LABELS
 
 DOTS: Final = "•••"
 """What is shown of a sensitive value."""
@@ -31,8 +31,8 @@ _WORDS = re.compile(r"[^\W_]+")
 
 @dataclass(frozen=True, slots=True)
 class Mask:
-    """Between an entity's values and whoever looks. ``entity``: None where the project does not have it (any more);
-    then all of its values are hidden, since nobody says which are sensitive."""
+    """Hides the sensitive values of an entity from a viewer. ``entity``: None where the project does not have it (any
+    more); then all of its values are hidden."""
 
     engine: Engine
     entity: Entity | None
@@ -50,7 +50,7 @@ class Mask:
         return DOTS if self.hides(name) and not is_empty(value) else value
 
     def raw(self, rule: Rule, value: Json) -> Json:
-        """What a vendor shows, or is shown, of a field: an id of a row that a ref names is shown as such."""
+        """A vendor's raw value of a field as it is shown; the id of a row that a ref names is shown as such."""
         to, shown = rule.target, self.value(rule.field.name, value)
         if shown == DOTS or to is None or value is ABSENT:
             return shown
@@ -99,7 +99,7 @@ class Mask:
         self, system: System | None = None, record: Record | None = None, link: Link | None = None,
         operation: Operation | None = None, evidence: Mapping[str, Json] | None = None,
     ) -> list[Json]:  # fmt: skip
-        """The hidden values of these things, which a text about them may repeat."""
+        """The hidden values that a text about these things may contain."""
         found: list[Json] = []
         for values in (record and record.values, operation and operation.carried,
                        operation and operation.expected, link and link.base.canonical,
@@ -117,7 +117,7 @@ class Mask:
     def _of_row(self, system: System | None, row: Mapping[str, Json]) -> Iterator[Json]:
         for name, rule in system.rules.items() if system is not None else ():
             if self.hides(name):
-                yield rule.look(row)
+                yield rule.extract(row)
                 yield from (row[root] for root in rule.roots if root in row)
         told = self.labels(system, row) if system is not None else {}
         yield from (row[name] for name, shown in told.items() if shown == DOTS)
@@ -152,15 +152,14 @@ def shown_id(engine: Engine, connection: str, resource: str, external_id: str | 
 
 
 def _speaks(at: Mask, system: System) -> bool:
-    """Whether the ids that we choose there are made of what is hidden."""
+    """Whether the ids chosen by us are made of a hidden field."""
     names = system.key.names if system.key is not None else ()
     fields = {name.partition(".")[0] for name in names} & set(at.entity.fields if at.entity else ())
     return any(at.hides(name) for name in fields)
 
 
 def without(text: str, secrets: Iterable[Json]) -> str:
-    """A text for people, of a vendor or a question, with dots for each of these values that it repeats: as they are,
-    spelled in another way, or a word of them."""
+    """A text for people with dots in place of these values: as they are, spelled differently, or as a word of them."""
     texts = {said for value in secrets for said in _said(value)}
     if not texts or not text:
         return text

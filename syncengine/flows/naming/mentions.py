@@ -1,11 +1,11 @@
-"""Mentions: where others name what is to be forgotten, and what is left of that once it is forgotten. Pure."""
+"""Mentions: where other records, links and cases refer to what is erased, and what is left of them without it. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from syncengine.flows.naming.telling import Telling
+from syncengine.flows.naming.identifying import IdentifyingWords
 from syncengine.mapping import Entity, Rule, System
 from syncengine.model.case import Case
 from syncengine.model.change import Change
@@ -18,25 +18,26 @@ from syncengine.model.values import ABSENT, Json, as_list
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """By what it is named. ``records``: ids; ``things``: these and the ids of links and operations; ``places``: entity
-    and ref of each row; ``waits``: what others wait for; ``telling``: what says who they are."""
+    """Ids by which erased things are referred to. ``records``: record ids; ``things``: these and the ids of links and
+    operations; ``places``: entity and ref of each row; ``waits``: their wait keys; ``identifying``: words that identify
+    them."""
 
     records: frozenset[str]
     things: frozenset[str]
     places: frozenset[tuple[str, Ref]]
     waits: frozenset[str]
-    telling: Telling
+    identifying: IdentifyingWords
 
     def at(self, connection: str) -> set[str]:
         """The external ids in a connection."""
         return {ref.external_id for _, ref in self.places if ref.connection == connection}
 
     def named_by(self, value: Json) -> bool:
-        """Whether a value of ours names one of the records."""
+        """Whether a canonical value refers to one of the records."""
         return any(isinstance(item, str) and item in self.records for item in as_list(value))
 
     def named_there(self, rule: Rule, raw: Json) -> bool:
-        """Whether a vendor's raw value names one of the rows."""
+        """Whether a vendor's raw value refers to one of the rows."""
         return raw is not ABSENT and raw is not None and not self.places.isdisjoint(rule.refs(raw))
 
 
@@ -48,19 +49,19 @@ def _rest(value: Json, gone: Iterable[str]) -> Json:
 
 
 def refs_of(entity: Entity) -> list[str]:
-    """Fields that name records."""
+    """Fields that refer to records."""
     return [name for name, declared in entity.fields.items() if declared.is_ref]
 
 
 def bound(system: System | None, link: Link) -> set[tuple[str, Ref]]:
-    """The rows that a row cannot be without: those that its required refs name."""
+    """The rows that a row requires: those that its required refs name."""
     rules = system.rules.values() if system is not None and link.row is not None else ()
     required = [r for r in rules if r.field.required and r.field.type == "ref"]
-    return {ref for rule in required for ref in rule.refs(rule.look(link.row or {}))}
+    return {ref for rule in required for ref in rule.refs(rule.extract(link.row or {}))}
 
 
 def in_record(record: Record, marks: Marks) -> Record:
-    """A record without the refs that name them."""
+    """A record without the refs to them."""
     named = {n: v for n, v in record.values.items() if marks.named_by(v)}
     left = {n: _rest(v, marks.records) for n, v in named.items()}
     if not named:
@@ -69,11 +70,11 @@ def in_record(record: Record, marks: Marks) -> Record:
 
 
 def in_link(system: System | None, link: Link, marks: Marks) -> Link:
-    """A link without what of its row and its faces names them: it is as if the vendor had not shown that yet."""
+    """A link without the parts of its row and base that refer to them, as if the vendor had not shown these yet."""
     wait = None if link.wait is not None and link.wait.key in marks.waits else link.wait
     row, named = _in_row(system, link.connection, link.row, marks)
     rules = system.rules if system is not None else {}
-    kept = (link.base.vendor, link.base.released, link.noted)
+    kept = (link.base.vendor, link.base.released, link.foreign_values)
     named |= {n for n, v in link.base.canonical.items() if marks.named_by(v)}
     named |= {
         n for held in kept for n, raw in held.items() if n in rules and marks.named_there(rules[n], raw)
@@ -85,7 +86,7 @@ def in_link(system: System | None, link: Link, marks: Marks) -> Link:
         row=row,
         listed_hash="",
         base=_in_base(system, link, named, marks),
-        noted={n: raw for n, raw in link.noted.items() if n not in named},
+        foreign_values={n: raw for n, raw in link.foreign_values.items() if n not in named},
         stamps={n: stamp for n, stamp in link.stamps.items() if n not in named},
         wait=wait,
     )
@@ -122,13 +123,13 @@ def _in_row(
         gone = marks.at(connection)
         roots = {n for n, v in row.items() if any(str(item) in gone for item in as_list(v))}
         return {n: v for n, v in row.items() if n not in roots}, set(roots)
-    named = {n for n, rule in system.rules.items() if marks.named_there(rule, rule.look(row))}
+    named = {n for n, rule in system.rules.items() if marks.named_there(rule, rule.extract(row))}
     roots = {root for name in named for root in system.rules[name].roots}
     return {name: value for name, value in row.items() if name not in roots}, named
 
 
 def in_operation(system: System | None, operation: Operation, marks: Marks) -> Operation:
-    """A write without what it said of them, and without what its vendor said of them."""
+    """An operation without the values and answers that refer to them."""
     rules = system.rules if system is not None else {}
     named = {n for n, v in operation.carried.items() if marks.named_by(v)}
     named |= {
@@ -136,7 +137,7 @@ def in_operation(system: System | None, operation: Operation, marks: Marks) -> O
     }  # fmt: skip
     body, more = _in_body(rules, operation.body, marks, named)
     named |= more
-    detail = marks.telling.without(operation.detail)
+    detail = marks.identifying.without(operation.detail)
     if not named and detail == operation.detail:
         return operation
     return replace(
@@ -161,7 +162,8 @@ def _in_body(
 
 
 def in_change(change: Change, marks: Marks) -> Change:
-    """A line of another one's history without them. What our write ran over stands there as its vendor spells it."""
+    """A history entry of another record without references to them. A value that our write overwrote is stored as its
+    vendor spells it."""
     there = marks.at(change.lost_by)
     held = {"old": change.old, "new": change.new, "lost": change.lost}
     left = {n: _rest(v, marks.records) for n, v in held.items() if marks.named_by(v)}
@@ -171,14 +173,14 @@ def in_change(change: Change, marks: Marks) -> Change:
 
 
 def in_case(system: System | None, connection: str, case: Case, marks: Marks) -> Case:
-    """A question about another one without them, as evidence and as answer."""
+    """A case about something else without references to them, in evidence and answers."""
     evidence = dict(_without(case.evidence, marks.things))
     if isinstance(evidence.get("row"), dict):
         evidence["row"] = _in_row(system, connection, evidence["row"], marks)[0]
     if isinstance(evidence.get("body"), dict) and system is not None:
         evidence["body"] = _in_body(system.rules, evidence["body"], marks, set())[0]
     if isinstance(words := evidence.get("answer"), str):
-        evidence["answer"] = marks.telling.without(words)
+        evidence["answer"] = marks.identifying.without(words)
     answers = {a: does for a, does in case.answers.items() if not _names(a + does, marks.things)}
     given = case.answer
     if given is not None and _names(given, marks.things):

@@ -102,15 +102,15 @@ def title(entity: Entity, record: Record) -> str:
 
 def names(
     engine: Engine, tx: Transaction, ids: Iterable[str | None],
-    unborn: Mapping[str, Record] = MappingProxyType({}),
+    new_records: Mapping[str, Record] = MappingProxyType({}),
 ) -> Names:  # fmt: skip
-    """Names of these records, and of those that they refer to, two steps far. ``unborn``: records that are only
+    """Names of these records, and of those that they refer to, two steps far. ``new_records``: records that are only
     planned."""
     known: dict[str, Record] = {}
     due = {i for i in ids if i}
     for _ in range(3):
         asked = due - known.keys()
-        more = tx.records(asked) | {i: unborn[i] for i in asked & unborn.keys()}
+        more = tx.records(asked) | {i: new_records[i] for i in asked & new_records.keys()}
         known |= more
         due = {target for record in more.values() for target in _targets(engine, record)}
     return Names(engine, known)

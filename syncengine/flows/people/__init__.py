@@ -1,1 +1,1 @@
-"""What people decide: answers, links by hand, undo."""
+"""Decisions of people: answers to cases, links changed by hand, pausing, undo."""

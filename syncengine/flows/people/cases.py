@@ -7,25 +7,25 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from syncengine.errors import RowInvalid
-from syncengine.flows.capture.capture import nominate, unseen_links
+from syncengine.flows.capture.capture import suspect_missing, unseen_links
+from syncengine.flows.capture.erased_rows import settle_return
 from syncengine.flows.capture.notices import seek
-from syncengine.flows.capture.returns import settle_return
-from syncengine.flows.core.engine import Engine, stubborn
+from syncengine.flows.core.engine import Engine, retry_on_lost_race
 from syncengine.flows.core.world import load_world
 from syncengine.flows.people.decisions import Decision, NotPossible
-from syncengine.flows.people.links import Hand
+from syncengine.flows.people.links import LinkEditor
 from syncengine.flows.people.offers import offered, outdated
 from syncengine.ledger import Transaction
 from syncengine.mapping import Context, Rule, Unresolved
 from syncengine.model.case import Case, CaseKind
 from syncengine.model.change import Change
 from syncengine.model.erasure import ERASED, KEEP_OUT, TAKE_IN
-from syncengine.model.link import Base, Link, LinkState, Ruling
+from syncengine.model.link import Base, Link, LinkState, WriteApproval
 from syncengine.model.operation import Action, OperationState
 from syncengine.model.record import Record
 from syncengine.model.values import ABSENT, is_empty, utc_text
 from syncengine.planning.doubts import without
-from syncengine.planning.identity import AT_VENDOR, place_free, to_make
+from syncengine.planning.identity import AT_VENDOR, place_free, to_create
 from syncengine.planning.plan import TAKES_PLACE
 from syncengine.planning.questions import STAGED, undone_subject
 
@@ -40,7 +40,7 @@ REVISED = {
 def answer(
     engine: Engine, case_id: str, given: str, reason: str = "", author: str = "admin"
 ) -> str:
-    """Carry an answer out, in one transaction. Returns what was done. Raises NotPossible."""
+    """Carry out a person's answer to a case in one transaction. Returns what was done. Raises NotPossible."""
     done = _Answers(engine).give(case_id, given, reason, author)
     engine.queue.announce("refresh", [])
     engine.queue.announce("reconcile", [])
@@ -51,7 +51,7 @@ def answer(
 class _Answers:
     engine: Engine
 
-    @stubborn
+    @retry_on_lost_race
     def give(self, case_id: str, given: str, reason: str, author: str) -> str:
         """One answer; who comes second waits for the first one and is told what that was."""
         engine = self.engine
@@ -87,8 +87,8 @@ def _refusal(
 
 
 def answers_now(engine: Engine, tx: Transaction, case: Case) -> dict[str, str]:
-    """The answers that a case takes now: while it is open all of them, and those about whose a row is as records and
-    links are by now; afterwards the opposite one, where what an answer keeps back can still be sent."""
+    """The answers that a case takes now: while it is open all of them (about the identity of a row, those that still
+    fit); afterwards the opposite one, where what was rejected can still be sent."""
     if case.kind is CaseKind.IDENTITY and case.closed_at is None and case.link_id is not None:
         return offered(engine, tx, case)
     if case.closed_at is None:
@@ -126,7 +126,7 @@ class _Answer(Decision):
 
     @property
     def policy(self) -> str:
-        """What the history says of it."""
+        """The policy that history entries of this answer show."""
         return f"answer: {self.given}"
 
     # kinds
@@ -163,13 +163,13 @@ class _Answer(Decision):
         return f"linked with record {record.id}"
 
     def _leave_alone(self, record: Record, link: Link) -> None:
-        """The row that a record has where another one takes its place stays at the vendor, nobody's."""
-        hand = Hand(self.engine, self.tx, self.author, self.reason)
+        """Untie the row that a record has where another row takes its place; it stays at the vendor."""
+        editor = LinkEditor(self.engine, self.tx, self.author, self.reason)
         for other in self.tx.links_of([record.id]):
             here = (other.connection, other.resource) == (link.connection, link.resource)
             if here and other.state in AT_VENDOR:
-                alone = hand.untie(hand.link(other.id), self.policy)
-                hand.save(replace(alone, state=LinkState.UNLINKED, dirty=0))
+                alone = editor.untie(editor.link(other.id), self.policy)
+                editor.save(replace(alone, state=LinkState.UNLINKED, dirty=0))
 
     def conflict(self) -> str:
         link = self.asked()
@@ -183,10 +183,10 @@ class _Answer(Decision):
 
     def _delete_or_keep(self, link: Link) -> str:
         if self.given == "keep":
-            ruling = self._ruling(Action.DELETE.value, "")
-            self.save(replace(link, state=LinkState.LEFT, ruling=ruling, dirty=link.dirty + 1))
+            approval = self._approval(Action.DELETE.value, "")
+            self.save(replace(link, state=LinkState.LEFT, approval=approval, dirty=link.dirty + 1))
             return "it stays there"
-        shown = {n: rule.look(link.row or {}) for n, rule in self._rules(link).items()}
+        shown = {n: rule.extract(link.row or {}) for n, rule in self._rules(link).items()}
         seen = {n: raw for n, raw in shown.items() if raw is not ABSENT}
         self.save(replace(link, base=replace(link.base, released=seen), dirty=link.dirty + 1))
         return "it is deleted there"
@@ -199,13 +199,13 @@ class _Answer(Decision):
         return f"the value of {self.asked().connection} was taken over"
 
     def _insist(self, link: Link) -> None:
-        """Our values go to the vendor again; what its row shows instead stays on record."""
+        """Write our values to the vendor again; the values of its row are kept in the history."""
         record, rules = self.record(link.record_id or ""), self._rules(link)
         fields = self.case.evidence.get("fields", {})
         world = load_world(self.engine, self.tx, [link], {record.id: record})
         canonical, vendor = dict(link.base.canonical), dict(link.base.vendor)
         for name, sides in fields.items():
-            ours, raw = record.values.get(name), rules[name].look(link.row or {})
+            ours, raw = record.values.get(name), rules[name].extract(link.row or {})
             canonical.pop(name, None)
             vendor[name] = raw
             context = Context(link.connection, world, record, link.row or {}, ours)
@@ -218,11 +218,11 @@ class _Answer(Decision):
         base = replace(link.base, canonical=canonical, vendor=vendor)
         entity = self.engine.project.entities[link.entity]
         compared = [name for name in fields if name in entity.compared]
-        base = self.noted(replace(link, base=base), record, compared)
+        base = self.accept_difference(replace(link, base=base), record, compared)
         self.save(replace(link, base=base, dirty=link.dirty + 1))
 
     def _adopt(self, link: Link) -> None:
-        """The vendor's values become ours; what its row shows by now is compared with them."""
+        """The vendor's values become ours; the present row is compared with them."""
         record, fields = self.record(link.record_id or ""), self.case.evidence.get("fields", {})
         values = {name: sides[link.connection] for name, sides in fields.items()}
         self.change(record, values, self.policy, [link.id])
@@ -239,9 +239,9 @@ class _Answer(Decision):
         link = self.asked()
         self.tx.dirty_waiting({place_free(link)})
         if self.given == "recreate":
-            fresh = replace(to_make(link), base=Base())
-            ruling = self._ruling(Action.CREATE.value, "")
-            self.save(replace(fresh, ruling=ruling, dirty=link.dirty + 1))
+            fresh = replace(to_create(link), base=Base())
+            approval = self._approval(Action.CREATE.value, "")
+            self.save(replace(fresh, approval=approval, dirty=link.dirty + 1))
             return f"the row is made again in {link.connection}"
         self.save(replace(link, state=LinkState.GONE, dirty=0))
         if self.given == "delete":
@@ -257,11 +257,11 @@ class _Answer(Decision):
         listed = self.tx.resource(connection, resource).scanned_at
         for entity, system in self.engine.project.systems_of(connection, resource):
             links = unseen_links(self.engine, self.tx, entity.name, system, listed)
-            count += len(nominate(self.tx, system, links, now, sure=True))
+            count += len(suspect_missing(self.tx, system, links, now, sure=True))
         return f"{count} rows are taken for gone where a read shows nothing else"
 
     def staged(self) -> str:
-        """The answer goes to each link, and holds until another write is wanted there."""
+        """Approve or reject the write of each link in the case; this holds until another write is wanted there."""
         _, connection, kind = self.case.subject.removeprefix(STAGED).split(":")
         self.tx.connection(connection, lock=True)
         held = self._held()
@@ -284,7 +284,7 @@ class _Answer(Decision):
         return f"{none}{len(held)} writes {'is' if none else 'are'} sent"
 
     def _held(self) -> list[Link]:
-        """The links that the question holds, or that its earlier answer keeps back; locked."""
+        """The links that the case holds, or that its earlier answer holds back; locked."""
         if self.case.closed_at is None:
             asked = [k.id for k in self.tx.waiting_links(key=self.case.subject)]
             return list(self.tx.links(asked, lock=True).values())
@@ -301,11 +301,11 @@ class _Answer(Decision):
         ]  # fmt: skip
 
     def _answered(self, link: Link, kind: str) -> Link:
-        ruling = self._ruling(kind, link.ruling.digest if link.ruling else "")
+        approval = self._approval(kind, link.approval.digest if link.approval else "")
         # What a rejection has let be is looked at as it was before.
         before = {LinkState.LEFT: LinkState.LINKED, LinkState.GONE: LinkState.MISSING}
         state = before.get(link.state, link.state)
-        return replace(link, ruling=ruling, state=state, wait=None, dirty=link.dirty + 1)
+        return replace(link, approval=approval, state=state, wait=None, dirty=link.dirty + 1)
 
     def unknown(self) -> str:
         operation_id = self.case.operation_id or ""
@@ -328,21 +328,21 @@ class _Answer(Decision):
         link = self.asked()
         if self.case.closed_at is not None and not self._keeps_back(link):
             raise NotPossible("that write is not wanted any more")
-        ruling = self._dropped() if self.given == "drop" else None
+        approval = self._dropped() if self.given == "drop" else None
         base = link.base
-        if self.case.subject == undone_subject(link.id) and not ruling:
+        if self.case.subject == undone_subject(link.id) and not approval:
             base = without(base, [n for n, d in base.doubts.items() if d.stage == "undone"])
-        self.save(replace(link, base=base, ruling=ruling, wait=None, dirty=link.dirty + 1))
-        return "it is left" if ruling else "it is tried again"
+        self.save(replace(link, base=base, approval=approval, wait=None, dirty=link.dirty + 1))
+        return "it is left" if approval else "it is tried again"
 
-    def _dropped(self) -> Ruling:
+    def _dropped(self) -> WriteApproval:
         operation_id, evidence = self.case.operation_id or "", self.case.evidence
         kind = evidence.get("kind") or self.tx.operations([operation_id])[operation_id].kind
-        return self._ruling(str(kind), str(evidence.get("digest", "")))
+        return self._approval(str(kind), str(evidence.get("digest", "")))
 
-    def _ruling(self, kind: str, digest: str) -> Ruling:
-        return Ruling(kind, digest, self.given, self.case.id, self.author, self.reason)
+    def _approval(self, kind: str, digest: str) -> WriteApproval:
+        return WriteApproval(kind, digest, self.given, self.case.id, self.author, self.reason)
 
     def _keeps_back(self, link: Link) -> bool:
-        """Whether a link still keeps to what this case was answered before."""
-        return link.ruling is not None and link.ruling.case == self.case.id
+        """Whether a link is still held back by the earlier answer to this case."""
+        return link.approval is not None and link.approval.case == self.case.id

@@ -1,4 +1,4 @@
-"""What decisions of people share: things held, changed by hand, and written down with author and reason."""
+"""What all decisions of people share: locking, changes by hand, and history with author and reason."""
 
 from __future__ import annotations
 
@@ -7,10 +7,15 @@ from dataclasses import dataclass, replace
 
 from syncengine.errors import SetAside
 from syncengine.flows.core.engine import Engine, new_id
-from syncengine.flows.core.scenes import load_untied
+from syncengine.flows.core.loading import load_untied
 from syncengine.flows.core.staging import review
 from syncengine.flows.core.world import load_world
-from syncengine.flows.reconcile.births import bear, new_record, renamed, spread
+from syncengine.flows.reconcile.records import (
+    create_records,
+    invalidate,
+    invalidate_references,
+    new_record,
+)
 from syncengine.ledger import Transaction
 from syncengine.mapping import Context
 from syncengine.model.change import Change
@@ -23,16 +28,16 @@ from syncengine.model.values import ABSENT, Json, utc_text
 from syncengine.planning.doubts import unread
 from syncengine.planning.identity import AT_VENDOR, Correlation, known_by, make_record
 from syncengine.planning.questions import about
-from syncengine.planning.settle import inherited
+from syncengine.planning.settle import inherited_base
 
 
 class NotPossible(SetAside):
-    """What a person decided cannot be carried out; nothing was changed."""
+    """A person's decision cannot be carried out; nothing was changed."""
 
 
 @dataclass(slots=True)
 class Decision:
-    """One decision in one transaction. All that it touches is locked until the end."""
+    """A person's decision, carried out in one transaction. All that it touches is locked until the end."""
 
     engine: Engine
     tx: Transaction
@@ -54,13 +59,13 @@ class Decision:
         return found
 
     def said_of(self, record_id: str, name: str = "") -> str:
-        """Who decided last about a record, or a field of it, and when: ``; kim at 2026-11-22T10:00:00Z: join``."""
+        """Who decided last about a record or a field of it, and when: ``; kim at 2026-11-22T10:00:00Z: join``."""
         told = [c for c in self.tx.history(record_id) if c.field == name]
         last = told[-1] if told and told[-1].author else None
         return f"; {last.author} at {utc_text(last.at)}: {last.policy}" if last else ""
 
     def save(self, link: Link) -> None:
-        """Write a locked link, and tell its siblings."""
+        """Store a locked link and make its siblings dirty."""
         self.tx.save_links([link])
         self.tx.dirty_siblings([link.record_id] if link.record_id else [], [link.id])
 
@@ -68,7 +73,7 @@ class Decision:
         self, record: Record, policy: str, name: str = "", old: Json = None, new: Json = None,
         lost: Json = None, lost_by: str = "", stamp: int = 0,
     ) -> None:  # fmt: skip
-        """A line of history; ``name`` empty: of the record as a whole."""
+        """Add a history entry; ``name`` empty: of the record as a whole."""
         line = Change(
             record.id, record.generation, name, old, new, lost, lost_by, stamp, policy=policy,
             author=self.author, reason=self.reason, at=self.engine.clock.now(),
@@ -78,7 +83,8 @@ class Decision:
     def change(
         self, record: Record, values: Mapping[str, Json], policy: str, but: Iterable[str] = ()
     ) -> Record:
-        """A change of a person: a stamp, a generation, history, and everyone who has to know but links ``but``."""
+        """Change values of a record: a stamp, a generation, history, and dependent links dirty, except links
+        ``but``."""
         engine, tx = self.engine, self.tx
         event = Event("", record.entity, record.id, new_id(), "person", engine.clock.now())
         stamp = tx.add_events([event])[0] or 0
@@ -93,11 +99,11 @@ class Decision:
             self.note(new, policy, name, record.values.get(name), value, stamp=stamp)
         self._take_note(new, values, but)
         world = load_world(engine, tx, (), {new.id: new})
-        spread(engine, tx, [new], world, list(but))
+        invalidate(engine, tx, [new], world, list(but))
         return new
 
     def _take_note(self, record: Record, values: Iterable[str], but: Iterable[str]) -> None:
-        """What is only compared, and differs after a person's word, is not asked again: it was decided."""
+        """Accept the differences of fields that are only compared, so that they are not asked about again."""
         entity = self.engine.project.entities[record.entity]
         names = [name for name in values if name in entity.compared]
         near = [k.id for k in self.tx.links_of([record.id]) if k.row is not None] if names else []
@@ -105,12 +111,12 @@ class Decision:
             system = entity.systems.get(link.connection)
             seen = [n for n in names if system is not None and n in system.rules]
             if seen:
-                self.save(replace(link, base=self.noted(link, record, seen)))
+                self.save(replace(link, base=self.accept_difference(link, record, seen)))
 
-    def noted(self, link: Link, record: Record, names: Iterable[str]) -> Base:
-        """Faces by which these fields differ and nobody has moved since."""
+    def accept_difference(self, link: Link, record: Record, names: Iterable[str]) -> Base:
+        """The base by which these fields differ and neither side has changed since."""
         rules = self.engine.project.entities[link.entity].systems[link.connection].rules
-        shown = {name: rules[name].look(link.row or {}) for name in names}
+        shown = {name: rules[name].extract(link.row or {}) for name in names}
         there = {name: raw for name, raw in shown.items() if raw is not ABSENT}
         return replace(
             link.base,
@@ -120,42 +126,41 @@ class Decision:
         )
 
     def delete(self, record: Record, policy: str) -> None:
-        """A tombstone; whoever has to know is told."""
+        """Delete a record (keeping a tombstone) and make dependent links dirty."""
         gone = replace(record, deleted=True, generation=record.generation + 1)
         self.tx.save_records([gone])
         self.note(gone, policy, "", "", "deleted")
-        spread(self.engine, self.tx, [gone], World(self.engine.today), ())
+        invalidate(self.engine, self.tx, [gone], World(self.engine.today), ())
 
     def tie(self, link: Link, record: Record, policy: str) -> None:
-        """An untied row becomes the record's row in its place; what holds that place by a plan only gives way."""
+        """Tie an untied row to the record; a planned create in its place gives way."""
         for rival in self.tx.links_of([record.id]):
             if (rival.connection, rival.resource) == (link.connection, link.resource):
                 self._give_way(rival)
         made = self.tx.creates(link.connection, link.resource, [link.external_id or ""])
         before = made.get(link.external_id or "")
         system = self.engine.project.entities[link.entity].systems[link.connection]
-        base = Base() if before is None else inherited(system, before)
+        base = Base() if before is None else inherited_base(system, before)
         self.join(replace(link, base=base), record.id)
         self.note(record, policy, "", None, f"linked in {link.connection}")
 
     def join(self, link: Link, record_id: str) -> None:
-        """Write a link as tied, and wake who waited for that."""
+        """Store a link as tied and wake the links that waited for it."""
         self.forget_row(link, record_id)
-        tied = replace(link, record_id=record_id, state=LinkState.LINKED, wait=None, ruling=None)
+        tied = replace(link, record_id=record_id, state=LinkState.LINKED, wait=None, approval=None)
         self.save(replace(tied, dirty=link.dirty + 1))
         self.tx.dirty_waiting(known_by(tied))
-        renamed(self.engine, self.tx, link)
+        invalidate_references(self.engine, self.tx, link)
 
     def forget_row(self, link: Link, *records: str) -> None:
-        """The row takes no part any more in telling who is who: who shared its identity, or that of these records, is
-        looked at again."""
+        """Exclude the row from correlation; links that shared its identity become dirty."""
         self.tx.dirty_sharers([link.id, *records])
         for kind in (KeyKind.ROW, KeyKind.ASKS):
             self.tx.drop_keys(kind, [link.id])
 
     def own_record(self, link: Link, policy: str) -> str:
-        """A new record for an untied row, even if another bears the same identity; its id. Raises NotPossible where
-        the row lacks what a record needs."""
+        """Create a record for an untied row, even if another one has the same identity; returns its id. Raises
+        NotPossible where the row lacks what a record needs."""
         engine, tx = self.engine, self.tx
         entity = engine.project.entities[link.entity]
         system = entity.systems[link.connection]
@@ -166,14 +171,16 @@ class Decision:
             raise NotPossible(f"no record can be made of this row yet{lacking}")
         record = new_record(engine, made.record)
         origin = {record.id: link.connection}
-        bear(engine, tx, entity, [record], world, origin, str(system.position), policy, shared=True)
+        create_records(
+            engine, tx, entity, [record], world, origin, str(system.position), policy, shared=True
+        )
         self.join(link, record.id)
         self.note(record, policy, "", None, f"linked in {link.connection}")
         return record.id
 
-    def calm(self, link: Link) -> None:
-        """Call back a write that is not sent yet. Raises NotPossible for one that is under way, or that its vendor took
-        and no read has shown: what the row then shows is our word, and nobody else's."""
+    def cancel_unsent(self, link: Link) -> None:
+        """Cancel a write of the link that is not sent yet. Raises NotPossible for one that is under way, or that the
+        vendor accepted and no read has shown: the row may then show our value and not the vendor's."""
         system = self.engine.system(link.entity, link.connection)
         if system is not None and unread(system, link):
             here = link.connection
@@ -187,7 +194,7 @@ class Decision:
         self.tx.save_operations([replace(unsettled, state=OperationState.CANCELLED)])
 
     def close_questions(self, link: Link) -> None:
-        """Whatever was asked about a link as it stood is asked no more."""
+        """Close all cases about a link."""
         self.tx.dissolve_cases(about(link.id), self.engine.clock.now())
         review(self.engine, self.tx, [link])
 
@@ -196,14 +203,14 @@ class Decision:
             raise NotPossible(
                 f"that record is linked in {rival.connection} already: split that link first"
             )
-        self.calm(rival)
+        self.cancel_unsent(rival)
         if rival.state in (LinkState.CREATING, LinkState.WAITING, LinkState.MISSING):
             self.close_questions(rival)
             self.tx.remove_links([rival.id])
 
 
 def record_of(engine: Engine, link: Link, world: World) -> Correlation:
-    """What a record made of an untied row would be; none where the row lacks something, or does not fit."""
+    """The record that would be made of an untied row; None where the row lacks something or does not fit."""
     entity = engine.project.entities[link.entity]
     context = Context(link.connection, world, row=link.row or {}, seen=utc_text(link.read_at))
     return make_record(entity, entity.systems[link.connection], link, context)

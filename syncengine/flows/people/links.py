@@ -1,4 +1,4 @@
-"""Who is who, by a person's word: a row is split from its record, pointed at another, two records are joined."""
+"""Links changed by a person: a row is split from its record or pointed at another one, or two records are joined."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from syncengine.flows.core.engine import Engine
 from syncengine.flows.people.decisions import Decision, NotPossible
-from syncengine.flows.reconcile.births import placed, stubs
+from syncengine.flows.reconcile.records import invalidate_by_links, placeholder_links
 from syncengine.model.change import JOINED
 from syncengine.model.link import LIVE, Base, Link, LinkState
 from syncengine.model.record import Record
@@ -18,8 +18,8 @@ PLANNED = (LinkState.CREATING, LinkState.WAITING)
 
 
 @dataclass(slots=True)
-class Hand(Decision):
-    """The moves of which split, point and join are made."""
+class LinkEditor(Decision):
+    """The steps of which split, point and join are made."""
 
     def row(self, link_id: str) -> Link:
         """A link that has a row. Raises NotPossible."""
@@ -29,30 +29,33 @@ class Hand(Decision):
         return link
 
     def untie(self, link: Link, policy: str) -> Link:
-        """The row alone again, not saved yet; what refers to it is to be told anew whom it means."""
-        self.calm(link)
+        """The link untied from its record, not saved yet; what refers to the row is written again."""
+        self.cancel_unsent(link)
         self.close_questions(link)
         if link.record_id is not None:
             record = self.tx.records([link.record_id], lock=True)[link.record_id]
-            placed(self.engine, self.tx, went=[link])
-            self.forget_faces(link, record)
+            invalidate_by_links(self.engine, self.tx, went=[link])
+            self.drop_base_values(link, record)
             if not record.deleted:
                 self.note(record, policy, "", None, f"no longer linked in {link.connection}")
             self.tx.dirty_siblings([link.record_id])
         alone = replace(link, record_id=None, state=LinkState.SEEN, base=Base())
-        return replace(alone, wait=None, ruling=None)
+        return replace(alone, wait=None, approval=None)
 
     def replan(self, record_id: str, link: Link) -> None:
-        """The record lacks a row in the place that a link has left: what may be made there is planned."""
+        """The record has no row any more where a link was untied: plan whether one is created there."""
         entity = self.engine.project.entities[link.entity]
         record = self.tx.records([record_id])[record_id]
         if not record.deleted:
-            made = [k for k in stubs(entity, record_id) if k.connection == link.connection]
+            made = [
+                k for k in placeholder_links(entity, record_id) if k.connection == link.connection
+            ]
             # It had a row there: whoever names that one is told of the next.
-            self.tx.add_links([replace(stub, row_version=1) for stub in made])
+            self.tx.add_links([replace(placeholder, row_version=1) for placeholder in made])
 
-    def forget_faces(self, link: Link, record: Record) -> None:
-        """Rows of the same connection that name this row are compared anew: it is not whom they meant."""
+    def drop_base_values(self, link: Link, record: Record) -> None:
+        """Drop the base values of rows in the same connection that refer to this row, so that they are compared
+        again."""
         for user, names in self.users(record):
             changed = []
             for other in self.tx.links_of([user.id]):
@@ -60,7 +63,9 @@ class Hand(Decision):
                 if other.connection != link.connection or system is None or other.row is None:
                     continue
                 rules = {n: r for n, r in system.rules.items() if n in names}
-                shown = {n for n, r in rules.items() if str(r.look(other.row)) == link.external_id}
+                shown = {
+                    n for n, r in rules.items() if str(r.extract(other.row)) == link.external_id
+                }
                 if shown:
                     base = other.base.forget(shown)
                     changed.append(replace(other, base=base, dirty=other.dirty + 1))
@@ -68,7 +73,7 @@ class Hand(Decision):
                 self.save(other)
 
     def users(self, record: Record) -> Iterator[tuple[Record, list[str]]]:
-        """Records that refer to one, and by which fields."""
+        """Records that refer to this one, and by which fields."""
         for entity in self.engine.project.entities.values():
             refs = [n for n, f in entity.fields.items() if f.is_ref and f.to == record.entity]
             for user in self.tx.records_of(entity.name) if refs else ():
@@ -78,50 +83,50 @@ class Hand(Decision):
 
 
 def split(engine: Engine, link_id: str, own: bool, author: str, reason: str = "") -> str:
-    """Take a row from its record: it stays alone, or (``own``) becomes a record of its own. Returns what was done.
+    """Untie a row from its record: it stays alone, or (``own``) becomes a record of its own. Returns what was done.
     Raises NotPossible."""
     with engine.ledger.write() as tx:
-        hand = Hand(engine, tx, author, reason)
-        link = hand.row(link_id)
+        editor = LinkEditor(engine, tx, author, reason)
+        link = editor.row(link_id)
         if link.record_id is None:
             raise NotPossible("the row belongs to no record")
-        if own and _is_alone(hand, link):
-            said = hand.said_of(link.record_id)
+        if own and _is_alone(editor, link):
+            said = editor.said_of(link.record_id)
             raise NotPossible(f"it is the only row of its record already{said}")
-        alone = hand.untie(link, "split")
+        alone = editor.untie(link, "split")
         if own:
-            hand.save(alone)
-            made = hand.own_record(hand.link(link_id), "split")
+            editor.save(alone)
+            made = editor.own_record(editor.link(link_id), "split")
             done = f"record {made[-8:]} was made of the row"
         else:
-            hand.save(replace(alone, state=LinkState.UNLINKED, dirty=0))
+            editor.save(replace(alone, state=LinkState.UNLINKED, dirty=0))
             done = "the row stays alone"
-        hand.replan(link.record_id, link)
+        editor.replan(link.record_id, link)
     _announce(engine)
     return done
 
 
-def _is_alone(hand: Hand, link: Link) -> bool:
+def _is_alone(editor: LinkEditor, link: Link) -> bool:
     """Whether a record has no other row, so that splitting would leave nothing behind."""
     return not any(
         other.id != link.id and other.state in LIVE
-        for other in hand.tx.links_of([link.record_id or ""])
+        for other in editor.tx.links_of([link.record_id or ""])
     )
 
 
 def point(engine: Engine, link_id: str, record_id: str, author: str, reason: str = "") -> str:
-    """Make a row the row of this record, whomever it belonged to. Returns what was done. Raises NotPossible."""
+    """Tie a row to this record, whichever it belonged to. Returns what was done. Raises NotPossible."""
     with engine.ledger.write() as tx:
-        hand = Hand(engine, tx, author, reason)
-        link, record = hand.row(link_id), hand.record(record_id)
+        editor = LinkEditor(engine, tx, author, reason)
+        link, record = editor.row(link_id), editor.record(record_id)
         if link.record_id == record.id:
-            raise NotPossible(f"the row belongs to that record already{hand.said_of(record.id)}")
+            raise NotPossible(f"the row belongs to that record already{editor.said_of(record.id)}")
         if link.entity != record.entity:
             raise NotPossible(f"a row of {one(link.entity)} cannot be that of {one(record.entity)}")
-        hand.save(hand.untie(link, "point"))
-        hand.tie(hand.link(link_id), record, "point")
+        editor.save(editor.untie(link, "point"))
+        editor.tie(editor.link(link_id), record, "point")
         if link.record_id is not None:
-            hand.replan(link.record_id, link)
+            editor.replan(link.record_id, link)
     _announce(engine)
     return f"the row belongs to record {record.id[-8:]}"
 
@@ -130,46 +135,46 @@ def join(engine: Engine, kept_id: str, gone_id: str, author: str, reason: str = 
     """Make two records one: the first takes over the rows of the second, what it has no value for, and what refers to
     it; other values of the second stay in the history. Returns what was done. Raises NotPossible."""
     with engine.ledger.write() as tx:
-        hand = Hand(engine, tx, author, reason)
-        kept, gone = hand.record(kept_id), hand.record(gone_id)
+        editor = LinkEditor(engine, tx, author, reason)
+        kept, gone = editor.record(kept_id), editor.record(gone_id)
         if kept.id == gone.id or kept.entity != gone.entity:
             raise NotPossible("two different records of one entity can be joined")
-        _take_rows(hand, kept, gone)
-        users = list(hand.users(gone))
-        hand.delete(gone, f"{JOINED}{kept.id}")
-        _take_values(hand, kept, gone)
+        _take_rows(editor, kept, gone)
+        users = list(editor.users(gone))
+        editor.delete(gone, f"{JOINED}{kept.id}")
+        _take_values(editor, kept, gone)
         for user, names in users:
             new = {n: _instead(user.values[n], gone.id, kept.id) for n in names}
-            hand.change(hand.record(user.id), new, "join")
+            editor.change(editor.record(user.id), new, "join")
     _announce(engine)
     return f"record {gone.id[-8:]} went into {kept.id[-8:]}"
 
 
-def _take_rows(hand: Hand, kept: Record, gone: Record) -> None:
-    places = {(k.connection, k.resource): k for k in hand.tx.links_of([kept.id])}
-    for link in hand.tx.links_of([gone.id]):
+def _take_rows(editor: LinkEditor, kept: Record, gone: Record) -> None:
+    places = {(k.connection, k.resource): k for k in editor.tx.links_of([kept.id])}
+    for link in editor.tx.links_of([gone.id]):
         rival = places.get((link.connection, link.resource))
         if link.state in LIVE and rival is not None and rival.state in LIVE:
             raise NotPossible(f"both have a row in {link.connection}: split one of them first")
-        held = hand.link(link.id)
-        hand.calm(held)
-        hand.close_questions(held)
+        held = editor.link(link.id)
+        editor.cancel_unsent(held)
+        editor.close_questions(held)
         if held.state in LIVE:
-            hand.tie(replace(held, base=Base()), kept, "join")
+            editor.tie(replace(held, base=Base()), kept, "join")
         elif held.state in PLANNED:
-            hand.tx.remove_links([held.id])
+            editor.tx.remove_links([held.id])
 
 
-def _take_values(hand: Hand, kept: Record, gone: Record) -> None:
-    """Gaps are filled; a value that another one stands in the way of can be brought back from the history."""
-    fields = hand.engine.project.entities[kept.entity].fields
+def _take_values(editor: LinkEditor, kept: Record, gone: Record) -> None:
+    """Fill gaps of the kept record; a value that conflicts can be brought back from the history."""
+    fields = editor.engine.project.entities[kept.entity].fields
     theirs = {n: v for n, v in gone.values.items() if n in fields and not is_empty(v)}
     gaps = {n: v for n, v in theirs.items() if is_empty(kept.values.get(n))}
-    made = hand.change(kept, gaps, "join") if gaps else kept
+    made = editor.change(kept, gaps, "join") if gaps else kept
     for name, value in theirs.items():
         ours = made.values.get(name)
         if ours != value:
-            hand.note(made, "join", name, ours, ours, lost=value, lost_by=gone.id)
+            editor.note(made, "join", name, ours, ours, lost=value, lost_by=gone.id)
 
 
 def _instead(value: Json, old: str, new: str) -> Json:

@@ -1,9 +1,10 @@
-"""Offers: to whom a row may be said to belong, as records and links are now and not as they were when it was asked."""
+"""Which records a row may be said to belong to, by the present records and links rather than those at the time of the
+question."""
 
 from __future__ import annotations
 
 from syncengine.flows.core.engine import Engine
-from syncengine.flows.core.scenes import links_by_record, load_untied
+from syncengine.flows.core.loading import links_by_record, load_untied
 from syncengine.flows.core.world import load_world
 from syncengine.flows.people.decisions import record_of
 from syncengine.ledger import Transaction
@@ -17,7 +18,7 @@ from syncengine.planning.likeness import record_likes
 
 
 def offered(engine: Engine, tx: Transaction, case: Case) -> dict[str, str]:
-    """The answers about whose a row is that fit now."""
+    """The answers about which record a row belongs to that are possible now."""
     link = tx.links([case.link_id or ""]).get(case.link_id or "")
     if link is None or link.record_id is not None or link.entity not in engine.project.entities:
         return {"ignore": "the row is told already; close the question"}
@@ -26,8 +27,8 @@ def offered(engine: Engine, tx: Transaction, case: Case) -> dict[str, str]:
 
 
 def _fitting(engine: Engine, tx: Transaction, case: Case, link: Link) -> tuple[list[str], bool]:
-    """The records in question that are there still and share with the row what they shared; whether a record of its
-    own can be made of the row."""
+    """The records in question that still exist and still share their identity with the row, and whether a new record
+    can be made of it."""
     entity = engine.project.entities[link.entity]
     found = load_untied(engine, tx, entity, [link])
     made = record_of(engine, link, found.world).record
@@ -42,14 +43,14 @@ def _fitting(engine: Engine, tx: Transaction, case: Case, link: Link) -> tuple[l
 
 
 def _borne(entity: Entity, record: Record | None, world: World) -> set[tuple[Json, ...]]:
-    """By what a record is known."""
+    """The identity keys of a record."""
     if record is None:
         return set()
     return {k.parts for k in (*record_keys(entity, record, world), *record_likes(entity, record))}
 
 
 def outdated(engine: Engine, tx: Transaction, case: Case, given: str) -> str:
-    """What has changed since an answer was offered; nothing where it never was, or it fits."""
+    """What has changed since an answer was offered; empty where it never was, or is still possible."""
     verb, _, record_id = given.partition(" ")
     link = tx.links([case.link_id or ""]).get(case.link_id or "")
     if given not in case.answers:

@@ -1,4 +1,4 @@
-"""Pausing: a person stops what is written to a connection, and lets it go on."""
+"""Pausing: a person stops and resumes the writes to a connection."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Undo: a change of the past is taken back by a new one, with an author."""
+"""Undo: an earlier change is reverted by a new one, with an author."""
 
 from __future__ import annotations
 
@@ -12,14 +12,13 @@ from syncengine.model.change import Change
 from syncengine.model.link import Link
 from syncengine.model.record import Record
 from syncengine.model.values import Json, is_empty
+from syncengine.planning.observation import body_row
 from syncengine.planning.settle import AS_SHOWN
-from syncengine.planning.sight import body_row
 
 
 def undo(engine: Engine, change_id: int, author: str, reason: str = "") -> tuple[Change, Json]:
-    """Give a field the value that a change replaced or decided against, by a change like any other: vendors are told,
-    safety counts it, it can be undone. Returns the change and the value as
-    it is shown. Raises NotPossible."""
+    """Give a field back the value that a change replaced or rejected, by a new change: vendors are written to, safety
+    counts it, and it can be undone. Returns the change and the value as it is shown. Raises NotPossible."""
     with engine.ledger.write() as tx:
         act = Decision(engine, tx, author, reason)
         found = tx.changes([change_id])
@@ -37,7 +36,7 @@ def undo(engine: Engine, change_id: int, author: str, reason: str = "") -> tuple
 
 
 def _put_aside(act: Decision, entity: Entity, change: Change) -> Json:
-    """The value that a change decided against. What our own write ran over stands there as the vendor spells it."""
+    """The value that a change rejected. A value overwritten by our own write is stored as the vendor spells it."""
     system = entity.systems.get(change.lost_by)
     rule = system.rules.get(change.field) if system is not None else None
     if rule is None or change.policy not in AS_SHOWN:

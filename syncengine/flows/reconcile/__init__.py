@@ -1,1 +1,1 @@
-"""From rows to decisions: who is who, what each field is to be, what is to be written."""
+"""From rows to decisions: correlation, merge, plans, and the records that follow from them."""

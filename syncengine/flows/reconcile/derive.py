@@ -1,4 +1,4 @@
-"""Derive: when these records are so, ensure that record exists; once, tombstones included."""
+"""Derive: create the records that derivation rules want, once each; tombstones keep a deleted one from coming back."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 from syncengine.errors import LostRace
 from syncengine.flows.core.engine import Engine
-from syncengine.flows.core.world import NOTHING, Ahead, load_world
-from syncengine.flows.reconcile.births import bear, new_record, spread
+from syncengine.flows.core.world import NOTHING, Overlay, load_world
+from syncengine.flows.reconcile.records import create_records, invalidate, new_record
 from syncengine.ledger import Transaction
 from syncengine.mapping import Derivation, Entity
 from syncengine.model.change import Change
@@ -20,7 +20,7 @@ from syncengine.planning.identity import record_keys
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """Records whose derivations are due, the rules over them, and all that these look at."""
+    """Records whose derivations are due, the rules over them, and the data that these need."""
 
     records: Mapping[str, Record]
     rules: Sequence[Derivation]
@@ -28,22 +28,24 @@ class Due:
     world: World
 
 
-def load_due(engine: Engine, tx: Transaction, ids: Collection[str], ahead: Ahead = NOTHING) -> Due:
-    """What the derivations over these records rest on."""
-    records = ahead.seen(tx.records(ids), ids)
+def load_due(
+    engine: Engine, tx: Transaction, ids: Collection[str], overlay: Overlay = NOTHING
+) -> Due:
+    """Load what the derivations over these records need."""
+    records = overlay.seen(tx.records(ids), ids)
     entities = {record.entity for record in records.values()}
     rules = [d for d in engine.project.derivations if entities & set(d.sources)]
     everyone = {
-        name: ahead.everyone(name, tx.records_of(name))
+        name: overlay.everyone(name, tx.records_of(name))
         for name in {n for d in rules for n in d.sources if entities & d.sources.keys() - {n}}
     }
     known = {r.id: r for group in everyone.values() for r in group} | records
-    world = load_world(engine, tx, (), known, ahead) if rules else World(engine.today)
+    world = load_world(engine, tx, (), known, overlay) if rules else World(engine.today)
     return Due(records, rules, everyone, world)
 
 
 def derive(engine: Engine) -> int:
-    """Look at the derivations of one batch of records that moved. Returns how many were due."""
+    """Evaluate the derivations over one batch of changed records. Returns how many records were due."""
     with engine.ledger.read() as tx:
         moves = tx.derivations_due(engine.limits.batch)
         if not moves:
@@ -67,7 +69,7 @@ def _ensure(engine: Engine, rule: Derivation, due: Due) -> None:
 
 
 def derived_key(rule: str, ids: Ids, owner: str = "") -> Key:
-    """By what a combination is known to have its record."""
+    """The key that marks a combination as having its record."""
     return Key(KeyKind.DERIVED, rule, ids, owner)
 
 
@@ -79,7 +81,7 @@ def _make(engine: Engine, rule: Derivation, wanted: Mapping[Ids, Inputs], world:
         owners = by_identity(tx, entity, made, world)
         fresh = {ids: r for ids, r in made.items() if ids not in owners}
         position, policy = str(rule.position), f"derive {rule.name}"
-        lost = bear(engine, tx, entity, list(fresh.values()), world, {}, position, policy)
+        lost = create_records(engine, tx, entity, list(fresh.values()), world, {}, position, policy)
         losers = {key.owner for key in lost}
         keys = [derived_key(rule.name, ids, r.id) for ids, r in fresh.items() if r.id not in losers]
         keys += [derived_key(rule.name, ids, owner) for ids, owner in owners.items()]
@@ -92,8 +94,10 @@ def _make(engine: Engine, rule: Derivation, wanted: Mapping[Ids, Inputs], world:
 def candidates(
     tx: Transaction, rule: Derivation, entity: Entity, wanted: Mapping[Ids, Inputs], world: World
 ) -> dict[Ids, Record]:
-    """The records, without ids, of combinations that never had one."""
-    there = {parts for _, _, parts in tx.bearers([derived_key(rule.name, ids) for ids in wanted])}
+    """Records, without ids, for combinations that never had one."""
+    there = {
+        parts for _, _, parts in tx.key_owners([derived_key(rule.name, ids) for ids in wanted])
+    }
     made = {
         i: derived(rule, entity, inputs, world) for i, inputs in wanted.items() if i not in there
     }
@@ -103,22 +107,22 @@ def candidates(
 def by_identity(
     tx: Transaction, entity: Entity, made: Mapping[Ids, Record], world: World
 ) -> dict[Ids, str]:
-    """Combinations whose record is there already under its identity, and which it is."""
+    """Combinations whose record exists already under its identity, and which one it is."""
     asked = {
         (str(key.kind), key.scope, key.parts): ids
         for ids, record in made.items()
         for key in record_keys(entity, record, world)
     }
-    found = tx.bearers([Key(KeyKind(k), scope, parts, "") for k, scope, parts in asked])
+    found = tx.key_owners([Key(KeyKind(k), scope, parts, "") for k, scope, parts in asked])
     return {asked[name]: owners[0] for name, owners in found.items() if owners}
 
 
 def ending(
     tx: Transaction, rule: Derivation, ended: Collection[Ids], lock: bool = False
 ) -> list[Record]:
-    """The live records of combinations that have ended, deleted as they are to be."""
-    bearers = tx.bearers([derived_key(rule.name, ids) for ids in ended])
-    held = tx.records({o for owners in bearers.values() for o in owners}, lock=lock)
+    """The live records of combinations that have ended, marked as deleted."""
+    key_owners = tx.key_owners([derived_key(rule.name, ids) for ids in ended])
+    held = tx.records({o for owners in key_owners.values() for o in owners}, lock=lock)
     return [
         replace(r, deleted=True, generation=r.generation + 1)
         for r in held.values()
@@ -127,7 +131,7 @@ def ending(
 
 
 def ended_change(rule: Derivation, record: Record) -> Change:
-    """The line of history of a record whose combination has ended."""
+    """The history entry of a record whose combination has ended."""
     policy, position = f"derive {rule.name} ended", str(rule.position)
     return Change(record.id, record.generation, "", "", "deleted", rule=position, policy=policy)
 
@@ -138,4 +142,4 @@ def _end(engine: Engine, rule: Derivation, ended: Collection[Ids], world: World)
         gone = ending(tx, rule, ended, lock=True)
         tx.save_records(gone)
         tx.add_history([replace(ended_change(rule, record), at=now) for record in gone])
-        spread(engine, tx, gone, world, ())
+        invalidate(engine, tx, gone, world, ())

@@ -1,5 +1,5 @@
-"""Following the project: marks in the ledger say by which mapping, modes and day links were last looked at; where
-they are others, what that concerns is looked at again."""
+"""Following the project: marks in the ledger store with which mapping, modes and day links were last planned; after a
+change the links concerned become dirty."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import replace
 from syncengine.flows.capture.rows import keep_row_keys
 from syncengine.flows.core.engine import Engine
 from syncengine.flows.core.world import load_world
-from syncengine.flows.reconcile.births import spread, stubs
+from syncengine.flows.reconcile.records import invalidate, placeholder_links
 from syncengine.ledger import Transaction
 from syncengine.mapping import Derivation, Entity
 from syncengine.model.key import KeyKind
@@ -23,7 +23,7 @@ LIKES = "1"
 
 
 def follow_project(engine: Engine) -> None:
-    """Notice that the mapping, a mode or the day has changed: what it concerns is looked at again."""
+    """Notice that the mapping, a mode or the day has changed, and make the links concerned dirty."""
     today = engine.today
     with engine.ledger.read() as tx:
         marks = {
@@ -38,11 +38,11 @@ def follow_project(engine: Engine) -> None:
             due = due_anew(engine, tx, entity)
             _mark(tx, f"entity:{entity.name}", _entity_mark(engine, entity))
             if anew:
-                _add_stubs(tx, entity)
+                _add_placeholders(tx, entity)
                 _look_anew(engine, tx, entity)
             if due:
                 tx.dirty_entity(entity.name)
-        for rule in ruled_anew(engine, tx):
+        for rule in changed_derivations(engine, tx):
             _mark(tx, f"derive:{rule.name}", rule.digest)
             for name in rule.sources:
                 tx.derive_due([record.id for record in tx.records_of(name)])
@@ -54,7 +54,7 @@ def follow_project(engine: Engine) -> None:
 
 
 def _call_off(engine: Engine, tx: Transaction) -> None:
-    """Writes that nobody can send or prove any more, since the project has no such system."""
+    """Cancel operations of systems that the project no longer has; nobody can send or prove them."""
     states = (OperationState.PENDING, OperationState.UNKNOWN)
     without = [
         o.id for o in tx.select_operations(states) if engine.system(o.entity, o.connection) is None
@@ -66,8 +66,8 @@ def _call_off(engine: Engine, tx: Transaction) -> None:
 
 
 def mark_modes(engine: Engine, tx: Transaction, entities: Collection[str]) -> None:
-    """A write was dropped since its connection is only observed. Whoever works with another mode, as a service does
-    beside a plan that reads all vendors, finds these marks and looks again."""
+    """Mark that a write was dropped because its connection is only observed. A process with another mode, such as a
+    service beside a plan that reads all vendors, finds the mark and plans again."""
     marks = {
         f"entity:{name}": _entity_mark(engine, engine.project.entities[name])
         for name in sorted(entities)
@@ -77,7 +77,7 @@ def mark_modes(engine: Engine, tx: Transaction, entities: Collection[str]) -> No
 
 
 def _keep_likes(engine: Engine, tx: Transaction) -> None:
-    """A database that knows nothing of likeness yet learns it, once, of all that is there."""
+    """Store the keys of kind ``like`` once, in a database from before there were any."""
     if tx.connection("likes").digest == LIKES:
         return
     for entity in engine.project.entities.values():
@@ -106,14 +106,14 @@ def _entity_mark(engine: Engine, entity: Entity) -> str:
 
 
 def due_anew(engine: Engine, tx: Transaction, entity: Entity) -> bool:
-    """Whether all links of an entity are to be looked at: its mapping, a mode or the day is another."""
+    """Whether all links of an entity are to be planned again, since its mapping, a mode or the day has changed."""
     made_by = tx.connection(f"entity:{entity.name}").digest
     another_day = tx.connection("day").digest != engine.today
     return made_by != _entity_mark(engine, entity) or (entity.uses_today and another_day)
 
 
-def ruled_anew(engine: Engine, tx: Transaction) -> list[Derivation]:
-    """The derivations that changed since they were last looked at, and those that a new day changes."""
+def changed_derivations(engine: Engine, tx: Transaction) -> list[Derivation]:
+    """The derivations that have changed, or depend on the day that has."""
     another_day = tx.connection("day").digest != engine.today
     return [
         rule
@@ -124,7 +124,7 @@ def ruled_anew(engine: Engine, tx: Transaction) -> list[Derivation]:
 
 
 def remapped(tx: Transaction, entity: Entity) -> bool:
-    """Whether the mapping of an entity is another than the one that its links were made by."""
+    """Whether the mapping of an entity differs from the one that its links were planned with."""
     return tx.connection(f"entity:{entity.name}").digest.partition(":")[0] != entity.digest
 
 
@@ -139,7 +139,7 @@ def _look_anew(engine: Engine, tx: Transaction, entity: Entity) -> None:
     in part are read at the next listing."""
     records = tx.records_of(entity.name)
     world = load_world(engine, tx, (), {record.id: record for record in records})
-    spread(engine, tx, records, world, ())
+    invalidate(engine, tx, records, world, ())
     gone = tx.records_of(entity.name, deleted=True)
     tx.take_keys([key for record in gone for key in former_keys(entity, record, world)])
     for system in entity.systems.values():
@@ -156,10 +156,12 @@ def _look_anew(engine: Engine, tx: Transaction, entity: Entity) -> None:
         keep_row_keys(engine, tx, entity, system, links, found)
 
 
-def _add_stubs(tx: Transaction, entity: Entity) -> None:
-    """A system that is new in the mapping gets links to be created for the records that are there."""
+def _add_placeholders(tx: Transaction, entity: Entity) -> None:
+    """Add placeholder links for existing records where a system is new in the mapping."""
     records = [record.id for record in tx.records_of(entity.name)]
     if not records:
         return
     there = {(link.record_id, link.connection) for link in tx.links_of(records)}
-    tx.add_links([s for r in records for s in stubs(entity, r) if (r, s.connection) not in there])
+    tx.add_links(
+        [s for r in records for s in placeholder_links(entity, r) if (r, s.connection) not in there]
+    )

@@ -1,7 +1,8 @@
-"""Forecast: what a sync would do, worked out in memory from the mirror. Nobody is called, nothing is stored.
+"""Forecast: what a sync would do, computed in memory from the ledger. No vendor is called and nothing is stored.
 
-It decides with the same pure parts as the flows, takes each write as done, and so sees what follows from it. What it
-cannot know is what vendors will answer: their own spellings, defaults, refusals."""
+It decides with the same pure functions as the flows, takes each write as done, and so sees what follows from it. What
+it cannot know is how vendors will answer: their own spellings, defaults, refusals.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +10,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from syncengine.flows.core.engine import Engine
-from syncengine.flows.core.scenes import Batch, surround
+from syncengine.flows.core.loading import Batch, load_surroundings
 from syncengine.flows.core.staging import group_of
-from syncengine.flows.core.world import Ahead
-from syncengine.flows.reconcile.births import stubs
+from syncengine.flows.core.world import Overlay
 from syncengine.flows.reconcile.derive import (
     by_identity,
     candidates,
@@ -21,23 +21,24 @@ from syncengine.flows.reconcile.derive import (
     ending,
     load_due,
 )
-from syncengine.flows.reconcile.follow import due_anew, remapped, ruled_anew
+from syncengine.flows.reconcile.follow import changed_derivations, due_anew, remapped
 from syncengine.flows.reconcile.reconcile import decide_all
+from syncengine.flows.reconcile.records import placeholder_links
 from syncengine.ledger import Transaction
 from syncengine.mapping import Derivation, Entity, System
 from syncengine.model.case import Case
 from syncengine.model.change import Change
 from syncengine.model.key import Key, KeyKind
-from syncengine.model.link import SCOPE, Link, Ruling
+from syncengine.model.link import SCOPE, Link, WriteApproval
 from syncengine.model.operation import Action, Operation, OperationState
 from syncengine.model.record import Record, World
 from syncengine.model.ref import Ref
 from syncengine.model.values import Json, as_list, digest, utc_text
 from syncengine.planning.derivations import Ids, combinations
 from syncengine.planning.identity import place_free, record_keys, renames
-from syncengine.planning.scene import Plan
+from syncengine.planning.plan_input import Plan
 from syncengine.planning.settle import settle_applied
-from syncengine.planning.writes import Creates, Write, tell
+from syncengine.planning.writes import Creates, Write, describe_write
 
 CHUNK = 500
 """Records that are looked at together."""
@@ -51,18 +52,18 @@ MOST = 3
 
 @dataclass(slots=True)
 class Forecast:
-    """What is to come. ``records``: those that change or are made, as they will be. ``births``: id of a record that
-    will be made -> derivation and inputs. ``rows``: record id -> connection -> external id of a row that will be
-    made, and ``tied``: whose rows they and others are. ``links``: those that move, as they will be.
-    ``writes``: by link id. ``learned``: (record, field) -> what our record learns. ``cases``: by subject. ``waits``:
-    link id -> link that waits. ``unread``: links that want a fresh read first. ``staged``: links whose write waits
-    for approval, as they are, and ``rulings``: what was said of writes. ``pending``: link id -> a write in the
-    outbox that nobody has begun to send; it is planned anew with its link. ``freed``: wait keys of places that will
+    """What a sync would do. ``records``: those that change or are created, as they will be. ``derived_records``: id of
+    a record that a derivation will create -> the derivation and its inputs. ``rows``: record id -> connection ->
+    external id of a row that will be created, and ``tied``: record ids of these and other rows. ``links``: those that
+    change, as they will be. ``writes``: by link id. ``learned``: (record, field) -> what our record learns. ``cases``:
+    by subject. ``waits``: link id -> link that waits. ``unread``: links that need a fresh read first. ``staged``: links
+    whose write waits for approval, as they are, and ``approvals``: by link id. ``pending``: link id -> an operation in
+    the outbox that no worker has claimed; it is planned again with its link. ``freed``: wait keys of places that will
     be free."""
 
     engine: Engine
     records: dict[str, Record] = field(default_factory=dict)
-    births: dict[str, tuple[Derivation, Ids]] = field(default_factory=dict)
+    derived_records: dict[str, tuple[Derivation, Ids]] = field(default_factory=dict)
     rows: dict[str, dict[str, str]] = field(default_factory=dict)
     tied: dict[tuple[str, Ref], str] = field(default_factory=dict)
     links: dict[str, Link] = field(default_factory=dict)
@@ -72,33 +73,33 @@ class Forecast:
     waits: dict[str, Link] = field(default_factory=dict)
     unread: set[str] = field(default_factory=set)
     staged: dict[str, Link] = field(default_factory=dict)
-    rulings: dict[str, Ruling] = field(default_factory=dict)
+    approvals: dict[str, WriteApproval] = field(default_factory=dict)
     pending: dict[str, Operation] = field(default_factory=dict)
     freed: set[str] = field(default_factory=set)
     _stubs: dict[str, list[Link]] = field(default_factory=dict)
     _remapped: set[str] = field(default_factory=set)
-    _looked: set[str] = field(default_factory=set)
+    _planned: set[str] = field(default_factory=set)
     _moved: set[str] = field(default_factory=set)
     _due: set[str] = field(default_factory=set)
     _by_row: dict[tuple[str, str, str], Write] = field(default_factory=dict)
     _keys: set[tuple[str, tuple[Json, ...]]] = field(default_factory=set)
 
     @property
-    def ahead(self) -> Ahead:
-        """What later looks rest on."""
-        return Ahead(self.records, self.rows, self.links)
+    def overlay(self) -> Overlay:
+        """The forecast changes that later rounds build on."""
+        return Overlay(self.records, self.rows, self.links)
 
     @property
-    def unborn(self) -> dict[str, Record]:
-        """The records that will be made."""
-        return {record_id: self.records[record_id] for record_id in self.births}
+    def new_records(self) -> dict[str, Record]:
+        """The records that will be created."""
+        return {record_id: self.records[record_id] for record_id in self.derived_records}
 
     def digest(self) -> str:
-        """By what the writes are known; what only our own records learn is no part of it."""
+        """Digest of the writes; what only our own records learn is not part of it."""
         return digest(sorted((w.essence for w in self.writes.values()), key=repr))
 
     def contains(self, operation: Operation, real: Mapping[str, str]) -> bool:
-        """Whether the writes that are to come hold all that an operation writes. ``real``: as ``real`` gives it."""
+        """Whether the forecast contains all that an operation writes. ``real``: as ``real`` returns it."""
 
         def here(value: Json) -> Json:
             if isinstance(value, list):
@@ -115,15 +116,16 @@ class Forecast:
         return write.covers(system, operation, {n: here(v) for n, v in operation.carried.items()})
 
     def real(self, tx: Transaction) -> dict[str, str]:
-        """Id of a record that was made since -> the id that it has here."""
+        """Id of a record created since -> its id in this forecast."""
         known: dict[str, str] = {}
         while asked := {
-            derived_key(rule.name, ids): born
-            for born, (rule, made_of) in self.births.items()
-            if born not in known and not (self.births.keys() & set(made_of)) - known.keys()
+            derived_key(rule.name, ids): created
+            for created, (rule, made_of) in self.derived_records.items()
+            if created not in known
+            and not (self.derived_records.keys() & set(made_of)) - known.keys()
             for ids in [tuple(known.get(i, i) for i in made_of)]
         }:
-            found = tx.bearers(asked)
+            found = tx.key_owners(asked)
             told = {
                 asked[k]: found[name][0]
                 for k in asked
@@ -132,54 +134,57 @@ class Forecast:
             if not told:
                 break
             known |= told
-        return {real: born for born, real in known.items()}
+        return {real: created for created, real in known.items()}
 
-    def look_at_all(self) -> None:
-        """Each record that is not at rest once, what others refer to first; then whatever follows from what was
-        found."""
+    def plan_all(self) -> None:
+        """Plan each record with unfinished work once, in the order of references; then everything that follows."""
         engine = self.engine
         with engine.ledger.read() as tx:
             everyone = tx.record_ids()
-            stirred = tx.stirred() | {c.record_id for c in tx.cases() if c.record_id}
+            records_in_motion = tx.records_in_motion() | {
+                c.record_id for c in tx.cases() if c.record_id
+            }
             for entity in engine.project.entities.values():
                 mine = everyone.get(entity.name, ())
                 if remapped(tx, entity):
                     self._remapped.add(entity.name)
                     self._moved |= set(mine)
                 if due_anew(engine, tx, entity):
-                    stirred |= set(mine)
+                    records_in_motion |= set(mine)
             self._due |= tx.derivations_due(10**9).keys()
-            for rule in ruled_anew(engine, tx):
+            for rule in changed_derivations(engine, tx):
                 self._due |= {i for name in rule.sources for i in everyone.get(name, ())}
-        self._looked = stirred
+        self._planned = records_in_motion
         for name in engine.project.entities:
-            self._look([i for i in everyone.get(name, ()) if i in stirred])
+            self._plan_next([i for i in everyone.get(name, ()) if i in records_in_motion])
         first = True
         for _ in range(ROUNDS):
             follows = self._follow(first)
             if not follows:
                 return
-            self._look(sorted(follows))
+            self._plan_next(sorted(follows))
             first = False
 
-    def _look(self, ids: Sequence[str]) -> None:
+    def _plan_next(self, ids: Sequence[str]) -> None:
         for start in range(0, len(ids), CHUNK):
-            self._look_at(ids[start : start + CHUNK])
+            self._plan_records(ids[start : start + CHUNK])
 
-    def _look_at(self, ids: Sequence[str]) -> None:
-        """Plan all links of a few records, each record's one after the other, until none moves any more."""
+    def _plan_records(self, ids: Sequence[str]) -> None:
+        """Plan all links of a few records, each record's one after the other, until nothing changes any more."""
         with self.engine.ledger.read() as tx:
             links = [self.links.get(k.id, k) for k in tx.links_of(ids)]
             links += self._to_be_made(tx, ids, links)
             links.sort(key=lambda link: link.id)
-            batch = surround(self.engine, tx, {k.id: k for k in links}, links, self.ahead)
+            batch = load_surroundings(
+                self.engine, tx, {k.id: k for k in links}, links, self.overlay
+            )
             busy = tx.unsettled(list(batch.links))
         for row, record_id in batch.world.tied.items():
             self.tied.setdefault(row, record_id)
         batch.world = replace(batch.world, tied=self.tied)
         self.unread |= {link.id for link in links if link.need_get}
         self.staged |= {k.id: k for k in links if group_of(k) is not None}
-        self.rulings |= {k.id: k.ruling for k in links if k.ruling is not None}
+        self.approvals |= {k.id: k.approval for k in links if k.approval is not None}
         due = set(batch.links)
         for link_id, operation in busy.items():
             if operation.state is OperationState.PENDING:
@@ -198,21 +203,21 @@ class Forecast:
         self, tx: Transaction, ids: Iterable[str], links: Iterable[Link]
     ) -> Iterator[Link]:
         """Links to rows that a new record, or a system that is new in the mapping, wants."""
-        new = self.births.keys()
+        new = self.derived_records.keys()
         wanted = [i for i in ids if i not in self._stubs and (i in new or self._remapped)]
         there = {(link.record_id, link.connection) for link in links}
-        for record_id, record in self.ahead.seen(tx.records(wanted), wanted).items():
+        for record_id, record in self.overlay.seen(tx.records(wanted), wanted).items():
             entity = self.engine.project.entities.get(record.entity)
-            made = record_id in self.births or record.entity in self._remapped
+            made = record_id in self.derived_records or record.entity in self._remapped
             if entity is not None and made and not record.deleted:
-                more = stubs(entity, record_id)
+                more = placeholder_links(entity, record_id)
                 self._stubs[record_id] = [k for k in more if (record_id, k.connection) not in there]
         for record_id in ids:
             for link in self._stubs.get(record_id, ()):
                 yield self.links.get(link.id, link)
 
     def _decide(self, batch: Batch, due: Collection[str]) -> set[str]:
-        """One round; returns the links to be looked at once more."""
+        """One round of planning; returns the links to be planned once more."""
         again: set[str] = set()
         changed: dict[str, Record] = {}
         some = replace(batch, links={i: k for i, k in batch.links.items() if i in due})
@@ -227,17 +232,17 @@ class Forecast:
             if plan.operation and (written is None or len(written.operations) < MOST):
                 after = self._write(batch, after, plan.operation)
                 again.add(link.id)
-            if plan.again:
+            if plan.requeue:
                 again.add(link.id)
             batch.links[link.id] = after
             self._ask(link, plan)
-            self.freed |= plan.wakes
+            self.freed |= plan.satisfies
         if again:
             self._refresh(batch, changed)
         return again
 
     def _refresh(self, batch: Batch, changed: Mapping[str, Record]) -> None:
-        """The world as it is after a round: records that moved, and rows that were made."""
+        """Update the world after a round: changed records and new rows."""
         rows = {(r, c): x for r in batch.records for c, x in self.rows.get(r, {}).items()}
         batch.world = replace(
             batch.world, records={**batch.world.records, **changed},
@@ -253,7 +258,7 @@ class Forecast:
             self.waits[link.id] = plan.link
 
     def _learn(self, link: Link, plan: Plan) -> None:
-        """Our record moves. What it takes from the echo of a write is no news."""
+        """Apply a change of our record. What it takes from the echo of a write does not count as a change."""
         record = plan.record
         assert record is not None
         self.records[record.id] = record
@@ -264,12 +269,12 @@ class Forecast:
                 self.learned[change.record_id, change.field] = replace(change, old=before.old)
 
     def _write(self, batch: Batch, link: Link, operation: Operation) -> Link:
-        """Note a write; returns the link as it is once that is done and answered with what was sent."""
+        """Record a write; returns the link as after a write that was answered with what was sent."""
         system = self.engine.project.entities[operation.entity].systems.get(operation.connection)
         if system is None:
             return link
         record = batch.records.get(operation.record_id)
-        told = tell(system, link, operation, record, batch.world, self._after(operation))
+        told = describe_write(system, link, operation, record, batch.world, self._after(operation))
         before = self.writes.pop(link.id, None)
         both = told if before is None else before.then(told)
         # A row that is not made yet and is not wanted any more is not made.
@@ -301,7 +306,7 @@ class Forecast:
                     self.tied[target.entity, row] = named
 
     def _after(self, operation: Operation) -> Creates:
-        """The creates of other records without which this write cannot go out."""
+        """The creates of other records that have to be sent before this write."""
         here, entity = operation.connection, self.engine.project.entities[operation.entity]
         named = {
             target
@@ -314,8 +319,8 @@ class Forecast:
     # what follows
 
     def _follow(self, first: bool) -> set[str]:
-        """Records to be looked at once more: made or ended by derivations, referring to one that moved, or waiting
-        for a row that will be made."""
+        """Records to be planned once more: created or ended by derivations, referring to a changed one, or waiting for
+        a row that will be created."""
         due, self._due = self._due | self._moved, set()
         follows = self._derive(sorted(due))
         moved, self._moved = self._moved | follows, set()
@@ -335,9 +340,9 @@ class Forecast:
             return set()
         order = {name: number for number, name in enumerate(self.engine.project.entities)}
         with self.engine.ledger.read() as tx:
-            found = tx.bearers([Key(KeyKind.USES, "", (i,), "") for i in moved])
+            found = tx.key_owners([Key(KeyKind.USES, "", (i,), "") for i in moved])
             users = tx.records({owner for owners in found.values() for owner in owners})
-            known = self.ahead.seen(tx.records(moved), moved)
+            known = self.overlay.seen(tx.records(moved), moved)
         return {
             owner
             for (_, _, (target,)), owners in found.items()
@@ -346,7 +351,7 @@ class Forecast:
             and users[owner].entity in order
             and not (
                 first
-                and owner in self._looked
+                and owner in self._planned
                 and order[users[owner].entity] > order[known[target].entity]
             )
         }
@@ -356,7 +361,7 @@ class Forecast:
         found: set[str] = set()
         for start in range(0, len(due) if self.engine.project.derivations else 0, CHUNK):
             with self.engine.ledger.read() as tx:
-                looked = load_due(self.engine, tx, due[start : start + CHUNK], self.ahead)
+                looked = load_due(self.engine, tx, due[start : start + CHUNK], self.overlay)
                 for rule in looked.rules:
                     records = list(looked.records.values())
                     wanted, ended = combinations(rule, records, looked.everyone, looked.world)
@@ -365,7 +370,7 @@ class Forecast:
                     there = by_identity(tx, entity, made, looked.world) if made else {}
                     for ids, record in made.items():
                         if ids not in there:
-                            found |= self._bear(entity, rule, ids, record, looked.world)
+                            found |= self._create_records(entity, rule, ids, record, looked.world)
                     for record in ending(tx, rule, ended) if ended else ():
                         if record.id not in self.records:
                             self.records[record.id] = record
@@ -377,18 +382,18 @@ class Forecast:
         if any(entity in rule.sources for rule in self.engine.project.derivations):
             self._due.add(record_id)
 
-    def _bear(
+    def _create_records(
         self, entity: Entity, rule: Derivation, ids: Ids, record: Record, world: World
     ) -> set[str]:
-        born = f"new:{digest([rule.name, *ids])}"
-        made = replace(record, id=born, created_at=utc_text(self.engine.clock.now()))
+        created = f"new:{digest([rule.name, *ids])}"
+        made = replace(record, id=created, created_at=utc_text(self.engine.clock.now()))
         keys = {(key.scope, key.parts) for key in record_keys(entity, made, world)}
-        if born in self.births or keys & self._keys:
+        if created in self.derived_records or keys & self._keys:
             return set()
         self._keys |= keys
-        self.records[born], self.births[born] = made, (rule, ids)
-        self._derive_from(entity.name, born)
-        return {born}
+        self.records[created], self.derived_records[created] = made, (rule, ids)
+        self._derive_from(entity.name, created)
+        return {created}
 
 
 def _row(operation: Operation) -> tuple[str, str, str]:
@@ -396,7 +401,7 @@ def _row(operation: Operation) -> tuple[str, str, str]:
 
 
 def forecast(engine: Engine) -> Forecast:
-    """What a sync would do, as far as the mirror tells."""
+    """What a sync would do, as far as the ledger knows."""
     made = Forecast(engine)
-    made.look_at_all()
+    made.plan_all()
     return made

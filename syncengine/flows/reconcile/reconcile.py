@@ -1,4 +1,4 @@
-"""Reconcile: correlate untied rows, merge and plan tied ones, commit each by compare-and-set."""
+"""Reconcile: correlate untied rows, plan tied links, and commit each by compare-and-set."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ from dataclasses import replace
 
 from syncengine.errors import RowInvalid
 from syncengine.flows.core.engine import Engine
-from syncengine.flows.core.scenes import Batch, load_records, load_untied
+from syncengine.flows.core.loading import Batch, load_records, load_untied
 from syncengine.flows.reconcile.commit import Commit
+from syncengine.flows.reconcile.ties import Ties
 from syncengine.mapping import Context
 from syncengine.model.link import Link, LinkState
 from syncengine.model.values import utc_text
 from syncengine.planning.aggregate import decide_record, plan_link
 from syncengine.planning.identity import Correlation, correlate, quarantine
-from syncengine.planning.scene import Plan, Scene
+from syncengine.planning.plan_input import Plan, PlanInput
 
 
 def reconcile(engine: Engine, ids: Collection[str] | None = None, entity: str | None = None) -> int:
-    """Work one batch of dirty links off. Returns how many were claimed; 0 means that nothing was due."""
+    """Process one batch of dirty links. Returns how many were claimed; 0: nothing was due."""
     now, limits = engine.clock.now(), engine.limits
     with engine.ledger.read() as tx:
         if tx.due_place("reconcile", now, ids=ids) is None:
@@ -50,7 +51,7 @@ def _by_place(links: Iterable[Link]) -> list[list[Link]]:
 
 
 def _forget(links: Sequence[Link], engine: Engine) -> None:
-    """Links of a system that the project no longer has rest as they are."""
+    """Links of a system that the project no longer has are left as they are."""
     if links:
         with engine.ledger.write() as tx:
             held = tx.links([k.id for k in links], lock=True)
@@ -78,7 +79,7 @@ def _correlate_all(engine: Engine, links: Sequence[Link]) -> set[str]:
         except RowInvalid as invalid:
             case = quarantine(entity, link, "the row", invalid)
             decided[link.id] = Correlation(replace(link, dirty=0), ask=case)
-    return Commit(engine, found.world).correlations(entity, system, found.links, decided)
+    return Ties(engine, found.world).commit(entity, system, found.links, decided)
 
 
 def _reconcile_records(engine: Engine, ids: Collection[str]) -> Collection[str]:
@@ -98,7 +99,7 @@ def decide_all(engine: Engine, batch: Batch) -> Iterable[tuple[Link, Plan]]:
         record = batch.records.get(link.record_id or "")
         if entity is None or record is None or link.connection not in entity.systems:
             continue
-        scene = Scene(
+        plan_input = PlanInput(
             entity=entity,
             system=entity.systems[link.connection],
             link=link,
@@ -109,4 +110,4 @@ def decide_all(engine: Engine, batch: Batch) -> Iterable[tuple[Link, Plan]]:
             refused=batch.refused.get(link.id, ""),
             holder=batch.holders.get(link.id),
         )
-        yield link, plan_link(scene)
+        yield link, plan_link(plan_input)

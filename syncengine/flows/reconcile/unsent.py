@@ -1,5 +1,5 @@
-"""Unsent: writes that are wanted and have not gone out. Where a connection is only observed, the link that wants one
-bears that as what it waits for."""
+"""Unsent writes: wanted but not sent. Where a connection is only observed, the link that wants a write stores that as
+its wait."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ OBSERVED: Final = "observed:"
 
 
 def only_observed(link: Link) -> Wait:
-    """What a link waits for whose write was dropped. Another mode has it looked at anew, so what the write could not
-    name yet is no part of it; a row that the link shows and nobody knows yet is still waited for."""
+    """The wait of a link whose write was dropped because its connection is only observed. Links that it could not name
+    yet are left out of it; for a row that the link shows and that is not linked yet it still waits."""
     if link.wait is not None and link.wait.key.startswith("ref:"):
         return link.wait
     return Wait(f"{OBSERVED}{link.connection}", f"mode: write in {link.connection}")
@@ -27,8 +27,8 @@ def only_observed(link: Link) -> Wait:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Writes that have not gone out. ``writes``: connection -> how many. ``waits``: the links that wait for
-    something else than such a write. ``outside``: those whose record is out of scope."""
+    """Writes that were not sent. ``writes``: connection -> number. ``waits``: links that wait for something other than
+    such a write. ``outside``: those whose record is out of scope."""
 
     writes: Counter[str]
     waits: Sequence[Waiting]
@@ -45,8 +45,8 @@ class Wanted:
 
 
 def wanted(tx: Transaction) -> Wanted:
-    """What the outbox holds, what was dropped since its connection is only observed, and what names rows that these
-    would make."""
+    """The writes in the outbox, those dropped because their connection is only observed, and the waits for rows that
+    these would create."""
     pending, every = tx.pending_places(), tx.waits()
     waits = [w for w in every if w.key != SCOPE]
     writes = Counter(connection for connection, _ in pending)
@@ -76,7 +76,7 @@ def untouched(engine: Engine, tx: Transaction) -> frozenset[str]:
 
 
 def under_way(engine: Engine, tx: Transaction) -> int:
-    """How many operations are not settled, but for those in the outbox of a connection that is only observed."""
+    """Number of unsettled operations, without pending ones of connections that are only observed."""
     return sum(
         count
         for (name, _, state), count in tx.count_operations().items()

@@ -1,1 +1,1 @@
-"""Whole passes: a sync, a sweep, the turn of a worker, the first look after a restore."""
+"""Whole passes: a sync, a sweep, a worker's slice of work, recovery after a restore."""

@@ -1,5 +1,5 @@
-"""Sweep: whatever is due is announced again, whoever lost it, and a slice of what is over is forgotten; harmless if two
-run."""
+"""Sweep: announce again whatever is due, in case an announcement was lost, and delete a slice of expired data; safe to
+run twice."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 
+from syncengine.flows.core.clock_setback import correct_setback
 from syncengine.flows.core.engine import Engine
-from syncengine.flows.core.times import set_right
 from syncengine.flows.forget.retention import forget
 from syncengine.flows.reconcile.follow import follow_project
 from syncengine.flows.reconcile.unsent import OBSERVED
@@ -32,7 +32,7 @@ MESSAGES = 4
 
 def sweep(engine: Engine) -> Counter[str]:
     """Announce due listings, reads, reconciling, writes, probes and derivations. Returns task -> messages."""
-    set_right(engine)
+    correct_setback(engine)
     follow_project(engine)
     expire(engine)
     forget(engine)
@@ -53,8 +53,7 @@ def sweep(engine: Engine) -> Counter[str]:
 
 
 def _look_at_waits(engine: Engine, tx: Transaction) -> None:
-    """What waits for a row or record is looked at again now and then, should a wake-up have been missed: some each
-    time, until all had their turn."""
+    """Make some waiting links dirty each time, until all had their turn, in case a wake-up was missed."""
     state, period = tx.connection("waits", lock=True), str(int(engine.clock.now() // WAITS_EVERY))
     last, _, reached = state.digest.partition(":")
     if last == period:
@@ -69,8 +68,8 @@ def _look_at_waits(engine: Engine, tx: Transaction) -> None:
 
 
 def _read_again(engine: Engine, tx: Transaction, period: int) -> None:
-    """A row that does not fit may be well again, and no listing may show it soon: it is read once more, ever more
-    rarely the longer it has been asked about."""
+    """Read rows that did not fit once more, ever less often the longer the case is open, since no listing may show that
+    they are well again."""
     asked = set[str]()
     for case in tx.cases(kind=CaseKind.QUARANTINED):
         age = period - int(case.opened_at // WAITS_EVERY)
@@ -106,15 +105,15 @@ def announce_listings(engine: Engine, connections: Collection[str]) -> int:
 def _due_listings(
     engine: Engine, tx: Transaction, connections: Collection[str]
 ) -> Iterator[tuple[str, str, str]]:
-    """Polls and scans whose span is over; one that was announced and did not come is announced again."""
-    now, patience = engine.clock.now(), 3 * engine.limits.lease
+    """Polls and scans that are due; one that was announced and never began is announced again."""
+    now, overdue = engine.clock.now(), 3 * engine.limits.lease
     for connection, resource in listed(engine):
         if connection not in connections or not engine.may_call(tx, connection):
             continue
         schedule = engine.project.connections[connection].resources.get(resource)
         state = tx.resource(connection, resource)
         came = max(state.scanned_at, state.polled_at) >= state.scan_started
-        if schedule is None or not (came or now - state.scan_started >= patience):
+        if schedule is None or not (came or now - state.scan_started >= overdue):
             continue
         if not _parents_known(engine, tx, connection, resource):
             continue
@@ -124,14 +123,14 @@ def _due_listings(
 
 
 def _parents_known(engine: Engine, tx: Transaction, connection: str, resource: str) -> bool:
-    """Whether the rows that this listing is read below are listed and told who they are; without them it would
-    come back empty and count as complete."""
+    """Whether the rows below which this listing is read are listed and correlated; without them it would be empty and
+    count as complete."""
     parent = engine.project.connections[connection].spec.resources[resource].parent
     if parent is None:
         return True
     systems = engine.project.systems_of(connection, parent)
     return bool(tx.resource(connection, parent).scanned_at) and not any(
-        tx.unsorted_links(entity.name, connection, parent) for entity, _ in systems
+        tx.uncorrelated_links(entity.name, connection, parent) for entity, _ in systems
     )
 
 
@@ -144,8 +143,7 @@ def _due(state: ResourceState, poll: float | None, scan: float | None, now: floa
 
 
 def listed(engine: Engine) -> list[tuple[str, str]]:
-    """Connection and resource of everything that is listed, in the order in which entities build on each other,
-    parents first."""
+    """Connection and resource of all listings; referenced entities and parents first."""
     places: list[tuple[str, str]] = []
     for _, system in engine.places():
         if system.resource.parent is not None:

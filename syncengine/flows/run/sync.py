@@ -1,4 +1,4 @@
-"""Sync: one full pass in this process, until quiet."""
+"""Sync: one full pass in this process, until nothing is due."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Any
 from syncengine.errors import Again, Stale
 from syncengine.flows.capture.capture import capture
 from syncengine.flows.capture.refresh import refresh
+from syncengine.flows.core.clock_setback import correct_setback
 from syncengine.flows.core.engine import Engine
-from syncengine.flows.core.times import set_right
 from syncengine.flows.forget.retention import AT_ONCE, forget_slices
 from syncengine.flows.reconcile.derive import derive
 from syncengine.flows.reconcile.follow import follow_project
 from syncengine.flows.reconcile.forecast import Forecast, forecast
 from syncengine.flows.reconcile.reconcile import reconcile
 from syncengine.flows.reconcile.unsent import under_way, untouched, wanted
-from syncengine.flows.run.patience import Delay, Patience, Tell, delays
 from syncengine.flows.run.sweep import listed
+from syncengine.flows.run.waiting import Delay, ProgressDeadline, Tell, delays
 from syncengine.flows.send.dispatch import dispatch
 from syncengine.flows.send.probe import probe
 from syncengine.ledger import Transaction
@@ -44,7 +44,7 @@ OUTCOMES = ("applied", "stale", "rejected", "not_sent", "unknown")
 class _Pass:
     engine: Engine
     progress: Progress
-    patience: Patience
+    deadline: ProgressDeadline
     began: float
     agreed: Forecast | None = None
     outcomes: Counter[str] = field(default_factory=Counter)
@@ -52,7 +52,7 @@ class _Pass:
     first: dict[str, int] = field(default_factory=dict)
 
     def list_all(self, connection: str | None, entity: str | None) -> None:
-        """Scan everything, parents and what others refer to first, and tell who is who on the way."""
+        """Scan everything, parents and referenced entities first, and correlate in between."""
         places = [p for p in listed(self.engine) if self._asked(p, connection, entity)]
         for number, place in enumerate(places):
             self.progress(f"listing {place[0]} {place[1]}", number, len(places))
@@ -80,18 +80,18 @@ class _Pass:
                     link
                     for e, _ in self.engine.project.systems_of(connection, resource)
                     for link in tx.unseen_since(e.name, connection, resource, started)
-                    if link.nominated_at == started
+                    if link.suspected_at == started
                 ]
             if unseen:
                 yield connection, resource
 
     def list_one(self, connection: str, resource: str) -> None:
-        """One complete listing; waits while other processes hold the connection, and for a pause that was asked for,
-        and goes on then where it stopped."""
+        """Run one complete listing. Waits while other processes hold the connection, and through a pause that was asked
+        for, and then continues."""
         while True:
             paused = self._paused(connection)
-            if paused is not None and not self.patience.wait([paused]):
-                self.faults += self.patience.given_up([paused])
+            if paused is not None and not self.deadline.wait([paused]):
+                self.faults += self.deadline.given_up([paused])
                 return
             if paused is not None:
                 continue
@@ -100,10 +100,10 @@ class _Pass:
             except Again:
                 continue
             if captured.got_on:
-                self.patience.renew()
+                self.deadline.renew()
             if captured.fault.endswith("busy"):
                 now = self.engine.clock.now()
-                self.patience.say(connection, "another process works with it", now + BUSY)
+                self.deadline.say(connection, "another process works with it", now + BUSY)
                 self.engine.clock.sleep(0.2)
                 continue
             paused = self._paused(connection)
@@ -122,23 +122,24 @@ class _Pass:
         return Delay(connection, state.why, state.blocked_until, state.asked, "listing")
 
     def drain(self, writing: bool = True) -> None:
-        """Work until nothing is due; waits for leases of others, retries, pauses and probes while it gets on."""
+        """Work until nothing is due; waits for leases of others, retries, pauses and probes as long as there is
+        progress."""
         while True:
             try:
                 done = self.once(writing)
             except Again:
                 continue
             self.progress("reconciling", self.outcomes["applied"], 0)
-            self.patience.look(self.outcomes["applied"] + self.outcomes["rejected"])
-            if done and not self.patience.over:
+            self.deadline.observe_progress(self.outcomes["applied"] + self.outcomes["rejected"])
+            if done and not self.deadline.over:
                 continue
             with self.engine.ledger.read() as tx:
                 left = delays(self.engine, tx, writing, self._not_agreed(tx))
             if not left:
                 return
-            if not self.patience.wait(left):
+            if not self.deadline.wait(left):
                 if writing:
-                    self.faults += self.patience.given_up(left)
+                    self.faults += self.deadline.given_up(left)
                 return
 
     def _not_agreed(self, tx: Transaction) -> set[str]:
@@ -147,8 +148,7 @@ class _Pass:
         return self.beyond(tx, tx.select_operations([OperationState.PENDING]))
 
     def announce_first(self, told: First) -> None:
-        """Before connections are written to for the first time, decide all that there is to decide, and tell how much
-        that is."""
+        """Before a connection is written to for the first time, plan everything and report how many writes that is."""
         with self.engine.ledger.read() as tx:
             if not untouched(self.engine, tx):
                 return
@@ -206,17 +206,17 @@ def sync(
 
     ``digest``: write exactly the plan that has it. It has to be the plan of the mirror, and still the plan once all
     vendors are read; else Stale is raised and nothing is written. What turns up later is left for the next pass."""
-    set_right(engine)
+    correct_setback(engine)
     started, before = engine.clock.now(), _tallies(engine)
     engine.needs.clear()
     with engine.ledger.read() as tx:
-        height = tx.heights()[0]
+        height = tx.newest_ids()[0]
     if digest is not None:
         _agreed(engine, digest, "")
     follow_project(engine)
-    patience = Patience(engine, tell or (lambda _: None), 3 * engine.limits.lease + 30)
-    engine = replace(engine, tell=patience.say, goes_on=patience.goes_on)
-    work = _Pass(engine, progress or (lambda *_: None), patience, started)
+    deadline = ProgressDeadline(engine, tell or (lambda _: None), 3 * engine.limits.lease + 30)
+    engine = replace(engine, tell=deadline.say, goes_on=deadline.goes_on)
+    work = _Pass(engine, progress or (lambda *_: None), deadline, started)
     if record is not None:
         _look_again(engine, record)
     else:
@@ -227,14 +227,14 @@ def sync(
     work.announce_first(first or (lambda _: None))
     work.drain()
     forget_slices(engine, AT_ONCE)
-    set_right(engine)
+    correct_setback(engine)
     return _document(engine, work, before, height, started)
 
 
 def observe(
     engine: Engine, progress: Progress | None = None, tell: Tell | None = None
 ) -> list[str]:
-    """Read all vendors and decide everything, and write to none. Returns what could not be read."""
+    """Read all vendors and plan everything, without writing to any. Returns what could not be read."""
     connections = {n: replace(c, mode="observe") for n, c in engine.project.connections.items()}
     project = replace(engine.project, connections=connections)
     alike = replace(engine, project=project)
@@ -243,7 +243,7 @@ def observe(
 
 
 def _agreed(engine: Engine, digest: str, when: str) -> Forecast:
-    """What is to come. Raises Stale if it is not what was agreed to."""
+    """The forecast. Raises Stale if it is not the agreed one."""
     found = forecast(engine)
     if found.digest() != digest:
         raise Stale(
@@ -294,7 +294,7 @@ def _document(
             "events": tx.count_events(height),
             "cases": tx.count_cases(),
             "waiting": len(due.waits),
-            "unlinked": sum(tx.nobodys().values()),
+            "unlinked": sum(tx.count_untied().values()),
             "unsent": due.observed(engine),
             "first": work.first,
             "left": len(work.beyond(tx, tx.select_operations([OperationState.PENDING]))),

@@ -1,1 +1,1 @@
-"""From decisions to vendors: each write once, and what became of it."""
+"""From plans to vendors: sending each write once, and settling it."""

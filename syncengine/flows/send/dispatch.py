@@ -9,12 +9,12 @@ from functools import partial
 from typing import Any
 
 from syncengine.errors import Again, Astray, Exists, Rejected, SyncengineError, Unknown, Unnamed
-from syncengine.flows.capture.rows import Look
-from syncengine.flows.core.engine import Engine, failed, stubborn
+from syncengine.flows.capture.rows import PreflightRead
+from syncengine.flows.core.engine import Engine, failed, retry_on_lost_race
 from syncengine.flows.core.places import lost_creates, rivals_of
 from syncengine.flows.core.staging import holds
-from syncengine.flows.send.purchase import pay, wait
-from syncengine.flows.send.rounds import CHUNK, Round, capture_looks, rounds
+from syncengine.flows.send.reservation import pay, wait
+from syncengine.flows.send.rounds import CHUNK, Round, capture_preflights, rounds
 from syncengine.flows.send.settle import Settle
 from syncengine.ledger import Transaction
 from syncengine.mapping import System
@@ -42,8 +42,11 @@ def dispatch(engine: Engine, ids: Collection[str] | None = None) -> Counter[str]
     return rounds(engine, "dispatch", ids, claim, _Sending, send)
 
 
-def extended(engine: Engine, tx: Transaction, operations: Sequence[Operation]) -> list[Operation]:
-    """Claims that were not sent yet, made to last a whole lease from now; what is no longer ours falls out."""
+def renew_leases(
+    engine: Engine, tx: Transaction, operations: Sequence[Operation]
+) -> list[Operation]:
+    """Extend the lease of each operation that this worker still holds (state CLAIMED, same token). Returns those; the
+    others must not be sent."""
     held = tx.operations([o.id for o in operations], lock=True) if operations else {}
     until = engine.clock.now() + engine.limits.lease
     ours = [
@@ -77,27 +80,28 @@ class _Sending(Round):
         settle.put_off(self.operations[paid.count :], paid.free, why=paid.why)
         self.operations = self.operations[: paid.count]
         wait(engine, self.connection, paid.first)
-        with gate.spending(paid.looks):
-            looks, failures = self._look()
-        blamed = self._blames(failures, went_well=bool(looks))
+        with gate.spending(paid.preflight_calls):
+            preflights, failures = self._preflight_all()
+        blamed = self._blames(failures, went_well=bool(preflights))
         for operation, error in failures:
-            outcomes[self._unlooked(settle, operation, error, blamed)] += 1
-        ready = [o for o in self.operations if o.id in looks]
+            outcomes[self._preflight_failed(settle, operation, error, blamed)] += 1
+        ready = [o for o in self.operations if o.id in preflights]
         if ready:
             wait(engine, self.connection, paid.last)
         with gate.spending(paid.of(ready)):
-            cleared, settled = self._check(settle, ready, looks)
+            cleared, settled = self._check(settle, ready, preflights)
             outcomes += settled
             unsent.extend(cleared)
-            for operation, result in engine.call_all(self._sends(unsent, looks), self.width):
+            for operation, result in engine.call_all(self._sends(unsent, preflights), self.width):
                 outcomes[self._outcome(settle, operation, result)] += 1
         settle.put_off([*unsent, *self.left], engine.clock.now())
         settle.announce()
         return outcomes
 
-    @stubborn
+    @retry_on_lost_race
     def _call_off(self, settle: Settle) -> int:
-        """What would be planned in another way by now is, before its vendor is asked anything; how many."""
+        """Cancel operations that would be planned differently by now, before their vendor is called; returns how
+        many."""
         with self.engine.ledger.read() as tx:
             late = _late(tx, self.operations)
         if not late:
@@ -111,14 +115,15 @@ class _Sending(Round):
         return len(late)
 
     def _stopped(self) -> bool:
-        """Whether the connection may not be written to any more: a pause counts at once."""
+        """Whether the connection may no longer be written to; a pause takes effect at once."""
         with self.engine.ledger.read() as tx:
             return not self.engine.may_call(tx, self.connection, writing=True)
 
-    def _unlooked(
+    def _preflight_failed(
         self, settle: Settle, operation: Operation, error: SyncengineError, blamed: bool
     ) -> str:
-        """Nothing goes out before it was looked: of a row that cannot be read a single read decides, and may ask."""
+        """The read before a write failed, so nothing is sent. For a row that cannot be read, a single read decides and
+        may ask a person."""
         if operation.action is Action.CREATE or blamed or isinstance(error, Again):
             return self._not_sent(settle, operation, error, blamed)
         settle.vanished(operation)
@@ -127,7 +132,7 @@ class _Sending(Round):
     def _not_sent(
         self, settle: Settle, operation: Operation, error: SyncengineError, blamed: bool
     ) -> str:
-        """Again later; but what fails by itself, again and again, asks a person."""
+        """Try again later; what keeps failing by itself becomes a question."""
         again = blamed or isinstance(error, (Again, Astray))
         if again or operation.attempts < self.engine.limits.tries:
             settle.not_sent(operation, error)
@@ -135,68 +140,75 @@ class _Sending(Round):
         settle.rejected(operation, Rejected(str(error)), sent=False)
         return "rejected"
 
-    @stubborn
+    @retry_on_lost_race
     def _check(
-        self, settle: Settle, operations: Sequence[Operation], looks: Mapping[str, Look]
+        self,
+        settle: Settle,
+        operations: Sequence[Operation],
+        preflights: Mapping[str, PreflightRead],
     ) -> tuple[list[Operation], Counter[str]]:
-        """Capture what was read and compare with what the plans saw, in one transaction, right before the
-        sending. Returns the operations that may go out, and what became of others."""
+        """Store what was read and compare it with what the plans were made on, in one transaction right before sending.
+        Returns the operations that may be sent, and the outcomes of the others."""
         engine, cleared, outcomes = self.engine, list[Operation](), Counter[str]()
         if not operations:
             return cleared, outcomes
         with engine.ledger.write() as tx:
             records = tx.records([o.record_id for o in operations], lock=True)
-            capture_looks(engine, tx, operations, looks)
+            capture_preflights(engine, tx, operations, preflights)
             links = tx.links([o.link_id for o in operations], lock=True)
-            operations = extended(engine, tx, operations)
+            operations = renew_leases(engine, tx, operations)
             rivals = rivals_of(engine, tx, operations)
             self.lost = lost_creates(engine, tx, operations)
             for operation in operations:
-                link, look = links.get(operation.link_id), looks[operation.id]
+                link, preflight = links.get(operation.link_id), preflights[operation.id]
                 system = engine.system(operation.entity, operation.connection)
                 record = records.get(operation.record_id)
                 if link is None or system is None or record is None:
                     settle.cancel(tx, operation, None)
-                elif operation.action is Action.CREATE and look.items:
-                    outcomes[settle.adopt(tx, system, link, operation, look.items, look)] += 1
+                elif operation.action is Action.CREATE and preflight.items:
+                    outcomes[
+                        settle.adopt(tx, system, link, operation, preflight.items, preflight)
+                    ] += 1
                 elif operation.action is Action.CREATE and record.deleted:
                     settle.cancel(tx, operation, link)
                 elif outdated(link, record, operation):
                     settle.stale(tx, link, operation)
                     outcomes["stale"] += 1
-                elif operation.action is Action.DELETE and look.item is None:
+                elif operation.action is Action.DELETE and preflight.item is None:
                     gone = "it was gone already"
-                    settle.applied(tx, system, link, operation, None, look.started, gone)
+                    settle.applied(tx, system, link, operation, None, preflight.started, gone)
                     outcomes["applied"] += 1
-                elif operation.id in rivals and settle.held_back(
+                elif operation.id in rivals and settle.hold_back_create(
                     tx, link, operation, rivals[operation.id]
                 ):
                     outcomes["stale"] += 1
-                elif self._moved(system, link, operation, look):
+                elif self._moved(system, link, operation, preflight):
                     settle.stale(tx, link, operation)
                     outcomes["stale"] += 1
                 else:
                     cleared.append(operation)
         return cleared, outcomes
 
-    def _moved(self, system: System, link: Link, operation: Operation, look: Look) -> bool:
+    def _moved(
+        self, system: System, link: Link, operation: Operation, preflight: PreflightRead
+    ) -> bool:
         if operation.action is Action.CREATE:
             return link.state is not LinkState.CREATING
-        if look.item is None or moved_since(system, operation, link.row):
+        if preflight.item is None or moved_since(system, operation, link.row):
             return True
-        names = {"_id": look.item.external_id, "_parent": look.item.parent}
-        return moved_since(system, operation, {**names, **look.item.row})
+        names = {"_id": preflight.item.external_id, "_parent": preflight.item.parent}
+        return moved_since(system, operation, {**names, **preflight.item.row})
 
     def _sends(
-        self, unsent: deque[Operation], looks: Mapping[str, Look]
+        self, unsent: deque[Operation], preflights: Mapping[str, PreflightRead]
     ) -> Iterator[tuple[Operation, Callable[[], Written | None]]]:
-        """The writes, each taken from ``unsent`` when its turn has come; none once the connection is stopped, or a
-        slice of time is over."""
+        """The writes, each taken from ``unsent`` when it is its turn; stops once the connection is paused or the slice
+        of time is over."""
         now = self.engine.clock.now
         until, first = now() + self.engine.limits.slice, True
         while unsent and (first or now() < until) and not self._stopped():
             operation, first = unsent.popleft(), False
-            item = looks[operation.id].item
+            item = preflights[operation.id].item
             yield operation, partial(self._sent, operation, {} if item is None else item.row)
 
     def _sent(self, operation: Operation, current: Mapping[str, Any]) -> Written | None:
@@ -218,7 +230,7 @@ class _Sending(Round):
         return None
 
     def _outcome(self, settle: Settle, operation: Operation, result: Any) -> str:
-        """Settle one write at once and alone; returns its outcome."""
+        """Settle one write by itself; returns its outcome."""
         if isinstance(result, Exists):
             return self._taken(settle, operation, result)
         error = failed(result)
@@ -237,8 +249,11 @@ class _Sending(Round):
         return self._not_sent(settle, operation, error, self._blames([(operation, error)], False))
 
     def _taken(self, settle: Settle, operation: Operation, error: Exists) -> str:
-        """The vendor says that the key of a create is taken: look, then adopt; if nothing shows, it is refused."""
-        for _, result in self.engine.call_all([(operation, partial(self._looked, operation))], 1):
+        """The vendor answers that the key of a create is taken: search for the row and adopt it; if nothing is found,
+        the write counts as refused."""
+        for _, result in self.engine.call_all(
+            [(operation, partial(self._preflight, operation))], 1
+        ):
             unseen = failed(result)
             if unseen is not None:
                 return self._outcome(settle, operation, unseen)
@@ -251,7 +266,7 @@ class _Sending(Round):
 def _late(
     tx: Transaction, operations: Sequence[Operation], lock: bool = False
 ) -> list[tuple[Operation, Link]]:
-    """Those that are outdated, each with its link."""
+    """The outdated operations, each with its link."""
     records = tx.records([o.record_id for o in operations], lock=lock)
     links = tx.links([o.link_id for o in operations], lock=lock)
     return [

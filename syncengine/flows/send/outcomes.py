@@ -1,4 +1,4 @@
-"""Outcomes: what the end of a call does to the operation, its link and whoever waited for it."""
+"""Outcomes: what the end of a call does to the operation, its link and the links that wait for it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from syncengine.errors import Again, RateLimited, Rejected, SyncengineError
-from syncengine.flows.core.engine import Engine, new_id, stubborn
+from syncengine.flows.core.engine import Engine, new_id, retry_on_lost_race
 from syncengine.flows.core.places import gives_way
 from syncengine.flows.core.staging import review
-from syncengine.flows.reconcile.births import placed, renamed
+from syncengine.flows.reconcile.records import invalidate_by_links, invalidate_references
 from syncengine.flows.send.traceless import REST, TRIES, lost_before
 from syncengine.ledger import Transaction
 from syncengine.mapping import System
@@ -27,6 +27,7 @@ from syncengine.model.operation import (
     Written,
 )
 from syncengine.model.values import Row, as_list
+from syncengine.planning.approvals import body_digest
 from syncengine.planning.doubts import Claim
 from syncengine.planning.identity import (
     AT_VENDOR,
@@ -36,10 +37,9 @@ from syncengine.planning.identity import (
     renames,
     waits_for,
 )
+from syncengine.planning.observation import stamped
 from syncengine.planning.questions import not_taken, refused, unmade
-from syncengine.planning.rulings import body_digest
 from syncengine.planning.settle import answered, settle_applied
-from syncengine.planning.sight import stamped
 
 MOVING = "refused while a row that it refers to was changing"
 PROBE_STEP = 1.0
@@ -48,19 +48,19 @@ _ANSWERS = {UNNAMED: "the answer named no row", ANOTHERS: "the answer named anot
 
 
 def pending(operation: Operation, until: float, why: str) -> Operation:
-    """Not sent, and to be looked at again."""
+    """The operation as not sent, to be tried again at ``until``."""
     return replace(operation, state=OperationState.PENDING, token=None, next_at=until, detail=why)
 
 
 @dataclass(slots=True)
 class Outcomes:
-    """Writes outcomes; every method ignores an operation that is settled already."""
+    """Stores outcomes; every method ignores an operation that is settled already."""
 
     engine: Engine
     dirty: list[str] = field(default_factory=list)
 
     def announce(self) -> None:
-        """Tell the queue which links are to be reconciled, after the commits of a round."""
+        """Announce the links that became dirty, after the commits of a round."""
         self.engine.announce("reconcile", self.dirty)
         self.dirty.clear()
 
@@ -89,10 +89,10 @@ class Outcomes:
 
     # outcomes that came with the answer, each in a transaction of its own
 
-    @stubborn
+    @retry_on_lost_race
     def written(self, operation: Operation, answer: Written | None, received: float) -> str:
-        """The vendor answered that it did it. A create is not done where the answer names a row that it cannot have
-        made: a read proves what became of it."""
+        """The vendor confirmed the write. A create whose answer names a row that it cannot have made is not settled: a
+        read proves what happened."""
         with self.engine.ledger.write() as tx:
             link = tx.links([operation.link_id], lock=True).get(operation.link_id)
             system = self.engine.system(operation.entity, operation.connection)
@@ -107,8 +107,8 @@ class Outcomes:
     def _names_another(
         self, tx: Transaction, system: System, link: Link, operation: Operation, answer: Written
     ) -> bool:
-        """Whether a create is answered with another record's row, or with one that belongs to nobody and was seen
-        already. The latter may be the very row that it made, so it is doubted only where a read can tell."""
+        """Whether a create was answered with the id of another record's row, or of an untied row that was seen before.
+        The latter may be the very row it created, so it is doubted only where a read can tell."""
         if operation.action is not Action.CREATE:
             return False
         at = tx.links_at(link.entity, link.connection, link.resource, [answer.external_id])
@@ -123,8 +123,8 @@ class Outcomes:
         self, tx: Transaction, system: System, link: Link, operation: Operation,
         answer: Written | None, received: float, said: str = "",
     ) -> None:  # fmt: skip
-        """The write took effect: faces from what it carried, the external id, whoever waited. ``said``: how we know,
-        if not by the vendor's answer."""
+        """The write took effect: set the base from what it carried, store the external id, wake the links that waited.
+        ``said``: how we know, if not by the vendor's answer."""
         held = self._ours(tx, operation)
         if held is None:
             return
@@ -154,7 +154,7 @@ class Outcomes:
         self._wake(tx, link, operation)
 
     def _claim(self, held: Operation, received: float, by_vendor: bool) -> Claim:
-        """Who says that a write took effect, and from when on a read may say that it did not."""
+        """Who confirms that a write took effect, and from when on a read may refute it."""
         spec = self.engine.project.connections[held.connection].spec
         until = received + spec.settle_time + spec.resources[held.resource].read_lag
         return Claim(until, by_vendor and held.state is OperationState.CLAIMED)
@@ -163,16 +163,16 @@ class Outcomes:
         if operation.action is not Action.UPDATE or operation.leave:
             tx.dirty_siblings([operation.record_id], [link.id])
         if operation.action is Action.CREATE:
-            placed(self.engine, tx, came=[link])
+            invalidate_by_links(self.engine, tx, came=[link])
         if operation.action is Action.DELETE:
-            placed(self.engine, tx, went=[link])
+            invalidate_by_links(self.engine, tx, went=[link])
         entity = self.engine.project.entities[operation.entity]
         awaited = set[str]()
         if operation.action is Action.DELETE or renames(entity, operation.carried):
             awaited.add(place_free(link))
         if operation.action is Action.CREATE:
             if link.row_version > 1:
-                renamed(self.engine, tx, link)
+                invalidate_references(self.engine, tx, link)
             awaited |= {f"op:{operation.id}", *known_by(link)}
         tx.dirty_waiting(awaited)
         sources = {entity for d in self.engine.project.derivations for entity in d.sources}
@@ -180,8 +180,8 @@ class Outcomes:
             tx.derive_due([operation.record_id])
 
     def _make_room(self, tx: Transaction, link: Link) -> Link:
-        """A row that a scan saw before we learned that it is ours, or that a leaver left: one link goes into the
-        other."""
+        """Merge the link of a row that a scan saw before we knew that it is ours, or that a leaver left, into this
+        link."""
         if link.external_id is None or link.state is LinkState.GONE:
             return link
         found = tx.links_at(
@@ -192,7 +192,7 @@ class Outcomes:
         if found.record_id is None or gives_way(tx, found):
             tx.dirty_sharers([found.id])
             tx.remove_links([found.id])
-            placed(self.engine, tx, went=[found] if found.state in AT_VENDOR else ())
+            invalidate_by_links(self.engine, tx, went=[found] if found.state in AT_VENDOR else ())
             tx.dissolve_cases([identity_subject(found)], self.engine.clock.now())
             review(self.engine, tx, [found])
             return link
@@ -203,19 +203,19 @@ class Outcomes:
         return waits_for(none, holder)
 
     def stale(self, tx: Transaction, link: Link, operation: Operation) -> None:
-        """The vendor's row has moved, or the write surely did not happen: planned anew."""
+        """The vendor's row has changed, or the write surely did not happen: plan again."""
         held = self._ours(tx, operation)
         if held is not None:
             if sent := held.state is OperationState.UNKNOWN:
                 tx.dissolve_cases({f"unknown:{operation.id}"}, self.engine.clock.now())
             self._save(tx, held, OperationState.STALE, UNSHOWN * sent)
-            if link.noted:
-                tx.save_links([replace(link, noted={})])
+            if link.foreign_values:
+                tx.save_links([replace(link, foreign_values={})])
             self._dirty(tx, link, operation)
 
     def traceless(self, tx: Transaction, link: Link, operation: Operation) -> str:
-        """It was never answered, and surely did not happen: planned anew, the second time after a while. A vendor that
-        never takes it is a question."""
+        """The write was never answered and surely did not happen: plan again, the second time after a while. If a
+        vendor never takes it, ask a person."""
         lost = lost_before(tx, operation)
         if lost + 1 >= TRIES:
             self.unmade(tx, link, operation, times=lost + 1)
@@ -231,8 +231,8 @@ class Outcomes:
     def unmade(
         self, tx: Transaction, link: Link, operation: Operation, times: int = 0
     ) -> None:  # fmt: skip
-        """What no read shows though the vendor accepted it, or though it went out so many ``times``: a question, as if
-        it had been refused."""
+        """No read shows a write that the vendor accepted, or that was sent so many ``times``: ask a person, as if it
+        had been refused."""
         held = self._ours(tx, operation)
         if held is None:
             return
@@ -242,11 +242,11 @@ class Outcomes:
         tx.raise_cases([replace(case, id=new_id(), opened_at=now)])
         tx.dissolve_cases({f"unknown:{operation.id}"}, now)
         wait = link.wait or not_taken(link.connection)
-        tx.save_links([replace(link, wait=wait, noted={})])
+        tx.save_links([replace(link, wait=wait, foreign_values={})])
         tx.dirty_waiting({f"op:{operation.id}"})
 
     def cancel(self, tx: Transaction, operation: Operation, link: Link | None) -> None:
-        """It is not wanted any more and was never sent."""
+        """The operation is no longer wanted and was never sent."""
         held = self._ours(tx, operation)
         if held is not None:
             self._save(tx, held, OperationState.CANCELLED)
@@ -258,18 +258,19 @@ class Outcomes:
         tx.dirty_links([link.id])
         self.dirty.append(link.id)
 
-    @stubborn
+    @retry_on_lost_race
     def vanished(self, operation: Operation) -> None:
-        """The row went away, or cannot be read: nothing was written, a fresh read decides."""
+        """The row disappeared or cannot be read: nothing was written, and a fresh read decides."""
         with self.engine.ledger.write() as tx:
             link = tx.links([operation.link_id], lock=True).get(operation.link_id)
             if link is not None:
                 tx.save_links([replace(link, need_get=True)])
                 self.stale(tx, link, operation)
 
-    @stubborn
+    @retry_on_lost_race
     def rejected(self, operation: Operation, error: Rejected, sent: bool = True) -> None:
-        """Refused for good, or it cannot be sent: a question, and no repetition before something changes."""
+        """The vendor refused the write for good, or it cannot be sent: ask a person, and do not repeat it unless
+        something changes."""
         with self.engine.ledger.write() as tx:
             link = tx.links([operation.link_id], lock=True).get(operation.link_id)
             held = self._ours(tx, operation)
@@ -292,7 +293,7 @@ class Outcomes:
         tx.dirty_waiting({f"op:{held.id}"})
 
     def _on_moving_ground(self, tx: Transaction, link: Link, operation: Operation) -> bool:
-        """Whether a row that the write refers to is itself about to change there: planned anew, once."""
+        """Whether a row that the write refers to is itself about to change there; then it is planned again, once."""
         before = tx.select_operations(link_id=link.id, limit=2)
         if any(o.detail == MOVING for o in before if o.id != operation.id):
             return False
@@ -308,9 +309,9 @@ class Outcomes:
         busy = tx.unsettled([k.id for k in links])
         return any(k.id in busy or k.need_get or k.dirty or k.row is None for k in links)
 
-    @stubborn
+    @retry_on_lost_race
     def unknown(self, operation: Operation, detail: str) -> None:
-        """Sent, and nobody knows: probed soon, and until the vendor's time to commit is over."""
+        """The write was sent and its outcome is unknown: probe soon, and until the vendor's time to commit is over."""
         with self.engine.ledger.write() as tx:
             self._in_doubt(tx, operation, detail)
 
@@ -321,13 +322,14 @@ class Outcomes:
             self._save(tx, held, OperationState.UNKNOWN, detail, next_at=next_at)
 
     def unknown_all(self, tx: Transaction, operations: Sequence[Operation]) -> None:
-        """Claims whose lease is over."""
+        """The leases of these claimed operations have expired."""
         tx.save_operations(
             [replace(o, state=OperationState.UNKNOWN, detail="the lease ended") for o in operations]
         )
 
     def not_sent(self, operation: Operation, error: SyncengineError) -> None:
-        """Surely not done: the same operation again; at once if only our own lease was too short, else later."""
+        """The write surely did not happen: send the same operation again; at once if only our own lease was too short,
+        else later."""
         now = self.engine.clock.now()
         later = now + self.engine.limits.pause(operation.attempts)
         if isinstance(error, RateLimited):
@@ -336,12 +338,12 @@ class Outcomes:
             later = now
         self.put_off([operation], later, tried=True, why=str(error))
 
-    @stubborn
+    @retry_on_lost_race
     def put_off(
         self, operations: Sequence[Operation], until: float, tried: bool = False, why: str = ""
     ) -> None:
-        """Back to pending, not before ``until``; only what was surely not sent. What was not even tried counts as no
-        attempt."""
+        """Set operations that were surely not sent back to pending, not before ``until``. If not even ``tried``, no
+        attempt is counted."""
         if not operations:
             return
         with self.engine.ledger.write() as tx:

@@ -1,4 +1,4 @@
-"""Probe: prove by reading whether writes took effect of which nobody knows."""
+"""Probe: prove by reading whether writes with an unknown outcome took effect."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from syncengine.flows.capture.rows import Look
-from syncengine.flows.core.engine import Engine, stubborn
-from syncengine.flows.send.rounds import CHUNK, Round, capture_looks, rounds
+from syncengine.flows.capture.rows import PreflightRead
+from syncengine.flows.core.engine import Engine, retry_on_lost_race
+from syncengine.flows.send.rounds import CHUNK, Round, capture_preflights, rounds
 from syncengine.flows.send.settle import Settle
 from syncengine.ledger import Transaction
 from syncengine.mapping import System
@@ -22,8 +22,8 @@ LATE = 60.0
 
 
 def probe(engine: Engine, ids: Collection[str] | None = None) -> Counter[str]:
-    """Prove by reading whether unknown writes took effect, of each connection as many as a slice of time allows.
-    Returns outcome -> how many."""
+    """Probe operations in state ``unknown``, for at most one slice of time per connection. Returns outcome ->
+    number."""
 
     def claim(connection: str, tx: Transaction) -> Sequence[Operation]:
         if not engine.may_call(tx, connection):
@@ -36,7 +36,8 @@ def probe(engine: Engine, ids: Collection[str] | None = None) -> Counter[str]:
 
 
 def expire(engine: Engine) -> int:
-    """A claim whose lease is over may have been sent: unknown, never pending again."""
+    """Set claimed operations whose lease has expired to ``unknown``: they may have been sent, and never become pending
+    again."""
     settle, now = Settle(engine), engine.clock.now()
     with engine.ledger.read() as tx:
         if not tx.has_expired(now):
@@ -49,7 +50,7 @@ def expire(engine: Engine) -> int:
 
 @dataclass(slots=True)
 class _Proving(Round):
-    """Operations of which nobody knows whether they took effect."""
+    """Operations whose outcome is unknown."""
 
     def prove(self) -> Counter[str]:
         settle, outcomes = Settle(self.engine), Counter[str]()
@@ -58,42 +59,44 @@ class _Proving(Round):
         settle.ask(unprovable)
         asked = {o.id for o in unprovable}
         self.operations = [o for o in self.operations if o.id not in asked]
-        looks, failures = self._look()
-        if not self._blames(failures, went_well=bool(looks)):
+        preflights, failures = self._preflight_all()
+        if not self._blames(failures, went_well=bool(preflights)):
             settle.ask(
                 [o for o, _ in failures if self._horizon(o) + LATE < self.engine.clock.now()]
             )
         for operation in self.operations:
-            if operation.id in looks:
-                outcomes[self._proved(settle, operation, looks[operation.id])] += 1
+            if operation.id in preflights:
+                outcomes[self._proved(settle, operation, preflights[operation.id])] += 1
         settle.unseen(self.left)
         settle.announce()
         return outcomes
 
     def _horizon(self, operation: Operation) -> float:
-        """When the vendor has done what it accepted, and shows it."""
+        """When the vendor must have committed what it accepted, and shows it."""
         spec = self.engine.connectors[self.connection].spec
         resource = spec.resources[operation.resource]
         lists = resource.list_lag if operation.action is Action.CREATE else 0.0
         return operation.lease_until + spec.settle_time + resource.read_lag + lists
 
-    @stubborn
-    def _proved(self, settle: Settle, operation: Operation, look: Look) -> str:
+    @retry_on_lost_race
+    def _proved(self, settle: Settle, operation: Operation, preflight: PreflightRead) -> str:
         engine = self.engine
         system = engine.system(operation.entity, operation.connection)
         horizon = self._horizon(operation)
-        over = look.started > horizon
-        row = look.item.row if look.item is not None else None
+        over = preflight.started > horizon
+        row = preflight.item.row if preflight.item is not None else None
         with engine.ledger.write() as tx:
             link = tx.links([operation.link_id], lock=True).get(operation.link_id)
             if link is None or system is None:
                 settle.cancel(tx, operation, link)
                 return "stale"
             outcome = "unknown"
-            if operation.action is Action.CREATE and look.items:
-                outcome = settle.prove_create(tx, system, link, operation, look.items, look)
+            if operation.action is Action.CREATE and preflight.items:
+                outcome = settle.prove_create(
+                    tx, system, link, operation, preflight.items, preflight
+                )
             elif _shown(system, operation, row):
-                settle.applied(tx, system, link, operation, None, look.started)
+                settle.applied(tx, system, link, operation, None, preflight.started)
                 outcome = "applied"
             elif over and operation.detail in (UNNAMED, ANOTHERS):
                 settle.unmade(tx, link, operation)
@@ -102,7 +105,7 @@ class _Proving(Round):
                 outcome = settle.traceless(tx, link, operation)
             else:
                 settle.wait(tx, operation, horizon)
-            capture_looks(engine, tx, [operation], {operation.id: look})
+            capture_preflights(engine, tx, [operation], {operation.id: preflight})
         return outcome
 
 

@@ -1,4 +1,4 @@
-"""Rounds: a few due operations of one connection, claimed together and looked at before anything else."""
+"""Rounds: a few due operations of one connection, claimed together and read before anything else."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from functools import partial
 from typing import TypeVar
 
 from syncengine.errors import Again, SyncengineError
-from syncengine.flows.capture.rows import Look, Read, store
-from syncengine.flows.core.engine import Begun, Engine, failed
-from syncengine.flows.core.shift import shift
+from syncengine.flows.capture.rows import PreflightRead, Read, store
+from syncengine.flows.core.engine import Engine, TimedJobs, failed
+from syncengine.flows.core.slots import slot_session
 from syncengine.ledger import Transaction
 from syncengine.model.operation import Action, Operation
 from syncengine.ports import Item
@@ -24,7 +24,8 @@ CHUNK = 32
 
 @dataclass(slots=True)
 class Round:
-    """A few operations of one connection on their way. ``until``: when no further one is begun; those are ``left``."""
+    """A few operations of one connection that are processed together. ``until``: when no further one is begun; those
+    are ``left``."""
 
     engine: Engine
     connection: str
@@ -33,20 +34,22 @@ class Round:
     until: float
     left: Sequence[Operation] = ()
 
-    def _look(self) -> tuple[dict[str, Look], list[tuple[Operation, SyncengineError]]]:
-        """Read each row before it is written; look the key of a create up. What was seen, and what failed."""
-        looks: dict[str, Look] = {}
+    def _preflight_all(
+        self,
+    ) -> tuple[dict[str, PreflightRead], list[tuple[Operation, SyncengineError]]]:
+        """Read the row of each operation; for a create, search for its key. Returns what was read, and what failed."""
+        preflights: dict[str, PreflightRead] = {}
         failures: list[tuple[Operation, SyncengineError]] = []
-        jobs = [(o, partial(self._looked, o)) for o in self.operations]
-        begun = Begun(self.engine.clock, jobs, self.until)
+        jobs = [(o, partial(self._preflight, o)) for o in self.operations]
+        begun = TimedJobs(self.engine.clock, jobs, self.until)
         for operation, result in self.engine.call_all(begun, self.width):
             error = failed(result)
             if error is None:
-                looks[operation.id] = result
+                preflights[operation.id] = result
             else:
                 failures.append((operation, error))
         self.operations, self.left = self.operations[: begun.count], self.operations[begun.count :]
-        return looks, failures
+        return preflights, failures
 
     def _blames(
         self, failures: Sequence[tuple[Operation, SyncengineError]], went_well: bool
@@ -55,8 +58,8 @@ class Round:
         errors = [error for _, error in failures if not isinstance(error, Again)]
         return self.engine.blames(self.connection, errors, went_well)
 
-    def _looked(self, operation: Operation) -> Look:
-        """What the vendor shows of the row of one operation, or by the key of a create."""
+    def _preflight(self, operation: Operation) -> PreflightRead:
+        """Read the row of one operation; for a create, search for it."""
         connector, now = self.engine.connectors[self.connection], self.engine.clock.now
         spec = connector.spec.resources[operation.resource]
         started = now()
@@ -69,7 +72,7 @@ class Round:
             self.engine.needs[self.connection] += 1
             found = connector.get(operation.resource, operation.external_id or "")
             items = () if found is None else (found,)
-        return Look(items, started, now())
+        return PreflightRead(items, started, now())
 
 
 def rounds(
@@ -77,7 +80,8 @@ def rounds(
     claim: Callable[[str, Transaction], Sequence[Operation]],
     made: type[R], work: Callable[[R], Counter[str]],
 ) -> Counter[str]:  # fmt: skip
-    """Rounds of each connection where something is due, each ``made`` of what ``claim`` takes and given to ``work``."""
+    """Process rounds in each connection where something is due: ``claim`` takes the operations, ``made`` builds the
+    round, ``work`` runs it."""
     outcomes, left = Counter[str](), set(engine.connectors)
     while True:
         with engine.ledger.read() as tx:
@@ -87,26 +91,29 @@ def rounds(
             return outcomes
         left.remove(place)
         until = engine.clock.now() + engine.limits.slice
-        with shift(engine, place, writing=True) as held:
+        with slot_session(engine, place, writing=True) as held:
             while operations := held.claim(partial(claim, place)):
                 outcomes += work(made(engine, place, operations, held.width, until))
                 if engine.clock.now() >= until:
                     break
 
 
-def capture_looks(
-    engine: Engine, tx: Transaction, operations: Sequence[Operation], looks: Mapping[str, Look]
+def capture_preflights(
+    engine: Engine,
+    tx: Transaction,
+    operations: Sequence[Operation],
+    preflights: Mapping[str, PreflightRead],
 ) -> None:
-    """Every read that returns is captured, those before a write and probes included."""
+    """Store the rows that were read before writes and by probes."""
     groups: dict[tuple[str, str], list[Read]] = {}
     for operation in operations:
-        look = looks[operation.id]
+        preflight = preflights[operation.id]
         if operation.action is Action.CREATE:
             continue
         external_id = operation.external_id or ""
-        row = None if look.item is None else look.item.row
-        parent = None if look.item is None else look.item.parent
-        read = Read(external_id, row, parent, look.started, look.received)
+        row = None if preflight.item is None else preflight.item.row
+        parent = None if preflight.item is None else preflight.item.parent
+        read = Read(external_id, row, parent, preflight.started, preflight.received)
         groups.setdefault((operation.entity, operation.connection), []).append(read)
     for (entity, connection), reads in groups.items():
         system = engine.system(entity, connection)

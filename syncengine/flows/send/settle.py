@@ -1,4 +1,4 @@
-"""Settling: what becomes of an operation after its call, or after a read that looked whether it took effect."""
+"""Settling after reads: what a search, a probe or a person's answer makes of an operation."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from syncengine.errors import Rejected
-from syncengine.flows.capture.returns import IN_THE_WAY, is_erased
-from syncengine.flows.capture.rows import Look, Read, store
-from syncengine.flows.core.engine import new_id, stubborn
+from syncengine.flows.capture.erased_rows import IN_THE_WAY, is_erased
+from syncengine.flows.capture.rows import PreflightRead, Read, store
+from syncengine.flows.core.engine import new_id, retry_on_lost_race
 from syncengine.flows.core.places import gives_way, holds, still_shows
 from syncengine.flows.core.world import load_world
 from syncengine.flows.send.outcomes import PROBE_STEP, Outcomes, pending
@@ -22,31 +22,31 @@ from syncengine.model.operation import (
     Written,
 )
 from syncengine.planning.questions import unprovable
-from syncengine.planning.settle import inherited
+from syncengine.planning.settle import inherited_base
 from syncengine.ports import Item
 
 
 class Settle(Outcomes):
-    """All that can become of an operation: the outcomes of calls, and what reads prove or leave open."""
+    """All outcomes of an operation: of its call, and of reads that prove something or leave it open."""
 
     # creates that find their row
 
-    @stubborn
-    def adopted(self, operation: Operation, items: Sequence[Item], look: Look) -> str:
-        """As ``adopt``, in a transaction of its own."""
+    @retry_on_lost_race
+    def adopted(self, operation: Operation, items: Sequence[Item], preflight: PreflightRead) -> str:
+        """``adopt`` in a transaction of its own."""
         with self.engine.ledger.write() as tx:
             link = tx.links([operation.link_id], lock=True).get(operation.link_id)
             system = self.engine.system(operation.entity, operation.connection)
             if link is None or system is None:
                 return "stale"
-            return self.adopt(tx, system, link, operation, items, look)
+            return self.adopt(tx, system, link, operation, items, preflight)
 
     def adopt(
         self, tx: Transaction, system: System, link: Link, operation: Operation,
-        items: Sequence[Item], look: Look,
+        items: Sequence[Item], preflight: PreflightRead,
     ) -> str:  # fmt: skip
-        """The row is there before we made it: it is taken over, not made twice. Faces come from an earlier
-        create of ours, if there was one; else it is a first link."""
+        """Adopt a row that exists before we create it, instead of creating it twice. Its base comes from an earlier
+        create of ours, if there was one; else it is merged as a first link."""
         held = self._ours(tx, operation)
         if held is None:
             return "stale"
@@ -71,16 +71,16 @@ class Settle(Outcomes):
         former = at.get(item.external_id, link)
         tied = replace(
             link, state=LinkState.LINKED, external_id=item.external_id, parent=item.parent,
-            base=self._faces_of(tx, system, link, former, item), dirty=link.dirty + 1, wait=None,
+            base=self._inherited_base(tx, system, link, former, item), dirty=link.dirty + 1, wait=None,
             read_at=max(link.read_at, former.read_at), row=former.row, stamps=former.stamps,
         )  # fmt: skip
         self._save_link(tx, self._make_room(tx, tied))
-        self._show(tx, system, link, item, look)
+        self._show(tx, system, link, item, preflight)
         self._wake(tx, tied, operation)
         return "stale"
 
     def _lags(self, tx: Transaction, system: System, holder: Link, operation: Operation) -> bool:
-        """Whether a search showed another record's row as it was before it came to show somebody else."""
+        """Whether a search showed another record's row as it was before that row changed its identity."""
         record = tx.records([operation.record_id]).get(operation.record_id)
         if record is None or not system.resource.list_lag:
             return False
@@ -89,9 +89,9 @@ class Settle(Outcomes):
 
     def prove_create(
         self, tx: Transaction, system: System, link: Link, operation: Operation,
-        items: Sequence[Item], look: Look,
+        items: Sequence[Item], preflight: PreflightRead,
     ) -> str:  # fmt: skip
-        """A probe found the row of a create: it took effect, faces from its body."""
+        """A probe found the row of a create: it took effect, and its base comes from the body."""
         item, holder = self._free(tx, link, items)
         if item is None:
             held = self._ours(tx, operation)
@@ -101,13 +101,15 @@ class Settle(Outcomes):
                 tx.dirty_waiting({f"op:{operation.id}"})
             return "stale"
         answer = Written(item.external_id, None)
-        self.applied(tx, system, link, operation, answer, look.started)
-        self._show(tx, system, link, item, look)
+        self.applied(tx, system, link, operation, answer, preflight.started)
+        self._show(tx, system, link, item, preflight)
         return "applied"
 
-    def held_back(self, tx: Transaction, link: Link, operation: Operation, rival: Link) -> bool:
-        """What a create would make is there, as the local rows say: it waits until that is told apart, unless the
-        rival gives the place up."""
+    def hold_back_create(
+        self, tx: Transaction, link: Link, operation: Operation, rival: Link
+    ) -> bool:
+        """Cancel a create whose row seems to exist locally: its link waits until that row is correlated, unless it
+        gives way."""
         if not holds(tx, rival):
             return False
         held = self._ours(tx, operation)
@@ -128,19 +130,21 @@ class Settle(Outcomes):
                 return item, None
         return None, held[items[0].external_id]
 
-    def _faces_of(
+    def _inherited_base(
         self, tx: Transaction, system: System, link: Link, former: Link, item: Item
     ) -> Base:
-        """What an adopted row held when one of us last wrote it: as a leaver's row, or at a create of ours."""
+        """The base of an adopted row, as of our last write: from the link of a leaver, or from a create of ours."""
         if former.state in (LinkState.LEFT, LinkState.LINKED):
             return former.base
         made = tx.creates(link.connection, link.resource, [item.external_id])
         before = made.get(item.external_id)
-        return link.base if before is None else inherited(system, before)
+        return link.base if before is None else inherited_base(system, before)
 
-    def _show(self, tx: Transaction, system: System, link: Link, item: Item, look: Look) -> None:
-        """A row that a search found may lag as a list does."""
-        read = Read(item.external_id, item.row, item.parent, look.started, look.received)
+    def _show(
+        self, tx: Transaction, system: System, link: Link, item: Item, preflight: PreflightRead
+    ) -> None:
+        """Store a row that a search found; it may lag as a listing does."""
+        read = Read(item.external_id, item.row, item.parent, preflight.started, preflight.received)
         entity, resource = self.engine.project.entities[link.entity], system.resource
         lags = resource.list_lag and not resource.chosen_id
         store(self.engine, tx, entity, system, "list" if lags else "get", [read])
@@ -148,16 +152,16 @@ class Settle(Outcomes):
     # probes that concluded nothing
 
     def wait(self, tx: Transaction, operation: Operation, horizon: float) -> None:
-        """Probe again, at the latest right after the vendor's time to commit is over."""
+        """Probe again later, at the latest right after the vendor's time to commit is over."""
         held = self._ours(tx, operation)
         if held is not None:
             now = self.engine.clock.now()
             next_at = min(now + PROBE_STEP, max(now, horizon) + 0.05)
             self._save(tx, held, OperationState.UNKNOWN, held.detail, next_at=next_at)
 
-    @stubborn
+    @retry_on_lost_race
     def unseen(self, operations: Sequence[Operation]) -> None:
-        """The probes that no time was left for come next."""
+        """Put the probes first for which there was no time."""
         if not operations:
             return
         with self.engine.ledger.write() as tx:
@@ -166,9 +170,9 @@ class Settle(Outcomes):
             waiting = [o for o in held if o.state is OperationState.UNKNOWN]
             tx.save_operations([replace(o, next_at=now) for o in waiting])
 
-    @stubborn
+    @retry_on_lost_race
     def ask(self, operations: Sequence[Operation]) -> None:
-        """Nothing can prove it: a person decides."""
+        """Ask a person about operations that nothing can prove."""
         if not operations:
             return
         now = self.engine.clock.now()

@@ -1,4 +1,4 @@
-"""Writes that were never answered and left no trace: once more at once, once more after a while, then a question."""
+"""Writes that were never answered and left no trace: sent again at once, then after a while, then a question."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 from syncengine.ledger import Transaction
 from syncengine.model.operation import UNSHOWN, Operation, OperationState
-from syncengine.planning.rulings import body_digest
+from syncengine.planning.approvals import body_digest
 
 TRIES: Final = 3
 """How often a write goes out that is never answered and never shows, before a person is asked."""
@@ -19,7 +19,7 @@ _LOOKED_BACK: Final = 20
 
 
 def lost_before(tx: Transaction, operation: Operation) -> int:
-    """How often the same write went out right before, was never answered, and was shown by no read."""
+    """How often the same write was sent right before, never answered, and shown by no read."""
     before = tx.select_operations(link_id=operation.link_id, limit=_LOOKED_BACK)
     sent = [o for o in before if o.id != operation.id and not _unsent(o)]
     wanted = body_digest(operation)

@@ -1,1 +1,1 @@
-"""What people look at. Nothing in here changes anything."""
+"""Read-only views for people and documents."""

@@ -1,4 +1,4 @@
-"""Evidence: what a question may show of the values that it is about."""
+"""Evidence: which of its values a case may show."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _PLAIN = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A question as whoever looks may see it. ``link``: what it is about, if that is one. ``rivals``: links whose rows
-    its answers may name."""
+    """A case as a viewer may see it. ``link``: the link it is about, if any. ``rivals``: links whose rows its answers
+    may name."""
 
     called: Names
     case: Case

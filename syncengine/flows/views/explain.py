@@ -12,7 +12,7 @@ from syncengine.flows.forget.retention import spans
 from syncengine.flows.naming.masking import Mask, mask, shown_id, without
 from syncengine.flows.naming.names import Names, names
 from syncengine.flows.views.formulas import inputs, since
-from syncengine.flows.views.look import link_document
+from syncengine.flows.views.queries import link_document
 from syncengine.flows.views.sides import spoken
 from syncengine.ledger import Transaction
 from syncengine.mapping import Entity
@@ -24,7 +24,7 @@ from syncengine.model.record import Record, World
 from syncengine.model.ref import Ref
 from syncengine.model.values import ABSENT, Json, as_list, is_empty
 from syncengine.planning.identity import former_keys
-from syncengine.planning.sight import body_row
+from syncengine.planning.observation import body_row
 
 Document = dict[str, Any]
 
@@ -109,7 +109,7 @@ def _before(
     tx: Transaction, entity: Entity, record: Record, world: World
 ) -> dict[str, Sequence[Change]]:
     """Records that bore the identity of this one and were deleted before it was made: id -> history."""
-    borne = tx.bearers(former_keys(entity, record, world))
+    borne = tx.key_owners(former_keys(entity, record, world))
     owners = sorted({o for of in borne.values() for o in of if o < record.id})
     return {owner: tx.history(owner) for owner in owners}
 
@@ -225,7 +225,7 @@ class _Story:
         """The constant that ``set.leave`` puts where a field is read, in the vendor's words."""
         system = self.engine.system(operation.entity, operation.connection)
         rule = system.rules.get(name) if system is not None and operation.leave else None
-        return ABSENT if rule is None else rule.look(body_row(operation.body))
+        return ABSENT if rule is None else rule.extract(body_row(operation.body))
 
     def leaving(self) -> list[Document]:
         """The writes by which the record left systems: rows that were deleted, and what ``set.leave`` set."""

@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from syncengine.flows.core.engine import Engine
-from syncengine.flows.forget.circle import Circle, gather
+from syncengine.flows.forget.footprint import Footprint, gather
 from syncengine.flows.naming.names import Names, names
 from syncengine.flows.views.explain import explain
 from syncengine.model.case import Case
@@ -25,26 +25,26 @@ def export(engine: Engine, record_id: str, author: str) -> Document:
     Raises NotPossible."""
     engine = replace(engine, shows_sensitive=True)
     with engine.ledger.read() as tx:
-        circle = gather(engine, tx, record_id)
+        footprint = gather(engine, tx, record_id)
         targets = {
-            t for r in circle.records.values() for v in r.values.values() for t in as_list(v)
+            t for r in footprint.records.values() for v in r.values.values() for t in as_list(v)
         }
-        ids = {*circle.records, *(t for t in targets if isinstance(t, str))}
+        ids = {*footprint.records, *(t for t in targets if isinstance(t, str))}
         called = names(engine, tx, ids)
-    told = {i: _explained(engine, i) for i, r in circle.records.items()
+    told = {i: _explained(engine, i) for i, r in footprint.records.items()
             if r.entity in engine.project.entities}  # fmt: skip
     return {
         "what": "Everything that is held of one person or thing, and of what belongs to it.",
         "made_at": utc_text(engine.clock.now()),
         "made_by": author,
-        "entity": circle.record.entity,
-        "record": circle.record.id,
-        "name": called.of(circle.record.id),
-        "records": [_record(circle, called, i, told.get(i)) for i in _in_order(circle)],
-        "rows_of_nobody": [_link(k) for k in circle.links.values() if k.record_id is None],
-        "questions": [_case(case) for case in circle.cases.values()],
-        "sightings": [_event(event) for event in circle.events],
-        "named_by": _named_by(circle),
+        "entity": footprint.record.entity,
+        "record": footprint.record.id,
+        "name": called.of(footprint.record.id),
+        "records": [_record(footprint, called, i, told.get(i)) for i in _in_order(footprint)],
+        "rows_of_nobody": [_link(k) for k in footprint.links.values() if k.record_id is None],
+        "questions": [_case(case) for case in footprint.cases.values()],
+        "sightings": [_event(event) for event in footprint.events],
+        "named_by": _named_by(footprint),
     }
 
 
@@ -70,16 +70,16 @@ def _explained(engine: Engine, record_id: str) -> Document:
     return explain(engine, record_id)
 
 
-def _in_order(circle: Circle) -> list[str]:
+def _in_order(footprint: Footprint) -> list[str]:
     """She herself first, then what she was before, then what belongs to her."""
-    first = [circle.record.id, *circle.selves]
-    rest = sorted(circle.records, key=lambda i: (circle.records[i].entity, i))
+    first = [footprint.record.id, *footprint.selves]
+    rest = sorted(footprint.records, key=lambda i: (footprint.records[i].entity, i))
     return list(dict.fromkeys([*first, *rest]))
 
 
-def _record(circle: Circle, called: Names, id_: str, told: Document | None) -> Document:
+def _record(footprint: Footprint, called: Names, id_: str, told: Document | None) -> Document:
     """One record. ``told``: what is explained of it, unless the project no longer knows its entity."""
-    record = circle.records[id_]
+    record = footprint.records[id_]
     explained = {} if told is None else {f["field"]: f for f in told["fields"]}
     values = {**record.values, **{n: f["value"] for n, f in explained.items()}}
     return {
@@ -93,14 +93,14 @@ def _record(circle: Circle, called: Names, id_: str, told: Document | None) -> D
             for name, value in values.items()
         ],
         "whole": [] if told is None else [*told["changes"], *told["left"]],
-        "rows": [_link(k) for k in circle.links.values() if k.record_id == id_],
-        "writes": [_operation(o) for o in _by_time(circle) if o.record_id == id_],
-        "history": [asdict(change) for change in circle.history if change.record_id == id_],
+        "rows": [_link(k) for k in footprint.links.values() if k.record_id == id_],
+        "writes": [_operation(o) for o in _by_time(footprint) if o.record_id == id_],
+        "history": [asdict(change) for change in footprint.history if change.record_id == id_],
     }
 
 
-def _by_time(circle: Circle) -> list[Operation]:
-    return sorted(circle.operations.values(), key=lambda o: (o.created_at, o.id))
+def _by_time(footprint: Footprint) -> list[Operation]:
+    return sorted(footprint.operations.values(), key=lambda o: (o.created_at, o.id))
 
 
 def _origin(field: Mapping[str, Any] | None) -> Document:
@@ -128,8 +128,8 @@ def _link(link: Link) -> Document:
         "read_at": link.read_at or None,
         "shows": link.row,
         "agreed_on": _base(link.base),
-        "seen_meanwhile": dict(link.noted),
-        "decided": asdict(link.ruling) if link.ruling is not None else None,
+        "seen_meanwhile": dict(link.foreign_values),
+        "decided": asdict(link.approval) if link.approval is not None else None,
         "waits_for": link.wait.what if link.wait is not None else None,
     }
 
@@ -179,12 +179,12 @@ def _event(event: Event) -> Document:
     }  # fmt: skip
 
 
-def _named_by(circle: Circle) -> dict[str, int]:
+def _named_by(footprint: Footprint) -> dict[str, int]:
     """Which fields of how many others name her; whose they are is theirs to ask."""
     named = Counter(
         f"{record.entity}.{name}"
-        for record in circle.others.records.values()
+        for record in footprint.others.records.values()
         for name, value in record.values.items()
-        if circle.marks.named_by(value)
+        if footprint.marks.named_by(value)
     )
     return dict(sorted(named.items()))

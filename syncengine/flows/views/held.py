@@ -10,10 +10,10 @@ from functools import reduce
 from syncengine.flows.core.engine import Engine
 from syncengine.flows.core.staging import Group, approved, group_of, room
 from syncengine.flows.reconcile.forecast import Forecast
-from syncengine.flows.views.look import Document
+from syncengine.flows.views.queries import Document
 from syncengine.ledger import Transaction
 from syncengine.model.operation import Action
-from syncengine.planning.rulings import RECORD, body_digest, same_write
+from syncengine.planning.approvals import RECORD, body_digest, same_write
 from syncengine.planning.safety import kind_of, waits
 from syncengine.planning.writes import Write
 
@@ -22,8 +22,8 @@ APPROVAL = "waits for approval"
 
 @dataclass(slots=True)
 class Held:
-    """What keeps planned writes from going out. ``staged``: the groups that are more than ``safety`` allows, but for
-    those that a person is asked about already. ``reasons``: by connection."""
+    """What keeps planned writes from being sent. ``staged``: groups that exceed what ``safety`` allows and about which
+    no case is open yet. ``reasons``: by connection."""
 
     engine: Engine
     tx: Transaction
@@ -54,7 +54,7 @@ class Held:
             link.record_id or ""
             for link in self.made.links.values()
             if link.record_id in self._ends
-            and approved(self.made.rulings.get(link.id), delete, RECORD)
+            and approved(self.made.approvals.get(link.id), delete, RECORD)
         }
         for link_id, write in self.made.writes.items():
             if "create" in write.actions:
@@ -65,7 +65,7 @@ class Held:
         self._go_out()
 
     def parts(self, link_id: str) -> Iterator[tuple[Write, str]]:
-        """What goes out of a write, and what does not, with the reason why."""
+        """Which operations of a write will be sent, and which will not, with the reason."""
         steps, gone = self.made.writes[link_id].steps, self._gone[link_id]
         for some, why in ((steps[:gone], ""), (steps[gone:], self._reason(link_id))):
             if some:
@@ -83,7 +83,7 @@ class Held:
                 self._sent[group] -= 1
 
     def _go_out(self) -> None:
-        """One wave of writes after the other: those that rest on nothing, those that follow from them, and so on."""
+        """Send in waves: first the writes that depend on nothing, then those that depend on these, and so on."""
         asked: dict[Group, list[str]] = {}
         for record_id, group in self._ends.items():
             if record_id not in self._approved:
@@ -131,7 +131,7 @@ class Held:
         if step.operation.record_id in self._approved:
             return True
         kind, digest = self._group(step).kind, body_digest(step.operation)
-        return approved(self.made.rulings.get(link_id), kind, digest)
+        return approved(self.made.approvals.get(link_id), kind, digest)
 
     def _is_there(self, link_id: str, step: Write) -> bool:
         """Whether an operation is in the outbox already, just like that."""

@@ -11,11 +11,11 @@ from syncengine.flows.naming.masking import Mask, mask
 from syncengine.flows.naming.names import Names, names
 from syncengine.flows.reconcile.forecast import Forecast, forecast
 from syncengine.flows.reconcile.unsent import untouched
-from syncengine.flows.run.patience import Tell
 from syncengine.flows.run.sync import Progress, observe
+from syncengine.flows.run.waiting import Tell
 from syncengine.flows.views.held import Held
-from syncengine.flows.views.look import Document, select_cases
-from syncengine.flows.views.status import let_be
+from syncengine.flows.views.queries import Document, select_cases
+from syncengine.flows.views.status import rejected_writes
 from syncengine.mapping import System
 from syncengine.model.case import CaseKind
 from syncengine.model.change import Change
@@ -25,7 +25,7 @@ from syncengine.planning.writes import Write
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """A plan as a document, and what the records in it are called."""
+    """A plan as a document, and the names of the records in it."""
 
     document: Document
     called: Names
@@ -46,13 +46,13 @@ def preview(
         open_cases = {case.subject for case in tx.cases()}
         held = Held(engine, tx, made, open_cases)
         unsorted = sum(
-            tx.unsorted_links(entity.name, system.connection, system.resource.name)
+            tx.uncorrelated_links(entity.name, system.connection, system.resource.name)
             for entity, system in engine.places()
         )
-        called = names(engine, tx, _mentioned(engine, made), made.unborn)
+        called = names(engine, tx, _mentioned(engine, made), made.new_records)
         new = untouched(engine, tx)
     changes = _changes(engine, called, made, held)
-    births = Counter(rule.name for rule, _ in made.births.values())
+    per_rule = Counter(rule.name for rule, _ in made.derived_records.values())
     document = {
         "digest": made.digest(),
         "changes": changes,
@@ -60,11 +60,11 @@ def preview(
         "made": [
             {"entity": r.ensure, "derivation": r.name, "rule": str(r.position), "count": n}
             for r in engine.project.derivations
-            if (n := births[r.name])
+            if (n := per_rule[r.name])
         ],
         "staged": held.staged,
         "held": [case["question"] for case in select_cases(engine, CaseKind.STAGED)],
-        "let_be": let_be(engine),
+        "let_be": rejected_writes(engine),
         "questions": _kinds(made, made.cases.keys() - open_cases),
         "open_questions": _kinds(made, made.cases.keys() & open_cases),
         "waiting": _waiting(made),
@@ -111,7 +111,7 @@ def _waiting(made: Forecast) -> list[Document]:
     waiting = Counter(
         (k.entity, k.connection, k.wait.what)
         for k in made.waits.values()
-        if k.wait is not None and not (k.ruling is not None and k.ruling.refuses)
+        if k.wait is not None and not (k.approval is not None and k.approval.refuses)
     )
     return [
         {"entity": e, "connection": c, "what": what, "count": n}
@@ -150,7 +150,7 @@ def _written(engine: Engine, called: Names, made: Forecast, write: Write, held: 
     entity = engine.project.entities[operation.entity]
     system = entity.systems[operation.connection]
     shown = mask(engine, entity)
-    birth = made.births.get(operation.record_id)
+    made_by = made.derived_records.get(operation.record_id)
     return {
         "entity": entity.name,
         "record": operation.record_id,
@@ -160,7 +160,7 @@ def _written(engine: Engine, called: Names, made: Forecast, write: Write, held: 
         "observed_only": engine.project.connections[operation.connection].mode != "write",
         "held": held,
         **_reason(system, write),
-        "made_by": "" if birth is None else str(birth[0].position),
+        "made_by": "" if made_by is None else str(made_by[0].position),
         "after": [
             {"record": record, "name": called.of(record), "connection": connection}
             for record, connection in write.after

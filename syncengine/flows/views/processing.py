@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from syncengine.mapping import Entity, Project, Rule, System
-from syncengine.planning.sight import roots
+from syncengine.planning.observation import roots
 
 Document = dict[str, Any]
 

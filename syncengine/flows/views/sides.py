@@ -18,8 +18,8 @@ def row_values(at: Mask, system: System, row: Mapping[str, Json]) -> dict[str, J
 
 
 def spoken(rule: Rule, row: Mapping[str, Json]) -> Json:
-    """A vendor's own value of a field; of a rule with expressions, what they read."""
-    raw = rule.look(row)
+    """A vendor's own value of a field; for a rule with expressions, what these read."""
+    raw = rule.extract(row)
     if not (rule.read and rule.written and isinstance(raw, dict)):
         return raw
     found = [value for value in raw.values() if not is_empty(value)]

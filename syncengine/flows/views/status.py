@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from syncengine.flows.capture.returns import kept_out
+from syncengine.flows.capture.erased_rows import kept_out
+from syncengine.flows.core.clock_setback import setback
 from syncengine.flows.core.engine import Engine
-from syncengine.flows.core.times import setback
 from syncengine.flows.forget.retention import kept
 from syncengine.flows.reconcile.unsent import wanted
 from syncengine.flows.run.sweep import listed
@@ -45,7 +45,7 @@ def status(engine: Engine) -> dict[str, Any]:
             "first": due.first(engine, tx),
             "waiting": [*_waiting(due.waits, {link.id for link in refused}), *_untaken(tx)],
             "out_of_scope": _waiting(due.outside, ()),
-            "let_be": _let_be(refused),
+            "let_be": _rejected_groups(refused),
             "unlinked": unlinked(tx),
             "kept_out": kept_out(tx),
             "dirty": tx.dirty_count(),
@@ -100,7 +100,7 @@ def _waiting(waits: Sequence[Waiting], refused: Collection[str]) -> list[dict[st
 
 
 def _untaken(tx: Transaction) -> list[dict[str, Any]]:
-    """Writes that a vendor has not taken so far, each of which goes out once more before a person is asked."""
+    """Writes that a vendor did not take so far, each of which is sent once more before a person is asked."""
     unknown = tx.select_operations([OperationState.UNKNOWN])
     groups = Counter((o.entity, o.connection) for o in unknown if o.detail == UNTAKEN)
     return [
@@ -110,30 +110,30 @@ def _untaken(tx: Transaction) -> list[dict[str, Any]]:
 
 
 def unlinked(tx: Transaction) -> list[dict[str, Any]]:
-    """Rows that are nobody's, and about which nobody is asked since nobody is like them."""
+    """Untied rows about which nobody is asked, since no record resembles them."""
     return [
         {"entity": entity, "connection": connection, "count": count}
-        for (entity, connection), count in sorted(tx.nobodys().items())
+        for (entity, connection), count in sorted(tx.count_untied().items())
     ]
 
 
-def let_be(engine: Engine) -> list[dict[str, Any]]:
-    """The writes that are wanted and not sent since a person said so, grouped by who said it and why."""
+def rejected_writes(engine: Engine) -> list[dict[str, Any]]:
+    """Writes that are wanted and not sent because a person rejected them, grouped by who did and why."""
     with engine.ledger.read() as tx:
-        return _let_be(_refused(tx))
+        return _rejected_groups(_refused(tx))
 
 
 def _refused(tx: Transaction) -> list[Link]:
-    ruled = tx.waiting_links(ruled=True)
-    return [link for link in ruled if link.ruling is not None and link.ruling.refuses]
+    answered = tx.waiting_links(answered=True)
+    return [link for link in answered if link.approval is not None and link.approval.refuses]
 
 
-def _let_be(links: Iterable[Link]) -> list[dict[str, Any]]:
+def _rejected_groups(links: Iterable[Link]) -> list[dict[str, Any]]:
     groups: Counter[tuple[str, ...]] = Counter()
     for link in links:
-        said = link.ruling
+        said = link.approval
         if said is not None:
-            groups[link.entity, link.connection, said.kind, said.told, said.reason] += 1
+            groups[link.entity, link.connection, said.kind, said.summary, said.reason] += 1
     names = ("entity", "connection", "kind", "told", "reason")
     return [
         {**dict(zip(names, group, strict=True)), "count": n} for group, n in sorted(groups.items())

@@ -14,7 +14,7 @@ from syncengine.model.case import Case, CaseKind
 from syncengine.model.change import Change
 from syncengine.model.event import Event
 from syncengine.model.key import Key, KeyKind
-from syncengine.model.link import Base, Link, LinkState, Ruling, Wait
+from syncengine.model.link import Base, Link, LinkState, Wait, WriteApproval
 from syncengine.model.operation import Action, Operation, OperationState
 from syncengine.model.record import Record
 
@@ -80,10 +80,10 @@ LINKS = st.builds(
     state=st.sampled_from(LinkState), row=st.none() | A_ROW, listed_hash=NAMES,
     row_version=st.integers(0, 2**40), stamps=st.dictionaries(NAMES, st.integers(0, 2**40)),
     read_at=A_TIME, need_get=st.booleans(),
-    base=st.builds(Base, A_ROW, A_ROW, st.frozensets(NAMES, max_size=2), RULES), noted=A_ROW,
-    version=st.integers(0, 2**40), dirty=st.integers(0, 9), nominated_at=st.none() | A_TIME,
+    base=st.builds(Base, A_ROW, A_ROW, st.frozensets(NAMES, max_size=2), RULES), foreign_values=A_ROW,
+    version=st.integers(0, 2**40), dirty=st.integers(0, 9), suspected_at=st.none() | A_TIME,
     wait=st.none() | st.builds(Wait, NAMES | st.just(""), NAMES),
-    ruling=st.none() | st.builds(Ruling, *[NAMES] * 5, st.text()),
+    approval=st.none() | st.builds(WriteApproval, *[NAMES] * 5, st.text()),
 )  # fmt: skip
 OPERATIONS = st.builds(
     Operation,

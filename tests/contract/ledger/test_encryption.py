@@ -44,7 +44,7 @@ def _fill_with_secrets(ledger: Ledger) -> None:
     told = {"name": NAME, "salary": SALARY}
     spoken = f"{NAME},2026-11-15,ILLNESS"
     link = a_link(
-        "l1", "r1", row=told, noted=told, base=Base(told, told), external_id=spoken, parent=spoken,
+        "l1", "r1", row=told, foreign_values=told, base=Base(told, told), external_id=spoken, parent=spoken,
         listed_hash=NAME, wait=Wait(f"ref:hakuna/users/{spoken}", f"until {NAME}"),
     )  # fmt: skip
     operation = an_operation(
@@ -75,7 +75,7 @@ def _all_is_there(ledger: Ledger) -> None:
         assert tx.cases(subjects=[f"about {spoken}"])[0].question == NAME
         assert tx.events([], [Ref("hakuna", "users", spoken)])
         assert tx.history("r1")[0].new == {"name": NAME, "salary": SALARY}
-        assert tx.bearers([key(KeyKind.RECORD, "", NAME)])
+        assert tx.key_owners([key(KeyKind.RECORD, "", NAME)])
 
 
 def _everything(engine: Engine) -> str:

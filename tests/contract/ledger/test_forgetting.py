@@ -45,7 +45,7 @@ def test_what_is_erased_is_counted_and_nothing_else_goes(ledger: Ledger) -> None
         assert [case.id for case in tx.cases()] == ["c2"]
         assert [c.record_id for c in tx.select_history()] == ["r2"]
         assert {event.event_id for event in tx.select_events()} == {"e2", "e3"}
-        left = tx.bearers([key(k, "", p) for k in KeyKind for p in ("a", "b")])
+        left = tx.key_owners([key(k, "", p) for k in KeyKind for p in ("a", "b")])
         assert sorted(owner for of in left.values() for owner in of) == ["e9", "r2"]
     with ledger.write() as tx:
         assert tx.erase(**HER, events=[]) == {}

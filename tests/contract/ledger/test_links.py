@@ -55,7 +55,7 @@ def test_records_that_are_not_at_rest(ledger: Ledger) -> None:
         an_operation("o2", "done", record_id="r6", state=OperationState.APPLIED),
     )  # fmt: skip
     with ledger.read() as tx:
-        assert tx.stirred() == {"r2", "r3", "r4", "r5"}
+        assert tx.records_in_motion() == {"r2", "r3", "r4", "r5"}
 
 
 def test_row_ids_are_of_rows_that_are_there(ledger: Ledger) -> None:
@@ -71,12 +71,12 @@ def test_row_ids_are_of_rows_that_are_there(ledger: Ledger) -> None:
 
 
 def test_touching_moves_the_time_of_reading_alone(ledger: Ledger) -> None:
-    """An unchanged row costs its link no version and ends its nomination."""
-    fill(ledger, a_link("l1", nominated_at=NOW), a_link("l2", nominated_at=NOW))
+    """An unchanged row costs its link no version and clears its suspicion."""
+    fill(ledger, a_link("l1", suspected_at=NOW), a_link("l2", suspected_at=NOW))
     with ledger.write() as tx:
         tx.touch_links(["l1"], NOW + 5)
         assert tx.links(["l1"])["l1"] == a_link("l1", read_at=NOW + 5)
-        assert tx.links(["l2"])["l2"].nominated_at == NOW
+        assert tx.links(["l2"])["l2"].suspected_at == NOW
 
 
 def test_removed_links_are_gone(ledger: Ledger) -> None:
@@ -86,13 +86,13 @@ def test_removed_links_are_gone(ledger: Ledger) -> None:
         tx.take_keys([key(KeyKind.ROW, link, "anna") for link in ("l1", "l2")])
         tx.remove_links(["l1"])
         assert [link.id for link in tx.select_links()] == ["l2"]
-        assert tx.bearers([key(KeyKind.ROW, "", "anna")]) == {
+        assert tx.key_owners([key(KeyKind.ROW, "", "anna")]) == {
             ("row", "person:0", ("anna",)): ["l2"]
         }
 
 
 def test_unseen_links_have_a_row_that_was_read_before(ledger: Ledger) -> None:
-    """A scan nominates links with a row not read since it began, below its parent alone."""
+    """A scan suspects links with a row not read since it began, below its parent alone."""
     fill(
         ledger,
         a_link("old", read_at=NOW - 1, parent="p1"),
@@ -315,7 +315,7 @@ def test_links_can_be_looked_at(ledger: Ledger) -> None:
             ("person", "hakuna", "seen"): 2,
             ("person", "hakuna", "linked"): 2,
         }
-        assert tx.unsorted_links(*HAKUNA) == 2
+        assert tx.uncorrelated_links(*HAKUNA) == 2
         assert [link.id for link in tx.waiting_links(1)] == ["l3"]
         assert tx.waiting_links(1, after="l3") == []
         assert tx.waits() == [Waiting("l3", "person", "hakuna", "r1", "", "a value")]

@@ -28,7 +28,7 @@ def test_a_unique_key_has_one_owner(ledger: Ledger) -> None:
     with ledger.write() as tx:
         assert tx.take_keys([mine, mine]) == set()
         assert tx.take_keys([theirs, replace(theirs, scope="person:1")]) == {theirs}
-        assert tx.bearers([theirs]) == {("record", "person:0", ("anna",)): ["r1"]}
+        assert tx.key_owners([theirs]) == {("record", "person:0", ("anna",)): ["r1"]}
         tx.drop_keys("record", ["r1"])
         assert tx.take_keys([theirs, mine]) == {mine}
 
@@ -38,11 +38,11 @@ def test_other_keys_are_borne_by_many(ledger: Ledger) -> None:
     rows = [key(KeyKind.ROW, owner, "anna", 7) for owner in ("l2", "l1")]
     with ledger.write() as tx:
         assert tx.take_keys([*rows, key(KeyKind.SHARED, "r1", "anna", 7)]) == set()
-        assert tx.bearers([rows[0], key(KeyKind.ROW, "", "anna", "7")]) == {
+        assert tx.key_owners([rows[0], key(KeyKind.ROW, "", "anna", "7")]) == {
             ("row", "person:0", ("anna", 7)): ["l1", "l2"]
         }
         tx.drop_keys("row", ["l1", "r1"])
-        assert tx.bearers(rows)["row", "person:0", ("anna", 7)] == ["l2"]
+        assert tx.key_owners(rows)["row", "person:0", ("anna", 7)] == ["l2"]
 
 
 def test_who_shared_what_one_held_is_its_heir(ledger: Ledger) -> None:
@@ -51,8 +51,8 @@ def test_who_shared_what_one_held_is_its_heir(ledger: Ledger) -> None:
         tx.take_keys([key(KeyKind.RECORD, "r1", "anna"), key(KeyKind.RECORD, "r3", "bert")])
         tx.take_keys([key(KeyKind.SHARED, owner, "anna") for owner in ("r2", "r1")])
         tx.take_keys([key(KeyKind.SHARED, "r4", "anna", scope="person:1")])
-        assert tx.heirs(["r1", "r3"]) == {"r2"}
-        assert tx.heirs(["r2", "r4"]) == set()
+        assert tx.records_sharing(["r1", "r3"]) == {"r2"}
+        assert tx.records_sharing(["r2", "r4"]) == set()
 
 
 def test_keys_are_swapped_as_a_whole(ledger: Ledger) -> None:
@@ -65,9 +65,9 @@ def test_keys_are_swapped_as_a_whole(ledger: Ledger) -> None:
         assert tx.swap_keys(KeyKind.ROW, ["l1", "l4"], [anna]) == {}
         moved = tx.swap_keys(KeyKind.ROW, ["l1"], [bert])
         assert moved == {"l1": True, "l2": False, "l3": False}
-        assert tx.bearers([anna]) == {("row", "person:0", ("anna",)): ["l2"]}
+        assert tx.key_owners([anna]) == {("row", "person:0", ("anna",)): ["l2"]}
         assert tx.swap_keys(KeyKind.ROW, ["l1"], []) == {"l1": True, "l3": False}
-        assert tx.bearers([key(KeyKind.RECORD, "", "anna")])
+        assert tx.key_owners([key(KeyKind.RECORD, "", "anna")])
 
 
 def test_derivations_are_due_until_done(ledger: Ledger) -> None:

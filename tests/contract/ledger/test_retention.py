@@ -43,7 +43,7 @@ def test_the_newest_event_stays(ledger: Ledger) -> None:
     with ledger.write() as tx:
         ids = [id_ for id_ in tx.add_events([an_event(name) for name in "abc"]) if id_]
         assert tx.forget("events", ids) == 2
-        assert tx.heights()[0] == ids[-1]
+        assert tx.newest_ids()[0] == ids[-1]
         assert (tx.count_events(), tx.count_events(ids[-1])) == (1, 0)
 
 
@@ -98,7 +98,7 @@ def test_rows_of_nobody_go_with_their_keys(ledger: Ledger) -> None:
         tx.take_keys([key(KeyKind.ROW, owner, "anna") for owner in ("l1", "l2")])
         assert tx.forget("rows", ["l1", "l2", "l3", "l4", "l5"]) == 1
         assert [link.id for link in tx.select_links()] == ["l2", "l3", "l4", "l5"]
-        assert tx.bearers([key(KeyKind.ROW, "", "anna")]) == {
+        assert tx.key_owners([key(KeyKind.ROW, "", "anna")]) == {
             ("row", "person:0", ("anna",)): ["l2"]
         }
 
@@ -123,5 +123,5 @@ def test_a_record_goes_with_all_that_is_its_own(ledger: Ledger) -> None:
         assert [link.id for link in tx.select_links()] == ["l2"]
         assert [o.id for o in tx.select_operations()] == ["o2"]
         assert [case.id for case in tx.cases(open_only=False)] == ["c2", "c3"]
-        assert not tx.bearers([*mine, key(KeyKind.ROW, "", "anna")])
-        assert tx.bearers([key(KeyKind.RECORD, "", "bert")])
+        assert not tx.key_owners([*mine, key(KeyKind.ROW, "", "anna")])
+        assert tx.key_owners([key(KeyKind.RECORD, "", "bert")])

@@ -17,13 +17,13 @@ from sqlalchemy.exc import DBAPIError
 
 from syncengine.errors import DatabaseDown, Retry
 from syncengine.ledger import Ledger
-from syncengine.ledger.engine import Patience, make_engine, reader
+from syncengine.ledger.engine import Timeouts, make_engine, reader
 from syncengine.ledger.migrations import upgrade
 from syncengine.process import free_port
 from tests.support.proxy import Proxy
 from tests.unit.ledger.databases import POSTGRES_URL, postgres_database
 
-QUICK = Patience(statement=0.5, lock=0.3, connect=2)
+QUICK = Timeouts(statement=0.5, lock=0.3, connect=2)
 
 
 def use(url: str) -> None:

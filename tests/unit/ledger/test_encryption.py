@@ -10,10 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncengine.errors import ConfigInvalid, Unreadable
-from syncengine.ledger.encryption import Ring, Vault, earlier_ring, first_ring, new_key
+from syncengine.ledger.encryption import (
+    KeyringState,
+    Vault,
+    earlier_keyring,
+    first_keyring,
+    new_key,
+)
 
 OLD, NEW = new_key(), Fernet.generate_key().decode()
-STRICT, LOOSE = first_ring([OLD]), Ring(1, ("00",), plain=True, unbound=True)
+STRICT, LOOSE = first_keyring([OLD]), KeyringState(1, ("00",), plain=True, unbound=True)
 ANY_JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
@@ -67,17 +73,17 @@ def test_plain_values_stay_readable_until_all_are_sealed() -> None:
     """Turning encryption on does not lock out what was stored before; once all is sealed, a value that somebody put
     there in the clear is not taken for ours."""
     plain = Vault().seal({"a": 1})
-    assert Vault([NEW], earlier_ring([])).open(plain) == {"a": 1}
+    assert Vault([NEW], earlier_keyring([])).open(plain) == {"a": 1}
     with pytest.raises(Unreadable, match="not encrypted"):
-        Vault([NEW], earlier_ring([]).grown([NEW])).open(plain)
+        Vault([NEW], earlier_keyring([]).grown([NEW])).open(plain)
 
 
 def test_values_of_earlier_versions_open_until_all_are_sealed_anew() -> None:
     """Earlier versions sealed with the same keys in another way."""
     sealed = Fernet(OLD).encrypt(b'"Anna"').decode()
-    assert Vault([NEW, OLD], earlier_ring([OLD])).open(sealed, "x") == "Anna"
+    assert Vault([NEW, OLD], earlier_keyring([OLD])).open(sealed, "x") == "Anna"
     with pytest.raises(Unreadable, match="earlier versions"):
-        Vault([NEW, OLD], earlier_ring([OLD]).grown([NEW])).open(sealed, "x")
+        Vault([NEW, OLD], earlier_keyring([OLD]).grown([NEW])).open(sealed, "x")
 
 
 @pytest.mark.parametrize("keys", [(), (NEW,)])
@@ -113,8 +119,14 @@ def test_hashes_do_not_depend_on_the_keys() -> None:
 
 def test_hashes_are_keyed() -> None:
     """Whoever has the database but not the key cannot guess values by hashing them; nor with an earlier secret."""
-    rings = [earlier_ring([]), earlier_ring([OLD]), STRICT, STRICT.grown([OLD]), first_ring([OLD])]
-    assert len({Vault((), ring).hash(["a"]) for ring in rings}) == len(rings)
+    rings = [
+        earlier_keyring([]),
+        earlier_keyring([OLD]),
+        STRICT,
+        STRICT.grown([OLD]),
+        first_keyring([OLD]),
+    ]
+    assert len({Vault((), keyring).hash(["a"]) for keyring in rings}) == len(rings)
 
 
 def test_hashes_tell_types_apart_but_not_orders() -> None:

@@ -362,7 +362,7 @@ def test_rows_that_a_vendor_does_not_document_may_hold_anything(tmp_path: Path) 
     project = load_project(tmp_path, SHIPPED_CATALOG, {})
     system = project.entities["person"].systems["tool"]
     row = {"id": "1", "user": {"email": "ida@x.de"}, "profile": {"name": "Ida"}}
-    assert {n: rule.look(row) for n, rule in system.rules.items() if rule.read is None} == {
+    assert {n: rule.extract(row) for n, rule in system.rules.items() if rule.read is None} == {
         "mail": "ida@x.de"
     }
     guesses = [w for w in project.warnings if "does not document" in w]

@@ -18,9 +18,9 @@ from tests.unit.mapping.helpers import context, load, person, rule
 def test_a_path_reads_and_writes(tmp_path: Path) -> None:
     """A rule with a path looks there, decodes by type, and writes what it would read."""
     found = rule(tmp_path, "{type: string}", '"extra.nick"')
-    assert found.look({"extra": {"nick": "bo"}}) == "bo"
-    assert found.look({"extra": {}}) is ABSENT
-    assert found.look({}) is ABSENT
+    assert found.extract({"extra": {"nick": "bo"}}) == "bo"
+    assert found.extract({"extra": {}}) is ABSENT
+    assert found.extract({}) is ABSENT
     assert found.decode("", context()) is None
     assert found.body(found.encode("bo", context())) == {"extra.nick": "bo"}
     assert found.roots == {"extra"}
@@ -35,7 +35,7 @@ def test_what_does_not_fit_is_told_without_its_value(tmp_path: Path) -> None:
     assert "Anna" not in str(raised.value)
     assert raised.value.evidence["value"] == "Anna's birthday"
     deep = rule(tmp_path, "{type: string}", '"extra.nick"')
-    raw = deep.look({"extra": "Anna"})
+    raw = deep.extract({"extra": "Anna"})
     with pytest.raises(RowInvalid, match="an object"):
         deep.decode(raw, context())
     assert deep.same(raw, raw)
@@ -89,8 +89,8 @@ def test_list_items_by_key(tmp_path: Path) -> None:
     """An item of a list is found by its key, and an item that is not there is empty."""
     found = rule(tmp_path, "{type: string}", "\"attributes[name='Shirt size'].value\"")
     row = {"attributes": [{"name": "Shirt size", "value": "M"}]}
-    assert found.look(row) == "M"
-    assert found.look({"attributes": []}) is None
+    assert found.extract(row) == "M"
+    assert found.extract({"attributes": []}) is None
     for path, raw in found.body("L").items():
         put(row, path, raw)
     assert row == {"attributes": [{"name": "Shirt size", "value": "L"}]}
@@ -99,12 +99,12 @@ def test_list_items_by_key(tmp_path: Path) -> None:
 def test_read_alone_flows_in(tmp_path: Path) -> None:
     """A read expression is looked at as its value, and nothing of it can be written."""
     found = rule(tmp_path, "{type: integer}", '{read: "row.extra.count * 2"}')
-    assert found.look({"extra": {"count": 4}}) == 8
-    assert found.look({"name": "x"}) is ABSENT
+    assert found.extract({"extra": {"count": 4}}) == 8
+    assert found.extract({"name": "x"}) is ABSENT
     assert found.decode(8, context()) == 8
     assert (found.flow, found.body(8)) == ("in", {})
     assert found.same(8, "8")
-    broken = found.look({"extra": {"count": "4"}})
+    broken = found.extract({"extra": {"count": "4"}})
     with pytest.raises(RowInvalid, match="cannot be computed"):
         found.decode(broken, context())
 
@@ -117,7 +117,7 @@ def test_write_alone_flows_out(tmp_path: Path) -> None:
     raw = found.encode("bo", now)
     assert raw == {"name": "bo!", "state": "BO"}
     assert found.body(raw) == raw
-    assert found.look({"name": "bo!", "state": "BO", "id": "1"}) == raw
+    assert found.extract({"name": "bo!", "state": "BO", "id": "1"}) == raw
     assert found.same(raw, {"state": "BO", "name": "bo!"})
     assert not found.same(raw, {"name": "bo!", "state": "bo"})
     assert found.flow == "out"
@@ -133,7 +133,7 @@ def test_read_and_write_agree_by_what_is_read(tmp_path: Path) -> None:
 """
     found = rule(tmp_path, "{type: string}", spelled)
     row = {"extra": {"first": "Bo", "last": "B", "age": 5}, "name": "n"}
-    raw = found.look(row)
+    raw = found.extract(row)
     assert found.decode(raw, context()) == "Bo B"
     now = context(record=Record("p1", "person", {}), row=row)
     sent = found.encode("Al", now)

@@ -168,7 +168,7 @@ def test_an_entry_reads_the_same_in_both(day: str, start: str, end: str, ends: s
     inward, outward = Context("hakuna", world), Context("heavenhr", world)
     body: dict[str, Json] = {}
     for name, rule in rules["hakuna"].rules.items():
-        value = rule.decode(rule.look(row), inward)
+        value = rule.decode(rule.extract(row), inward)
         there = rules["heavenhr"].rules[name]
         body |= there.body(there.encode(value, outward))
     assert body == {

@@ -9,7 +9,7 @@ from syncengine.mapping import Entity, Project, System
 from syncengine.model.link import Base, Link, LinkState
 from syncengine.model.operation import Action, Operation
 from syncengine.model.record import Record, World
-from syncengine.planning.scene import Scene
+from syncengine.planning.plan_input import PlanInput
 from syncengine.simulation.bench import project
 from syncengine.simulation.clock import ManualClock
 from tests.support.people import FIELDS, HR, LMS, entity, vendor
@@ -70,13 +70,13 @@ def an_operation(**given: Any) -> Operation:
     return Operation(**{**known, **given})
 
 
-def scene(link: Link | None = None, record: Record | None = None, **given: Any) -> Scene:
+def plan_input(link: Link | None = None, record: Record | None = None, **given: Any) -> PlanInput:
     """One link and its surroundings."""
     about = {
         n: given.pop(n) for n in ("siblings", "ready", "refused", "world", "holder") if n in given
     }
     made = person(**given)
-    return Scene(
+    return PlanInput(
         made, made.systems["lms"], link or a_link(), record or a_record(),
         about.pop("world", TODAY), **about,
     )  # fmt: skip

@@ -136,7 +136,7 @@ def test_a_row_that_may_be_our_own_create_s_waits(state: OperationState, by: str
 
 
 def test_an_adopted_row_inherits_the_faces_of_our_own_create() -> None:
-    """Rule 13: what we once wrote into the row is its face, only expected, whichever record it was for."""
+    """Rule 13: what we once wrote into the row is its base value, only expected, whichever record it was for."""
     create = Operation(
         "o9", "k8", "r8", "person", "lms", "people", Action.CREATE,
         body={"email": "anna@x.de", "name": "Anna"},

@@ -18,7 +18,7 @@ SETS = st.lists(st.integers(1, 12), unique=True).map(lambda s: sorted(s) or None
 
 @st.composite
 def sides(draw: st.DrawFn, values: Any = VALUES, is_set: bool = False) -> Side:
-    """Any side that can come about: without faces both count as moved, equal values agree."""
+    """Any side that can come about: without base values both count as moved, equal values agree."""
     ours, theirs = draw(values), draw(values)
     first = draw(st.booleans())
     return Side(
@@ -29,7 +29,7 @@ def sides(draw: st.DrawFn, values: Any = VALUES, is_set: bool = False) -> Side:
         ours_moved=first or draw(st.booleans()),
         theirs_moved=first or draw(st.booleans()),
         first=first,
-        remade="" if first else draw(st.sampled_from(["", "spelling", "place"])),
+        rule_changed="" if first else draw(st.sampled_from(["", "spelling", "place"])),
         given=not is_empty(ours) or draw(st.booleans()),
         can_in=draw(st.booleans()),
         can_out=draw(st.booleans()),
@@ -104,7 +104,7 @@ def test_an_owner_s_word_stands(side: Side) -> None:
 def test_a_changed_rule_asks_nobody_and_tells_the_owner_nothing(side: Side) -> None:
     """Where only the rule between the two is another, its owner's value is read, never overwritten, all else gets
     ours, and what would be lost stays on record."""
-    still = replace(side, first=False, remade="place", ours_moved=False, theirs_moved=False,
+    still = replace(side, first=False, rule_changed="place", ours_moved=False, theirs_moved=False,
                     agrees=False)  # fmt: skip
     decision = merge_field(still)
     assert decision.verdict in (Verdict.KEEP, Verdict.PATCH, Verdict.WRITE)
@@ -114,7 +114,7 @@ def test_a_changed_rule_asks_nobody_and_tells_the_owner_nothing(side: Side) -> N
         assert (decision.verdict, decision.value) == (Verdict.PATCH, still.theirs)
     elif still.can_out:
         assert (decision.verdict, decision.lost) == (Verdict.WRITE, still.theirs)
-    told = merge_field(replace(still, remade="spelling"))
+    told = merge_field(replace(still, rule_changed="spelling"))
     assert told == replace(decision, lost=None, lost_by="")
 
 

@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncengine.model.case import CaseKind
-from syncengine.model.link import Base, LinkState, Ruling, Wait
+from syncengine.model.link import Base, LinkState, Wait, WriteApproval
 from syncengine.model.operation import Action
+from syncengine.planning.approvals import RECORD, body_digest
 from syncengine.planning.plan import decide
-from syncengine.planning.rulings import RECORD, body_digest
-from syncengine.planning.scene import Plan
+from syncengine.planning.plan_input import Plan
 from tests.support.people import FIELDS, LMS, MAPPED
-from tests.unit.planning.parts import ROW, a_link, a_record, scene
+from tests.unit.planning.parts import ROW, a_link, a_record, plan_input
 
 FRESH: dict[str, Any] = {
     "state": LinkState.CREATING, "external_id": None, "row": None, "base": Base(), "dirty": 1,
@@ -33,7 +33,7 @@ def missing(policy: str) -> str:
 
 
 def plan(link: Any = None, record: Any = None, **about: Any) -> Plan:
-    return decide(scene(a_link(**(link or {})), a_record(**(record or {})), **about))
+    return decide(plan_input(a_link(**(link or {})), a_record(**(record or {})), **about))
 
 
 def test_an_agreement_is_an_empty_plan() -> None:
@@ -44,7 +44,7 @@ def test_an_agreement_is_an_empty_plan() -> None:
 
 
 def test_our_change_is_one_write_of_what_changed() -> None:
-    """Only what differs is sent, with what the vendor's row is expected to hold; faces wait for the outcome."""
+    """Only what differs is sent, with what the vendor's row is expected to hold; base values wait for the outcome."""
     made = plan(record={"values": {"job": "lead"}})
     operation = made.operation
     assert operation is not None
@@ -55,7 +55,7 @@ def test_our_change_is_one_write_of_what_changed() -> None:
 
 
 def test_their_change_becomes_ours_with_its_stamp() -> None:
-    """A vendor's change is learned with the order in which it was first seen, and both faces move."""
+    """A vendor's change is learned with the order in which it was first seen, and both base values move."""
     made = plan({"row": {**ROW, "job": "lead"}, "stamps": {"job": 7}})
     assert made.record is not None
     assert (made.record.values["job"], made.record.stamps, made.record.generation) == (
@@ -91,7 +91,7 @@ def test_a_row_that_says_nothing_of_a_field_says_nothing() -> None:
 def test_a_second_look_plans_the_same_again(ours: Any, theirs: Any, face: Any, faces: bool) -> None:
     """Planning is idempotent: what a plan leaves behind plans the same write, and learns nothing more."""
     base = Base({**ROW, "job": face}, {**ROW, "job": face}) if faces else Base()
-    first = scene(
+    first = plan_input(
         a_link(row={**ROW, "job": theirs}, base=base), a_record(values={"job": ours}),
     )  # fmt: skip
     one = decide(first)
@@ -158,7 +158,7 @@ def test_a_waiting_link_tries_again_when_it_is_woken() -> None:
     made = plan(waits)
     assert (made.link.state, made.operation is not None) == (LinkState.CREATING, True)
     rests = plan(waits, holder=a_link(id="k2", external_id="x", record_id="r2"))
-    assert (rests.link.state, rests.operation, rests.again) == (LinkState.WAITING, None, False)
+    assert (rests.link.state, rests.operation, rests.requeue) == (LinkState.WAITING, None, False)
     assert rests.link.wait is not None
     assert rests.link.wait.key == "free:lms/people/x"
 
@@ -212,7 +212,7 @@ def test_a_delete_expects_the_whole_row(record: Any) -> None:
 
 
 def test_a_delete_against_an_unseen_change_asks() -> None:
-    """Rule 14: a vendor's value that is not its face is a change that nobody has seen."""
+    """Rule 14: a vendor's value that is not its base value is a change that nobody has seen."""
     made = plan({"row": {**ROW, "name": "Anne"}}, LEFT, lms_system=DELETES)
     assert made.operation is None
     (case,) = made.cases
@@ -244,7 +244,7 @@ def test_a_row_that_is_gone_follows_its_policy(
     assert (made.record is not None and made.record.deleted) is deleted
     assert bool(made.cases) is (policy == "flag")
     if policy == "recreate":
-        assert (made.link.external_id, made.link.base, made.again) == (None, Base(), True)
+        assert (made.link.external_id, made.link.base, made.requeue) == (None, Base(), True)
 
 
 def test_a_record_that_others_own_is_not_deleted() -> None:
@@ -287,9 +287,13 @@ def test_a_tombstone_whose_row_returns_is_linked_or_free() -> None:
 
 
 def test_our_own_deletion_is_undone_in_scope_and_others_are_not() -> None:
-    """A tombstone without faces is our own delete; one with faces was somebody's wish and stays."""
+    """A tombstone without base values is our own delete; one with base values was somebody's wish and stays."""
     ours = plan({"state": LinkState.GONE, "row": None, "base": Base()}, lms_system=DELETES)
-    assert (ours.link.state, ours.link.external_id, ours.again) == (LinkState.CREATING, None, True)
+    assert (ours.link.state, ours.link.external_id, ours.requeue) == (
+        LinkState.CREATING,
+        None,
+        True,
+    )
     out = plan({"state": LinkState.GONE, "row": None, "base": Base()}, LEFT, lms_system=DELETES)
     assert out.link.state is LinkState.GONE
     theirs = plan({"state": LinkState.GONE, "row": None}, lms_system=DELETES)
@@ -332,60 +336,60 @@ def test_a_match_only_system_never_moves_a_value() -> None:
 # what a person said
 
 
-REJECTED = Ruling("update", "", "reject", "c1", "kim", "a test")
+REJECTED = WriteApproval("update", "", "reject", "c1", "kim", "a test")
 LEAD = {"values": {"job": "lead"}}
 
 
-def ruling(of: Plan, answer: str) -> Ruling:
+def approval(of: Plan, answer: str) -> WriteApproval:
     """An answer to the write of a plan."""
     assert of.operation is not None
-    return Ruling("update", body_digest(of.operation), answer, "c1", "kim")
+    return WriteApproval("update", body_digest(of.operation), answer, "c1", "kim")
 
 
 def test_a_rejected_write_is_not_planned() -> None:
     """What a person let be is not wanted again, and the link says who decided so."""
-    said = ruling(plan(record=LEAD), "reject")
-    made = plan({"ruling": said}, LEAD)
+    said = approval(plan(record=LEAD), "reject")
+    made = plan({"approval": said}, LEAD)
     assert made.operation is None
-    assert made.link.ruling == said
+    assert made.link.approval == said
     assert made.link.wait == Wait("", "rejected by kim")
 
 
 @pytest.mark.parametrize("answer", ["", "approve", "reject"])
 def test_what_was_said_of_another_write_is_forgotten(answer: str) -> None:
     """Another value is another write, whatever was said of the last one."""
-    said = ruling(plan(record=LEAD), answer)
-    made = plan({"ruling": said}, {"values": {"job": "head"}})
+    said = approval(plan(record=LEAD), answer)
+    made = plan({"approval": said}, {"values": {"job": "head"}})
     assert made.operation is not None
-    assert made.link.ruling is None
+    assert made.link.approval is None
 
 
 def test_what_was_said_of_a_write_that_nobody_wants_is_forgotten() -> None:
     """Once both sides agree, the next change is decided anew; while the link only waits, nothing is forgotten."""
-    assert plan({"ruling": REJECTED}).link.ruling is None
-    waits = plan({**FRESH, "ruling": REJECTED}, ready=False)
+    assert plan({"approval": REJECTED}).link.approval is None
+    waits = plan({**FRESH, "approval": REJECTED}, ready=False)
     assert waits.link.wait is not None
-    assert waits.link.ruling == REJECTED
+    assert waits.link.approval == REJECTED
 
 
 @pytest.mark.parametrize("system", [LEAVES, DELETES])
 def test_a_leaver_that_is_kept_has_left(system: str) -> None:
     """A rejected leaving write ends where a kept row ends: left, also if the row has moved since."""
-    said = Ruling("delete", "", "reject", "c1", "kim")
-    made = plan({"ruling": said, "row": {**ROW, "name": "Anne"}}, LEFT, lms_system=system)
-    if made.again:
+    said = WriteApproval("delete", "", "reject", "c1", "kim")
+    made = plan({"approval": said, "row": {**ROW, "name": "Anne"}}, LEFT, lms_system=system)
+    if made.requeue:
         record = made.record
         assert record is not None
-        made = decide(scene(made.link, record, lms_system=system))
+        made = decide(plan_input(made.link, record, lms_system=system))
     assert (made.operation, made.cases) == (None, ())
-    assert (made.link.state, made.link.ruling) == (LinkState.LEFT, said)
+    assert (made.link.state, made.link.approval) == (LinkState.LEFT, said)
     assert made.link.wait == Wait("", "rejected by kim")
 
 
 def test_a_record_that_is_kept_lives_on_without_its_row() -> None:
     """``on_missing: delete`` rejected: the row stays gone, the record stays."""
-    said = Ruling("delete", RECORD, "reject", "c1", "kim")
-    made = plan({"ruling": said, "row": None}, lms_system=missing("delete"))
+    said = WriteApproval("delete", RECORD, "reject", "c1", "kim")
+    made = plan({"approval": said, "row": None}, lms_system=missing("delete"))
     assert (made.link.state, made.record) == (LinkState.GONE, None)
 
 
@@ -395,5 +399,5 @@ def test_a_write_that_is_held_back_runs_over_nothing() -> None:
     row = {"row": {**ROW, "name": "X"}}
     sent = plan(row, fields=fields)
     assert [c.lost for c in sent.changes] == ["X"]
-    held = plan({**row, "ruling": ruling(sent, "reject")}, fields=fields)
+    held = plan({**row, "approval": approval(sent, "reject")}, fields=fields)
     assert (held.operation, held.changes) == (None, ())

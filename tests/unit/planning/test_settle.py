@@ -61,20 +61,20 @@ def test_a_delete_leaves_a_tombstone_that_has_been_read() -> None:
     """A deleted row is gone, its observation too, so that an older listing does not bring it back."""
     link = settled(None, action=Action.DELETE, body={}, carried={}).link
     assert (link.state, link.row, link.read_at) == (LinkState.GONE, None, 300.0)
-    assert link.base.faceless
+    assert link.base.has_no_values
     assert link.base.doubts.keys() == {WHOLE}
     assert link.external_id == "x1"
 
 
 def test_what_our_write_ran_over_is_a_line_of_history() -> None:
     """Rule 8: noted values of written fields are kept with their origin, those of others dropped."""
-    result = settled(None, link=a_link(noted={"job": "boss", "name": "Anne"}))
+    result = settled(None, link=a_link(foreign_values={"job": "boss", "name": "Anne"}))
     assert [(c.field, c.lost, c.lost_by) for c in result.changes] == [("job", "boss", "lms")]
-    assert not result.link.noted
+    assert not result.link.foreign_values
 
 
 def test_leaving_is_neither_wish_nor_agreement() -> None:
-    """What ``set.leave`` wrote is the vendor's face, and our own value is owed again on coming back."""
+    """What ``set.leave`` wrote is the vendor's base value, and our own value is owed again on coming back."""
     link = settled(None, leave=True, body={"job": "gone"}, carried={}).link
     assert link.state is LinkState.LEFT
     assert link.base.vendor["job"] == "gone"

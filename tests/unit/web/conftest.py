@@ -26,7 +26,7 @@ from syncengine.model.resource import ConnectorSpec, FieldSpec, ResourceSpec
 from syncengine.process import free_port
 from syncengine.settings import Settings
 from syncengine.web import make_app
-from syncengine.web.desk import PATIENCE
+from syncengine.web.sql_thread import TIMEOUTS
 
 LONGEST = 2.0
 """Seconds that a request waits here."""
@@ -109,8 +109,8 @@ def web_app(
     (folder / "connections.yaml").write_text(connections)
     (folder / "person.yaml").write_text(person)
     project = load_project(folder, {"hr": HR}, {})
-    patience = replace(PATIENCE, lock=0.5)
-    database = make_engine(f"sqlite:///{folder}/ledger.db", patience)
+    timeouts = replace(TIMEOUTS, lock=0.5)
+    database = make_engine(f"sqlite:///{folder}/ledger.db", timeouts)
     upgrade(database)
     queue = Announced()
     engine = Engine(project, Ledger(database), {}, {}, queue, SystemClock())

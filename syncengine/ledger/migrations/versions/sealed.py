@@ -67,7 +67,7 @@ def _seal(
     after: Any = 0 if table == "events" else ""
     while rows := connection.execute(query, {"after": after}).all():
         if not after:
-            Keyring(connection, vault).follow_ring(writing=True)
+            Keyring(connection, vault).follow_keyring(writing=True)
         connection.execute(
             update, [_row(vault, table, row, len(bound), columns, found) for row in rows]
         )

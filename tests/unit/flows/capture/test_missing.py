@@ -85,7 +85,7 @@ def test_listings_right_after_a_read_conclude_nothing() -> None:
         made.scan("hr")
         made.think()
     assert len(made.records()) == 1
-    assert made.link("hr").nominated_at is None
+    assert made.link("hr").suspected_at is None
 
 
 def test_listings_that_lag_do_not_miss_the_row_that_was_just_made() -> None:
@@ -180,7 +180,7 @@ def test_a_poll_nominates_nobody() -> None:
     made.clock.sleep(5)
     made.poll("hr")
     made.settle()
-    assert made.link("hr").nominated_at is None
+    assert made.link("hr").suspected_at is None
     assert made.records()
 
 

@@ -122,7 +122,7 @@ def test_an_approval_is_good_for_one_write() -> None:
     made.sync()
     made.answer("approve")
     made.sync()
-    assert not [k for k in made.links() if k.ruling]
+    assert not [k for k in made.links() if k.approval]
 
 
 def test_an_approval_that_is_not_needed_any_more_ends() -> None:
@@ -140,4 +140,4 @@ def test_an_approval_that_is_not_needed_any_more_ends() -> None:
     made.think()
     made.sync()
     assert len(made.vendors["lms"].rows()) >= 6
-    assert not [k for k in made.links() if k.ruling]
+    assert not [k for k in made.links() if k.approval]

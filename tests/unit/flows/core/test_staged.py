@@ -50,7 +50,7 @@ def test_who_comes_back_and_leaves_again_is_asked_about_anew() -> None:
     made.sync()
     edit(made, people(made)[:1], job="dev")
     made.sync()
-    assert not [k for k in made.links("lms") if k.state is LinkState.LINKED and k.ruling]
+    assert not [k for k in made.links("lms") if k.state is LinkState.LINKED and k.approval]
     edit(made, people(made)[:1], job="left")
     made.sync()
     assert deletes(made) == 1
@@ -122,7 +122,7 @@ def test_a_case_whose_writes_nobody_wants_closes_itself() -> None:
     made.sync()
     assert not made.cases()
     assert not deletes(made)
-    assert not [k for k in made.links() if k.wait or k.ruling]
+    assert not [k for k in made.links() if k.wait or k.approval]
 
 
 def test_who_comes_back_leaves_the_case() -> None:

@@ -184,8 +184,8 @@ def test_rows_that_the_mapping_deletes_may_be_left() -> None:
 
 
 def test_what_cannot_be_without_her_goes_and_what_can_forgets_her() -> None:
-    """A required ref makes a record hers; from other refs, alone or in lists, she is taken, in record, row and faces.
-    Vendors keep what they have, and what names her there waits."""
+    """A required ref makes a record hers; from other refs, alone or in lists, she is taken, in record, row and base
+    values. Vendors keep what they have, and what names her there waits."""
     made = teams()
     anna_there, bea_there = crew(made)
     mine, other = made.record(name="anna").id, made.record(name="bea").id

@@ -12,7 +12,7 @@ from syncengine.errors import Rejected
 from syncengine.flows.naming.masking import DOTS, mask, shown_id, without
 from syncengine.flows.naming.names import Names
 from syncengine.flows.people.undo import undo
-from syncengine.flows.views import look
+from syncengine.flows.views import queries
 from syncengine.flows.views.evidence import Shown
 from syncengine.flows.views.explain import explain, select_history
 from syncengine.flows.views.plan import plan
@@ -53,10 +53,10 @@ def screens(made: Bench) -> dict[str, Any]:
     found: dict[str, Any] = {
         "status": status(engine),
         "plan": plan(engine),
-        "links": look.select_links(engine, None, None, (), 100),
-        "operations": look.select_operations(engine, None, (), 100),
-        "events": look.select_events(engine, None, 100),
-        "cases": look.select_cases(engine, closed=True),
+        "links": queries.select_links(engine, None, None, (), 100),
+        "operations": queries.select_operations(engine, None, (), 100),
+        "events": queries.select_events(engine, None, 100),
+        "cases": queries.select_cases(engine, closed=True),
         "history": select_history(engine, False, 100),
         "lost": select_history(engine, True, 100),
     }
@@ -66,8 +66,8 @@ def screens(made: Bench) -> dict[str, Any]:
             f"explain {n}": explain(engine, record.id, n)
             for n in engine.project.entities["person"].fields
         }
-    for case in look.select_cases(engine, closed=True):
-        found[f"case {case['id']}"] = look.case(engine, case["id"])
+    for case in queries.select_cases(engine, closed=True):
+        found[f"case {case['id']}"] = queries.case(engine, case["id"])
     return found
 
 
@@ -103,14 +103,14 @@ def test_a_refusal_that_repeats_a_value_shows_dots(words: str) -> None:
     refuse(made.vendors["lms"], f"Validation failed: {words}")
     made.sync()
     (case,) = made.cases()
-    said = look.case(made.engine, case.id)["vendor_says"]
+    said = queries.case(made.engine, case.id)["vendor_says"]
     assert said.startswith("Validation failed: ")
     assert DOTS in said
     assert leaks(made) == set()
-    (operation,) = look.select_operations(made.engine, None, (), 9)
+    (operation,) = queries.select_operations(made.engine, None, (), 9)
     assert DOTS in operation["detail"]
     made.engine.shows_sensitive = True
-    assert look.case(made.engine, case.id)["vendor_says"] == f"Validation failed: {words}"
+    assert queries.case(made.engine, case.id)["vendor_says"] == f"Validation failed: {words}"
 
 
 def test_no_screen_shows_a_sensitive_value() -> None:
@@ -128,7 +128,7 @@ def test_no_screen_shows_a_sensitive_value() -> None:
     made.sync()
     assert made.case().kind is CaseKind.CONFLICT
     assert leaks(made) == set()
-    sides = look.case(made.engine, made.case().id)["sides"]
+    sides = queries.case(made.engine, made.case().id)["sides"]
     assert all(side["values"] == {"home": DOTS} for side in sides)
     made.answer("record")
     made.sync()
@@ -252,10 +252,10 @@ def test_a_row_of_nobody_has_no_name_where_names_are_sensitive(kind: str) -> Non
     made.sync()
     assert made.records() == []
     assert "Meier" not in json.dumps(screens(made), default=str)
-    (link,) = look.select_links(made.engine, None, None, (), 100)
+    (link,) = queries.select_links(made.engine, None, None, (), 100)
     assert link["name"] == DOTS
     made.engine.shows_sensitive = True
-    (link,) = look.select_links(made.engine, None, None, (), 100)
+    (link,) = queries.select_links(made.engine, None, None, (), 100)
     assert link["name"] == "Annabella Meier"
 
 
@@ -301,14 +301,14 @@ def test_what_a_listing_could_not_read_is_hidden_where_it_may_be_sensitive() -> 
         with bench.engine.ledger.write() as tx:
             tx.raise_cases(cases)
     assert leaks(made) == set()
-    told = [look.case(made.engine, case.id) for case in cases]
+    told = [queries.case(made.engine, case.id) for case in cases]
     assert told[0]["question"] == f"A row of hr people does not fit: '{DOTS}' is no number"
     assert [case["vendor_says"] for case in told] == [None, DOTS, None, DOTS]
     assert told[2]["question"] == cases[2].question
-    assert look.case(plain.engine, cases[1].id)["vendor_says"] == f"<p>{HOME}"
-    assert look.case(plain.engine, cases[3].id)["vendor_says"] == DOTS
+    assert queries.case(plain.engine, cases[1].id)["vendor_says"] == f"<p>{HOME}"
+    assert queries.case(plain.engine, cases[3].id)["vendor_says"] == DOTS
     made.engine.shows_sensitive = True
-    assert look.case(made.engine, cases[1].id)["vendor_says"] == f"<p>{HOME}"
+    assert queries.case(made.engine, cases[1].id)["vendor_says"] == f"<p>{HOME}"
 
 
 def test_an_answer_names_no_row_by_what_is_hidden() -> None:

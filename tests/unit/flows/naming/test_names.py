@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from syncengine.flows.naming.names import names
-from syncengine.flows.views.look import find_records
 from syncengine.flows.views.plan import plan
+from syncengine.flows.views.queries import find_records
 from tests.support.bench import Bench
 from tests.support.people import FIELDS, HR_DELETES, duo
 

@@ -151,7 +151,7 @@ def test_identities_of_an_older_store_are_taken_anew(spelled: str) -> None:
         (key,) = record_keys(
             made.engine.project.entities["person"], record, World(made.engine.today)
         )
-        assert tx.bearers([key]) == {("record", key.scope, (NAME,)): [record.id]}
+        assert tx.key_owners([key]) == {("record", key.scope, (NAME,)): [record.id]}
 
 
 def _as_it_was(made: Bench, owner: str, spelled: str) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from syncengine.flows.run.sweep import sweep
-from syncengine.flows.views.look import held_back
 from syncengine.flows.views.plan import plan
+from syncengine.flows.views.queries import blocked_operations
 from syncengine.flows.views.status import status
 from syncengine.model.case import CaseKind
 from tests.support.bench import Bench
@@ -35,7 +35,11 @@ def test_a_pass_that_only_observes_says_how_many_writes_it_did_not_send() -> Non
     for _ in range(2):
         assert unsent(made) == [{"lms": 3}] * 3
     document = made.sync()
-    assert (document["converged"], document["waiting"], held_back(made.engine)) == (True, 0, (0, 0))
+    assert (document["converged"], document["waiting"], blocked_operations(made.engine)) == (
+        True,
+        0,
+        (0, 0),
+    )
     assert status(made.engine)["waiting"] == []
     assert not made.written()
 
@@ -80,7 +84,7 @@ def test_a_write_in_the_outbox_of_what_is_only_observed_is_unsent_and_not_stuck(
     made.think()
     observe(made, "lms")
     assert unsent(made) == [{"lms": 1}] * 3
-    assert (made.sync()["converged"], held_back(made.engine)) == (True, (0, 0))
+    assert (made.sync()["converged"], blocked_operations(made.engine)) == (True, (0, 0))
     assert len(made.written()["lms"]) == 1
 
 

@@ -14,9 +14,9 @@ def test_what_begins_to_wait_while_the_wait_is_over_goes_on() -> None:
     made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
     made.scan("hr")
     reconcile(made.engine)
-    (stub,) = made.links("lms")
+    (placeholder,) = made.links("lms")
     with made.between(COMMIT, lambda: made.scan("lms")):
-        reconcile(made.engine, ids=[stub.id])
+        reconcile(made.engine, ids=[placeholder.id])
     made.settle()
     assert [made.vendors["lms"].row(i)["email"] for i in made.vendors["lms"].rows()] == [
         "anna@x.de"
@@ -29,9 +29,9 @@ def test_what_waits_comes_to_rest() -> None:
     made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
     made.scan("hr")
     made.think()
-    (stub,) = made.links("lms")
-    assert stub.wait is not None
-    assert not stub.dirty
+    (placeholder,) = made.links("lms")
+    assert placeholder.wait is not None
+    assert not placeholder.dirty
 
 
 def bosses(lms_columns: tuple[str, ...] = (*COLUMNS, "boss"), on_missing: str = "flag") -> Bench:

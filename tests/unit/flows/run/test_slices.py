@@ -9,7 +9,7 @@ import pytest
 
 from syncengine.flows.capture.capture import Captured, capture
 from syncengine.flows.core.engine import Engine
-from syncengine.flows.run.turn import turn
+from syncengine.flows.run.work_slice import work_slice
 from syncengine.flows.send.dispatch import dispatch
 from syncengine.flows.send.probe import expire
 from syncengine.flows.send.rounds import CHUNK
@@ -61,7 +61,8 @@ def test_a_long_listing_is_read_in_slices_and_concludes_as_one() -> None:
 
 
 def test_what_is_gone_is_concluded_after_the_last_slice() -> None:
-    """A row that no slice showed is nominated; rows of earlier slices are not, though they were read long before."""
+    """A row that no slice showed is suspected missing; rows of earlier slices are not, though they were read long
+    before."""
     made = told_apart()
     made.sync()
     hr = made.vendors["hr"]
@@ -125,7 +126,7 @@ def wanted(count: int, latency: float = 0.25, **limits: float) -> Bench:
 def test_a_batch_of_writes_makes_room_for_others() -> None:
     """What a task does not get to send in its time is announced for another one, and counts as no attempt."""
     made = wanted(3, slice=0.0)
-    turn(made.engine, dispatch)
+    work_slice(made.engine, dispatch)
     assert ("dispatch", []) in made.queue.sent
     rest = made.read(lambda tx: tx.select_operations([OperationState.PENDING]))
     assert [o.attempts for o in rest] == [0] * 2
@@ -146,13 +147,13 @@ def test_a_vendor_that_is_slow_gets_on_call_by_call() -> None:
 def test_claims_last_while_their_task_is_at_work(monkeypatch: pytest.MonkeyPatch) -> None:
     """A batch whose reads take longer than a lease is not taken for lost: nothing of it becomes unknown."""
     made = wanted(CHUNK, latency=2.0, slice=1000.0)
-    real, expired = made.engine.hold_on, Counter[int]()
+    real, expired = made.engine.heartbeat, Counter[int]()
 
-    def hold_on(_: Engine) -> None:
+    def heartbeat(_: Engine) -> None:
         real()
         expired[expire(made.engine)] += 1
 
-    monkeypatch.setattr(Engine, "hold_on", hold_on)
+    monkeypatch.setattr(Engine, "heartbeat", heartbeat)
     began = made.clock.now()
     outcomes = dispatch(made.engine)
     assert made.clock.now() - began > 3 * made.engine.limits.lease

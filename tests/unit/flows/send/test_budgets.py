@@ -1,4 +1,4 @@
-"""A read before a write and the write are one purchase, however small the budget."""
+"""A read before a write and the write are paid for together, however small the budget."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def test_an_unknown_write_blocks_its_link() -> None:
 
 @pytest.mark.parametrize("action", ["create", "update", "delete"])
 def test_a_write_whose_answer_was_lost_is_adopted_not_repeated(action: str) -> None:
-    """Rule 10: what a probe finds done is done, faces included; it is never sent again."""
+    """Rule 10: what a probe finds done is done, base values included; it is never sent again."""
     made = duo(lms_system=LMS_SCOPED)
     lms = made.vendors["lms"]
     if action == "create":

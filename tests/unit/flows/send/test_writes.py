@@ -208,13 +208,13 @@ def test_a_foreign_value_seen_while_our_write_is_under_way_is_kept_in_the_histor
     assert made.send() == {"unknown": 1}
     lms.edit(theirs, job="boss")
     made.scan("lms")
-    assert made.link("lms").noted == {"job": "boss"}
+    assert made.link("lms").foreign_values == {"job": "boss"}
     made.clock.sleep(lms.late)
     made.sync()
     assert lms.row(theirs)["job"] == "lead"
     lost = [(c.lost, c.lost_by) for c in made.history(made.record().id) if c.lost is not None]
     assert ("boss", "lms") in lost
-    assert not made.link("lms").noted
+    assert not made.link("lms").foreign_values
 
 
 def test_a_foreign_value_in_a_read_that_arrives_after_the_settle_is_kept_too() -> None:
@@ -242,7 +242,7 @@ def test_what_our_write_did_not_run_over_is_no_loss() -> None:
     made.settle()
     assert lms.row(theirs)["job"] == "boss"
     assert made.vendors["hr"].row(mine)["name"] == "Anne"
-    assert not made.link("lms").noted
+    assert not made.link("lms").foreign_values
     policies = {c.policy for c in made.history(made.record().id) if c.lost is not None}
     assert "seen while our write was under way" not in policies
 

@@ -9,7 +9,7 @@ import pytest
 
 from syncengine.flows.capture.notices import notice
 from syncengine.flows.views.explain import explain, select_history
-from syncengine.flows.views.look import find_records
+from syncengine.flows.views.queries import find_records
 from tests.support.bench import Bench
 from tests.support.people import FIELDS, HR, HR_DELETES, anna, duo
 

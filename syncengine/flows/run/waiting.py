@@ -1,4 +1,4 @@
-"""Patience: for what a pass waits, what it says meanwhile, and when it gives up."""
+"""How long a pass waits for what is not done yet, what it reports meanwhile, and when it gives up."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Delay:
-    """What is left to do in a connection, and why not now. ``until``: when it may go on (epoch seconds). ``asked``: the
-    vendor asked for that pause, or the budget does. ``work``: what waits."""
+    """Work that is left in a connection, and why it cannot be done now. ``until``: when it may go on (epoch seconds).
+    ``asked``: the vendor or our budget asked for the pause. ``work``: what waits."""
 
     connection: str
     why: str
@@ -41,10 +41,10 @@ class Delay:
 
 
 @dataclass(slots=True)
-class Patience:
-    """A pass goes on while it gets on: while the ledger has another event, another line of history, another write
-    that took effect, or less left to do than ever since. What is only tried again does not count. Of the pauses that
-    are asked for, it waits for one without getting on, and spends an hour in them at most."""
+class ProgressDeadline:
+    """The time at which a pass gives up, moved on whenever it makes progress: a new event, history entry or settled
+    write, or less work left than ever. Retries are no progress. Of the pauses that vendors ask for, the pass waits for
+    one without progress, and spends an hour in them at most."""
 
     engine: Engine
     tell: Tell
@@ -62,14 +62,14 @@ class Patience:
         self.renew()
 
     def renew(self) -> None:
-        """It got on."""
+        """Progress was made: move the deadline on."""
         self._got_on = self.engine.clock.now()
         self.end, self._excused, self._nap = self._got_on + self.still, False, 0.1
 
-    def look(self, written: int) -> None:
-        """See whether it got on. ``written``: writes of this pass that came to an end."""
+    def observe_progress(self, written: int) -> None:
+        """Move the deadline on if there was progress. ``written``: number of writes of this pass that were settled."""
         with self.engine.ledger.read() as tx:
-            seen = (*tx.heights(), written)
+            seen = (*tx.newest_ids(), written)
             left = tx.dirty_count(list(self.engine.connectors))
         went_back = self.engine.clock.now() < self._got_on
         if seen != self._seen or left < self._least or went_back:
@@ -78,11 +78,11 @@ class Patience:
 
     @property
     def over(self) -> bool:
-        """Whether it did not get on for too long."""
+        """Whether there was no progress for too long."""
         return self.engine.clock.now() > self.end
 
     def wait(self, delays: Sequence[Delay]) -> bool:
-        """For the first of them, a while; False if that is of no use any more."""
+        """Sleep a while for the first of these delays; False if waiting is of no use any more."""
         now = self.engine.clock.now()
         first = min(delays, key=lambda delay: delay.until)
         if first.asked and first.until > now and not self._excused:
@@ -98,7 +98,7 @@ class Patience:
         return True
 
     def say(self, connection: str, why: str, until: float) -> None:
-        """Tell of a longer wait, once: of one that has an end, or of many short ones."""
+        """Report a longer wait, once: one with an end, or many short ones."""
         now = self.engine.clock.now()
         said, before = self._said.get(connection, ("", 0.0))
         ends = until - now >= WORTH_TELLING
@@ -110,11 +110,11 @@ class Patience:
             self.tell(f"waits for {connection}{when}: {why}")
 
     def goes_on(self, connection: str, resource: str, rows: int, answers: int) -> None:
-        """Tell how far a long listing is."""
+        """Report how far a long listing has come."""
         self.tell(f"reads {connection} {resource}: {rows:,} rows in {answers:,} answers so far")
 
     def given_up(self, delays: Sequence[Delay]) -> list[str]:
-        """What is not waited for any longer, one line for each connection and reason."""
+        """What the pass waits for no longer, one line per connection and reason."""
         groups: dict[tuple[str, str], list[Delay]] = {}
         for delay in delays:
             groups.setdefault((delay.connection, delay.why), []).append(delay)
@@ -139,7 +139,7 @@ def clock_time(engine: Engine, at: float) -> str:
 def delays(
     engine: Engine, tx: Transaction, writing: bool, left: Collection[str] = ()
 ) -> list[Delay]:
-    """What can still move by itself. ``left``: operations that are not to be sent."""
+    """The delays of work that can still proceed by itself. ``left``: operations that are not to be sent."""
     now, states = engine.clock.now(), {s.name: s for s in tx.connections(engine.connectors)}
     decided = tx.dirty_count([])
     found = [Delay("", "decided again", now, False, "rows")] if decided else []

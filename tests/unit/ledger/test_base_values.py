@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from syncengine.ledger.links import _base, _faces
+from syncengine.ledger.links import _base_from_json, _base_to_json
 from syncengine.model.link import Base, Doubt
 
 OLD: list[list[Any]] = [
@@ -19,7 +19,7 @@ OLD: list[list[Any]] = [
 @pytest.mark.parametrize("stored", OLD)
 def test_faces_of_an_earlier_version_have_no_doubts(stored: list[Any]) -> None:
     """A database that was made before doubts were kept goes on to work."""
-    base = _base(stored)
+    base = _base_from_json(stored)
     assert (base.canonical, base.vendor, base.expected) == ({"job": "dev"}, {"job": "DEV"}, {"job"})
     assert base.rules == (stored[3] if len(stored) > 3 else {})
     assert not base.doubts
@@ -29,9 +29,9 @@ def test_doubts_come_back_as_they_were_stored() -> None:
     """What stood there before, until when and how far it is proved."""
     doubts = {"job": Doubt("dev", 7.0, "shown"), "name": Doubt(None, claimed=False)}
     base = Base({"job": "lead"}, {"job": "lead"}, frozenset({"job"}), {}, doubts)
-    assert _base(_faces(base)) == base
+    assert _base_from_json(_base_to_json(base)) == base
     released = replace(base, released={"job": "gone"})
-    assert _base(_faces(released)) == released
+    assert _base_from_json(_base_to_json(released)) == released
 
 
 def test_a_field_that_is_forgotten_leaves_nothing_in_doubt() -> None:

@@ -1,4 +1,4 @@
-"""What an error of a database means: a lost race, a database that cannot be used now, or neither: our own fault."""
+"""Translation of database errors: into a lost race, a database that is unavailable now, or neither: our own fault."""
 
 from __future__ import annotations
 
@@ -77,10 +77,11 @@ _POSTGRESQL: Final = {
 """SQLSTATE, or its class -> why, what to do. What the server says in these classes quotes no row."""
 
 
-def meaning(
+def translated(
     error: BaseException | None, url: URL, reading: bool = False
 ) -> LostRace | DatabaseDown | None:
-    """What to raise in the place of a driver's error, which came while only ``reading`` was asked for."""
+    """The engine's exception for a driver's error, if there is one. ``reading``: the error came while only reading was
+    asked for."""
     if isinstance(error, sqlite3.Error):
         return _of_sqlite(error, url, reading)
     if isinstance(error, psycopg.Error):

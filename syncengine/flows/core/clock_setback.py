@@ -1,4 +1,5 @@
-"""Times: a clock that was ahead and is put right. What it left in the ledger counts as now, and that is said."""
+"""Clock setbacks: when the system clock goes back, stored times in the future are corrected and the setback is
+reported."""
 
 from __future__ import annotations
 
@@ -25,15 +26,15 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Setback:
-    """The clock went back by so many seconds, as was noticed ``at`` (epoch seconds)."""
+    """The clock went back ``by`` seconds, noticed ``at`` (epoch seconds)."""
 
     by: float
     at: float
 
 
-def set_right(engine: Engine) -> None:
-    """Note the time. If an earlier one was later than now, the clock went back: all stored times that are ahead count
-    as now, leases and slots as taken now."""
+def correct_setback(engine: Engine) -> None:
+    """Record the present time. If an earlier recorded time is later than now, the clock went back: stored times in the
+    future are set to now, and leases and slots last as if taken now."""
     now = engine.clock.now()
     with engine.ledger.read() as tx:
         seen = max(_marks(tx)[0], tx.last_seen())
@@ -57,13 +58,13 @@ def set_right(engine: Engine) -> None:
 
 
 def setback(engine: Engine, tx: Transaction) -> Setback | None:
-    """Whether the clock went back within the last day."""
+    """The setback of the clock within the last day, if there was one."""
     last = _marks(tx)[1]
     return last if last is not None and engine.clock.now() - last.at < TOLD else None
 
 
 def _set_back_links(tx: Transaction, now: float) -> None:
-    """Rows count as read now; what a read has to prove keeps its distance to that."""
+    """Set reads in the future to now; the times of doubts keep their distance to them."""
     changed = []
     for link in tx.read_after(now + AHEAD):
         doubts = {

@@ -1,4 +1,5 @@
-"""What a read of a vendor's row means for its link: ordering, hints, first sightings, foreign values."""
+"""Judging reads: what one read of a vendor's row changes in its link, and when a read is too old or too weak to
+count."""
 
 from __future__ import annotations
 
@@ -25,10 +26,10 @@ LISTS: Final = ("list", "poll")
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One read of one row. ``row``: None where the vendor says that it is not there (never from a list).
-    ``started``, ``received``: epoch seconds around the request. ``contested``: the row was read ``since`` its listing
-    began, so that where this shows something else nobody can tell which of them it is; or it was shown otherwise at the
-    same time, ``twice``."""
+    """One read of one row. ``row``: None where the vendor says that it does not exist (never from a listing).
+    ``started``, ``received``: epoch seconds around the request. ``contested``: why a listed row cannot be trusted if it
+    differs from the link: the row was read on its own ``since`` the listing began, or the listing showed it ``twice``
+    with different values."""
 
     source: Source
     row: Row | None
@@ -38,10 +39,10 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
-    """``link``: as it is after the reading. ``touched``: nothing but ``read_at`` changed; ``ignored``: not even
-    that. ``moved``: fields whose vendor value is new and takes the stamp of the event that is written for it.
-    ``lost``: noted foreign values that our write ran over, as this reading proves."""
+class Observation:
+    """The result of judging one reading. ``link``: the link after it. ``touched``: only ``read_at`` changed;
+    ``ignored``: nothing did. ``moved``: fields whose vendor value is new; they get the id of the event that is written
+    for it as their stamp. ``lost``: foreign values that our own write has overwritten, as this reading proves."""
 
     link: Link
     touched: bool = False
@@ -57,8 +58,8 @@ def row_hash(row: Row) -> str:
 
 
 def roots(system: System) -> frozenset[str]:
-    """The top names of a row that the mapping looks at or writes, and those by which a person recognises it;
-    nothing else is kept."""
+    """Top-level names of a row that the mapping reads or writes, and those by which a person recognises it. Nothing
+    else of a row is stored."""
     names = {root for rule in system.rules.values() for root in rule.roots}
     names |= {paths.root(path) for path in (*system.set_create, *system.set_leave)}
     if system.where is not None:
@@ -67,43 +68,43 @@ def roots(system: System) -> frozenset[str]:
 
 
 def mapped(row: Row, names: frozenset[str]) -> dict[str, Json]:
-    """The part of a row that the mapping looks at."""
+    """The part of a row that is stored: the given top-level names."""
     return {name: row[name] for name in sorted(names) if name in row}
 
 
-def looked_at(systems: Iterable[System], row: Row) -> dict[str, Json]:
-    """What a question may show of a row that does not fit: what mappings look at, and of what its id is made. Of a row
-    that is no object there is but one value."""
+def evidence_row(systems: Iterable[System], row: Row) -> dict[str, Json]:
+    """The part of a row that does not fit which a question may show: fields that mappings read, and those its id is
+    made of. If the row is no object, there is only the key ``_value``."""
     names = {"_value"}
     for system in systems:
         names |= roots(system) | set(system.resource.id_fields)
     return mapped(row, frozenset(names))
 
 
-def sight(
+def judge_reading(
     system: System, link: Link, reading: Reading, kept: frozenset[str], operation: Operation | None
-) -> Sight:
-    """Judge one reading of one link. ``kept``: ``roots(system)``. ``operation``: the link's unsettled one, or the one
-    that was settled after the reading had begun."""
+) -> Observation:
+    """Judge one reading of one link: ignore it, ask for a single read, or accept the row. ``kept``: ``roots(system)``.
+    ``operation``: the link's unsettled write, or the one that was settled after the reading began."""
     row = None if reading.row is None else mapped(reading.row, kept)
     part = "" if row is None else listed_part(system, row)
     if row is not None and not counts(system, row, reading.source):
         row = None
-    link = note_foreign(system, link, row, operation)
+    link = note_foreign_values(system, link, row, operation)
     strong = reading.source not in LISTS or not system.resource.single_get
     shown = "" if strong or not system.needs_get else row_hash(reading.row or {}) + part
     same = shown == link.listed_hash if shown else row == link.row
     same = same and (strong or reading.contested != "twice")
     if link.read_at and reading.started < link.read_at + system.resource.read_lag:
         late = same or not system.resource.single_get
-        return Sight(link, ignored=True) if late else Sight(_hint(link))
-    seen = replace(link, read_at=max(link.read_at, reading.received), nominated_at=None)
+        return Observation(link, ignored=True) if late else Observation(_hint(link))
+    seen = replace(link, read_at=max(link.read_at, reading.received), suspected_at=None)
     if link.set_aside and not strong:
-        return Sight(replace(_hint(seen), listed_hash=shown))
+        return Observation(replace(_hint(seen), listed_hash=shown))
     if same and not link.failures and not link.base.doubts and not (link.need_get and strong):
-        return Sight(seen, touched=True)
+        return Observation(seen, touched=True)
     if not strong and (system.needs_get or system.resource.list_lag or reading.contested):
-        return Sight(replace(_hint(seen), listed_hash=shown))
+        return Observation(replace(_hint(seen), listed_hash=shown))
     moved = _moved_fields(system, link.row, row)
     base = judged(system, link.base, row, reading.started, strong)
     news = bool(moved) or (row is None) != (link.row is None) or _stages(base) != _stages(link.base)
@@ -117,9 +118,13 @@ def sight(
         failures=0,
         dirty=link.dirty + (news or link.failures > 0),
     )
-    if operation is None and link.noted:
-        return Sight(replace(fresh, noted={}), moved=moved, lost=_run_over(system, link, row))
-    return Sight(fresh, moved=moved)
+    if operation is None and link.foreign_values:
+        return Observation(
+            replace(fresh, foreign_values={}),
+            moved=moved,
+            lost=_overwritten_values(system, link, row),
+        )
+    return Observation(fresh, moved=moved)
 
 
 def _stages(base: Base) -> dict[str, str]:
@@ -127,8 +132,9 @@ def _stages(base: Base) -> dict[str, str]:
 
 
 def still_listed(link: Link, part: str) -> str:
-    """The hash of the listing's whole row as long as its mapped part is what we know; else nothing, so that the
-    next listing is followed by a single read. A row may change where the listing does not show it, and back."""
+    """The stored hash of the listed row, as long as the part of it that the mapping reads is unchanged; else "", so
+    that the next listing is followed by a single read. (A row may change in fields that the listing does not show, and
+    back.)"""
     return link.listed_hash if part and link.listed_hash.endswith(part) else ""
 
 
@@ -138,18 +144,19 @@ def listed_part(system: System, row: Row) -> str:
     return row_hash({name: value for name, value in row.items() if name not in unlisted})
 
 
-def _run_over(system: System, link: Link, row: Row | None) -> dict[str, Json]:
-    """Noted values that the row does not show any more."""
+def _overwritten_values(system: System, link: Link, row: Row | None) -> dict[str, Json]:
+    """The foreign values that this row no longer shows: our write has overwritten them."""
     rules = system.rules
     return {
         name: raw
-        for name, raw in link.noted.items()
-        if row is not None and name in rules and not rules[name].same(rules[name].look(row), raw)
+        for name, raw in link.foreign_values.items()
+        if row is not None and name in rules and not rules[name].same(rules[name].extract(row), raw)
     }
 
 
 def counts(system: System, row: Row, source: Source) -> bool:
-    """Whether ``where`` counts a row; a listing that does not show what it asks for cannot say no."""
+    """Whether the mapping's ``where`` condition accepts a row. A listing that hides a field of the condition cannot
+    reject it."""
     where = system.where
     if where is None or (source in LISTS and where.row_fields & system.resource.unlisted):
         return True
@@ -166,19 +173,19 @@ def _moved_fields(system: System, old: Row | None, new: Row | None) -> frozenset
     return frozenset(
         name
         for name, rule in system.rules.items()
-        if old is None or rule.look(old) != rule.look(new)
+        if old is None or rule.extract(old) != rule.extract(new)
     )
 
 
 def stamped(link: Link, moved: frozenset[str], stamp: int) -> Link:
-    """The link with the moved fields first seen at ``stamp`` (an event's id)."""
+    """The link with ``stamp`` (an event's id) as first observation of the changed fields."""
     return replace(link, stamps={**link.stamps, **dict.fromkeys(moved, stamp)})
 
 
 def sent_raw(system: System, operation: Operation, name: str) -> Json:
     """The vendor's raw value of one field as an operation's body carries it; ABSENT if it does not."""
     rule = system.rules.get(name)
-    return ABSENT if rule is None else rule.look(body_row(operation.body))
+    return ABSENT if rule is None else rule.extract(body_row(operation.body))
 
 
 def body_row(body: Mapping[str, Json], base: Row | None = None) -> dict[str, Json]:
@@ -189,25 +196,33 @@ def body_row(body: Mapping[str, Json], base: Row | None = None) -> dict[str, Jso
     return row
 
 
-def note_foreign(system: System, link: Link, row: Row | None, operation: Operation | None) -> Link:
-    """Note values that are neither what our write under way expected nor what it sends: it may run over them."""
+def note_foreign_values(
+    system: System, link: Link, row: Row | None, operation: Operation | None
+) -> Link:
+    """Remember vendor values that are neither what our write under way was planned on nor what it sends: the write may
+    overwrite them."""
     under_way = (OperationState.CLAIMED, OperationState.UNKNOWN, OperationState.APPLIED)
     if row is None or operation is None or operation.state not in under_way:
         return link
     if operation.action is Action.CREATE:
         return link
-    noted = dict(link.noted)
+    foreign_values = dict(link.foreign_values)
     for name, rule in system.rules.items():
-        raw = rule.look(row)
+        raw = rule.extract(row)
         sent = sent_raw(system, operation, name)
         ours = sent is not ABSENT and rule.same(raw, sent)
         if raw is not ABSENT and not ours and unforeseen(system, operation, name, raw):
-            noted[name] = raw
-    return link if noted == dict(link.noted) else replace(link, noted=noted)
+            foreign_values[name] = raw
+    return (
+        link
+        if foreign_values == dict(link.foreign_values)
+        else replace(link, foreign_values=foreign_values)
+    )
 
 
 def unforeseen(system: System, operation: Operation, name: str, raw: Json) -> bool:
-    """Whether a raw value is not what a write rests on: what the plan saw, or nothing where the row said nothing."""
+    """Whether a raw value differs from what the operation was planned on, so that somebody else must have written
+    it."""
     if name in operation.expected:
         return not system.rules[name].same(raw, operation.expected[name])
     written = sent_raw(system, operation, name) is not ABSENT
@@ -215,14 +230,14 @@ def unforeseen(system: System, operation: Operation, name: str, raw: Json) -> bo
 
 
 def never_seen(link: Link) -> bool:
-    """Whether a notice alone told of a row, and no reading ever showed it."""
+    """Whether only a webhook reported the row and no read has shown it."""
     return link.record_id is None and link.row is None and not link.read_at
 
 
-def first_sight(
+def new_link(
     link_id: str, entity: str, system: System, external_id: str | None, parent: str | None
 ) -> Link:
-    """A link for a row that was never seen before, before its first reading."""
+    """The link of a row that was never seen before, before its first reading is applied."""
     return Link(
         id=link_id,
         entity=entity,

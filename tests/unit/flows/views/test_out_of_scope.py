@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from syncengine.flows.views.look import select_links
+from syncengine.flows.views.queries import select_links
 from syncengine.flows.views.status import status
 from syncengine.model.link import LinkState
 from tests.support.bench import Bench

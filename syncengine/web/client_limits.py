@@ -1,8 +1,8 @@
-"""The door of the web side: how long a client may take, how many may be inside, and under which names they come.
+"""Limits for clients of the web side: timeouts of requests, the number of connections, and allowed host names.
 
-A client that says its request bit by bit, or never reads the answer, costs a connection for a while and nothing else.
-Where too many are inside, the one goes that has been at its request for longest, so that whoever says all at once gets
-in.
+A client that sends its request bit by bit, or never reads the answer, costs a connection for a while and nothing else.
+Where there are too many connections, the one is closed whose request has taken longest, so that clients which send at
+once get in.
 """
 
 from __future__ import annotations
@@ -39,36 +39,36 @@ _USED_UP = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 log = structlog.get_logger("syncengine.web")
 
 
-def room() -> int:
-    """How many clients may be inside: fewer where the system lets us open little."""
+def max_clients() -> int:
+    """How many clients may be connected: fewer where the system allows few open files."""
     free = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     return MOST if free < 0 else max(8, min(MOST, free - AT_ONCE - KEPT_FREE))
 
 
-class Patient(H11Protocol):
-    """One connection, whose patience has an end."""
+class TimedConnection(H11Protocol):
+    """One connection, with a timeout for each stage of a request."""
 
     _timer: asyncio.TimerHandle | None = None
     _stage: tuple[str, int] = ("", 0)
     _since = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Somebody came; if there is no room, somebody goes."""
+        """A client connected; if there are too many, one is closed."""
         super().connection_made(transport)
         self._look()
-        if len(self.connections) > room():
-            log.warning("more clients than there is room for", most=room())
-            inside = [c for c in self.connections if isinstance(c, Patient)]
+        if len(self.connections) > max_clients():
+            log.warning("more clients than there is room for", most=max_clients())
+            inside = [c for c in self.connections if isinstance(c, TimedConnection)]
             hanging = [c for c in inside if c._stage[0] != "answer"]
             min(hanging or [self], key=lambda client: client._since).drop()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """It is over."""
+        """The client disconnected."""
         self._wait(None)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """A piece of a request: patience is renewed by what is complete, not by each piece."""
+        """A piece of a request: the timeout is renewed per stage, not per piece."""
         super().data_received(data)
         self._look()
 
@@ -86,7 +86,7 @@ class Patient(H11Protocol):
         self.transport.abort()
 
     def _look(self) -> None:
-        """Where the request has come to; a new stage has its own time."""
+        """Start the timeout of the stage that the request has reached."""
         cycle: RequestResponseCycle | None = self.cycle
         if cycle is None or cycle.response_complete:
             stage, limit = "head", HEAD
@@ -117,9 +117,9 @@ def on_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> N
         loop.default_exception_handler(context)
 
 
-class Named:
-    """Lets requests through that come under a name which is ours. A page of a stranger can have its own name lead to
-    our address, and is then let read by the browser what we answer; its name is not among ours."""
+class AllowedHosts:
+    """Middleware that accepts only requests for one of our host names. Otherwise a foreign page could resolve its own
+    name to our address (DNS rebinding) and read our answers in the browser."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app, self._settings = app, settings

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import cast
 
 from syncengine.flows.people.pausing import resume
-from syncengine.flows.run.restored import WHY, Restored, restored
+from syncengine.flows.run.restore import WHY, RestoreReport, recover
 from syncengine.flows.views.plan import plan
 from syncengine.model.operation import OperationState
 from tests.support.bench import Bench
@@ -43,7 +43,7 @@ def test_what_was_done_since_is_neither_lost_nor_done_again() -> None:
     before = {row: lms.row(row) for row in lms.rows()}, {row: hr.row(row) for row in hr.rows()}
 
     restore()
-    assert restored(made.engine) == Restored(["hr", "lms"], unsure=1, rows=2)
+    assert recover(made.engine) == RestoreReport(["hr", "lms"], unsure=1, rows=2)
     made.sync()
     resume(made.engine, None)
     document = made.sync()
@@ -62,7 +62,7 @@ def test_nothing_is_written_before_a_person_resumes() -> None:
     made = duo()
     mine, theirs = anna(made)
     backup(made)()
-    restored(made.engine)
+    recover(made.engine)
     hr, lms = made.vendors["hr"], made.vendors["lms"]
     hr.edit(mine, job="lead")
     hr.add(email="ben@x.de", name="Ben", job="cook")
@@ -82,7 +82,7 @@ def test_no_row_is_made_before_all_are_listed_again() -> None:
     """Rule 17: even where a person resumes at once, a create waits until a complete listing has shown what is there."""
     made = duo()
     anna(made)
-    restored(made.engine)
+    recover(made.engine)
     resume(made.engine, None)
     made.vendors["hr"].add(email="ben@x.de", name="Ben", job="cook")
     made.scan("hr")
@@ -100,7 +100,7 @@ def test_a_write_under_way_is_proved_not_sent_again() -> None:
     made.vendors["hr"].edit(mine, job="lead")
     made.scan("hr")
     made.think()
-    restored(made.engine)
+    recover(made.engine)
     (doubted,) = made.read(lambda tx: tx.select_operations([OperationState.UNKNOWN]))
     assert doubted.detail == WHY
     made.sync()
@@ -116,5 +116,5 @@ def test_a_listing_that_was_under_way_begins_anew() -> None:
     anna(made)
     with made.engine.ledger.write() as tx:
         tx.save_resource(replace(tx.resource("hr", "people"), progress={"after": "x"}))
-    restored(made.engine)
+    recover(made.engine)
     assert not made.read(lambda tx: tx.resource("hr", "people")).progress

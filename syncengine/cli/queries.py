@@ -11,7 +11,7 @@ import typer
 from rich.text import Text
 
 from syncengine.cli import ui
-from syncengine.flows.views import look
+from syncengine.flows.views import queries
 from syncengine.flows.views.status import status as read_status
 from syncengine.model.link import LinkState
 from syncengine.model.operation import OperationState
@@ -183,11 +183,11 @@ def list_links(
 
     Example: `syncengine links list --unlinked --connection haekka`
     """
-    states = look.UNLINKED if unlinked else ()
+    states = queries.UNLINKED if unlinked else ()
     with ui.engine(sensitive) as opened:
         ui.known("--entity", entity, list(opened.project.entities))
         ui.known("--connection", connection, list(opened.project.connections))
-        document = look.select_links(opened, entity, connection, states, limit)
+        document = queries.select_links(opened, entity, connection, states, limit)
     if as_json:
         ui.emit({"links": document})
         return
@@ -218,7 +218,7 @@ def operations(
     """
     with ui.engine(sensitive) as opened:
         ui.known("--connection", connection, list(opened.project.connections))
-        document = look.select_operations(opened, connection, (state,) if state else (), limit)
+        document = queries.select_operations(opened, connection, (state,) if state else (), limit)
     if as_json:
         ui.emit({"operations": document})
         return
@@ -280,7 +280,7 @@ def events(
     """
     with ui.engine(sensitive) as opened:
         ui.known("--connection", connection, list(opened.project.connections))
-        found = look.select_events(opened, connection, limit)
+        found = queries.select_events(opened, connection, limit)
     if as_json:
         ui.emit({"events": [asdict(event) for event in found]})
         return

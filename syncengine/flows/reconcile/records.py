@@ -1,4 +1,4 @@
-"""New records and changed identities: keys, links to be made, whoever waited for them."""
+"""Creating records, and invalidating links that depend on changed records, identities or rows."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from syncengine.planning.likeness import record_likes
 from syncengine.planning.questions import one, sentence
 
 
-def bear(
+def create_records(
     engine: Engine, tx: Transaction, entity: Entity, records: Sequence[Record], world: World,
     origin: Mapping[str, str], rule: str, policy: str, shared: bool = False,
 ) -> set[Key]:  # fmt: skip
-    """Insert new records with their keys, links to be created, and a first line of history. ``origin``: record
-    id -> connection that showed it. ``shared``: a person said that a key may be borne twice. Returns the keys that
-    other records hold; the records that would bear them were not made."""
+    """Insert new records with their keys, placeholder links and a first history entry. ``origin``: record id ->
+    connection that showed it. ``shared``: a person allowed two records to have the same key. Returns the keys that
+    other records hold already; records that would need one of these are not created."""
     if not records:
         return set()
     _refuse_erased(tx, entity, records)
@@ -37,17 +37,23 @@ def bear(
     if losers:
         tx.drop_keys(KeyKind.RECORD, losers)
     tx.add_records(made)
-    tx.add_links([stub for r in made for stub in stubs(entity, r.id, origin.get(r.id, ""))])
+    tx.add_links(
+        [
+            placeholder
+            for r in made
+            for placeholder in placeholder_links(entity, r.id, origin.get(r.id, ""))
+        ]
+    )
     tx.add_history([_made(engine, record, origin, rule, policy) for record in made])
     tx.take_keys([k for r in made for k in (*uses(entity, r), *record_likes(entity, r))])
     _derive_due(engine, tx, made)
     tx.dirty_sharers([record.id for record in made])
-    _let_go(engine, tx, entity, made, world)
+    _release_kept_rows(engine, tx, entity, made, world)
     return lost
 
 
 def _refuse_erased(tx: Transaction, entity: Entity, records: Sequence[Record]) -> None:
-    """Raises LostRace where a record would belong to one that was erased since that was decided."""
+    """Raises LostRace where a new record refers to a record that was erased in the meantime."""
     bound = [n for n, f in entity.fields.items() if f.required and f.type == "ref"]
     named = {value for r in records for n in bound if (value := r.values.get(n)) is not None}
     if named and named - tx.records(named).keys():
@@ -74,12 +80,13 @@ def _made(
     )  # fmt: skip
 
 
-def _let_go(
+def _release_kept_rows(
     engine: Engine, tx: Transaction, entity: Entity, made: Sequence[Record], world: World
 ) -> None:
-    """Rows that deleted records of the same identity have left are told anew whose they are, with their faces; where
-    a row is made for a new record, it is taken over in its making."""
-    borne = tx.bearers([key for record in made for key in former_keys(entity, record, world)])
+    """The new record may be a rehire: untie the rows kept for deleted records of the same identity (state ``left``), so
+    that correlation can tie them with their base. Where a row is created for the new record anyway, the create adopts
+    it."""
+    borne = tx.key_owners([key for record in made for key in former_keys(entity, record, world)])
     owners = {owner for of in borne.values() for owner in of}
     kept = [
         link.id
@@ -93,22 +100,23 @@ def _let_go(
         tx.save_links(
             [
                 replace(
-                    link, record_id=None, state=LinkState.SEEN, wait=None, ruling=None,
+                    link, record_id=None, state=LinkState.SEEN, wait=None, approval=None,
                     dirty=link.dirty + 1,
                 )
                 for link in held
             ]
         )  # fmt: skip
-        placed(engine, tx, went=held)
+        invalidate_by_links(engine, tx, went=held)
 
 
 def new_record(engine: Engine, record: Record) -> Record:
-    """The record with an id and its time of making."""
+    """The record with an id and a creation time."""
     return replace(record, id=new_id(), created_at=utc_text(engine.clock.now()))
 
 
-def stubs(entity: Entity, record_id: str, but: str = "") -> list[Link]:
-    """Links of a record to every system that may create its row; scope is judged when they are planned."""
+def placeholder_links(entity: Entity, record_id: str, but: str = "") -> list[Link]:
+    """Links in state ``creating`` of a record, one for every system that may create its row, except ``but``; scope is
+    checked when they are planned."""
     return [
         Link(
             id=new_id(), entity=entity.name, connection=system.connection,
@@ -119,25 +127,27 @@ def stubs(entity: Entity, record_id: str, but: str = "") -> list[Link]:
     ]  # fmt: skip
 
 
-def spread(
+def invalidate(
     engine: Engine, tx: Transaction, records: Sequence[Record], world: World, but: Collection[str]
 ) -> None:
-    """Changed records: identities anew, and everyone who has to know becomes dirty. ``but``: links that know."""
+    """After records changed: take their identity keys anew, and make dirty their links (except links ``but``), the
+    records that refer to them, and the derivations over them."""
     if not records:
         return
     identify(engine, tx, records, world)
     tx.dirty_records([record.id for record in records], but)
-    spread_on(engine, tx, records)
+    invalidate_dependents(engine, tx, records)
 
 
-def spread_on(engine: Engine, tx: Transaction, records: Sequence[Record]) -> None:
-    """Records that refer to changed ones are looked at again, and derivations over them."""
+def invalidate_dependents(engine: Engine, tx: Transaction, records: Sequence[Record]) -> None:
+    """After records changed: make dirty the links of records that refer to them, and their derivations due."""
     tx.dirty_users([record.id for record in records])
     _derive_due(engine, tx, records)
 
 
 def identify(engine: Engine, tx: Transaction, records: Sequence[Record], world: World) -> None:
-    """Take the identities of changed records anew; rows that show what they bore or bear are looked at again."""
+    """Take the identity keys of changed records anew. Links whose rows show a key that was theirs, or is now, become
+    dirty."""
     ids = [record.id for record in records]
     if records:
         tx.dirty_sharers(ids)
@@ -150,8 +160,8 @@ def _derive_due(engine: Engine, tx: Transaction, records: Iterable[Record]) -> N
     tx.derive_due([record.id for record in records if record.entity in sources])
 
 
-def bears_the_same(entity: Entity, before: Record, record: Record, world: World) -> bool:
-    """Whether a changed record is known by what it was known by before."""
+def same_identity(entity: Entity, before: Record, record: Record, world: World) -> bool:
+    """Whether a changed record has the same identity keys, references and likenesses as before."""
     if before.deleted != record.deleted:
         return False
     if any(name in entity.formulas for names in entity.identity for name in names):
@@ -163,11 +173,12 @@ def bears_the_same(entity: Entity, before: Record, record: Record, world: World)
     )
 
 
-def placed(
+def invalidate_by_links(
     engine: Engine, tx: Transaction, came: Collection[Link] = (), went: Collection[Link] = ()
 ) -> None:
-    """Records that came to a row, and such as lost theirs: rows that show the same identity may be it, or not any
-    more, and who was lost cannot be named where something is yet to be told. Who waits for a row is woken by it."""
+    """After links were tied (``came``) or untied (``went``): make rows with the same identity dirty, which may belong
+    to the record or no longer do. After untying, links that may refer to the lost row and still wait or are to be
+    created become dirty, too."""
     tx.dirty_sharers({link.record_id for link in (*came, *went) if link.record_id})
     lost = {(link.entity, link.connection) for link in went}
     for name, connection in sorted(lost):
@@ -176,7 +187,7 @@ def placed(
 
 
 def _naming(engine: Engine, name: str, connection: str) -> list[str]:
-    """The entities in a connection that refer to one."""
+    """Names of the entities in a connection that refer to this one."""
     return [
         entity.name
         for entity in engine.project.entities.values()
@@ -184,22 +195,24 @@ def _naming(engine: Engine, name: str, connection: str) -> list[str]:
     ]
 
 
-def renamed(engine: Engine, tx: Transaction, link: Link) -> None:
-    """A record has another row than it had: rows that name the former one are looked at again."""
+def invalidate_references(engine: Engine, tx: Transaction, link: Link) -> None:
+    """A record has another row than before: make links dirty that refer to the former one."""
     for entity in _naming(engine, link.entity, link.connection):
         tx.dirty_entity(entity, link.connection)
 
 
 def _identify(engine: Engine, tx: Transaction, moved: Sequence[Record], world: World) -> None:
-    """Take the identities of these records anew, and of those that shared what one of these held. That one is borne
-    twice is asked once, and no longer than it is so."""
-    heirs = tx.records(sorted(tx.heirs([record.id for record in moved])))
-    if heirs:
-        world = load_world(engine, tx, (), {**world.records, **heirs})
+    """Renew the identity keys of these records, and of records that shared one of theirs. While two records share an
+    identity there is one case about it."""
+    records_sharing = tx.records(sorted(tx.records_sharing([record.id for record in moved])))
+    if records_sharing:
+        world = load_world(engine, tx, (), {**world.records, **records_sharing})
     entities = engine.project.entities
-    known = [(entities[r.entity], r) for r in (*moved, *heirs.values()) if r.entity in entities]
+    known = [
+        (entities[r.entity], r) for r in (*moved, *records_sharing.values()) if r.entity in entities
+    ]
     keys = [key for entity, record in known for key in record_keys(entity, record, world)]
-    before = tx.bearers([replace(key, kind=KeyKind.SHARED) for key in keys])
+    before = tx.key_owners([replace(key, kind=KeyKind.SHARED) for key in keys])
     kinds = (KeyKind.RECORD, KeyKind.SHARED, KeyKind.USES, KeyKind.LIKE)
     tx.drop_keys(kinds, [record.id for _, record in known])
     lost = tx.take_keys(keys)
@@ -223,7 +236,7 @@ def _identify(engine: Engine, tx: Transaction, moved: Sequence[Record], world: W
 
 
 def shared_subject(record_id: str, scope: str) -> str:
-    """What makes the question about an identity that a record shares one question."""
+    """Subject of the case about an identity that a record shares with another one."""
     return f"shared:{record_id}:{scope}"
 
 

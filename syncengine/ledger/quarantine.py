@@ -1,6 +1,7 @@
-"""What does not open: its row is set aside with a question, the rest goes on.
+"""Quarantine of values that cannot be decrypted: the value is removed from its row and kept in a question, and
+everything else goes on.
 
-What stood there is kept in the question, as it was, should its key be found again.
+The encrypted value stays in the question, so that it can be restored should its key be found.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from syncengine.errors import Unreadable
 from syncengine.ledger import tables as t
 from syncengine.ledger.connections import PROCESS
 from syncengine.ledger.journal import CASES
-from syncengine.ledger.keyring import RING
+from syncengine.ledger.keyring import KEYRING_PLACE
 from syncengine.ledger.session import Session
 from syncengine.ledger.stored import hashed
 from syncengine.model.case import Case, CaseKind
@@ -34,19 +35,19 @@ _UNREAD: dict[str, Any] = {
     "row": None, "listed_hash": None, "failures": 1, "need_get": False, "dirty": 0, "lease_until": 0.0,
 }  # fmt: skip
 """Of a link whose row is read again before anything is decided on it."""
-_HAS_FACES = {"base": None, "noted": None, **_UNREAD}
+_HAS_BASE = {"base": None, "noted": None, **_UNREAD}
 _FORGOTTEN = {
     "external_id": None, "external_id_hash": None, "parent": None, "parent_hash": None, "record_id": None,
-    "state": LinkState.GONE, **_HAS_FACES,
+    "state": LinkState.GONE, **_HAS_BASE,
 }  # fmt: skip
 """Of a link that does not tell any more which row it is of: the next listing shows that as a new one."""
 
 
-class Aside(Session):
-    """The part of a transaction that sets aside what does not open."""
+class Quarantine(Session):
+    """The part of a transaction that quarantines values which cannot be decrypted."""
 
     def set_aside(self, unreadable: Unreadable) -> bool:
-        """Take the value out of its row, and ask; False where nothing can go on without it."""
+        """Remove the value from its row and ask a person; False where nothing can go on without it."""
         column, _, row = unreadable.place.partition("/")
         table, _, name = column.partition(".")
         acts = {
@@ -54,7 +55,7 @@ class Aside(Session):
             "cases": self._case, "history": self._line, "events": self._event,
             "connections": self._kept,
         }  # fmt: skip
-        if table not in acts or unreadable.place == RING:
+        if table not in acts or unreadable.place == KEYRING_PLACE:
             return False
         acts[table](unreadable, name, row)
         log.error(
@@ -63,7 +64,7 @@ class Aside(Session):
         return True
 
     def _link(self, why: Unreadable, name: str, id_: str) -> None:
-        """A vendor's row: nothing is decided on it before it was read again."""
+        """A link: nothing is decided on it before its row was read again."""
         self._ask(why, t.links.c[name], id_, link_id=id_)
         told = _FORGOTTEN if name in ("external_id", "parent") else {**_UNREAD, name: None}
         if name in ("wait_key", "wait_what"):
@@ -71,13 +72,13 @@ class Aside(Session):
         self._change(t.links, told, id=id_)
 
     def _record(self, why: Unreadable, name: str, id_: str) -> None:
-        """A record: what it was is learned again from its rows, as at their first sight."""
+        """A record: its values are learned again from its rows, as at their first observation."""
         self._ask(why, t.records.c[name], id_, record_id=id_)
         self._change(t.records, {name: self._sealed(t.records.c[name], {}, id_)}, id=id_)
-        self._change(t.links, _HAS_FACES, record_id=id_)
+        self._change(t.links, _HAS_BASE, record_id=id_)
 
     def _operation(self, why: Unreadable, name: str, id_: str) -> None:
-        """A write: nobody can send or prove it any more, and its row waits for an answer."""
+        """An operation: it can neither be sent nor proved any more, and its link waits for an answer."""
         its = self._rows(t.operations, (t.operations.c.link_id,), id=id_)
         link = its[0][0] if its else None
         self._ask(why, t.operations.c[name], id_, link_id=link)
@@ -87,7 +88,7 @@ class Aside(Session):
             self._change(t.links, _UNREAD, id=link)
 
     def _case(self, _: Unreadable, name: str, id_: str) -> None:
-        """A question: it stays, without the text."""
+        """A case: it stays, without the text."""
         lost: Json = {} if name in ("evidence", "answers") else _LOST
         told = {name: self._sealed(t.cases.c[name], lost, id_)}
         if name == "subject":
@@ -107,7 +108,7 @@ class Aside(Session):
         )
 
     def _event(self, _: Unreadable, name: str, row: str) -> None:
-        """A notice, which has done its work."""
+        """An event, which has been handled already."""
         connection, event = row.split("/", 1)
         told = self._sealed(t.events.c[name], _LOST, connection, event)
         beside = {"external_id_hash": hashed(self._vault, _LOST)}

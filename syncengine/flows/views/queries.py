@@ -1,7 +1,4 @@
-"""Look: records, links, operations, events and cases as people read them. Nothing here changes anything.
-
-Records go by readable names (their required values that are not sensitive), sensitive values are dotted.
-"""
+"""Queries for screens and documents: links, operations, events and cases, with names, masked."""
 
 from __future__ import annotations
 
@@ -90,7 +87,7 @@ def select_links(
 
 def link_document(called: Names, link: Link) -> Document:
     tied = link.record_id is not None
-    said = link.ruling if link.ruling is not None and link.ruling.refuses else None
+    said = link.approval if link.approval is not None and link.approval.refuses else None
     return {
         "id": link.id,
         "entity": link.entity,
@@ -102,7 +99,7 @@ def link_document(called: Names, link: Link) -> Document:
         "state": str(link.state),
         "waits_for": link.wait.what if link.wait and said is None else None,
         "out_of_scope": link.wait is not None and link.wait.key == SCOPE,
-        "let_be": f"{said.kind} {said.told}{': ' * bool(said.reason)}{said.reason}"
+        "let_be": f"{said.kind} {said.summary}{': ' * bool(said.reason)}{said.reason}"
         if said
         else None,
         "read_at": link.read_at or None,
@@ -156,7 +153,7 @@ def select_events(engine: Engine, connection: str | None, limit: int) -> list[Ev
     ]
 
 
-def held_back(engine: Engine) -> tuple[int, int]:
+def blocked_operations(engine: Engine) -> tuple[int, int]:
     """(operations that only a person can move, all unsettled ones): the connection is paused, or a question about
     the operation is open. What waits where writes are only observed is neither."""
     with engine.ledger.read() as tx:
@@ -341,7 +338,7 @@ def _row_side(called: Names, tied: Tied, link: Link, title: str = "") -> Documen
         at = mask(called.engine, entity)
         values = row_values(at, system, link.row)
         for name in [n for n in values if not at.hides(n)]:
-            refs = system.rules[name].refs(system.rules[name].look(link.row))
+            refs = system.rules[name].refs(system.rules[name].extract(link.row))
             records = [tied[ref] for ref in refs if ref in tied]
             if records and len(records) == len(refs):
                 values[name] = ", ".join(called.of(record) for record in records)

@@ -1,4 +1,4 @@
-"""Shifts: a task holds slots of a connection while there is something to claim there."""
+"""Slot sessions: a task holds call slots of a connection as long as there is work to claim."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ T = TypeVar("T")
 
 
 @dataclass(slots=True)
-class Shift:
-    """Slots of one connection. ``width``: how many are held; none once there was nothing to claim."""
+class SlotSession:
+    """The slots that a task holds of one connection. ``width``: how many; 0 once there was nothing to claim."""
 
     engine: Engine
     connection: str
@@ -24,8 +24,9 @@ class Shift:
     width: int = 0
 
     def claim(self, take: Callable[[Transaction], Sequence[T]]) -> Sequence[T]:
-        """What ``take`` claims, where a slot is free. Slots and claims are one transaction, and so are the claim that
-        finds nothing and the end of the shift: whoever finds no slot free may go, for their holder looks once more."""
+        """Run ``take`` if a slot is free and return what it claims. Slots and claims are one transaction; so are a
+        claim that finds nothing and the release of the slots. So a task that finds no free slot may end: their holder
+        looks for work once more."""
         engine, now = self.engine, self.engine.clock.now()
         until = now + 1.5 * engine.limits.lease
         of = engine.concurrency(self.connection, self.writing)
@@ -43,9 +44,9 @@ class Shift:
 
 
 @contextmanager
-def shift(engine: Engine, connection: str, writing: bool = False) -> Iterator[Shift]:
-    """No slot is held before something is claimed, and none afterwards."""
-    held = Shift(engine, connection, writing, new_id())
+def slot_session(engine: Engine, connection: str, writing: bool = False) -> Iterator[SlotSession]:
+    """A session that takes slots with its first claim and releases them at the end."""
+    held = SlotSession(engine, connection, writing, new_id())
     try:
         with engine.holding(held.holder):
             yield held

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from syncengine.errors import RateLimited
-from syncengine.flows.core.times import AHEAD, set_right
+from syncengine.flows.core.clock_setback import AHEAD, correct_setback
 from syncengine.flows.run.sweep import sweep
 from syncengine.flows.send.probe import expire
 from syncengine.flows.views.status import status
@@ -121,13 +121,13 @@ def test_a_pause_that_a_vendor_asked_for_by_the_right_clock_stands() -> None:
     anna(made)
     until = made.clock.now() + 3000
     made.engine.note_failure("lms", RateLimited("429", until))
-    set_right(made.engine)
+    correct_setback(made.engine)
     made.clock.at += HOURS
-    set_right(made.engine)
+    correct_setback(made.engine)
     made.clock.at -= HOURS
-    set_right(made.engine)
+    correct_setback(made.engine)
     assert made.read(lambda tx: tx.connection("lms")).blocked_until == until
     made.clock.at -= AHEAD / 2
     before = made.read(lambda tx: tx.select_links())
-    set_right(made.engine)
+    correct_setback(made.engine)
     assert made.read(lambda tx: tx.select_links()) == before

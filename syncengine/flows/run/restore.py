@@ -1,4 +1,5 @@
-"""After an older backup was restored: the vendors are ahead of the ledger, so it looks before it writes."""
+"""Recovery after an older database backup was restored: the vendors are ahead of the ledger, so everything is read
+before anything is written."""
 
 from __future__ import annotations
 
@@ -16,25 +17,26 @@ CHUNK = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Restored:
-    """``paused``: connections that are not written to until a person resumes them. ``unsure``: writes that the backup
-    knows as not settled, which may have been sent since. ``rows``: those that are looked at anew."""
+class RestoreReport:
+    """What was done. ``paused``: connections that are not written to until a person resumes them. ``unsure``:
+    operations that were unsettled in the backup and may have been sent since. ``rows``: rows that are compared
+    again."""
 
     paused: list[str]
     unsure: int
     rows: int
 
 
-def restored(engine: Engine) -> Restored:
-    """Stop writing, doubt every write that was under way, and have everything listed and compared again. What the
-    vendors show by then is taken for their wish; a person reads the plan, and resumes."""
+def recover(engine: Engine) -> RestoreReport:
+    """Pause writing, set every unsettled operation to ``unknown``, and have everything listed and compared again. What
+    the vendors show counts as their wish; a person reads the plan and resumes."""
     paused = pause(engine, None, WHY)
     with engine.ledger.write() as tx:
-        return Restored(paused, _doubt(engine, tx), _look_anew(engine, tx))
+        return RestoreReport(paused, _doubt(engine, tx), _look_anew(engine, tx))
 
 
 def _doubt(engine: Engine, tx: Transaction) -> int:
-    """Each may have been sent after the backup was taken, so a read has to prove that it was not."""
+    """Set unsettled operations to ``unknown``: each may have been sent after the backup was taken."""
     now = engine.clock.now()
     waiting = [operation.id for operation in tx.select_operations(UNSETTLED)]
     unsure = [
@@ -46,7 +48,8 @@ def _doubt(engine: Engine, tx: Transaction) -> int:
 
 
 def _look_anew(engine: Engine, tx: Transaction) -> int:
-    """No row is made before everything is listed again, and each row that a listing shows counts as new."""
+    """Forget how far listings have come, so that no row is created before everything is listed again, and each listed
+    row counts as new."""
     for place in listed(engine):
         state = tx.resource(*place)
         tx.save_resource(replace(state, scanned_at=0.0, scan_started=0.0, progress={}))

@@ -1,8 +1,9 @@
-"""The circle of a record: all that is held of somebody, from every table, and where others name her.
+"""The footprint of a record: all that is stored about one person, from every table, and where other records refer to
+her.
 
-To it belong what she was before (records that went into hers, deleted ones that bore her identity), what cannot be
-without her (records whose required ref names her, and so on from these), every row of any of them, and rows that belong
-to nobody but show her identity or name her.
+It contains her former records (joined into hers, or deleted with the same identity), what cannot exist without her
+(records whose required ref names her, and so on from these), every row of any of them, and untied rows that show her
+identity or require one of her rows.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from syncengine.flows.capture.returns import place_key, shown_by
+from syncengine.flows.capture.erased_rows import place_key, shown_by
 from syncengine.flows.core.engine import Engine
 from syncengine.flows.core.world import load_world
+from syncengine.flows.naming.identifying import IdentifyingWords, identifying
 from syncengine.flows.naming.mentions import (
     Marks,
     bound,
@@ -25,7 +27,6 @@ from syncengine.flows.naming.mentions import (
     refs_of,
 )
 from syncengine.flows.naming.names import names
-from syncengine.flows.naming.telling import Telling, telling
 from syncengine.flows.people.decisions import NotPossible
 from syncengine.ledger import Transaction
 from syncengine.mapping import Entity
@@ -46,7 +47,7 @@ SLICE = 1000
 
 @dataclass(frozen=True, slots=True)
 class Others:
-    """What is not of the circle and names one of it, as it stands."""
+    """Things outside the footprint that refer to it."""
 
     records: Mapping[str, Record] = field(default_factory=dict)
     links: Mapping[str, Link] = field(default_factory=dict)
@@ -56,9 +57,9 @@ class Others:
 
 
 @dataclass(frozen=True, slots=True)
-class Circle:
-    """``record``: whom it is about. ``selves``: that one, and what it was before. ``records``: these, and what belongs
-    to them. The others: all that there is of these."""
+class Footprint:
+    """All that is stored about one person. ``record``: whom it is about. ``selves``: that record and its former ones.
+    ``records``: these and what belongs to them. The other fields: all that exists of these."""
 
     record: Record
     selves: Mapping[str, Record]
@@ -78,9 +79,9 @@ def refs_in(records: Mapping[str, Record], marks: Marks) -> set[Ref]:
     return own | {ref for _, ref in marks.places}
 
 
-def gather(engine: Engine, tx: Transaction, record_id: str) -> Circle:
-    """All that is held of a record. Raises NotPossible where there is no such record, or another one of its own kind
-    would belong to it."""
+def gather(engine: Engine, tx: Transaction, record_id: str) -> Footprint:
+    """Collect the footprint of a record. Raises NotPossible where there is no such record, or another record of its own
+    kind would belong to it."""
     search = _Search(engine, tx)
     record = tx.records([record_id]).get(record_id)
     if record is None:
@@ -91,7 +92,7 @@ def gather(engine: Engine, tx: Transaction, record_id: str) -> Circle:
     records = search.belongings(selves)
     links = search.rows(selves, records)
     operations = {o.id: o for o in tx.operations_of(records, links)}
-    told = telling(engine, names(engine, tx, selves), selves.values())
+    told = identifying(engine, names(engine, tx, selves), selves.values())
     marks = _marks(records, links, operations, told)
     asked = tx.cases(open_only=False)
     showing = search.known_by(selves, marks)
@@ -103,7 +104,7 @@ def gather(engine: Engine, tx: Transaction, record_id: str) -> Circle:
     others = search.others(records, links, operations, marks)
     others = replace(others, cases=search.naming_cases(asked, cases, marks))
     events = tx.events_about(refs_in(records, marks), links, operations)
-    return Circle(
+    return Footprint(
         record, selves, records, links, operations, cases, tx.histories(records), events, marks,
         others,
     )  # fmt: skip
@@ -111,7 +112,7 @@ def gather(engine: Engine, tx: Transaction, record_id: str) -> Circle:
 
 def _marks(
     records: Collection[str], links: Mapping[str, Link], operations: Collection[str],
-    told: Telling,
+    told: IdentifyingWords,
 ) -> Marks:  # fmt: skip
     known = [link for link in links.values() if link.external_id is not None]
     waits = {key for link in known for key in (place_free(link), *known_by(link))}
@@ -130,7 +131,7 @@ def _is_about(
     case: Case, records: Collection[str], links: Collection[str], operations: Collection[str],
     marks: Marks,
 ) -> bool:  # fmt: skip
-    """Whether a question is about one of these, or about a part of a listing that shows one of them."""
+    """Whether a case is about the footprint, or about a part of a listing that shows it."""
     about = (case.record_id, records), (case.link_id, links), (case.operation_id, operations)
     if any(id_ in held for id_, held in about if id_ is not None):
         return True
@@ -158,20 +159,21 @@ class _Search:
         return self.kept[entity]
 
     def namers(self) -> Iterator[Record]:
-        """All records that may name others: those with refs, and those of entities that the project no longer has."""
+        """All records that may refer to others: those with refs, and those of entities that the project no longer
+        has."""
         for name in self.tx.record_ids():
             entity = self.engine.project.entities.get(name)
             if entity is None or refs_of(entity):
                 yield from self.everyone(name)
 
     def selves(self, record: Record) -> dict[str, Record]:
-        """A record, those that went into it or that it went into, and deleted ones of the same identity."""
+        """A record, those joined with it, and deleted ones of the same identity."""
         found, due = {record.id: record}, [record]
         while due:
             one = due.pop()
             into = [c.policy for c in self.tx.histories([one.id]) if c.policy.startswith(JOINED)]
             near = {policy.removeprefix(JOINED) for policy in into} | self.tx.joined([one.id])
-            near |= {o for of in self.tx.bearers(self._former(one)).values() for o in of}
+            near |= {o for of in self.tx.key_owners(self._former(one)).values() for o in of}
             fresh = self.tx.records(near - found.keys())
             found |= fresh
             due += fresh.values()
@@ -185,7 +187,7 @@ class _Search:
         return former_keys(entity, record, world)
 
     def belongings(self, selves: Mapping[str, Record]) -> dict[str, Record]:
-        """These records and those that cannot be without them. Raises NotPossible."""
+        """These records and those that cannot exist without them. Raises NotPossible."""
         found, fresh = dict(selves), set(selves)
         kinds = {record.entity for record in selves.values()}
         while fresh:
@@ -212,7 +214,7 @@ class _Search:
         return None
 
     def rows(self, selves: Mapping[str, Record], records: Mapping[str, Record]) -> dict[str, Link]:
-        """The links of these records, and rows of nobody that show who they are or name them."""
+        """The links of these records, and untied rows that show their identity or refer to them."""
         links = {link.id: link for link in self.tx.links_of(records)}
         places = {(k.entity, k.ref) for k in links.values() if k.external_id is not None}
         shown = {owner for record in selves.values() for owner in self._showing(record)}
@@ -223,24 +225,26 @@ class _Search:
         return links | self.untied(places)
 
     def untied(self, places: Collection[tuple[str, Ref]]) -> dict[str, Link]:
-        """Rows of nobody that cannot be without one of these rows."""
+        """Untied rows that require one of these rows."""
         states = (LinkState.SEEN, LinkState.UNLINKED)
         return {k.id: k for k in self.tx.select_links(states=states) if self._names(k, places)}
 
     def known_by(self, selves: Mapping[str, Record], marks: Marks) -> set[tuple[str, Parts]]:
-        """Scope and parts of each key by which a row is known as of one of these."""
+        """Scope and parts of each key by which a row is recognised as one of these records'."""
         keys = [k for record in selves.values() for k in self._former(record)]
         keys += [place_key(entity, ref) for entity, ref in marks.places]
         return {(key.scope, key.parts) for key in keys}
 
     def _showing(self, record: Record) -> set[str]:
-        """Links of nobody that show the identity of a record."""
+        """Untied links that show the identity of a record."""
         entity = self.engine.project.entities.get(record.entity)
         keys = row_keys_of(entity, self._former(record)) if entity is not None else []
-        return {owner for of in self.tx.bearers(keys).values() for owner in of} if keys else set()
+        return (
+            {owner for of in self.tx.key_owners(keys).values() for owner in of} if keys else set()
+        )
 
     def _names(self, link: Link, places: Collection[tuple[str, Ref]]) -> bool:
-        """Whether a row cannot be without one of these rows."""
+        """Whether a row requires one of these rows."""
         parents = {r.external_id for _, r in places if r.connection == link.connection}
         system = self.engine.system(link.entity, link.connection)
         return link.parent in parents or not bound(system, link).isdisjoint(places)
@@ -249,7 +253,7 @@ class _Search:
         self, records: Mapping[str, Record], links: Collection[str], operations: Collection[str],
         marks: Marks,
     ) -> Others:  # fmt: skip
-        """What else names them."""
+        """What else refers to them."""
         entities, fields = self.engine.project.entities, set[str]()
         found = Others(
             {r.id: r for r in self.namers() if r.id not in records and in_record(r, marks) is not r}
@@ -278,14 +282,14 @@ class _Search:
     def naming_cases(
         self, asked: Sequence[Case], hers: Collection[str], marks: Marks
     ) -> dict[str, Case]:
-        """Questions about others that name them."""
+        """Cases about other records that refer to these."""
         rest = [case for case in asked if case.id not in hers]
         return {c.id: c for c in rest if cleaned_case(self.engine, self.tx, c, marks) != c}
 
 
-def late(engine: Engine, tx: Transaction, gone: Circle) -> tuple[list[str], Circle]:
-    """What came to name one of a circle while it went: the records that belong to it; and what is left of it, rows of
-    nobody that belong to it, with the records that name it."""
+def late(engine: Engine, tx: Transaction, gone: Footprint) -> tuple[list[str], Footprint]:
+    """What came to belong to a footprint while it was erased: records and untied rows, with the records that refer to
+    it."""
     search, ours, marks = _Search(engine, tx), [], gone.marks
     naming = {r.id: r for r in search.namers() if in_record(r, marks) is not r}
     for id_ in [i for i, r in naming.items() if search.belongs(r, marks.records)]:
@@ -302,7 +306,7 @@ def late(engine: Engine, tx: Transaction, gone: Circle) -> tuple[list[str], Circ
 
 
 def cleaned_case(engine: Engine, tx: Transaction, case: Case, marks: Marks) -> Case:
-    """A question about another one without them."""
+    """A case about somebody else, without references to the footprint."""
     rests_on_row = case.link_id and not {"row", "body"}.isdisjoint(case.evidence)
     link = tx.links([case.link_id or ""]).get(case.link_id or "") if rests_on_row else None
     if link is None:
@@ -319,7 +323,7 @@ def _takes_along(engine: Engine, entity: str, name: str) -> str:
 
 
 def _sliced(read: Callable[[str], Sequence[T]]) -> Iterator[T]:
-    """Everything, a slice at a time. ``read``: what comes after an id."""
+    """All items, read in slices. ``read``: returns what comes after an id."""
     after = ""
     while some := read(after):
         yield from some

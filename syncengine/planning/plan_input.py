@@ -1,4 +1,4 @@
-"""What the plan of one link rests on, and the plan itself."""
+"""Input and result of planning one link."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from syncengine.model.record import Record, World
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
-    """One link and all that its plan rests on. ``ready``: the target resource is fully known, so that a create
-    cannot duplicate a row nobody has looked at. ``refused``: digest of the body that the vendor refused last.
-    ``holder``: another link, which holds the row that is to be made."""
+class PlanInput:
+    """All that the plan of one link depends on. ``siblings``: all links of the record. ``ready``: the target resource
+    is fully listed and correlated, so that a create cannot duplicate a row that nobody has seen. ``refused``: digest of
+    the last body that the vendor rejected. ``holder``: another link that already holds the row which is to be
+    created."""
 
     entity: Entity
     system: System
@@ -31,7 +32,7 @@ class Scene:
 
     @property
     def in_scope(self) -> bool:
-        """Whether this system is to hold the record."""
+        """Whether this system is to have a row for the record."""
         scope = self.system.scope
         if self.record.deleted or not self.system.writes:
             return not self.record.deleted
@@ -40,9 +41,10 @@ class Scene:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """``link`` and ``record`` as they are to be (record None: unchanged). ``wakes``: wait keys that come true.
-    ``again``: the link is to be looked at once more. ``earlier``: changes of plans that this one takes the place of.
-    May be empty: the echo of our own write."""
+    """What becomes of one link. It changes nothing where our own write comes back.
+
+    ``link`` and ``record``: as they are to be (record None: unchanged). ``satisfies``: wait keys that come true.
+    ``requeue``: the link is to be planned once more. ``earlier``: history of plans that this one replaces."""
 
     link: Link
     record: Record | None = None
@@ -50,6 +52,6 @@ class Plan:
     cases: tuple[Case, ...] = ()
     dissolves: frozenset[str] = frozenset()
     changes: tuple[Change, ...] = ()
-    wakes: frozenset[str] = frozenset()
-    again: bool = False
+    satisfies: frozenset[str] = frozenset()
+    requeue: bool = False
     earlier: tuple[Change, ...] = ()

@@ -1,5 +1,5 @@
-"""Where handlers hand in what needs the database: one thread works through it, so that no handler holds up the event
-loop, and nobody waits without an end."""
+"""The SQL thread of the web side: one thread does all database work of the handlers, so that no handler blocks the
+event loop and every wait ends."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from starlette.exceptions import HTTPException
 
 from syncengine.errors import Again, DatabaseDown, Halt
 from syncengine.flows.core.engine import Engine
-from syncengine.ledger.engine import Patience
+from syncengine.ledger.engine import Timeouts
 
 log = structlog.get_logger("syncengine.web")
 T = TypeVar("T")
 Work = Callable[[], AbstractContextManager[Engine]]
 """Yields the engine for one piece of work."""
 
-PATIENCE = Patience(statement=4, lock=3, connect=2)
+TIMEOUTS = Timeouts(statement=4, lock=3, connect=2)
 """Whoever sends a notice or scrapes metrics hangs up after some 10 s, and comes again."""
 LONGEST = 8.0
 """Seconds that a request waits for its answer."""
@@ -31,7 +31,7 @@ MOST = 64
 RETRY_AFTER = "5"
 
 
-class Desk:
+class SqlThread:
     """The one thread of the web side that touches SQL."""
 
     def __init__(self, work: Work, longest: float = LONGEST) -> None:
@@ -62,7 +62,7 @@ class Desk:
             return do(engine)
 
     def close(self) -> None:
-        """Take no more; what is under way ends by itself."""
+        """Accept no more work; what is under way ends by itself."""
         self._thread.shutdown(wait=True, cancel_futures=True)
 
 

@@ -1,4 +1,4 @@
-"""Turns: what a worker does with a message. It works while there is work, and says what it leaves."""
+"""Work slices: what a worker does for one message: work for a slice of time, then announce what is left."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ Flow = Callable[[Engine, Collection[str] | None], Any]
 KINDS = ("derive", "refresh", "reconcile", "dispatch", "probe")
 
 
-def turn(engine: Engine, flow: Flow, ids: Collection[str] = ()) -> None:
-    """A task: its ids first, then whatever else is due, until nothing is or a slice of time is over. What is due then
-    is announced, once of each kind: whoever found our slots or leases taken has left it to us."""
+def work_slice(engine: Engine, flow: Flow, ids: Collection[str] = ()) -> None:
+    """Run a task: its ids first, then whatever else is due, until nothing is or a slice of time is over. What is due
+    then is announced, once per kind: tasks that found our slots or leases taken left their work to us."""
     until, asked, worked, races = engine.clock.now() + engine.limits.slice, ids or None, False, 0
     engine.used.clear()
     while not worked or engine.clock.now() < until:
@@ -36,7 +36,7 @@ def turn(engine: Engine, flow: Flow, ids: Collection[str] = ()) -> None:
 
 
 def announce_due(engine: Engine) -> None:
-    """Announce what is due now, and the listings of the connections that were used that found them busy."""
+    """Announce what is due now, and the due listings of the connections that were used, which others found busy."""
     now = engine.clock.now()
     with engine.ledger.read() as tx:
         readable, writable = (engine.open_connections(tx, writing=w) for w in (False, True))

@@ -1,4 +1,4 @@
-"""Telling: what says who somebody is, and whether a text does."""
+"""Identifying words: values that tell who a person is, and whether a text contains them."""
 
 from __future__ import annotations
 
@@ -20,33 +20,34 @@ _WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True, slots=True)
-class Telling:
-    """``alone``: what says it by itself, as an address or a number. ``names``: the words of each name."""
+class IdentifyingWords:
+    """Words by which a person can be recognised. ``alone``: values that identify her by themselves, such as an address
+    or a number. ``names``: the words of each of her names."""
 
     alone: frozenset[str] = frozenset()
     names: frozenset[tuple[str, ...]] = frozenset()
 
     def hinted(self, text: str) -> bool:
-        """Whether a text says who it is, if only by one word of a name."""
+        """Whether a text may point at her, if only by one word of a name."""
         words = {word for name in self.names for word in name}
         return any(_holds(text, part) for part in self.alone | words)
 
     def said(self, text: str) -> bool:
-        """Whether a text says who it is and can mean nobody else: not by one word that others may be called, too."""
+        """Whether a text identifies her for certain: not only by one word that others may be called, too."""
         return any(_holds(text, part) for part in self.alone) or any(
             len(name) > 1 and all(_holds(text, word) for word in name) for name in self.names
         )
 
     def without(self, text: str) -> str:
-        """A text with dots for what says who it is, if it does."""
+        """The text with dots in place of identifying words, if it contains any."""
         if not text or not self.said(text):
             return text
         words = {word for name in self.names for word in name}
         return without(_plain(text), sorted(self.alone | words))
 
 
-def telling(engine: Engine, called: Names, records: Iterable[Record]) -> Telling:
-    """What says who these records are, sensitive values too: identity, addresses, and names."""
+def identifying(engine: Engine, called: Names, records: Iterable[Record]) -> IdentifyingWords:
+    """The words that identify these records, sensitive values included: identity, addresses, and names."""
     alone, names = set[str](), set[tuple[str, ...]]()
     for record in records:
         entity = engine.project.entities.get(record.entity)
@@ -54,7 +55,7 @@ def telling(engine: Engine, called: Names, records: Iterable[Record]) -> Telling
         alone |= _identity(entity, record) if entity is not None else set()
         spelled = [called.of(record.id, alone=True), *(_names(entity, record) if entity else ())]
         names |= {tuple(_WORD.findall(_plain(text))) for text in spelled}
-    return Telling(frozenset(alone), frozenset(names))
+    return IdentifyingWords(frozenset(alone), frozenset(names))
 
 
 def _identity(entity: Entity, record: Record) -> set[str]:

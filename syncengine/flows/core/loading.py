@@ -1,4 +1,4 @@
-"""Loading what surrounds a batch of links before anything is decided about it, in a constant number of statements."""
+"""Loading what surrounds a batch of links before anything is decided, in a constant number of statements."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from syncengine.flows.core.engine import Engine
 from syncengine.flows.core.places import Place, holders_of
-from syncengine.flows.core.world import NOTHING, Ahead, load_world
+from syncengine.flows.core.world import NOTHING, Overlay, load_world
 from syncengine.ledger import Transaction
 from syncengine.mapping import Context, Entity
 from syncengine.model.key import Key, KeyKind
@@ -26,7 +26,9 @@ from syncengine.planning.questions import about
 
 @dataclass(slots=True)
 class Batch:
-    """Links of one round and their surroundings. ``siblings``: record id -> its links. ``refused``: link id ->
+    """Links that are decided together, and what their decisions depend on.
+
+    ``siblings``: record id -> its links. ``refused``: link id ->
     digest of the body that the vendor refused. ``ready``: places where every row is told who it is. ``holders``:
     link to be made -> another one that holds its row. ``asked``: subjects of the open questions about these links."""
 
@@ -42,8 +44,8 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """Records with all their links, as they are decided and committed. ``links``: as they were read. ``asked``:
-    subjects of the open questions about these links."""
+    """Records as they are loaded to be decided and committed, each with all its links. ``links``: as they were read.
+    ``asked``: subjects of the open questions about these links."""
 
     aggregates: Sequence[Aggregate]
     links: Mapping[str, Link]
@@ -52,11 +54,11 @@ class Records:
 
 
 def load_records(engine: Engine, tx: Transaction, ids: Collection[str]) -> Records:
-    """These records, each with all its links and what their plans rest on."""
+    """Load these records in one snapshot, each with all its links and what their plans depend on."""
     every = {k.id: k for k in tx.links_of(ids)}
     known = {i: k for i, k in every.items() if engine.system(k.entity, k.connection) is not None}
     made = [k for k in known.values() if k.state in TO_BE_MADE]
-    batch = surround(engine, tx, known, every.values(), placed=made)
+    batch = load_surroundings(engine, tx, known, every.values(), places_of=made)
     unsettled = tx.unsettled(list(known)).items()
     sent = {i for i, o in unsettled if o.state is not OperationState.PENDING}
     closed = sent | {i for i, k in every.items() if k.need_get or i not in known}
@@ -82,21 +84,22 @@ def _aggregate(engine: Engine, batch: Batch, record: Record, closed: Collection[
     )
 
 
-def surround(
+def load_surroundings(
     engine: Engine, tx: Transaction, links: dict[str, Link], every: Iterable[Link],
-    ahead: Ahead = NOTHING, placed: Iterable[Link] | None = None,
+    overlay: Overlay = NOTHING, places_of: Iterable[Link] | None = None,
 ) -> Batch:  # fmt: skip
-    """The surroundings of these links; ``every``: all links of their records; ``placed``: those whose places have to be
-    known, if not all."""
+    """Load what the plans of these links depend on.
+
+    ``every``: all links of their records. ``places_of``: the links whose places have to be known (None: all)."""
     siblings: dict[str, list[Link]] = {}
     for sibling in every:
         siblings.setdefault(sibling.record_id or "", []).append(sibling)
-    records = ahead.seen(tx.records(list(siblings)), siblings)
-    world = load_world(engine, tx, links.values(), records, ahead)
+    records = overlay.seen(tx.records(list(siblings)), siblings)
+    world = load_world(engine, tx, links.values(), records, overlay)
     batch = Batch(links, records, siblings, world)
-    whose = links.values() if placed is None else placed
+    whose = links.values() if places_of is None else places_of
     for place in {(k.entity, k.connection, k.resource) for k in whose}:
-        if tx.resource(place[1], place[2]).scanned_at and not tx.unsorted_links(*place):
+        if tx.resource(place[1], place[2]).scanned_at and not tx.uncorrelated_links(*place):
             batch.ready.add(place)
     asked = tx.cases(subjects={subject for i in links for subject in about(i)})
     batch.asked = {case.subject for case in asked}
@@ -105,13 +108,13 @@ def surround(
         for c in asked
         if c.link_id and c.subject == f"rejected:{c.link_id}"
     }
-    batch.holders = holders_of(engine, tx, links.values(), records, world, ahead)
+    batch.holders = holders_of(engine, tx, links.values(), records, world, overlay)
     return batch
 
 
 @dataclass(slots=True)
-class Strangers:
-    """Untied links of one entity and connection and what they were looked up against."""
+class UntiedBatch:
+    """Untied links of one entity and connection, and what their identity keys match."""
 
     links: dict[str, Link]
     keys: dict[str, RowKeys]
@@ -121,8 +124,8 @@ class Strangers:
 
 def load_untied(
     engine: Engine, tx: Transaction, entity: Entity, links: Sequence[Link]
-) -> Strangers:
-    """Look the identity keys of untied rows of one connection up, all at once."""
+) -> UntiedBatch:
+    """Look up the identity keys of all untied rows of one connection at once."""
     connection, resource = links[0].connection, links[0].resource
     system = entity.systems[connection]
     world = load_world(engine, tx, links, {})
@@ -134,8 +137,8 @@ def load_untied(
             asked += [Key(kind, scope, parts, "") for kind in (KeyKind.RECORD, KeyKind.SHARED)]
             asked.append(Key(KeyKind.ROW, f"{connection}/{resource}/{scope}", parts, link_id))
         asked += [Key(KeyKind.LIKE, s, parts, "") for s, of in shown.likes.items() for parts in of]
-    bearers = tx.bearers(asked) if asked else {}
-    owners = {r for (kind, _, _), found in bearers.items() if kind != KeyKind.ROW for r in found}
+    key_owners = tx.key_owners(asked) if asked else {}
+    owners = {r for (kind, _, _), found in key_owners.items() if kind != KeyKind.ROW for r in found}
     held = links_by_record(tx, owners)
     operations = tx.unsettled([k.id for of in held.values() for k in of]) if held else {}
     made = tx.creates(connection, resource, [k.external_id for k in links if k.external_id])
@@ -144,8 +147,8 @@ def load_untied(
     for link in links:
         perhaps = [unsure[p] for p in keys[link.id].parts.items() if p in unsure]
         ours = made.get(link.external_id or "") or next(iter(perhaps), None)
-        hits[link.id] = _hits(link, keys[link.id], bearers, held, operations, ours)
-    return Strangers({k.id: k for k in links}, keys, hits, world)
+        hits[link.id] = _hits(link, keys[link.id], key_owners, held, operations, ours)
+    return UntiedBatch({k.id: k for k in links}, keys, hits, world)
 
 
 def links_by_record(tx: Transaction, record_ids: Collection[str]) -> dict[str, list[Link]]:
@@ -159,8 +162,8 @@ def links_by_record(tx: Transaction, record_ids: Collection[str]) -> dict[str, l
 def _unsure(
     tx: Transaction, entity: Entity, connection: str, resource: str
 ) -> dict[tuple[str, tuple[Json, ...]], Operation]:
-    """Identity (scope, parts) -> a create of it that has no outcome yet, or whose row nobody has told, whatever became
-    of its record."""
+    """Identity (scope, parts) -> a create with that identity whose outcome is unknown, or whose new row nobody has
+    named, whatever became of its record."""
     found: dict[tuple[str, tuple[Json, ...]], Operation] = {}
     states = (OperationState.CLAIMED, OperationState.UNKNOWN)
     unsettled = tx.select_operations(states, connection=connection)
@@ -174,7 +177,7 @@ def _unsure(
 
 
 def _hits(
-    link: Link, keys: RowKeys, bearers: Mapping[tuple[str, str, tuple[Json, ...]], list[str]],
+    link: Link, keys: RowKeys, key_owners: Mapping[tuple[str, str, tuple[Json, ...]], list[str]],
     held: Mapping[str, list[Link]], operations: Mapping[str, Operation], made: Operation | None,
 ) -> Hits:  # fmt: skip
     place = f"{link.connection}/{link.resource}"
@@ -182,11 +185,11 @@ def _hits(
     rows: dict[str, list[str]] = {}
     for scope, parts in keys.parts.items():
         records[scope] = [
-            *bearers.get((KeyKind.RECORD, scope, parts), ()),
-            *bearers.get((KeyKind.SHARED, scope, parts), ()),
+            *key_owners.get((KeyKind.RECORD, scope, parts), ()),
+            *key_owners.get((KeyKind.SHARED, scope, parts), ()),
         ]
-        shown = bearers.get((KeyKind.ROW, f"{place}/{scope}", parts), ())
+        shown = key_owners.get((KeyKind.ROW, f"{place}/{scope}", parts), ())
         rows[scope] = [other for other in shown if other != link.id]
     near = [(KeyKind.LIKE, scope, p) for scope, of in keys.likes.items() for p in of]
-    alike = {record for name in near for record in bearers.get(name, ())}
+    alike = {record for name in near for record in key_owners.get(name, ())}
     return Hits(records, rows, held, operations, sorted(alike), made)

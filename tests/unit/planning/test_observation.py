@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncengine.model.operation import Action, OperationState
-from syncengine.planning.sight import Reading, body_row, mapped, roots, row_hash, sight, stamped
+from syncengine.planning.observation import (
+    Reading,
+    body_row,
+    judge_reading,
+    mapped,
+    roots,
+    row_hash,
+    stamped,
+)
 from tests.support.people import LMS
 from tests.unit.planning.parts import ROW, a_link, an_operation, lms
 
@@ -26,7 +34,7 @@ def read(
     row: Any, started: float = 200.0, source: Any = "list", system: Any = SYSTEM, **link: Any
 ) -> Any:
     """A reading that was received a second later."""
-    return sight(
+    return judge_reading(
         system, a_link(**link), Reading(source, row, started, started + 1), roots(system),
         link.pop("operation", None),
     )  # fmt: skip
@@ -108,20 +116,25 @@ def test_a_row_that_does_not_count_is_none() -> None:
 
 
 @pytest.mark.parametrize("state", [OperationState.CLAIMED, OperationState.UNKNOWN])
-@pytest.mark.parametrize(("job", "noted"), [("boss", {"job": "boss"}), ("lead", {}), ("dev", {})])
+@pytest.mark.parametrize(
+    ("job", "foreign_values"), [("boss", {"job": "boss"}), ("lead", {}), ("dev", {})]
+)
 def test_values_that_are_neither_expected_nor_ours_are_noted(
-    state: OperationState, job: str, noted: dict[str, str]
+    state: OperationState, job: str, foreign_values: dict[str, str]
 ) -> None:
     """Rule 8: while a write is under way, a value that it neither expected nor sends is a foreign one."""
     link, reading = a_link(), Reading("list", {**ROW, "job": job}, 200.0, 201.0)
-    assert sight(SYSTEM, link, reading, KEPT, an_operation(state=state)).link.noted == noted
+    assert (
+        judge_reading(SYSTEM, link, reading, KEPT, an_operation(state=state)).link.foreign_values
+        == foreign_values
+    )
 
 
 def test_hints_are_noted_too() -> None:
     """Rule 8: even a row that does not count shows what a write may run over."""
     reading = Reading("list", {**ROW, "job": "boss"}, 50.0, 201.0)
-    seen = sight(SYSTEM, a_link(), reading, KEPT, CLAIMED)
-    assert (seen.link.noted, seen.link.row) == ({"job": "boss"}, ROW)
+    seen = judge_reading(SYSTEM, a_link(), reading, KEPT, CLAIMED)
+    assert (seen.link.foreign_values, seen.link.row) == ({"job": "boss"}, ROW)
 
 
 @pytest.mark.parametrize(
@@ -131,14 +144,14 @@ def test_hints_are_noted_too() -> None:
 def test_nothing_is_noted_while_no_write_of_the_row_is_under_way(operation: Any) -> None:
     """Rule 8: a pending write, a create, or none runs over nothing."""
     reading = Reading("list", {**ROW, "job": "boss"}, 200.0, 201.0)
-    assert not sight(SYSTEM, a_link(), reading, KEPT, operation).link.noted
+    assert not judge_reading(SYSTEM, a_link(), reading, KEPT, operation).link.foreign_values
 
 
 @pytest.mark.parametrize(("job", "lost"), [("lead", {"job": "boss"}), ("boss", {})])
 def test_a_later_read_says_what_was_run_over(job: str, lost: dict[str, str]) -> None:
     """Rule 8: a noted value that the row shows no more is lost, one that it still shows is not."""
-    seen = read({**ROW, "job": job}, source="get", noted={"job": "boss"}, need_get=True)
-    assert (seen.lost, seen.link.noted) == (lost, {})
+    seen = read({**ROW, "job": job}, source="get", foreign_values={"job": "boss"}, need_get=True)
+    assert (seen.lost, seen.link.foreign_values) == (lost, {})
 
 
 def test_stamps_move_with_the_fields_that_moved() -> None:

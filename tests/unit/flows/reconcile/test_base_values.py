@@ -1,4 +1,4 @@
-"""Two faces: each side is compared with what it held itself when both last agreed."""
+"""Two base values: each side is compared with what it held itself when both last agreed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def shout_mail(row: dict[str, Json]) -> None:
 
 
 def test_a_vendor_that_spells_values_its_own_way_makes_no_ping_pong() -> None:
-    """Rule 1: what the write's own answer shows is the vendor's face, so its spelling is no edit of its own."""
+    """Rule 1: what the write's own answer shows is the vendor's base value, so its spelling is no edit of its own."""
     made = duo(lms={"shape": shout})
     mine, theirs = anna(made, name="Annabelle")
     made.sync()
@@ -33,7 +33,8 @@ def test_a_vendor_that_spells_values_its_own_way_makes_no_ping_pong() -> None:
 
 
 def test_a_person_s_edit_at_a_vendor_with_its_own_spelling_comes_over() -> None:
-    """Rule 1: a value that differs from the vendor's own face is an edit, even where the vendor spells its own way."""
+    """Rule 1: a value that differs from the vendor's own base value is an edit, even where the vendor spells its own
+    way."""
     made = duo(lms={"shape": shout})
     mine, theirs = anna(made, name="Annabelle")
     made.vendors["lms"].edit(theirs, name="Berta")
@@ -45,7 +46,8 @@ def test_a_person_s_edit_at_a_vendor_with_its_own_spelling_comes_over() -> None:
 
 @pytest.mark.parametrize("answers", ["empty", "sent"])
 def test_what_a_write_did_not_show_is_expected_and_confirmed_up_to_the_codec(answers: str) -> None:
-    """Rule 1: without an answer the sent value is the face, and another spelling of the same value confirms it."""
+    """Rule 1: without an answer the sent value is the base value, and another spelling of the same value confirms
+    it."""
     made = duo(lms={"shape": shout_mail, "answers": answers})
     _, theirs = anna(made)
     result = made.sync()
@@ -103,7 +105,7 @@ def test_only_written_fields_move_their_faces() -> None:
 
 
 def test_our_own_old_write_is_no_wish_of_the_vendor_when_its_row_is_adopted() -> None:
-    """Rule 13: a row that our own lost create made shows our old values; they are our faces, not an edit."""
+    """Rule 13: a row that our own lost create made shows our old values; they are our base values, not an edit."""
     owned = "\n  email: {type: email}\n  name: {type: string, on_conflict: lms}\n  job: {type: string}\n"
     made = duo(fields=owned)
     hr, lms = made.vendors["hr"], made.vendors["lms"]

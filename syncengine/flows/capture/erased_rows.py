@@ -1,4 +1,4 @@
-"""Returns: rows of somebody who was erased are not stored, however often vendors show them; a person is asked once."""
+"""Rows of erased persons: they are not stored again, however often vendors show them; a person is asked once."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from syncengine.model.record import World
 from syncengine.model.ref import Ref
 from syncengine.model.values import Row
 from syncengine.planning.identity import Parts, row_keys
+from syncengine.planning.observation import mapped, new_link, roots
 from syncengine.planning.questions import one, sentence
-from syncengine.planning.sight import first_sight, mapped, roots
 
 IN_THE_WAY = (
     "the row that a search shows is of somebody who was erased: delete it there and retry, or answer what is "
@@ -28,26 +28,26 @@ IN_THE_WAY = (
 
 
 def place_key(entity: str, ref: Ref, erasure: str = "") -> Key:
-    """By what a row of an erased one is known."""
+    """The key by which a row of an erased person is recognised."""
     scope = f"row:{entity}:{ref.connection}/{ref.resource}"
     return Key(KeyKind.ERASED, scope, (ref.external_id,), erasure)
 
 
 def is_erased(tx: Transaction, link: Link, external_id: str) -> bool:
-    """Whether a row in the place of a link is known as that of somebody who was erased."""
+    """Whether a row at this place is known as one of an erased person."""
     ref = Ref(link.connection, link.resource, external_id)
-    return bool(tx.bearers([place_key(link.entity, ref)]))
+    return bool(tx.key_owners([place_key(link.entity, ref)]))
 
 
-def held_back(
+def withhold_erased(
     engine: Engine, tx: Transaction, entity: Entity, system: System, links: Sequence[Link]
 ) -> set[str]:
-    """Ids of those of these untied rows, as they would be stored, that are of somebody who was erased: the row was
-    known, or shows her identity, or cannot be without one of her rows. None of them is to be stored; a person is asked
-    whether she is to be taken in as new. A row without a usable id is known by what it shows."""
+    """Ids of those of these untied rows that belong to an erased person: the row was known, shows her identity, or
+    requires one of her rows. None of them is stored; a person is asked whether she is to be taken in as new. A row
+    without a usable id is recognised by what it shows."""
     known = [(k, [*_known_by(engine, entity, system, k)]) for k in links]
     asked = [key for _, keys in known for key in keys]
-    found = tx.bearers(asked) if asked else {}
+    found = tx.key_owners(asked) if asked else {}
     back: dict[str, str] = {}
     fresh: set[str] = set()
     held: set[str] = set()
@@ -70,7 +70,7 @@ def held_back(
 
 
 def shown_by(engine: Engine, case: Case) -> Iterator[tuple[str, Parts]]:
-    """By what the row would be known which a question holds that is about a part of a listing: scope and parts."""
+    """The keys (scope and parts) of the row in a case about a part of a listing."""
     row = case.evidence.get("row")
     if (
         case.kind is not CaseKind.QUARANTINED
@@ -87,8 +87,8 @@ def shown_by(engine: Engine, case: Case) -> Iterator[tuple[str, Parts]]:
 def unfit(
     entity: Entity, system: System, link_id: str, external_id: str, parent: str | None, row: Row
 ) -> Link:
-    """A row that does not fit, as it would be stored if it did."""
-    link = first_sight(link_id, entity.name, system, external_id or None, parent)
+    """The link of a row that does not fit, as it would be stored if it did."""
+    link = new_link(link_id, entity.name, system, external_id or None, parent)
     return replace(link, row=mapped(row, roots(system)))
 
 
@@ -143,12 +143,13 @@ def _ask(
 
 
 def kept_out(tx: Transaction) -> int:
-    """How many of those who were erased are kept out, though vendors show them."""
+    """How many erased persons are kept out although vendors show them."""
     return sum(erasure.answer == KEEP_OUT for erasure in tx.erasures())
 
 
 def settle_return(tx: Transaction, erasure_id: str, given: str) -> None:
-    """Keep to what a person said of what came back: for good, or the tombstone goes and all of it is new."""
+    """Carry out the answer about an erased person who is shown again: keep her out for good, or drop the tombstone and
+    take everything in as new."""
     if given == TAKE_IN:
         tx.drop_keys(KeyKind.ERASED, [erasure_id])
     tx.save_erasures([replace(e, answer=given) for e in tx.erasures([erasure_id], lock=True)])
