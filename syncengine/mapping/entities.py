@@ -65,6 +65,7 @@ def compile_entity(draft: Draft, name: str, ensured: bool) -> Entity:
         formulas=tuple(field for field, item in fields.items() if item.formula is not None),
         depth=0,
         uses_today=False,
+        uses_systems=False,
         digest=digest(_decides(part), str(draft.zone), VERSION),
         people=part.people or "",
     )
@@ -86,6 +87,9 @@ def _summed(entity: Entity) -> Entity:
             **{name: getattr(entity, name) for name in Entity.__slots__},
             "depth": max((e.depth for _, e in found), default=0),
             "uses_today": any(e.uses_today for _, e in found),
+            "uses_systems": any(
+                name.rpartition(".")[2] == "systems" for _, e in found for name in e.names
+            ),
             "compared": frozenset(name for name in entity.fields if _compares(entity, name)),
         }
     )

@@ -148,7 +148,8 @@ class System:
 @dataclass(frozen=True, slots=True)
 class Entity:
     """A kind of thing. ``merge_order``: stored fields, those first that owners of others read.
-    ``depth``: how many refs deep any of its expressions opens records. ``compared``: fields that two systems or more
+    ``depth``: how many refs deep any of its expressions opens records. ``uses_systems``: whether one asks in which
+    systems a record is. ``compared``: fields that two systems or more
     show and none is written to. ``people``: whom it is about, in words of people (``employees``)."""
 
     name: str
@@ -161,6 +162,7 @@ class Entity:
     formulas: tuple[str, ...]
     depth: int
     uses_today: bool
+    uses_systems: bool
     digest: str
     compared: frozenset[str] = frozenset()
     people: str = ""

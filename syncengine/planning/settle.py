@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
-from syncengine.mapping import System, paths
+from syncengine.mapping import Entity, System, paths
 from syncengine.model.change import Change
 from syncengine.model.link import WHOLE, Base, Doubt, Link, LinkState
 from syncengine.model.operation import Action, Operation
@@ -77,6 +77,24 @@ def settle_applied(
         dirty=link.dirty + 1,
     )
     return Settled(settled, moved, _overwritten(system, link, operation))
+
+
+def leaves_open(entity: Entity, before: Link, operation: Operation, settled: Settled) -> bool:
+    """Whether a link has to be planned again after its write. It need not where the plan that made the operation still
+    holds in all else: nothing else moved, nothing is waited for, nobody decided about the write. ``before``: the link
+    as it was when its write was answered."""
+    link = settled.link
+    if before.wait is not None or before.approval is not None or link.need_get or settled.moved:
+        return True
+    if operation.action is Action.UPDATE:
+        return operation.leave
+    if operation.action is not Action.CREATE or entity.uses_systems or before.row_version:
+        return True
+    rules, row = entity.systems[operation.connection].rules, link.row or {}
+    return any(
+        name not in operation.carried and rule.extract(row) is not ABSENT
+        for name, rule in rules.items()
+    )
 
 
 def answered(system: System, operation: Operation, answer: Row | None) -> str:

@@ -226,7 +226,7 @@ MUTANTS: dict[str, Mutant] = {
         },
         "rate was written twice for nothing",
         3057,
-        "enter.604",
+        "enter.276 enter.604 enter.300",
     ),
     "dirty is zeroed": Mutant(
         3,

@@ -39,7 +39,7 @@ from syncengine.planning.identity import (
 )
 from syncengine.planning.observation import stamped
 from syncengine.planning.questions import not_taken, refused, unmade
-from syncengine.planning.settle import answered, settle_applied
+from syncengine.planning.settle import answered, leaves_open, settle_applied
 
 MOVING = "refused while a row that it refers to was changing"
 PROBE_STEP = 1.0
@@ -85,7 +85,8 @@ class Outcomes:
 
     def _save_link(self, tx: Transaction, link: Link) -> None:
         tx.save_links([link])
-        self.dirty.append(link.id)
+        if link.dirty:
+            self.dirty.append(link.id)
 
     # outcomes that came with the answer, each in a transaction of its own
 
@@ -133,8 +134,11 @@ class Outcomes:
         claim = self._claim(held, received, by_vendor=not said)
         settled = settle_applied(system, link, operation, external_id, row, received, claim)
         unread = settled.link.need_get or (answer is not None and answer.unread)
+        entity = self.engine.project.entities[operation.entity]
+        again = unread or bool(said) or leaves_open(entity, link, operation, settled)
         is_there = settled.link.external_id == link.external_id
-        link = replace(settled.link, need_get=unread)
+        dirty = link.dirty + again
+        link = replace(settled.link, need_get=unread, dirty=dirty)
         link = link if is_there else self._make_room(tx, link)
         now = self.engine.clock.now()
         event = Event(
@@ -143,6 +147,8 @@ class Outcomes:
         )  # fmt: skip
         stamp = tx.add_events([event])[0] or 0
         self._save_link(tx, stamped(link, settled.moved, stamp))
+        if not again:
+            tx.dissolve_cases({f"rejected:{link.id}"}, now)
         if held.state is OperationState.UNKNOWN:
             said = _ANSWERS.get(held.detail, "no answer came")
             said += "; a later read shows it"
