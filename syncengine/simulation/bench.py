@@ -57,8 +57,9 @@ class InTurn(ThreadPoolExecutor):
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
         """``fn`` is told a job and the queue in which it asks."""
-        future, (_, asked) = super().submit(fn, *args, **kwargs), args
-        while not future.done() and asked.empty():
+        _, asked = args
+        before, future = asked.qsize(), super().submit(fn, *args, **kwargs)
+        while not future.done() and asked.qsize() == before:
             wait([future], timeout=0.001)
         return future
 

@@ -189,7 +189,8 @@ class Setting:
             made["courses"] = ResourceSpec(
                 "courses", shown, search=("person",), create=True, update=True, delete=True
             )
-        return ConnectorSpec(name, made, (), settle_time=SETTLE, concurrency=1)
+        calls = self.draw(f"{name}.calls", 1, 1, 3)
+        return ConnectorSpec(name, made, (), settle_time=SETTLE, concurrency=calls)
 
     def told(self) -> list[str]:
         """Vendors and mapping, for people."""

@@ -44,12 +44,17 @@ def _whole_response(original: Any) -> Any:
 
 
 def _record_at_settle(original: Any) -> Any:
-    def applied(self: Any, tx: Any, system: Any, link: Any, operation: Any, *given: Any) -> None:
-        record = tx.records([operation.record_id])[operation.record_id]
-        now = {n: record.values.get(n, v) for n, v in operation.carried.items()}
-        original(self, tx, system, link, replace(operation, carried=now), *given)
+    def applied_all(self: Any, tx: Any, writes: Any) -> None:
+        records = tx.records([done.operation.record_id for done in writes])
 
-    return applied
+        def moved(operation: Any) -> Any:
+            values = records[operation.record_id].values
+            now = {n: values.get(n, v) for n, v in operation.carried.items()}
+            return replace(operation, carried=now)
+
+        original(self, tx, [replace(d, operation=moved(d.operation)) for d in writes])
+
+    return applied_all
 
 
 def _one_base_value(_: Any) -> Any:
@@ -199,14 +204,14 @@ FLOWS, PLANNING, SQL = "syncengine.flows", "syncengine.planning", "syncengine.le
 MUTANTS: dict[str, Mutant] = {
     "base values from the whole response": Mutant(
         1,
-        {f"{FLOWS}.send.outcomes.settle_applied": _whole_response},
+        {f"{FLOWS}.send.applied.settle_applied": _whole_response},
         "lost in silence",
         3105,
         "enter.489 during.612 everything.592",
     ),
     "our base value is the record at settling": Mutant(
         1,
-        {f"{FLOWS}.send.settle.Settle.applied": _record_at_settle},
+        {f"{FLOWS}.send.applied.Applied.applied_all": _record_at_settle},
         "lms lms-",
         3514,
         "enter.647 enter.329 leave.0 bad_claim.50 everything.508 leave.210 scan.886",
@@ -221,7 +226,7 @@ MUTANTS: dict[str, Mutant] = {
     "the sent value is the vendor's base value": Mutant(
         1,
         {
-            f"{FLOWS}.send.outcomes.settle_applied": _sent_is_base_value,
+            f"{FLOWS}.send.applied.settle_applied": _sent_is_base_value,
             f"{PLANNING}.fields.Fields.theirs_moved": _no_equivalence,
         },
         "rate was written twice for nothing",
@@ -328,7 +333,7 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "what was accepted is done": Mutant(
         19,
-        {f"{FLOWS}.send.outcomes.settle_applied": _answer_is_base_value},
+        {f"{FLOWS}.send.applied.settle_applied": _answer_is_base_value},
         "at the vendor",
         5004,
         "enter.696",

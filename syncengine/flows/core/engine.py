@@ -171,9 +171,17 @@ class Engine:
     def call_all(
         self, jobs: Iterable[tuple[T, Callable[[], Any]]], width: int
     ) -> Iterator[tuple[T, Any]]:
-        """Run calls in threads, at most ``width`` at once; yields (key, result or the error it raised) as they
-        end. Permits that the calls ask for are granted here, since only this thread touches SQL. Once the vendor
-        refuses our credentials or asks for a pause, no further call is made: that error is what the rest yields."""
+        """As ``call_groups``, one after the other."""
+        for ended in self.call_groups(jobs, width):
+            yield from ended
+
+    def call_groups(
+        self, jobs: Iterable[tuple[T, Callable[[], Any]]], width: int
+    ) -> Iterator[list[tuple[T, Any]]]:
+        """Run calls in threads, at most ``width`` at once; yields (key, result or the error it raised) as they end,
+        those together that have ended by then. Permits that the calls ask for are granted here, since only this thread
+        touches SQL. Once the vendor refuses our credentials or asks for a pause, no further call is made: that error is
+        what the rest yields."""
         inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
         todo, running, waiting = iter(jobs), 0, list[Permit]()
         refusal: SyncengineError | None = None
@@ -199,15 +207,20 @@ class Engine:
                 message = inbox.get(timeout=0.05 if waiting else self.limits.lease / 4)
             except queue.Empty:
                 continue
-            if isinstance(message, Permit):
-                waiting.append(message)
-                continue
-            running -= 1
-            if isinstance(message[1], (RateLimited, Halt)):
-                refusal = message[1]
-            running += 0 if refusal else start()
-            yield message
-        yield from ((key, refusal) for key, _ in todo)
+            ended = []
+            for arrived in (message, *_drained(inbox)):
+                if isinstance(arrived, Permit):
+                    waiting.append(arrived)
+                    continue
+                ended.append(arrived)
+                if isinstance(arrived[1], (RateLimited, Halt)):
+                    refusal = arrived[1]
+            running -= len(ended)
+            if ended:
+                running += 0 if refusal else start()
+                yield ended
+        if refusal is not None and (left := [(key, refusal) for key, _ in todo]):
+            yield left
 
     def blames(self, connection: str, errors: Collection[SyncengineError], went_well: bool) -> bool:
         """Whether failed calls are the connection's fault rather than that of the requested rows: the vendor asks for a
@@ -289,6 +302,12 @@ class TimedJobs(Generic[T]):
                 return
             self.count += 1
             yield job
+
+
+def _drained(inbox: queue.SimpleQueue[Any]) -> Iterator[Any]:
+    """What has arrived by now."""
+    while not inbox.empty():
+        yield inbox.get_nowait()
 
 
 def _report(inbox: queue.SimpleQueue[Any], key: Any, future: Future[Any]) -> None:

@@ -8,7 +8,16 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from syncengine.errors import Again, Astray, Exists, Rejected, SyncengineError, Unknown, Unnamed
+from syncengine.errors import (
+    Again,
+    Astray,
+    Exists,
+    LostRace,
+    Rejected,
+    SyncengineError,
+    Unknown,
+    Unnamed,
+)
 from syncengine.flows.capture.rows import PreflightRead
 from syncengine.flows.core.engine import Engine, failed, retry_on_lost_race
 from syncengine.flows.core.places import lost_creates, rivals_of
@@ -92,8 +101,8 @@ class _Sending(Round):
             cleared, settled = self._check(settle, ready, preflights)
             outcomes += settled
             unsent.extend(cleared)
-            for operation, result in engine.call_all(self._sends(unsent, preflights), self.width):
-                outcomes[self._outcome(settle, operation, result)] += 1
+            for ended in engine.call_groups(self._sends(unsent, preflights), self.width):
+                outcomes.update(self._outcomes(settle, ended))
         settle.put_off([*unsent, *self.left], engine.clock.now())
         settle.announce()
         return outcomes
@@ -229,14 +238,28 @@ class _Sending(Round):
                     connector.delete(resource, external_id, operation.key)
         return None
 
+    def _outcomes(self, settle: Settle, ended: Sequence[tuple[Operation, Any]]) -> Iterator[str]:
+        """Settle writes that have ended: those that the vendor confirmed together, unless one of them keeps the others
+        from it; each other one by itself. Yields their outcomes."""
+        received = self.engine.clock.now()
+        confirmed = [(o, result, received) for o, result in ended if not _raised(result)]
+        if confirmed:
+            try:
+                yield from settle.written(confirmed)
+            except LostRace:
+                for one in confirmed:
+                    yield from settle.written([one])
+        for operation, result in ended:
+            if _raised(result):
+                yield self._outcome(settle, operation, result)
+
     def _outcome(self, settle: Settle, operation: Operation, result: Any) -> str:
         """Settle one write by itself; returns its outcome."""
         if isinstance(result, Exists):
             return self._taken(settle, operation, result)
         error = failed(result)
-        received = self.engine.clock.now()
         if error is None:
-            return settle.written(operation, result, received)
+            return settle.written([(operation, result, self.engine.clock.now())])[0]
         if isinstance(error, Rejected):
             if error.status in (404, 410) and operation.action is not Action.CREATE:
                 settle.vanished(operation)
@@ -261,6 +284,11 @@ class _Sending(Round):
                 return settle.adopted(operation, result.items, result)
         settle.rejected(operation, Rejected(str(error), 409, str(error)))
         return "rejected"
+
+
+def _raised(result: Any) -> bool:
+    """Whether a call has ended with an error instead of an answer."""
+    return isinstance(result, BaseException)
 
 
 def _late(

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from syncengine.errors import Again, RateLimited, Rejected, SyncengineError
-from syncengine.flows.core.engine import Engine, new_id, retry_on_lost_race
+from syncengine.flows.core.engine import new_id, retry_on_lost_race
 from syncengine.flows.core.places import gives_way
-from syncengine.flows.core.staging import review
-from syncengine.flows.reconcile.records import invalidate_by_links, invalidate_references
+from syncengine.flows.send.applied import Applied, Done
 from syncengine.flows.send.traceless import REST, TRIES, lost_before
 from syncengine.ledger import Transaction
 from syncengine.mapping import System
-from syncengine.model.event import Event
-from syncengine.model.link import Link, LinkState
+from syncengine.model.link import Link
 from syncengine.model.operation import (
     ANOTHERS,
     UNMADE,
@@ -26,20 +24,9 @@ from syncengine.model.operation import (
     OperationState,
     Written,
 )
-from syncengine.model.values import Row, as_list
+from syncengine.model.values import as_list
 from syncengine.planning.approvals import body_digest
-from syncengine.planning.doubts import Claim
-from syncengine.planning.identity import (
-    AT_VENDOR,
-    identity_subject,
-    known_by,
-    place_free,
-    renames,
-    waits_for,
-)
-from syncengine.planning.observation import stamped
 from syncengine.planning.questions import not_taken, refused, unmade
-from syncengine.planning.settle import answered, leaves_open, settle_applied
 
 MOVING = "refused while a row that it refers to was changing"
 PROBE_STEP = 1.0
@@ -52,161 +39,38 @@ def pending(operation: Operation, until: float, why: str) -> Operation:
     return replace(operation, state=OperationState.PENDING, token=None, next_at=until, detail=why)
 
 
-@dataclass(slots=True)
-class Outcomes:
+class Outcomes(Applied):
     """Stores outcomes; every method ignores an operation that is settled already."""
-
-    engine: Engine
-    dirty: list[str] = field(default_factory=list)
-
-    def announce(self) -> None:
-        """Announce the links that became dirty, after the commits of a round."""
-        self.engine.announce("reconcile", self.dirty)
-        self.dirty.clear()
-
-    def _ours(self, tx: Transaction, operation: Operation) -> Operation | None:
-        held = tx.operations([operation.id], lock=True).get(operation.id)
-        if held is None or held.token != operation.token:
-            return None
-        return held if held.state in (OperationState.CLAIMED, OperationState.UNKNOWN) else None
-
-    def _save(
-        self, tx: Transaction, held: Operation, state: OperationState, detail: str = "",
-        external_id: str | None = None, next_at: float = 0.0,
-    ) -> None:  # fmt: skip
-        tx.save_operations(
-            [
-                replace(
-                    held, state=state, detail=detail, next_at=next_at,
-                    external_id=external_id or held.external_id,
-                )
-            ]
-        )  # fmt: skip
-
-    def _save_link(self, tx: Transaction, link: Link) -> None:
-        tx.save_links([link])
-        if link.dirty:
-            self.dirty.append(link.id)
 
     # outcomes that came with the answer, each in a transaction of its own
 
     @retry_on_lost_race
-    def written(self, operation: Operation, answer: Written | None, received: float) -> str:
-        """The vendor confirmed the write. A create whose answer names a row that it cannot have made is not settled: a
-        read proves what happened."""
+    def written(self, answers: Sequence[tuple[Operation, Written | None, float]]) -> list[str]:
+        """The vendor confirmed these writes of different links: what it answered, and when. Returns their outcomes. A
+        create whose answer names a row that it cannot have made is not settled: a read proves what happened."""
+        outcomes, done = [], list[Done]()
         with self.engine.ledger.write() as tx:
-            link = tx.links([operation.link_id], lock=True).get(operation.link_id)
-            system = self.engine.system(operation.entity, operation.connection)
-            if link is None or system is None:
-                return "applied"
-            if answer is not None and self._names_another(tx, system, link, operation, answer):
-                self._in_doubt(tx, operation, ANOTHERS)
-                return "unknown"
-            self.applied(tx, system, link, operation, answer, received)
-        return "applied"
-
-    def _names_another(
-        self, tx: Transaction, system: System, link: Link, operation: Operation, answer: Written
-    ) -> bool:
-        """Whether a create was answered with the id of another record's row, or of an untied row that was seen before.
-        The latter may be the very row it created, so it is doubted only where a read can tell."""
-        if operation.action is not Action.CREATE:
-            return False
-        at = tx.links_at(link.entity, link.connection, link.resource, [answer.external_id])
-        found = at.get(answer.external_id)
-        if found is None or found.id == link.id:
-            return False
-        if found.record_id is None:
-            return found.row is not None and system.resource.proves(operation.body)
-        return not gives_way(tx, found)
-
-    def applied(
-        self, tx: Transaction, system: System, link: Link, operation: Operation,
-        answer: Written | None, received: float, said: str = "",
-    ) -> None:  # fmt: skip
-        """The write took effect: set the base from what it carried, store the external id, wake the links that waited.
-        ``said``: how we know, if not by the vendor's answer."""
-        held = self._ours(tx, operation)
-        if held is None:
-            return
-        external_id = operation.external_id if answer is None else answer.external_id
-        row: Row | None = None if answer is None else answer.row
-        claim = self._claim(held, received, by_vendor=not said)
-        settled = settle_applied(system, link, operation, external_id, row, received, claim)
-        unread = settled.link.need_get or (answer is not None and answer.unread)
-        entity = self.engine.project.entities[operation.entity]
-        again = unread or bool(said) or leaves_open(entity, link, operation, settled)
-        is_there = settled.link.external_id == link.external_id
-        dirty = link.dirty + again
-        link = replace(settled.link, need_get=unread, dirty=dirty)
-        link = link if is_there else self._make_room(tx, link)
-        now = self.engine.clock.now()
-        event = Event(
-            link.connection, link.resource, link.external_id or "", f"write:{operation.id}",
-            "write", now,
-        )  # fmt: skip
-        stamp = tx.add_events([event])[0] or 0
-        self._save_link(tx, stamped(link, settled.moved, stamp))
-        if not again:
-            tx.dissolve_cases({f"rejected:{link.id}"}, now)
-        if held.state is OperationState.UNKNOWN:
-            said = _ANSWERS.get(held.detail, "no answer came")
-            said += "; a later read shows it"
-        said = said or answered(system, operation, row)
-        self._save(tx, held, OperationState.APPLIED, said, external_id=external_id)
-        tx.add_history([replace(c, at=now, stamp=stamp) for c in settled.changes])
-        if held.state is OperationState.UNKNOWN:
-            tx.dissolve_cases({f"unknown:{operation.id}"}, now)
-        self._wake(tx, link, operation)
-
-    def _claim(self, held: Operation, received: float, by_vendor: bool) -> Claim:
-        """Who confirms that a write took effect, and from when on a read may refute it."""
-        spec = self.engine.project.connections[held.connection].spec
-        until = received + spec.settle_time + spec.resources[held.resource].read_lag
-        return Claim(until, by_vendor and held.state is OperationState.CLAIMED)
-
-    def _wake(self, tx: Transaction, link: Link, operation: Operation) -> None:
-        if operation.action is not Action.UPDATE or operation.leave:
-            tx.dirty_siblings([operation.record_id], [link.id])
-        if operation.action is Action.CREATE:
-            invalidate_by_links(self.engine, tx, came=[link])
-        if operation.action is Action.DELETE:
-            invalidate_by_links(self.engine, tx, went=[link])
-        entity = self.engine.project.entities[operation.entity]
-        awaited = set[str]()
-        if operation.action is Action.DELETE or renames(entity, operation.carried):
-            awaited.add(place_free(link))
-        if operation.action is Action.CREATE:
-            if link.row_version > 1:
-                invalidate_references(self.engine, tx, link)
-            awaited |= {f"op:{operation.id}", *known_by(link)}
-        tx.dirty_waiting(awaited)
-        sources = {entity for d in self.engine.project.derivations for entity in d.sources}
-        if operation.action is Action.CREATE and operation.entity in sources:
-            tx.derive_due([operation.record_id])
-
-    def _make_room(self, tx: Transaction, link: Link) -> Link:
-        """Merge the link of a row that a scan saw before we knew that it is ours, or that a leaver left, into this
-        link."""
-        if link.external_id is None or link.state is LinkState.GONE:
-            return link
-        found = tx.links_at(
-            link.entity, link.connection, link.resource, [link.external_id], lock=True
-        ).get(link.external_id)
-        if found is None or found.id == link.id:
-            return link
-        if found.record_id is None or gives_way(tx, found):
-            tx.dirty_sharers([found.id])
-            tx.remove_links([found.id])
-            invalidate_by_links(self.engine, tx, went=[found] if found.state in AT_VENDOR else ())
-            tx.dissolve_cases([identity_subject(found)], self.engine.clock.now())
-            review(self.engine, tx, [found])
-            return link
-        return self._waits_for(link, found)
-
-    def _waits_for(self, link: Link, holder: Link) -> Link:
-        none = replace(link, external_id=None, row=None, dirty=0)
-        return waits_for(none, holder)
+            links = tx.links([operation.link_id for operation, _, _ in answers], lock=True)
+            created = [
+                (links[o.link_id], answer)
+                for o, answer, _ in answers
+                if o.action is Action.CREATE and answer is not None and o.link_id in links
+            ]
+            holders = self.holders_of(tx, created)
+            for operation, answer, received in answers:
+                link = links.get(operation.link_id)
+                system = self.engine.system(operation.entity, operation.connection)
+                holder = holders.get(operation.link_id)
+                outcomes.append("applied")
+                if link is None or system is None:
+                    continue
+                if holder is not None and _names_another(tx, system, operation, holder):
+                    self._in_doubt(tx, operation, ANOTHERS)
+                    outcomes[-1] = "unknown"
+                else:
+                    done.append(Done(system, link, operation, answer, received, holder=holder))
+            self.applied_all(tx, done)
+        return outcomes
 
     def stale(self, tx: Transaction, link: Link, operation: Operation) -> None:
         """The vendor's row has changed, or the write surely did not happen: plan again."""
@@ -362,3 +226,11 @@ class Outcomes:
                     if o.state is OperationState.CLAIMED and o.token == tokens[o.id]
                 ]
             )  # fmt: skip
+
+
+def _names_another(tx: Transaction, system: System, operation: Operation, holder: Link) -> bool:
+    """Whether a create was answered with the id of another record's row, or of an untied row that was seen before.
+    The latter may be the very row it created, so it is doubted only where a read can tell."""
+    if holder.record_id is None:
+        return holder.row is not None and system.resource.proves(operation.body)
+    return not gives_way(tx, holder)

@@ -67,16 +67,17 @@ class Settle(Outcomes):
             self._save_link(tx, link if holder is None else self._waits_for(link, holder))
             tx.dirty_waiting({f"op:{operation.id}"})
             return "stale"
-        at = tx.links_at(link.entity, link.connection, link.resource, [item.external_id])
+        at = tx.links_at(link.entity, link.connection, link.resource, [item.external_id], lock=True)
         former = at.get(item.external_id, link)
         tied = replace(
             link, state=LinkState.LINKED, external_id=item.external_id, parent=item.parent,
             base=self._inherited_base(tx, system, link, former, item), dirty=link.dirty + 1, wait=None,
             read_at=max(link.read_at, former.read_at), row=former.row, stamps=former.stamps,
         )  # fmt: skip
-        self._save_link(tx, self._make_room(tx, tied))
+        alone = former.id == link.id
+        self._save_link(tx, tied if alone else self._make_room(tx, tied, former))
         self._show(tx, system, link, item, preflight)
-        self._wake(tx, tied, operation)
+        self._wake(tx, [(tied, operation)])
         return "stale"
 
     def _lags(self, tx: Transaction, system: System, holder: Link, operation: Operation) -> bool:
