@@ -1,4 +1,4 @@
-"""Committing decisions: one bulk transaction, in which each item is checked by compare-and-set."""
+"""Committing decisions: one bulk transaction, in which each record is checked by compare-and-set."""
 
 from __future__ import annotations
 
