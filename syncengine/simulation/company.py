@@ -17,7 +17,7 @@ from syncengine.flows.people import pausing
 from syncengine.flows.reconcile.follow import follow_project
 from syncengine.flows.run.sweep import sweep
 from syncengine.mapping import Context, Project, Rule
-from syncengine.model.operation import OperationState
+from syncengine.model.operation import UNTAKEN, OperationState
 from syncengine.model.record import World
 from syncengine.model.values import Json
 from syncengine.simulation.bench import Bench, emptied, new_database
@@ -256,7 +256,11 @@ class Company:
     def blocked_for(self) -> float:
         """Seconds until all vendors may be called, and the writes that were put off are due."""
         states = self.bench.read(lambda tx: tx.connections(self.bench.vendors))
-        due = [o.next_at for o in self.bench.unsettled() if o.state is OperationState.PENDING]
+        due = [
+            o.next_at
+            for o in self.bench.unsettled()
+            if o.state is OperationState.PENDING or o.detail == UNTAKEN
+        ]
         return max([s.blocked_until for s in states] + due) - self.bench.clock.now()
 
     def list_all(self) -> bool:

@@ -91,6 +91,11 @@ ONCE_BROKEN: dict[str, tuple[int, str]] = {
         7300279,
         """enter.979 enter.469 everything.494 everything.26 relink.176 remove.254 remove.381""",
     ),
+    "a write that is never taken rests before its last try, and that is waited for": (
+        9500045,
+        """enter.883 everything.680 edit.109 bad_call.281 everything.688 hook.654 bad_call.992
+        scan.313 rehire.754""",
+    ),
 }  # fmt: skip
 """What broke -> seed and steps of the shortest run that did."""
 STEPS, PARTS = 2_000, 50
