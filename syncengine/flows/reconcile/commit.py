@@ -206,6 +206,7 @@ def _changed(decided: Mapping[str, Decided], plans: Mapping[str, Plan]) -> list[
 
 
 def unmoved(held: Link, read: Link) -> bool:
+    """Whether nobody has written a link, or read its row anew, since it was read to be decided."""
     return held.version == read.version and held.row_version == read.row_version
 
 
