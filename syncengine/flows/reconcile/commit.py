@@ -68,6 +68,9 @@ class Commit:
             plans = {i: p for of in good.values() for i, p in of.plans.items()}
             plans = stage(engine, tx, read.links, self._ready(tx, read.links, plans))
             plans = _put_back(plans, unsent)
+            if any(group_of(plan.link) for plan in plans.values()):
+                # Writes that were called back have made links dirty, perhaps some of these.
+                held = tx.links(list(plans), lock=True)
             changed = _changed(good, plans)
             tx.save_records(changed)
             self._write(tx, held, read, plans, unsent)

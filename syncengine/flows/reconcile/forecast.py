@@ -22,7 +22,6 @@ from syncengine.flows.reconcile.derive import (
     load_due,
 )
 from syncengine.flows.reconcile.follow import changed_derivations, due_anew, remapped
-from syncengine.flows.reconcile.reconcile import decide_all
 from syncengine.flows.reconcile.records import placeholder_links
 from syncengine.ledger import Transaction
 from syncengine.mapping import Derivation, Entity, System
@@ -34,9 +33,10 @@ from syncengine.model.operation import Action, Operation, OperationState
 from syncengine.model.record import Record, World
 from syncengine.model.ref import Ref
 from syncengine.model.values import Json, as_list, digest, utc_text
+from syncengine.planning.aggregate import plan_link
 from syncengine.planning.derivations import Ids, combinations
 from syncengine.planning.identity import place_free, record_keys, renames
-from syncengine.planning.plan_input import Plan
+from syncengine.planning.plan_input import Plan, PlanInput
 from syncengine.planning.settle import settle_applied
 from syncengine.planning.writes import Creates, Write, describe_write
 
@@ -221,7 +221,7 @@ class Forecast:
         again: set[str] = set()
         changed: dict[str, Record] = {}
         some = replace(batch, links={i: k for i, k in batch.links.items() if i in due})
-        for link, plan in decide_all(self.engine, some):
+        for link, plan in _plans(self.engine, some):
             after = replace(plan.link, dirty=0) if plan.link.dirty else plan.link
             if plan.record is not None:
                 self._learn(link, plan)
@@ -405,3 +405,24 @@ def forecast(engine: Engine) -> Forecast:
     made = Forecast(engine)
     made.plan_all()
     return made
+
+
+def _plans(engine: Engine, batch: Batch) -> Iterable[tuple[Link, Plan]]:
+    """The plan of every tied link of a batch, each alone."""
+    for link in batch.links.values():
+        entity = engine.project.entities.get(link.entity)
+        record = batch.records.get(link.record_id or "")
+        if entity is None or record is None or link.connection not in entity.systems:
+            continue
+        plan_input = PlanInput(
+            entity=entity,
+            system=entity.systems[link.connection],
+            link=link,
+            record=record,
+            world=batch.world,
+            siblings=batch.siblings.get(record.id, ()),
+            ready=(link.entity, link.connection, link.resource) in batch.ready,
+            refused=batch.refused.get(link.id, ""),
+            holder=batch.holders.get(link.id),
+        )
+        yield link, plan_link(plan_input)

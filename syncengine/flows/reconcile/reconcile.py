@@ -7,15 +7,14 @@ from dataclasses import replace
 
 from syncengine.errors import RowInvalid
 from syncengine.flows.core.engine import Engine
-from syncengine.flows.core.loading import Batch, load_records, load_untied
+from syncengine.flows.core.loading import load_records, load_untied
 from syncengine.flows.reconcile.commit import Commit
 from syncengine.flows.reconcile.ties import Ties
 from syncengine.mapping import Context
 from syncengine.model.link import Link, LinkState
 from syncengine.model.values import utc_text
-from syncengine.planning.aggregate import decide_record, plan_link
+from syncengine.planning.aggregate import decide_record
 from syncengine.planning.identity import Correlation, correlate, quarantine
-from syncengine.planning.plan_input import Plan, PlanInput
 
 
 def reconcile(engine: Engine, ids: Collection[str] | None = None, entity: str | None = None) -> int:
@@ -90,24 +89,3 @@ def _reconcile_records(engine: Engine, ids: Collection[str]) -> Collection[str]:
         found = load_records(engine, tx, ids)
     decided = {a.record.id: decide_record(a) for a in found.aggregates}
     return Commit(engine, found.world).records(found, decided)
-
-
-def decide_all(engine: Engine, batch: Batch) -> Iterable[tuple[Link, Plan]]:
-    """The plan of every tied link of a batch, each alone."""
-    for link in batch.links.values():
-        entity = engine.project.entities.get(link.entity)
-        record = batch.records.get(link.record_id or "")
-        if entity is None or record is None or link.connection not in entity.systems:
-            continue
-        plan_input = PlanInput(
-            entity=entity,
-            system=entity.systems[link.connection],
-            link=link,
-            record=record,
-            world=batch.world,
-            siblings=batch.siblings.get(record.id, ()),
-            ready=(link.entity, link.connection, link.resource) in batch.ready,
-            refused=batch.refused.get(link.id, ""),
-            holder=batch.holders.get(link.id),
-        )
-        yield link, plan_link(plan_input)

@@ -46,7 +46,7 @@ def create_records(
     )
     tx.add_history([_made(engine, record, origin, rule, policy) for record in made])
     tx.take_keys([k for r in made for k in (*uses(entity, r), *record_likes(entity, r))])
-    _derive_due(engine, tx, made)
+    derive_due(engine, tx, [(r.entity, r.id) for r in made])
     tx.dirty_sharers([record.id for record in made])
     _release_kept_rows(engine, tx, entity, made, world)
     return lost
@@ -142,7 +142,7 @@ def invalidate(
 def invalidate_dependents(engine: Engine, tx: Transaction, records: Sequence[Record]) -> None:
     """After records changed: make dirty the links of records that refer to them, and their derivations due."""
     tx.dirty_users([record.id for record in records])
-    _derive_due(engine, tx, records)
+    derive_due(engine, tx, [(r.entity, r.id) for r in records])
 
 
 def identify(engine: Engine, tx: Transaction, records: Sequence[Record], world: World) -> None:
@@ -155,15 +155,17 @@ def identify(engine: Engine, tx: Transaction, records: Sequence[Record], world: 
         tx.dirty_sharers(ids)
 
 
-def _derive_due(engine: Engine, tx: Transaction, records: Iterable[Record]) -> None:
+def derive_due(engine: Engine, tx: Transaction, moved: Iterable[tuple[str, str]]) -> None:
+    """Make the derivations over these records due. ``moved``: entity and record id."""
     sources = {name for rule in engine.project.derivations for name in rule.sources}
-    tx.derive_due([record.id for record in records if record.entity in sources])
+    tx.derive_due([record_id for entity, record_id in moved if entity in sources])
 
 
 def same_identity(entity: Entity, before: Record, record: Record, world: World) -> bool:
     """Whether a changed record has the same identity keys, references and likenesses as before."""
     if before.deleted != record.deleted:
         return False
+    # A formula may have changed with another record since the keys were stored.
     if any(name in entity.formulas for names in entity.identity for name in names):
         return False
     return (

@@ -8,7 +8,11 @@ from dataclasses import dataclass, field, replace
 from syncengine.flows.core.engine import Engine
 from syncengine.flows.core.places import gives_way
 from syncengine.flows.core.staging import review
-from syncengine.flows.reconcile.records import invalidate_by_links, invalidate_references
+from syncengine.flows.reconcile.records import (
+    derive_due,
+    invalidate_by_links,
+    invalidate_references,
+)
 from syncengine.ledger import Transaction
 from syncengine.mapping import System
 from syncengine.model.event import Event
@@ -79,10 +83,8 @@ class Applied:
         self.dirty.clear()
 
     def _ours(self, tx: Transaction, operation: Operation) -> Operation | None:
-        held = tx.operations([operation.id], lock=True).get(operation.id)
-        if held is None or held.token != operation.token:
-            return None
-        return held if held.state in (OperationState.CLAIMED, OperationState.UNKNOWN) else None
+        held = tx.operations([operation.id], lock=True)
+        return held[operation.id] if _is_ours(operation, held) else None
 
     def _save(
         self, tx: Transaction, held: Operation, state: OperationState, detail: str = "",
@@ -133,7 +135,9 @@ class Applied:
         stored = tx.operations([d.operation.id for d in writes], lock=True)
         now = self.engine.clock.now()
         made = [
-            self._conclude(tx, d, stored[d.operation.id]) for d in writes if _is_ours(d, stored)
+            self._conclude(tx, d, stored[d.operation.id])
+            for d in writes
+            if _is_ours(d.operation, stored)
         ]
         stamps = tx.add_events([_event(c, now) for c in made])
         links = {
@@ -194,8 +198,7 @@ class Applied:
         }
         awaited |= {key for k, o in created for key in (f"op:{o.id}", *known_by(k))}
         tx.dirty_waiting(awaited)
-        sources = {entity for d in self.engine.project.derivations for entity in d.sources}
-        tx.derive_due([o.record_id for _, o in created if o.entity in sources])
+        derive_due(self.engine, tx, [(o.entity, o.record_id) for _, o in created])
 
     def _make_room(self, tx: Transaction, link: Link, holder: Link) -> Link:
         """Merge the link of a row that a scan saw before we knew that it is ours, or that a leaver left, into this
@@ -215,11 +218,11 @@ class Applied:
         return waits_for(none, holder)
 
 
-def _is_ours(done: Done, stored: Mapping[str, Operation]) -> bool:
+def _is_ours(operation: Operation, stored: Mapping[str, Operation]) -> bool:
     """Whether an operation is not settled yet, and claimed by whoever settles it."""
-    held = stored.get(done.operation.id)
+    held = stored.get(operation.id)
     unsettled = (OperationState.CLAIMED, OperationState.UNKNOWN)
-    return held is not None and held.token == done.operation.token and held.state in unsettled
+    return held is not None and held.token == operation.token and held.state in unsettled
 
 
 def _event(of: _Conclusion, now: float) -> Event:

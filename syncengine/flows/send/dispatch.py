@@ -242,7 +242,9 @@ class _Sending(Round):
         """Settle writes that have ended: those that the vendor confirmed together, unless one of them keeps the others
         from it; each other one by itself. Yields their outcomes."""
         received = self.engine.clock.now()
-        confirmed = [(o, result, received) for o, result in ended if not _raised(result)]
+        confirmed = [
+            (o, result, received) for o, result in ended if not isinstance(result, BaseException)
+        ]
         if confirmed:
             try:
                 yield from settle.written(confirmed)
@@ -250,16 +252,13 @@ class _Sending(Round):
                 for one in confirmed:
                     yield from settle.written([one])
         for operation, result in ended:
-            if _raised(result):
-                yield self._outcome(settle, operation, result)
+            if isinstance(result, Exists):
+                yield self._taken(settle, operation, result)
+            elif (error := failed(result)) is not None:
+                yield self._outcome(settle, operation, error)
 
-    def _outcome(self, settle: Settle, operation: Operation, result: Any) -> str:
-        """Settle one write by itself; returns its outcome."""
-        if isinstance(result, Exists):
-            return self._taken(settle, operation, result)
-        error = failed(result)
-        if error is None:
-            return settle.written([(operation, result, self.engine.clock.now())])[0]
+    def _outcome(self, settle: Settle, operation: Operation, error: SyncengineError) -> str:
+        """Settle one write that was not confirmed; returns its outcome."""
         if isinstance(error, Rejected):
             if error.status in (404, 410) and operation.action is not Action.CREATE:
                 settle.vanished(operation)
@@ -284,11 +283,6 @@ class _Sending(Round):
                 return settle.adopted(operation, result.items, result)
         settle.rejected(operation, Rejected(str(error), 409, str(error)))
         return "rejected"
-
-
-def _raised(result: Any) -> bool:
-    """Whether a call has ended with an error instead of an answer."""
-    return isinstance(result, BaseException)
 
 
 def _late(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from syncengine.errors import Again, RateLimited, Rejected, SyncengineError
@@ -42,13 +42,10 @@ def pending(operation: Operation, until: float, why: str) -> Operation:
 class Outcomes(Applied):
     """Stores outcomes; every method ignores an operation that is settled already."""
 
-    # outcomes that came with the answer, each in a transaction of its own
-
     @retry_on_lost_race
     def written(self, answers: Sequence[tuple[Operation, Written | None, float]]) -> list[str]:
         """The vendor confirmed these writes of different links: what it answered, and when. Returns their outcomes. A
         create whose answer names a row that it cannot have made is not settled: a read proves what happened."""
-        outcomes, done = [], list[Done]()
         with self.engine.ledger.write() as tx:
             links = tx.links([operation.link_id for operation, _, _ in answers], lock=True)
             created = [
@@ -57,19 +54,29 @@ class Outcomes(Applied):
                 if o.action is Action.CREATE and answer is not None and o.link_id in links
             ]
             holders = self.holders_of(tx, created)
-            for operation, answer, received in answers:
-                link = links.get(operation.link_id)
-                system = self.engine.system(operation.entity, operation.connection)
-                holder = holders.get(operation.link_id)
-                outcomes.append("applied")
-                if link is None or system is None:
-                    continue
-                if holder is not None and _names_another(tx, system, operation, holder):
-                    self._in_doubt(tx, operation, ANOTHERS)
-                    outcomes[-1] = "unknown"
-                else:
-                    done.append(Done(system, link, operation, answer, received, holder=holder))
-            self.applied_all(tx, done)
+            if len(answers) == 1 or not holders:
+                return self._confirmed(tx, answers, links, holders)
+        # Making room for one link may make another one dirty, which would be written over here.
+        return [outcome for one in answers for outcome in self.written([one])]
+
+    def _confirmed(
+        self, tx: Transaction, answers: Sequence[tuple[Operation, Written | None, float]],
+        links: Mapping[str, Link], holders: Mapping[str, Link],
+    ) -> list[str]:  # fmt: skip
+        outcomes, done = [], list[Done]()
+        for operation, answer, received in answers:
+            link = links.get(operation.link_id)
+            system = self.engine.system(operation.entity, operation.connection)
+            holder = holders.get(operation.link_id)
+            outcomes.append("applied")
+            if link is None or system is None:
+                continue
+            if holder is not None and _names_another(tx, system, operation, holder):
+                self._in_doubt(tx, operation, ANOTHERS)
+                outcomes[-1] = "unknown"
+            else:
+                done.append(Done(system, link, operation, answer, received, holder=holder))
+        self.applied_all(tx, done)
         return outcomes
 
     def stale(self, tx: Transaction, link: Link, operation: Operation) -> None:

@@ -132,7 +132,6 @@ def test_one_renamed_person_costs_one_decision_and_few_transactions() -> None:
         found = work_off(made)
     assert made.vendors["lms"].row(theirs)["name"] == "Anne"
     assert not made.unsettled()
-    print(len(writes), len(statements))
     assert found == {"reconcile": 1, "dispatch": 1}
     assert len(writes) <= 11
     assert len(statements) <= 67

@@ -10,7 +10,7 @@ import pytest
 from syncengine.flows.capture.refresh import refresh
 from syncengine.flows.reconcile.reconcile import reconcile
 from syncengine.flows.send.dispatch import dispatch
-from syncengine.model.link import LinkState
+from syncengine.model.link import Link, LinkState
 from syncengine.model.operation import OperationState, Written
 from syncengine.simulation.clock import ManualClock
 from syncengine.simulation.vendor import FakeVendor
@@ -71,6 +71,33 @@ def test_a_create_that_is_answered_with_the_row_of_another_one_stands_alone(
     assert {o.state for o in made.operations()} == {OperationState.APPLIED, OperationState.UNKNOWN}
     linked = [k for k in made.links("lms") if k.state is LinkState.LINKED]
     assert [k.external_id for k in linked] == [min(made.vendors["lms"].rows())]
+
+
+def test_a_create_whose_row_was_seen_before_its_answer_is_settled_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two creates that are answered at once, of which a listing has shown one row by then: both are settled, each in a
+    transaction of its own, and the link of the listing is gone."""
+    made, lms = wide(2), FakeVendor.create
+    crowd(made, 2)
+
+    def create(self: FakeVendor, *given: Any) -> Written:
+        answer = lms(self, *given)
+        if len(self.rows()) == 1:
+            seen = Link("seen", "person", "lms", "people", answer.external_id, dirty=1)
+            with made.engine.ledger.write() as tx:
+                tx.add_links([seen])
+        return answer
+
+    made.scan_all()
+    made.think()
+    monkeypatch.setattr(FakeVendor, "create", create)
+    with made.writes() as writes:
+        assert made.send() == {"applied": 2}
+    seen, around, asked = 1, 3, 1
+    assert len(writes) == seen + around + asked + 2
+    assert {k.state for k in made.links("lms")} == {LinkState.LINKED}
+    assert len(made.links("lms")) == 2
 
 
 def test_a_change_among_many_costs_few_statements() -> None:
