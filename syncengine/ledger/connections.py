@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
@@ -49,9 +49,13 @@ class Connections(Session):
     def _make_parts(self, name: str, *parts: str) -> None:
         self._put(t.connections, [{"name": name, "part": part} for part in parts])
 
-    def _save_part(self, name: str, part: str, state: dict[str, Any]) -> None:
-        row = {"name": name, "part": part, "state": self._sealed(_c.state, state, name, part)}
-        self._put(t.connections, [row], "state", key=("name", "part"))
+    def _save_parts(self, states: Sequence[tuple[str, str, dict[str, Any]]]) -> None:
+        """Insert or write (name, part, state)."""
+        rows = [
+            {"name": name, "part": part, "state": self._sealed(_c.state, state, name, part)}
+            for name, part, state in sorted(states, key=lambda kept: kept[:2])
+        ]
+        self._put(t.connections, rows, "state", key=("name", "part"))
 
     def connection(self, name: str, lock: bool = False) -> ConnectionState:
         """The state of a connection; a new one if there is none."""
@@ -63,27 +67,40 @@ class Connections(Session):
         kept = {name: self._open(_c.state, state, name, _STATE) or {} for name, state in rows}
         return [ConnectionState(n, **_known(ConnectionState, kept.get(n, {}))) for n in names]
 
+    def save_connections(self, states: Sequence[ConnectionState]) -> None:
+        """Insert or write."""
+        kept = [asdict(state) for state in states]
+        self._save_parts([(state.pop("name"), _STATE, state) for state in kept])
+
     def save_connection(self, state: ConnectionState) -> None:
         """Insert or write."""
-        kept = asdict(state)
-        self._save_part(kept.pop("name"), _STATE, kept)
+        self.save_connections([state])
 
     def resource(self, connection: str, resource: str) -> ResourceState:
         """The state of a resource; a new one if there is none."""
         kept = self._part(connection, f"{RESOURCE}{resource}")
         return ResourceState(connection, resource, **_known(ResourceState, kept))
 
+    def save_resources(self, states: Sequence[ResourceState]) -> None:
+        """Insert or write."""
+        kept = [asdict(state) for state in states]
+        self._save_parts([(k.pop("connection"), f"{RESOURCE}{k.pop('resource')}", k) for k in kept])
+
     def save_resource(self, state: ResourceState) -> None:
         """Insert or write."""
-        kept = asdict(state)
-        name, resource = kept.pop("connection"), kept.pop("resource")
-        self._save_part(name, f"{RESOURCE}{resource}", kept)
+        self.save_resources([state])
 
     def listing_until(self, connection: str, resource: str, until: float) -> None:
         """Note that a listing is under way, until this time at most; 0: it has ended."""
-        part = f"{LISTING}{resource}"
-        row: Values = {"name": connection, "part": part, "until": until}
-        self._put(t.connections, [row], "until", key=("name", "part"))
+        self.save_listings({(connection, resource): until})
+
+    def save_listings(self, until: Mapping[tuple[str, str], float]) -> None:
+        """(connection, resource) -> until when at most a listing is under way; 0: it has ended."""
+        rows: list[Values] = [
+            {"name": connection, "part": f"{LISTING}{resource}", "until": at}
+            for (connection, resource), at in sorted(until.items())
+        ]
+        self._put(t.connections, rows, "until", key=("name", "part"))
 
     def save_process(self, process: Process, kept: float = 900.0) -> None:
         """Insert or update; processes that have not reported for ``kept`` seconds are removed."""

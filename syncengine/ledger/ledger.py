@@ -9,23 +9,17 @@ from sqlalchemy import Engine
 
 from syncengine.errors import ConfigInvalid, LostRace, Unreadable
 from syncengine.ledger.compacting import compact
-from syncengine.ledger.connections import Connections
 from syncengine.ledger.encryption import Vault
 from syncengine.ledger.engine import reader
 from syncengine.ledger.erasures import Erasures
-from syncengine.ledger.journal import Journal
 from syncengine.ledger.keyring import Keyring
-from syncengine.ledger.links import Links
-from syncengine.ledger.operations import Operations
 from syncengine.ledger.quarantine import Quarantine
-from syncengine.ledger.records import Records
 from syncengine.ledger.retention import Retention
 from syncengine.ledger.times import Times
+from syncengine.ledger.writing import Writing
 
 
-class Transaction(
-    Links, Records, Operations, Journal, Connections, Times, Retention, Erasures, Keyring
-):
+class Transaction(Writing, Times, Retention, Erasures, Keyring):
     """One transaction. Every method is bulk and costs a constant number of statements. A ``lock=True`` read holds the
     rows until the end (ids in order), so that what is compared is what is set."""
 

@@ -292,9 +292,15 @@ class Links(Session):
     def dirty_sharers(self, owners: Collection[str]) -> None:
         """Raise ``dirty`` of other links whose row shows, or asks about, an identity key that one of these owners
         (records or links) holds; not of these links themselves, nor of links tied to these records."""
-        if owners:
-            found = self._connection.execute(_SHARERS, {"given_owner": sorted(owners)})
-            self._dirty(id={row[0] for row in found})
+        self._dirty(id=self.sharers(owners))
+
+    def sharers(self, owners: Collection[str]) -> set[str]:
+        """Ids of other links whose row shows, or asks about, an identity key that one of these owners (records or
+        links) holds; not of these links themselves, nor of links tied to these records."""
+        if not owners:
+            return set()
+        found = self._connection.execute(_SHARERS, {"given_owner": sorted(owners)})
+        return {row[0] for row in found}
 
     def dirty_waiting(self, keys: Collection[str]) -> None:
         """Raise ``dirty`` of links whose ``wait.key`` is among these."""

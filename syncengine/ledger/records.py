@@ -16,6 +16,7 @@ from syncengine.model.record import Record
 from syncengine.model.values import Json
 
 RECORDS = Stored(t.records, Record)
+_OF_LIVE = (KeyKind.RECORD, KeyKind.SHARED, KeyKind.USES, KeyKind.LIKE)
 _DUE = t.records.c.derive_due
 _PLACE = (t.keys.c.kind, t.keys.c.scope, t.keys.c.hash, t.keys.c.owner)
 _IDS = (t.records.c.entity, t.records.c.id)
@@ -69,6 +70,12 @@ class Records(Session):
             for key, hash_ in single.items()
             if held.get((key.kind.value, key.scope, hash_)) != key.owner
         }
+
+    def retake_keys(self, owners: Collection[str], keys: Sequence[Key]) -> set[Key]:
+        """Take keys in place of all identities, likenesses and references that these records bear; returns what
+        ``take_keys`` does."""
+        self.drop_keys(_OF_LIVE, owners)
+        return self.take_keys(keys)
 
     def _owning(self, hashes: Mapping[Key, str]) -> Sequence[Sequence[Any]]:
         """Key rows (kind, scope, hash, owner) with one of these hashes; a few of other scopes may be among them."""

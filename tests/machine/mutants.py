@@ -9,6 +9,7 @@ from typing import Any
 from syncengine.flows.capture import capture
 from syncengine.flows.capture.rows import PreflightRead
 from syncengine.mapping import Unresolved
+from syncengine.model.changeset import Changeset
 from syncengine.model.key import KeyKind
 from syncengine.model.operation import Action
 from syncengine.model.values import ABSENT, digest
@@ -160,9 +161,9 @@ def _not_done(_: Any) -> Any:
 
 
 def _forgotten(original: Any) -> Any:
-    def invalidate(engine: Any, tx: Any, records: Any, *given: Any) -> None:
-        original(engine, tx, records, *given)
-        tx.drop_keys(KeyKind.DERIVED, [record.id for record in records if record.deleted])
+    def invalidate(engine: Any, tx: Any, records: Any, *given: Any) -> Changeset:
+        dropped = {(KeyKind.DERIVED, record.id) for record in records if record.deleted}
+        return original(engine, tx, records, *given) + Changeset(dropped_keys=dropped)
 
     return invalidate
 

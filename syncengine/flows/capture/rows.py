@@ -10,6 +10,7 @@ from syncengine.flows.capture.erased_rows import withhold_erased
 from syncengine.flows.core.engine import Engine, new_id
 from syncengine.ledger import Transaction
 from syncengine.mapping import Context, Entity, System
+from syncengine.model.changeset import Changeset, Wakes
 from syncengine.model.event import Event
 from syncengine.model.key import KeyKind
 from syncengine.model.link import Link, LinkState
@@ -189,7 +190,7 @@ def _write(
         tx.save_links(old)
     _touch(tx, [s for s in observations.values() if s.touched])
     _keep_lost(engine, tx, [s for s in observations.values() if s.lost])
-    keep_row_keys(engine, tx, entity, system, [*new, *old], {link.id for link in old})
+    tx.write(keep_row_keys(engine, tx, entity, system, [*new, *old], {link.id for link in old}))
     fresh = [links[e] for e in changed]
     free = {place_free(link) for link in fresh if link.record_id is None and link.row is None}
     free |= {place_free(s.link) for e, s in moved if e in known and renames(entity, s.moved)}
@@ -245,13 +246,13 @@ def _keep_lost(engine: Engine, tx: Transaction, observations: Sequence[Observati
 def keep_row_keys(
     engine: Engine, tx: Transaction, entity: Entity, system: System, links: Sequence[Link],
     stored: Collection[str] = (), world: World | None = None,
-) -> None:  # fmt: skip
-    """Store the identity keys that untied rows show; a ref that is not linked yet follows later. Links that share a key
-    which was added or removed become dirty, and so do links that wait for one of the ``stored`` rows to belong to
-    somebody else."""
+) -> Changeset:  # fmt: skip
+    """Claim the identity keys that untied rows show; a ref that is not linked yet follows later. Returns what follows:
+    links that share a key which was added or removed become dirty, and so do links that wait for one of the ``stored``
+    rows to belong to somebody else."""
     untied = [link for link in links if link.state is LinkState.SEEN]
     if not untied:
-        return
+        return Changeset()
     context = Context(connection=system.connection, world=world or World(engine.today))
     keys = [
         key
@@ -260,10 +261,6 @@ def keep_row_keys(
         for key in shown_keys(row_keys(entity, system, link, replace(context, row=link.row)), link)
     ]
     moved = tx.swap_keys(KeyKind.ROW, [link.id for link in untied], keys)
-    sharers = [other for other, mine in moved.items() if not mine]
-    if sharers:
-        tx.dirty_links(sharers)
-    if moved.keys() & set(stored):
-        tx.dirty_waiting(
-            {place_free(link) for link in untied if link.id in moved and link.id in stored}
-        )
+    sharers = {other for other, mine in moved.items() if not mine}
+    free = {place_free(link) for link in untied if link.id in moved and link.id in stored}
+    return Changeset(wakes=Wakes(links=sharers, waiting=free))

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from syncengine.flows.core.engine import Engine, new_id
 from syncengine.ledger import Transaction
 from syncengine.mapping import Project, Safety
+from syncengine.model.changeset import Changeset, Wakes
 from syncengine.model.link import Link, LinkState, Wait, WriteApproval
 from syncengine.model.operation import Action, Hold, OperationState
 from syncengine.planning.approvals import RECORD, body_digest, without_write
@@ -92,7 +93,7 @@ def _passed_on(
     if not others:
         return {}
     links = tx.links([k.id for k in others if k.id not in plans], lock=True).values()
-    tx.save_links([replace(k, approval=approvals[k.record_id or ""]) for k in links])
+    tx.write(Changeset(links=[replace(k, approval=approvals[k.record_id or ""]) for k in links]))
     return {
         k.id: replace(plan, link=replace(plan.link, approval=approvals[k.record_id or ""]))
         for k in others
@@ -106,7 +107,7 @@ def _ends(plan: Plan) -> bool:
 
 
 def review(engine: Engine, tx: Transaction, links: Iterable[Link]) -> None:
-    """Update the cases that held these links, which are held no longer."""
+    """Update the cases that held these links, once it is written that they are held no longer."""
     held: dict[Group, list[str]] = {}
     for link in links:
         group = group_of(link)
@@ -167,34 +168,40 @@ def _judge(
     if entity is not None and (asked or held):
         allowed, written = room(engine, tx, group)
         if waits(allowed, written, len(asked), bool(held)):
-            everything = {**held, **asked, **_called_back(tx, group)}
+            back, change = _called_back(tx, group)
+            everything = {**held, **asked, **back}
             gone = sum(approval.digest == RECORD for approval in everything.values())
             named = (group.entity, group.connection, group.kind)
             case = staged(*named, sorted(everything), allowed, gone)
-            tx.raise_cases([replace(case, id=new_id(), opened_at=now)])
+            tx.write(change + Changeset(raised=[replace(case, id=new_id(), opened_at=now)]))
             return True
-    tx.dirty_waiting({group.subject})
-    tx.dissolve_cases({group.subject}, now)
+    tx.write(Changeset(dissolved={group.subject: now}, wakes=Wakes(waiting={group.subject})))
     return False
 
 
-def _called_back(tx: Transaction, group: Group) -> dict[str, WriteApproval]:
-    """Pending writes of the group that no worker has claimed and nobody approved, taken back into the case."""
+def _called_back(
+    tx: Transaction, group: Group
+) -> tuple[dict[str, WriteApproval], Changeset]:  # fmt: skip
+    """Pending writes of the group that no worker has claimed and nobody approved, taken back into the case: what is
+    asked about the write of each link, and what is to be written."""
     pending = {o.link_id: o for o in tx.pending_of(group.entity, group.connection, group.kind)}
     links = tx.links(pending, lock=True) if pending else {}
     approvals = {i: WriteApproval(group.kind, body_digest(pending[i])) for i in links}
     taken = [
         k for i, k in links.items() if not approved(k.approval, group.kind, approvals[i].digest)
     ]
-    tx.save_operations(
-        [
-            replace(pending[k.id], state=OperationState.CANCELLED, detail="held for approval")
-            for k in taken
-        ]
+    cancelled = [
+        replace(pending[k.id], state=OperationState.CANCELLED, detail="held for approval")
+        for k in taken
+    ]
+    change = Changeset(
+        operations=cancelled,
+        links=[replace(k, wait=_wait(group), approval=approvals[k.id]) for k in taken],
+        wakes=Wakes(
+            waiting={key for k in taken for key in (f"op:{pending[k.id].id}", place_free(k))}
+        ),
     )
-    tx.save_links([replace(k, wait=_wait(group), approval=approvals[k.id]) for k in taken])
-    tx.dirty_waiting({key for k in taken for key in (f"op:{pending[k.id].id}", place_free(k))})
-    return {k.id: approvals[k.id] for k in taken}
+    return {k.id: approvals[k.id] for k in taken}, change
 
 
 def _held(group: Group, plan: Plan, approval: WriteApproval) -> Plan:

@@ -351,4 +351,4 @@ def _clean_records(engine: Engine, tx: Transaction, footprint: Footprint, erasur
     tx.save_records(changed)
     tx.add_history(lines)
     known = [record for record in gone if record.entity in engine.project.entities]
-    invalidate(engine, tx, [*changed, *known], world, ())
+    tx.write(invalidate(engine, tx, [*changed, *known], world))

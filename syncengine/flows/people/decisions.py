@@ -13,12 +13,13 @@ from syncengine.flows.core.world import load_world
 from syncengine.flows.reconcile.records import (
     create_records,
     invalidate,
-    invalidate_references,
     new_record,
+    referring,
 )
 from syncengine.ledger import Transaction
 from syncengine.mapping import Context
 from syncengine.model.change import Change
+from syncengine.model.changeset import Changeset
 from syncengine.model.event import Event
 from syncengine.model.key import KeyKind
 from syncengine.model.link import Base, Link, LinkState
@@ -99,7 +100,7 @@ class Decision:
             self.note(new, policy, name, record.values.get(name), value, stamp=stamp)
         self._take_note(new, values, but)
         world = load_world(engine, tx, (), {new.id: new})
-        invalidate(engine, tx, [new], world, list(but))
+        tx.write(invalidate(engine, tx, [new], world, list(but)))
         return new
 
     def _take_note(self, record: Record, values: Iterable[str], but: Iterable[str]) -> None:
@@ -130,7 +131,8 @@ class Decision:
         gone = replace(record, deleted=True, generation=record.generation + 1)
         self.tx.save_records([gone])
         self.note(gone, policy, "", "", "deleted")
-        invalidate(self.engine, self.tx, [gone], World(self.engine.today), ())
+        world = World(self.engine.today)
+        self.tx.write(invalidate(self.engine, self.tx, [gone], world))
 
     def tie(self, link: Link, record: Record, policy: str) -> None:
         """Tie an untied row to the record; a planned create in its place gives way."""
@@ -150,7 +152,7 @@ class Decision:
         tied = replace(link, record_id=record_id, state=LinkState.LINKED, wait=None, approval=None)
         self.save(replace(tied, dirty=link.dirty + 1))
         self.tx.dirty_waiting(known_by(tied))
-        invalidate_references(self.engine, self.tx, link)
+        self.tx.write(Changeset(wakes=referring(self.engine, link)))
 
     def forget_row(self, link: Link, *records: str) -> None:
         """Exclude the row from correlation; links that shared its identity become dirty."""
@@ -171,9 +173,10 @@ class Decision:
             raise NotPossible(f"no record can be made of this row yet{lacking}")
         record = new_record(engine, made.record)
         origin = {record.id: link.connection}
-        create_records(
+        _, change = create_records(
             engine, tx, entity, [record], world, origin, str(system.position), policy, shared=True
         )
+        tx.write(change)
         self.join(link, record.id)
         self.note(record, policy, "", None, f"linked in {link.connection}")
         return record.id

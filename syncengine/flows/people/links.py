@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 from syncengine.flows.core.engine import Engine
 from syncengine.flows.people.decisions import Decision, NotPossible
-from syncengine.flows.reconcile.records import invalidate_by_links, placeholder_links
+from syncengine.flows.reconcile.records import placeholder_links, retied
 from syncengine.model.change import JOINED
+from syncengine.model.changeset import Changeset
 from syncengine.model.link import LIVE, Base, Link, LinkState
 from syncengine.model.record import Record
 from syncengine.model.values import Json, as_list, is_empty
@@ -34,7 +35,7 @@ class LinkEditor(Decision):
         self.close_questions(link)
         if link.record_id is not None:
             record = self.tx.records([link.record_id], lock=True)[link.record_id]
-            invalidate_by_links(self.engine, self.tx, went=[link])
+            self.tx.write(Changeset(wakes=retied(self.engine, went=[link])))
             self.drop_base_values(link, record)
             if not record.deleted:
                 self.note(record, policy, "", None, f"no longer linked in {link.connection}")

@@ -9,15 +9,12 @@ from syncengine.flows.core.engine import Engine, new_id, new_key
 from syncengine.flows.core.loading import Records
 from syncengine.flows.core.staging import group_of, stage
 from syncengine.flows.reconcile.follow import mark_modes
-from syncengine.flows.reconcile.records import (
-    identify,
-    invalidate_by_links,
-    invalidate_dependents,
-    same_identity,
-)
+from syncengine.flows.reconcile.records import dependents, identify, retied, same_identity
 from syncengine.flows.reconcile.unsent import OBSERVED, only_observed
 from syncengine.ledger import Transaction
 from syncengine.model.case import Case
+from syncengine.model.changeset import Changeset, Wakes
+from syncengine.model.connection import ConnectionState
 from syncengine.model.link import SCOPE, Link
 from syncengine.model.operation import Operation, OperationState
 from syncengine.model.record import Record, World
@@ -64,17 +61,19 @@ class Commit:
                 )
             }
             unsent = {i: unsettled[i] for of in good.values() for i in of.plans if i in unsettled}
-            self._take_back(tx, unsent.values())
+            tx.write(_taken_back(unsent.values()))
             plans = {i: p for of in good.values() for i, p in of.plans.items()}
-            plans = stage(engine, tx, read.links, self._ready(tx, read.links, plans))
-            plans = _put_back(plans, unsent)
+            plans, observed = self._ready(tx, read.links, plans)
+            plans = _put_back(stage(engine, tx, read.links, plans), unsent)
             if any(group_of(plan.link) for plan in plans.values()):
                 # Writes that were called back have made links dirty, perhaps some of these.
                 held = tx.links(list(plans), lock=True)
             changed = _changed(good, plans)
-            tx.save_records(changed)
-            self._write(tx, held, read, plans, unsent)
-            self._wake(tx, read.links, plans, unsent, changed, good)
+            tx.write(
+                Changeset(records=changed, connections=observed)
+                + self._planned(held, read, plans, unsent)
+                + self._woken(tx, read.links, plans, unsent, changed, good)
+            )
             tx.release_links(list(plans))
             operations = [p.operation for p in plans.values() if p.operation is not None]
             waiting = [i for i, p in plans.items() if _begins_to_wait(held[i], p.link, p.operation)]
@@ -85,83 +84,71 @@ class Commit:
         engine.announce("dispatch", [operation.id for operation in operations])
         return plans.keys()
 
-    def _invalidate(
-        self, tx: Transaction, read: Mapping[str, Link], changed: Sequence[Record],
-        knowing: Collection[str],
-    ) -> None:  # fmt: skip
-        """Changed records: their identities, if these are others, their other links, and who rests on them."""
-        entities, now = self.engine.project.entities, {r.id: r for r in changed}
-        world = replace(self.world, records={**self.world.records, **now})
-        before = self.world.records
-        identify(
-            self.engine, tx,
-            [r for r in changed if not same_identity(entities[r.entity], before[r.id], r, world)],
-            world,
-        )  # fmt: skip
-        unaware = {k.record_id for k in read.values() if k.id not in knowing}
-        tx.dirty_records([i for i in now if i in unaware], knowing)
-        invalidate_dependents(self.engine, tx, changed)
-
-    def _take_back(self, tx: Transaction, unsent: Iterable[Operation]) -> None:
-        """Cancel operations that no worker has begun to send; their links are planned again, and safety no longer
-        counts them."""
-        cancelled = OperationState.CANCELLED
-        tx.save_operations([replace(o, state=cancelled, detail="planned anew") for o in unsent])
-
-    def _write(
-        self, tx: Transaction, held: Mapping[str, Link], read: Records,
-        good: Mapping[str, Plan], unsent: Mapping[str, Operation],
-    ) -> None:  # fmt: skip
-        """``unsent``: link id -> its operation that is stored already."""
+    def _planned(
+        self, held: Mapping[str, Link], read: Records, good: Mapping[str, Plan],
+        unsent: Mapping[str, Operation],
+    ) -> Changeset:  # fmt: skip
+        """What the plans say. ``unsent``: link id -> its operation that is stored already."""
         now, there = self.now, {o.id for o in unsent.values()}
-        tx.save_links(
-            [
-                lowered(
-                    held[i],
-                    read.links[i],
-                    replace(p.link, dirty=p.link.dirty + p.requeue),
-                    p.operation,
-                )
-                for i, p in good.items()
-            ]
-        )
+        links = [
+            lowered(
+                held[i],
+                read.links[i],
+                replace(p.link, dirty=p.link.dirty + p.requeue),
+                p.operation,
+            )
+            for i, p in good.items()
+        ]
         operations = [p.operation for p in good.values() if p.operation is not None]
-        tx.save_operations([o for o in operations if o.id in there])
-        tx.add_operations([o for o in operations if o.id not in there])
-        tx.raise_cases([opened(case, now) for p in good.values() for case in p.cases])
-        tx.dissolve_cases(
-            {s for p in good.values() for s in p.dissolves}.intersection(read.asked), now
-        )
+        over = {s for p in good.values() for s in p.dissolves}.intersection(read.asked)
         changes = [c for p in good.values() for c in (*p.earlier, *p.changes)]
-        tx.add_history([replace(c, at=now) for c in changes])
+        return Changeset(
+            links=links,
+            operations=[o for o in operations if o.id in there],
+            new_operations=[o for o in operations if o.id not in there],
+            raised=[opened(case, now) for p in good.values() for case in p.cases],
+            dissolved=dict.fromkeys(over, now),
+            history=[replace(c, at=now) for c in changes],
+        )
 
-    def _wake(
+    def _woken(
         self, tx: Transaction, read: Mapping[str, Link], good: Mapping[str, Plan],
         unsent: Mapping[str, Operation], changed: Sequence[Record], decided: Mapping[str, Decided],
-    ) -> None:  # fmt: skip
-        """Whoever has to know is looked at again. After the links are written, since what is written over wakes
-        nobody."""
-        knowing = {i for of in decided.values() for i in of.knowing}
-        self._invalidate(tx, read, changed, knowing)
+    ) -> Changeset:  # fmt: skip
+        """Whoever has to know is looked at again."""
+        knowing = frozenset(i for of in decided.values() for i in of.knowing)
         moved = [i for i, p in good.items() if _moved(read[i], p.link)]
         came = [good[i].link for i in moved if good[i].link.state in AT_VENDOR]
-        invalidate_by_links(
-            self.engine, tx, came, [read[i] for i in moved if read[i].state in AT_VENDOR]
-        )
-        turned = {i for i, p in good.items() if p.link.state is not read[i].state}
-        tx.dirty_siblings({read[i].record_id or "" for i in turned}, turned | knowing)
+        went = [read[i] for i in moved if read[i].state in AT_VENDOR]
+        turned = frozenset(i for i, p in good.items() if p.link.state is not read[i].state)
+        unaware = {k.record_id for k in read.values() if k.id not in knowing}
         stay = {p.operation.id for p in good.values() if p.operation is not None}
         satisfies = {f"op:{o.id}" for o in unsent.values() if o.id not in stay}
         satisfies |= {key for p in good.values() for key in p.satisfies}
         satisfies |= {key for link in came for key in known_by(link)}
-        if satisfies:
-            tx.dirty_waiting(satisfies)
+        wakes = Wakes(
+            records={r.id: knowing for r in changed if r.id in unaware},
+            siblings=dict.fromkeys({read[i].record_id or "" for i in turned}, turned | knowing),
+            waiting=satisfies,
+        )
+        change = self._identified(tx, changed) + dependents(self.engine, changed)
+        return change + Changeset(wakes=wakes + retied(self.engine, came, went))
+
+    def _identified(self, tx: Transaction, changed: Sequence[Record]) -> Changeset:
+        """The identities of changed records, if these are others."""
+        entities, now = self.engine.project.entities, {r.id: r for r in changed}
+        world = replace(self.world, records={**self.world.records, **now})
+        before = self.world.records
+        others = [
+            r for r in changed if not same_identity(entities[r.entity], before[r.id], r, world)
+        ]
+        return identify(self.engine, tx, others, world)
 
     def _ready(
         self, tx: Transaction, read: Mapping[str, Link], good: Mapping[str, Plan]
-    ) -> dict[str, Plan]:
+    ) -> tuple[dict[str, Plan], list[ConnectionState]]:
         """Give operations their ids and idempotency keys. Those of connections that are only observed are dropped, and
-        their links say so; held links stay held."""
+        their links say so; held links stay held. Also returns the marks of the modes by which some were dropped."""
         ready, now, dropped = dict(good), self.now, set[str]()
         for link_id, plan in good.items():
             operation = plan.operation
@@ -178,9 +165,16 @@ class Commit:
                 kind=kind_of(system, operation),
             )  # fmt: skip
             ready[link_id] = replace(plan, operation=fresh)
-        if dropped:
-            mark_modes(self.engine, tx, dropped)
-        return ready
+        return ready, mark_modes(self.engine, tx, dropped) if dropped else []
+
+
+def _taken_back(unsent: Iterable[Operation]) -> Changeset:
+    """Cancel operations that no worker has begun to send; their links are planned again, and safety no longer counts
+    them."""
+    cancelled = OperationState.CANCELLED
+    return Changeset(
+        operations=[replace(o, state=cancelled, detail="planned anew") for o in unsent]
+    )
 
 
 def _put_back(plans: Mapping[str, Plan], unsent: Mapping[str, Operation]) -> dict[str, Plan]:

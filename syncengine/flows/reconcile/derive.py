@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from syncengine.errors import LostRace
 from syncengine.flows.core.engine import Engine
 from syncengine.flows.core.world import NOTHING, Overlay, load_world
 from syncengine.flows.reconcile.records import create_records, invalidate, new_record
 from syncengine.ledger import Transaction
 from syncengine.mapping import Derivation, Entity
 from syncengine.model.change import Change
+from syncengine.model.changeset import Changeset
 from syncengine.model.key import Key, KeyKind
 from syncengine.model.record import Record, World
 from syncengine.planning.derivations import Ids, Inputs, combinations, derived
@@ -81,14 +81,14 @@ def _make(engine: Engine, rule: Derivation, wanted: Mapping[Ids, Inputs], world:
         owners = by_identity(tx, entity, made, world)
         fresh = {ids: r for ids, r in made.items() if ids not in owners}
         position, policy = str(rule.position), f"derive {rule.name}"
-        lost = create_records(engine, tx, entity, list(fresh.values()), world, {}, position, policy)
+        lost, change = create_records(
+            engine, tx, entity, list(fresh.values()), world, {}, position, policy
+        )
         losers = {key.owner for key in lost}
         keys = [derived_key(rule.name, ids, r.id) for ids, r in fresh.items() if r.id not in losers]
         keys += [derived_key(rule.name, ids, owner) for ids, owner in owners.items()]
-        if tx.take_keys(keys):
-            raise LostRace(f"another worker made what {rule.name} wants; look again")
-        if lost:
-            tx.derive_due([r.id for ids, r in fresh.items() for r in wanted[ids].values()][:1])
+        again = [r.id for ids, r in fresh.items() for r in wanted[ids].values()][:1] if lost else ()
+        tx.write(change + Changeset(keys=keys, derivations=again))
 
 
 def candidates(
@@ -140,6 +140,6 @@ def _end(engine: Engine, rule: Derivation, ended: Collection[Ids], world: World)
     now = engine.clock.now()
     with engine.ledger.write() as tx:
         gone = ending(tx, rule, ended, lock=True)
-        tx.save_records(gone)
-        tx.add_history([replace(ended_change(rule, record), at=now) for record in gone])
-        invalidate(engine, tx, gone, world, ())
+        history = [replace(ended_change(rule, record), at=now) for record in gone]
+        change = invalidate(engine, tx, gone, world)
+        tx.write(Changeset(records=gone, history=history) + change)

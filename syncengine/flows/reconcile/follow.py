@@ -3,7 +3,7 @@ change the links concerned become dirty."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from syncengine.flows.capture.rows import keep_row_keys
@@ -12,8 +12,10 @@ from syncengine.flows.core.world import load_world
 from syncengine.flows.reconcile.records import invalidate, placeholder_links
 from syncengine.ledger import Transaction
 from syncengine.mapping import Derivation, Entity
+from syncengine.model.changeset import Changeset, Wakes
+from syncengine.model.connection import ConnectionState
 from syncengine.model.key import KeyKind
-from syncengine.model.link import LinkState
+from syncengine.model.link import Link, LinkState
 from syncengine.model.operation import OperationState
 from syncengine.planning.identity import former_keys
 from syncengine.planning.likeness import record_likes
@@ -33,27 +35,26 @@ def follow_project(engine: Engine) -> None:
     if marks == {"project": _project_mark(engine), "day": today}:
         return
     with engine.ledger.write() as tx:
+        change, digests = Changeset(), dict[str, str]()
         for entity in engine.project.entities.values():
-            anew = remapped(tx, entity)
-            due = due_anew(engine, tx, entity)
-            _mark(tx, f"entity:{entity.name}", _entity_mark(engine, entity))
-            if anew:
-                _add_placeholders(tx, entity)
-                _look_anew(engine, tx, entity)
-            if due:
-                tx.dirty_entity(entity.name)
+            digests[f"entity:{entity.name}"] = _entity_mark(engine, entity)
+            if remapped(tx, entity):
+                change += Changeset(new_links=_placeholders(tx, entity))
+                change += _looked_anew(engine, tx, entity)
+            if due_anew(engine, tx, entity):
+                change += Changeset(wakes=Wakes(entities={(entity.name, None)}))
         for rule in changed_derivations(engine, tx):
-            _mark(tx, f"derive:{rule.name}", rule.digest)
-            for name in rule.sources:
-                tx.derive_due([record.id for record in tx.records_of(name)])
+            digests[f"derive:{rule.name}"] = rule.digest
+            moved = {record.id for name in rule.sources for record in tx.records_of(name)}
+            change += Changeset(derivations=moved)
         if marks["project"] != _project_mark(engine):
-            _call_off(engine, tx)
-        _keep_likes(engine, tx)
-        _mark(tx, "project", _project_mark(engine))
-        _mark(tx, "day", today)
+            change += _called_off(engine, tx)
+        change += _likes(engine, tx)
+        digests |= {"likes": LIKES, "project": _project_mark(engine), "day": today}
+        tx.write(change + Changeset(connections=_marks(tx, digests)))
 
 
-def _call_off(engine: Engine, tx: Transaction) -> None:
+def _called_off(engine: Engine, tx: Transaction) -> Changeset:
     """Cancel operations of systems that the project no longer has; nobody can send or prove them."""
     states = (OperationState.PENDING, OperationState.UNKNOWN)
     without = [
@@ -61,37 +62,36 @@ def _call_off(engine: Engine, tx: Transaction) -> None:
     ]
     held = [o for o in tx.operations(without, lock=True).values() if o.state in states]
     why = "the project does not have its system any more"
-    tx.save_operations([replace(o, state=OperationState.CANCELLED, detail=why) for o in held])
-    tx.dissolve_cases({f"unknown:{o.id}" for o in held}, engine.clock.now())
+    return Changeset(
+        operations=[replace(o, state=OperationState.CANCELLED, detail=why) for o in held],
+        dissolved={f"unknown:{o.id}": engine.clock.now() for o in held},
+    )
 
 
-def mark_modes(engine: Engine, tx: Transaction, entities: Collection[str]) -> None:
-    """Mark that a write was dropped because its connection is only observed. A process with another mode, such as a
-    service beside a plan that reads all vendors, finds the mark and plans again."""
+def mark_modes(engine: Engine, tx: Transaction, entities: Collection[str]) -> list[ConnectionState]:
+    """The marks that a write was dropped because its connection is only observed. A process with another mode, such as
+    a service beside a plan that reads all vendors, finds the mark and plans again."""
     marks = {
         f"entity:{name}": _entity_mark(engine, engine.project.entities[name])
         for name in sorted(entities)
     }
-    for name, digest in {**marks, "project": _project_mark(engine)}.items():
-        _mark(tx, name, digest)
+    return _marks(tx, {**marks, "project": _project_mark(engine)})
 
 
-def _keep_likes(engine: Engine, tx: Transaction) -> None:
+def _likes(engine: Engine, tx: Transaction) -> Changeset:
     """Store the keys of kind ``like`` once, in a database from before there were any."""
     if tx.connection("likes").digest == LIKES:
-        return
+        return Changeset()
+    change = Changeset()
     for entity in engine.project.entities.values():
-        records = tx.records_of(entity.name)
-        tx.swap_keys(
-            KeyKind.LIKE,
-            [r.id for r in records],
-            [k for r in records for k in record_likes(entity, r)],
-        )
+        likes = {r.id: record_likes(entity, r) for r in tx.records_of(entity.name)}
+        tx.swap_keys(KeyKind.LIKE, likes, [key for of in likes.values() for key in of])
         for system in entity.systems.values():
             seen = tx.select_links(entity.name, system.connection, [LinkState.SEEN])
-            keep_row_keys(engine, tx, entity, system, seen, [k.id for k in seen])
-            tx.dirty_links([link.id for link in seen])
-    _mark(tx, "likes", LIKES)
+            ids = [link.id for link in seen]
+            change += Changeset(wakes=Wakes(links=ids))
+            change += keep_row_keys(engine, tx, entity, system, seen, ids)
+    return change
 
 
 def _project_mark(engine: Engine) -> str:
@@ -128,20 +128,21 @@ def remapped(tx: Transaction, entity: Entity) -> bool:
     return tx.connection(f"entity:{entity.name}").digest.partition(":")[0] != entity.digest
 
 
-def _mark(tx: Transaction, name: str, digest: str) -> None:
-    if tx.connection(name).digest != digest:
-        tx.save_connection(replace(tx.connection(name, lock=True), digest=digest))
+def _marks(tx: Transaction, digests: Mapping[str, str]) -> list[ConnectionState]:
+    """The marks that are to be stored with other digests than they have, locked."""
+    other = [name for name, digest in digests.items() if tx.connection(name).digest != digest]
+    return [replace(tx.connection(name, lock=True), digest=digests[name]) for name in other]
 
 
-def _look_anew(engine: Engine, tx: Transaction, entity: Entity) -> None:
+def _looked_anew(engine: Engine, tx: Transaction, entity: Entity) -> Changeset:
     """A changed mapping, or another version of what counts as one text, may tell who is who in another way, and look
     where a listing does not show: identities are taken anew, untied rows are looked at again, and rows that are listed
     in part are read at the next listing."""
     records = tx.records_of(entity.name)
     world = load_world(engine, tx, (), {record.id: record for record in records})
-    invalidate(engine, tx, records, world, ())
     gone = tx.records_of(entity.name, deleted=True)
-    tx.take_keys([key for record in gone for key in former_keys(entity, record, world)])
+    change = invalidate(engine, tx, records, world)
+    change += Changeset(keys=[k for record in gone for k in former_keys(entity, record, world)])
     for system in entity.systems.values():
         found = [
             link.id
@@ -152,16 +153,18 @@ def _look_anew(engine: Engine, tx: Transaction, entity: Entity) -> None:
             replace(link, listed_hash="", dirty=link.dirty + (link.state is LinkState.SEEN))
             for link in tx.links(found, lock=True).values()
         ]
-        tx.save_links(links)
-        keep_row_keys(engine, tx, entity, system, links, found)
+        change += Changeset(links=links)
+        change += keep_row_keys(engine, tx, entity, system, links, found)
+    return change
 
 
-def _add_placeholders(tx: Transaction, entity: Entity) -> None:
-    """Add placeholder links for existing records where a system is new in the mapping."""
+def _placeholders(tx: Transaction, entity: Entity) -> list[Link]:
+    """Placeholder links for existing records where a system is new in the mapping."""
     records = [record.id for record in tx.records_of(entity.name)]
-    if not records:
-        return
     there = {(link.record_id, link.connection) for link in tx.links_of(records)}
-    tx.add_links(
-        [s for r in records for s in placeholder_links(entity, r) if (r, s.connection) not in there]
-    )
+    return [
+        link
+        for record in records
+        for link in placeholder_links(entity, record)
+        if (record, link.connection) not in there
+    ]

@@ -1,4 +1,4 @@
-"""Creating records, and invalidating links that depend on changed records, identities or rows."""
+"""What is to be written where records are made, and where others depend on changed records, identities or rows."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from syncengine.ledger import Transaction
 from syncengine.mapping import Entity
 from syncengine.model.case import Case, CaseKind
 from syncengine.model.change import Change
+from syncengine.model.changeset import Changeset, Wakes
 from syncengine.model.key import Key, KeyKind
 from syncengine.model.link import Link, LinkState
 from syncengine.model.record import Record, World
@@ -24,32 +25,30 @@ from syncengine.planning.questions import one, sentence
 def create_records(
     engine: Engine, tx: Transaction, entity: Entity, records: Sequence[Record], world: World,
     origin: Mapping[str, str], rule: str, policy: str, shared: bool = False,
-) -> set[Key]:  # fmt: skip
-    """Insert new records with their keys, placeholder links and a first history entry. ``origin``: record id ->
-    connection that showed it. ``shared``: a person allowed two records to have the same key. Returns the keys that
-    other records hold already; records that would need one of these are not created."""
+) -> tuple[set[Key], Changeset]:  # fmt: skip
+    """Claim the identities of new records. Returns the keys that other records hold already, and what is to be written:
+    the records that need none of these, with their keys, placeholder links and a first history entry. ``origin``:
+    record id -> connection that showed it. ``shared``: a person allowed two records to have the same key."""
     if not records:
-        return set()
+        return set(), Changeset()
     _refuse_erased(tx, entity, records)
-    lost = _take(entity, tx, records, world, shared)
+    taken = tx.take_keys([key for record in records for key in record_keys(entity, record, world)])
+    lost = set() if shared else taken
     losers = {key.owner for key in lost}
     made = [record for record in records if record.id not in losers]
-    if losers:
-        tx.drop_keys(KeyKind.RECORD, losers)
-    tx.add_records(made)
-    tx.add_links(
-        [
-            placeholder
-            for r in made
-            for placeholder in placeholder_links(entity, r.id, origin.get(r.id, ""))
-        ]
+    keys = [replace(key, kind=KeyKind.SHARED) for key in taken - lost]
+    for record in made:
+        keys += [*uses(entity, record), *record_likes(entity, record)]
+    change = Changeset(
+        new_records=made,
+        new_links=[k for r in made for k in placeholder_links(entity, r.id, origin.get(r.id, ""))],
+        keys=keys,
+        dropped_keys={(KeyKind.RECORD, loser) for loser in losers},
+        history=[_made(engine, record, origin, rule, policy) for record in made],
+        derivations=derivable(engine, [(r.entity, r.id) for r in made]),
+        wakes=Wakes(sharers=[record.id for record in made]),
     )
-    tx.add_history([_made(engine, record, origin, rule, policy) for record in made])
-    tx.take_keys([k for r in made for k in (*uses(entity, r), *record_likes(entity, r))])
-    derive_due(engine, tx, [(r.entity, r.id) for r in made])
-    tx.dirty_sharers([record.id for record in made])
-    _release_kept_rows(engine, tx, entity, made, world)
-    return lost
+    return lost, change + _release_kept_rows(engine, tx, entity, made, world)
 
 
 def _refuse_erased(tx: Transaction, entity: Entity, records: Sequence[Record]) -> None:
@@ -58,16 +57,6 @@ def _refuse_erased(tx: Transaction, entity: Entity, records: Sequence[Record]) -
     named = {value for r in records for n in bound if (value := r.values.get(n)) is not None}
     if named and named - tx.records(named).keys():
         raise LostRace("what a new record belongs to was erased meanwhile; look again")
-
-
-def _take(
-    entity: Entity, tx: Transaction, records: Sequence[Record], world: World, shared: bool
-) -> set[Key]:
-    taken = tx.take_keys([key for record in records for key in record_keys(entity, record, world)])
-    if not shared:
-        return taken
-    tx.take_keys([replace(key, kind=KeyKind.SHARED) for key in taken])
-    return set()
 
 
 def _made(
@@ -82,7 +71,7 @@ def _made(
 
 def _release_kept_rows(
     engine: Engine, tx: Transaction, entity: Entity, made: Sequence[Record], world: World
-) -> None:
+) -> Changeset:
     """The new record may be a rehire: untie the rows kept for deleted records of the same identity (state ``left``), so
     that correlation can tie them with their base. Where a row is created for the new record anyway, the create adopts
     it."""
@@ -95,18 +84,15 @@ def _release_kept_rows(
         and link.connection in entity.systems
         and not entity.systems[link.connection].creates_out
     ]
-    if kept:
-        held = tx.links(kept, lock=True).values()
-        tx.save_links(
-            [
-                replace(
-                    link, record_id=None, state=LinkState.SEEN, wait=None, approval=None,
-                    dirty=link.dirty + 1,
-                )
-                for link in held
-            ]
-        )  # fmt: skip
-        invalidate_by_links(engine, tx, went=held)
+    held = tx.links(kept, lock=True).values() if kept else ()
+    untied = [
+        replace(
+            link, record_id=None, state=LinkState.SEEN, wait=None, approval=None,
+            dirty=link.dirty + 1,
+        )
+        for link in held
+    ]  # fmt: skip
+    return Changeset(links=untied, wakes=retied(engine, went=held))
 
 
 def new_record(engine: Engine, record: Record) -> Record:
@@ -128,37 +114,30 @@ def placeholder_links(entity: Entity, record_id: str, but: str = "") -> list[Lin
 
 
 def invalidate(
-    engine: Engine, tx: Transaction, records: Sequence[Record], world: World, but: Collection[str]
-) -> None:
-    """After records changed: take their identity keys anew, and make dirty their links (except links ``but``), the
-    records that refer to them, and the derivations over them."""
+    engine: Engine, tx: Transaction, records: Sequence[Record], world: World,
+    but: Collection[str] = (),
+) -> Changeset:  # fmt: skip
+    """What follows where records have changed: their identity keys are taken anew (see ``identify``), and dirty become
+    their links (except links ``but``) and the records that refer to them; the derivations over them are due."""
     if not records:
-        return
-    identify(engine, tx, records, world)
-    tx.dirty_records([record.id for record in records], but)
-    invalidate_dependents(engine, tx, records)
+        return Changeset()
+    theirs = dict.fromkeys((record.id for record in records), frozenset(but))
+    change = identify(engine, tx, records, world) + dependents(engine, records)
+    return change + Changeset(wakes=Wakes(records=theirs))
 
 
-def invalidate_dependents(engine: Engine, tx: Transaction, records: Sequence[Record]) -> None:
-    """After records changed: make dirty the links of records that refer to them, and their derivations due."""
-    tx.dirty_users([record.id for record in records])
-    derive_due(engine, tx, [(r.entity, r.id) for r in records])
+def dependents(engine: Engine, records: Sequence[Record]) -> Changeset:
+    """What follows for others where records have changed: links of records that refer to them become dirty, and their
+    derivations due."""
+    users = Wakes(users=[record.id for record in records])
+    due = derivable(engine, [(r.entity, r.id) for r in records])
+    return Changeset(wakes=users, derivations=due)
 
 
-def identify(engine: Engine, tx: Transaction, records: Sequence[Record], world: World) -> None:
-    """Take the identity keys of changed records anew. Links whose rows show a key that was theirs, or is now, become
-    dirty."""
-    ids = [record.id for record in records]
-    if records:
-        tx.dirty_sharers(ids)
-        _identify(engine, tx, records, world)
-        tx.dirty_sharers(ids)
-
-
-def derive_due(engine: Engine, tx: Transaction, moved: Iterable[tuple[str, str]]) -> None:
-    """Make the derivations over these records due. ``moved``: entity and record id."""
+def derivable(engine: Engine, moved: Iterable[tuple[str, str]]) -> set[str]:
+    """Ids of those records over which there are derivations. ``moved``: entity and record id."""
     sources = {name for rule in engine.project.derivations for name in rule.sources}
-    tx.derive_due([record_id for entity, record_id in moved if entity in sources])
+    return {record_id for entity, record_id in moved if entity in sources}
 
 
 def same_identity(entity: Entity, before: Record, record: Record, world: World) -> bool:
@@ -175,17 +154,15 @@ def same_identity(entity: Entity, before: Record, record: Record, world: World) 
     )
 
 
-def invalidate_by_links(
-    engine: Engine, tx: Transaction, came: Collection[Link] = (), went: Collection[Link] = ()
-) -> None:
-    """After links were tied (``came``) or untied (``went``): make rows with the same identity dirty, which may belong
-    to the record or no longer do. After untying, links that may refer to the lost row and still wait or are to be
-    created become dirty, too."""
-    tx.dirty_sharers({link.record_id for link in (*came, *went) if link.record_id})
+def retied(engine: Engine, came: Collection[Link] = (), went: Collection[Link] = ()) -> Wakes:
+    """What becomes dirty where links were tied (``came``) or untied (``went``): rows with the same identity, which may
+    belong to the record or no longer do; after untying also links that may refer to the lost row, and still wait or are
+    to be created."""
     lost = {(link.entity, link.connection) for link in went}
-    for name, connection in sorted(lost):
-        for entity in _naming(engine, name, connection):
-            tx.dirty_entity(entity, connection, at_rest=False)
+    return Wakes(
+        sharers={link.record_id for link in (*came, *went) if link.record_id},
+        unfinished={(name, c) for entity, c in lost for name in _naming(engine, entity, c)},
+    )
 
 
 def _naming(engine: Engine, name: str, connection: str) -> list[str]:
@@ -197,44 +174,42 @@ def _naming(engine: Engine, name: str, connection: str) -> list[str]:
     ]
 
 
-def invalidate_references(engine: Engine, tx: Transaction, link: Link) -> None:
-    """A record has another row than before: make links dirty that refer to the former one."""
-    for entity in _naming(engine, link.entity, link.connection):
-        tx.dirty_entity(entity, link.connection)
+def referring(engine: Engine, link: Link) -> Wakes:
+    """What becomes dirty where a record has another row than before: links that refer to the former one."""
+    here = link.connection
+    return Wakes(entities={(name, here) for name in _naming(engine, link.entity, here)})
 
 
-def _identify(engine: Engine, tx: Transaction, moved: Sequence[Record], world: World) -> None:
-    """Renew the identity keys of these records, and of records that shared one of theirs. While two records share an
-    identity there is one case about it."""
-    records_sharing = tx.records(sorted(tx.records_sharing([record.id for record in moved])))
-    if records_sharing:
-        world = load_world(engine, tx, (), {**world.records, **records_sharing})
+def identify(engine: Engine, tx: Transaction, moved: Sequence[Record], world: World) -> Changeset:
+    """Claim the identity keys of changed records anew, and of records that shared one of theirs. Returns what is to be
+    written: their other keys, and one case for each identity that two records share. Links whose rows show a key that
+    was theirs, or is now, become dirty."""
+    if not moved:
+        return Changeset()
+    ids, now = [record.id for record in moved], engine.clock.now()
+    before = tx.sharers(ids)
+    sharing = tx.records(sorted(tx.records_sharing(ids)))
+    if sharing:
+        world = load_world(engine, tx, (), {**world.records, **sharing})
     entities = engine.project.entities
-    known = [
-        (entities[r.entity], r) for r in (*moved, *records_sharing.values()) if r.entity in entities
-    ]
+    known = [(entities[r.entity], r) for r in (*moved, *sharing.values()) if r.entity in entities]
     keys = [key for entity, record in known for key in record_keys(entity, record, world)]
-    before = tx.key_owners([replace(key, kind=KeyKind.SHARED) for key in keys])
-    kinds = (KeyKind.RECORD, KeyKind.SHARED, KeyKind.USES, KeyKind.LIKE)
-    tx.drop_keys(kinds, [record.id for _, record in known])
-    lost = tx.take_keys(keys)
+    shared = tx.key_owners([replace(key, kind=KeyKind.SHARED) for key in keys])
+    lost = tx.retake_keys([record.id for _, record in known], keys)
     more = [replace(key, kind=KeyKind.SHARED) for key in lost]
     for entity, record in known:
         more += former_keys(entity, record, world) if record.deleted else []
         more += [*uses(entity, record), *record_likes(entity, record)]
-    tx.take_keys(more)
     subjects = {shared_subject(record.id, s) for entity, record in known for s in scopes(entity)}
-    tx.dissolve_cases(
-        subjects - {shared_subject(k.owner, k.scope) for k in lost}, engine.clock.now()
-    )
     names = {record.id: record.entity for _, record in known}
-    tx.raise_cases(
-        [
-            _shared(engine, names[key.owner], key)
-            for key in lost
-            if key.owner not in before.get((KeyKind.SHARED, key.scope, key.parts), ())
-        ]
-    )
+    asked = [
+        _shared(engine, names[key.owner], key)
+        for key in lost
+        if key.owner not in shared.get((KeyKind.SHARED, key.scope, key.parts), ())
+    ]
+    over = subjects - {shared_subject(key.owner, key.scope) for key in lost}
+    wakes = Wakes(links=before, sharers=ids)
+    return Changeset(keys=more, raised=asked, dissolved=dict.fromkeys(over, now), wakes=wakes)
 
 
 def shared_subject(record_id: str, scope: str) -> str:

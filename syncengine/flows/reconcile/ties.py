@@ -11,13 +11,10 @@ from syncengine.flows.core.engine import Engine
 from syncengine.flows.core.loading import links_by_record
 from syncengine.flows.core.staging import review
 from syncengine.flows.reconcile.commit import announce_derive, lowered, opened, unmoved
-from syncengine.flows.reconcile.records import (
-    create_records,
-    invalidate_references,
-    new_record,
-)
+from syncengine.flows.reconcile.records import create_records, new_record, referring
 from syncengine.ledger import Transaction
 from syncengine.mapping import Entity, System
+from syncengine.model.changeset import Changeset, Wakes
 from syncengine.model.key import Key, KeyKind
 from syncengine.model.link import Link, LinkState
 from syncengine.model.operation import Operation, OperationState
@@ -51,8 +48,8 @@ class Ties:
         with engine.ledger.write() as tx:
             tied = {d.link.record_id for d in decided.values() if d.link.record_id}
             records = tx.records(tied, lock=True)
-            absorbed = {i for d in decided.values() for i in d.absorbed}
-            held = tx.links([*decided, *absorbed], lock=True)
+            replaceable = {i for d in decided.values() for i in d.absorbed}
+            held = tx.links([*decided, *replaceable], lock=True)
             self.now = engine.clock.now()
             cancelled = [o.id for d in decided.values() for o in d.cancelled]
             operations = tx.operations(cancelled, lock=True) if cancelled else {}
@@ -63,30 +60,16 @@ class Ties:
                 and (d.link.record_id is None or _is_live(records.get(d.link.record_id)))
             }  # fmt: skip
             good = self._one_each(good)
-            self._absorb(tx, good)
-            review(engine, tx, [held[i] for d in good.values() for i in d.absorbed])
-            created = self._create_records(tx, entity, system, good)
-            links = [
-                lowered(
-                    held[i], read[i], replace(d.link, record_id=created.get(i, d.link.record_id))
-                )
-                for i, d in good.items()
-            ]
-            tx.save_links(links)
-            self._after_tying(tx, entity, system, links)
+            absorbed = {i for d in good.values() for i in d.absorbed}
+            change = self._absorbed(good) + self._created(tx, entity, system, good)
+            links = [lowered(held[i], read[i], d.link) for i, d in good.items()]
+            change += self._tied(tx, entity, system, links) + self._asked(good)
             replaced = [d.link for d in good.values() if d.replaces_row]
             if replaced:
-                invalidate_references(engine, tx, replaced[0])
-            sure = [
-                subject
-                for d in good.values()
-                if d.ask is None and not d.link.set_aside
-                for subject in (identity_subject(d.link), f"quarantined:{d.link.id}")
-            ]
-            tx.dissolve_cases(sure, self.now)
-            asks = [opened(d.ask, self.now) for d in good.values() if d.ask is not None]
-            tx.raise_cases(asks)
+                change += Changeset(wakes=referring(engine, replaced[0]))
+            tx.write(change)
             tx.swap_keys(KeyKind.ASKS, list(good), [k for d in good.values() for k in d.about])
+            review(engine, tx, [held[i] for i in absorbed])
             wake_waiting_creates(engine, tx, system.connection, system.resource.name)
         engine.queue.announce("reconcile", [])
         announce_derive(engine)
@@ -105,35 +88,49 @@ class Ties:
                 seen.add(record_id)
         return kept
 
-    def _absorb(self, tx: Transaction, good: Mapping[str, Correlation]) -> None:
-        cancelled = [operation for d in good.values() for operation in d.cancelled]
-        absorbed = [i for d in good.values() for i in d.absorbed]
-        if cancelled:
-            tx.save_operations(cancelled)
-        if absorbed:
-            asked = {subject for link_id in absorbed for subject in about(link_id)}
-            tx.dissolve_cases(asked, self.now)
-            tx.remove_links(absorbed)
+    def _absorbed(self, good: Mapping[str, Correlation]) -> Changeset:
+        """The links that rows replace, and their creates, which are not sent."""
+        absorbed = {i for d in good.values() for i in d.absorbed}
+        over = {subject for link_id in absorbed for subject in about(link_id)}
+        return Changeset(
+            operations=[operation for d in good.values() for operation in d.cancelled],
+            dissolved=dict.fromkeys(over, self.now),
+            removed=absorbed,
+        )
 
-    def _create_records(
+    def _asked(self, good: Mapping[str, Correlation]) -> Changeset:
+        """Questions about rows, and those whose answer is sure now."""
+        sure = [
+            subject
+            for d in good.values()
+            if d.ask is None and not d.link.set_aside
+            for subject in (identity_subject(d.link), f"quarantined:{d.link.id}")
+        ]
+        asks = [opened(d.ask, self.now) for d in good.values() if d.ask is not None]
+        return Changeset(dissolved=dict.fromkeys(sure, self.now), raised=asks)
+
+    def _created(
         self, tx: Transaction, entity: Entity, system: System, good: dict[str, Correlation]
-    ) -> dict[str, str]:
-        """Create the new records; returns link id -> record id. A link whose record lost a race is removed from
-        ``good``; if its record needs a key that the row itself does not show, a question is asked, since it would lose
+    ) -> Changeset:
+        """The new records, to which their rows are tied in ``good``. A link whose record lost a race is removed from
+        there; if its record needs a key that the row itself does not show, a question is asked, since it would lose
         every time."""
         created: dict[str, Record] = {}
         for link_id, decision in good.items():
             if decision.record is not None:
                 created[link_id] = new_record(self.engine, decision.record)
         origin = {record.id: system.connection for record in created.values()}
-        lost = create_records(
+        lost, change = create_records(
             self.engine, tx, entity, list(created.values()), self.world, origin,
             str(system.position), "create: in",
         )  # fmt: skip
         taken = {key.owner: key for key in sorted(lost, key=lambda k: _shows(entity, system, k))}
-        for link_id in [i for i, record in created.items() if record.id in taken]:
-            key = taken[created.pop(link_id).id]
-            if _shows(entity, system, key):
+        for link_id, record in created.items():
+            key = taken.get(record.id)
+            if key is None:
+                tied = replace(good[link_id].link, record_id=record.id)
+                good[link_id] = replace(good[link_id], link=tied)
+            elif _shows(entity, system, key):
                 del good[link_id]
             else:
                 calm = replace(good[link_id].link, state=LinkState.SEEN, dirty=0)
@@ -141,21 +138,24 @@ class Ties:
                 case = ask(entity, calm, key.parts, holders, (), links_by_record(tx, holders), True)
                 about = (replace(key, kind=KeyKind.ASKS, owner=link_id),)
                 good[link_id] = Correlation(calm, ask=case, about=about)
-        return {link_id: record.id for link_id, record in created.items()}
+        return change
 
-    def _after_tying(
+    def _tied(
         self, tx: Transaction, entity: Entity, system: System, links: Sequence[Link]
-    ) -> None:
+    ) -> Changeset:
+        """The links, and whoever depends on them."""
         tied = [link for link in links if link.record_id is not None]
         untied = [link for link in links if link.record_id is None]
         stored = [link.id for link in untied]
-        keep_row_keys(self.engine, tx, entity, system, untied, stored, self.world)
-        if not tied:
-            return
-        tx.dirty_sharers([i for link in tied for i in (link.id, link.record_id) if i])
-        tx.dirty_siblings({k.record_id or "" for k in tied}, [k.id for k in tied])
-        tx.drop_keys(KeyKind.ROW, [link.id for link in tied])
-        tx.dirty_waiting({key for k in tied for key in (place_free(k), *known_by(k))})
+        ours = frozenset(link.id for link in tied)
+        wakes = Wakes(
+            sharers={i for link in tied for i in (link.id, link.record_id) if i},
+            siblings={k.record_id: ours for k in tied if k.record_id},
+            waiting={key for k in tied for key in (place_free(k), *known_by(k))},
+        )
+        dropped = {(KeyKind.ROW, link.id) for link in tied}
+        change = keep_row_keys(self.engine, tx, entity, system, untied, stored, self.world)
+        return Changeset(links=links, dropped_keys=dropped, wakes=wakes) + change
 
 
 def _shows(entity: Entity, system: System, key: Key) -> bool:

@@ -8,13 +8,10 @@ from dataclasses import dataclass, field, replace
 from syncengine.flows.core.engine import Engine
 from syncengine.flows.core.places import gives_way
 from syncengine.flows.core.staging import review
-from syncengine.flows.reconcile.records import (
-    derive_due,
-    invalidate_by_links,
-    invalidate_references,
-)
+from syncengine.flows.reconcile.records import derivable, referring, retied
 from syncengine.ledger import Transaction
 from syncengine.mapping import System
+from syncengine.model.changeset import Changeset
 from syncengine.model.event import Event
 from syncengine.model.link import Link
 from syncengine.model.operation import (
@@ -186,10 +183,10 @@ class Applied:
         created = [(k, o) for k, o in settled if o.action is Action.CREATE]
         deleted = [k for k, o in settled if o.action is Action.DELETE]
         if created or deleted:
-            invalidate_by_links(self.engine, tx, came=[k for k, _ in created], went=deleted)
+            tx.write(Changeset(wakes=retied(self.engine, [k for k, _ in created], deleted)))
         for link, _ in created:
             if link.row_version > 1:
-                invalidate_references(self.engine, tx, link)
+                tx.write(Changeset(wakes=referring(self.engine, link)))
         entities = self.engine.project.entities
         awaited = {
             place_free(link)
@@ -198,7 +195,8 @@ class Applied:
         }
         awaited |= {key for k, o in created for key in (f"op:{o.id}", *known_by(k))}
         tx.dirty_waiting(awaited)
-        derive_due(self.engine, tx, [(o.entity, o.record_id) for _, o in created])
+        due = derivable(self.engine, [(o.entity, o.record_id) for _, o in created])
+        tx.write(Changeset(derivations=due))
 
     def _make_room(self, tx: Transaction, link: Link, holder: Link) -> Link:
         """Merge the link of a row that a scan saw before we knew that it is ours, or that a leaver left, into this
@@ -207,7 +205,7 @@ class Applied:
             tx.dirty_sharers([holder.id])
             tx.remove_links([holder.id])
             went = [holder] if holder.state in AT_VENDOR else ()
-            invalidate_by_links(self.engine, tx, went=went)
+            tx.write(Changeset(wakes=retied(self.engine, went=went)))
             tx.dissolve_cases([identity_subject(holder)], self.engine.clock.now())
             review(self.engine, tx, [holder])
             return link
