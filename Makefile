@@ -13,14 +13,15 @@ ARGS ?=
 MARK ?= long
 
 .DEFAULT_GOAL := help
-.PHONY: help install test test-long check format demo bench lock licences clean
+.PHONY: help install test test-long check format demo bench bench-long lock licences clean
 
 help:
 	@echo 'make test        the tests that belong to every change (under 5 minutes)'
 	@echo 'make test-long   the long ones: many seeds, chaos, all three stacks'
 	@echo 'make check       style, types, layers'
 	@echo 'make demo        the told story, end to end'
-	@echo 'make bench       the benchmarks'
+	@echo 'make bench       the benchmarks, the small ones (under 15 minutes)'
+	@echo 'make bench-long  the large ones (hours)'
 	@echo 'make format      put the source into shape'
 	@echo 'make lock        pin the dependencies anew (make lock ARGS=--upgrade: the newest ones)'
 	@echo 'make licences    list the licences of what is locked (after make lock)'
@@ -61,7 +62,10 @@ demo: install
 	$(BIN)/syncengine demo $(ARGS)
 
 bench: install
-	$(BIN)/python -m bench $(ARGS)
+	$(BIN)/python -m bench small $(ARGS)
+
+bench-long: install
+	$(BIN)/python -m bench long $(ARGS)
 
 # All locks agree: the later ones are held to the versions of the earlier, so that what is tested is what runs.
 # They name no index: pip takes the one that the machine is set up with.

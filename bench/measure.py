@@ -1,5 +1,4 @@
-"""The processes that are measured: ``python -m bench.measure pass``, ``plan`` and ``bare FILE``. Each prints one JSON
-document."""
+"""The processes that are measured: ``python -m bench.measure NAME [FILE]``. Each prints one JSON document."""
 
 from __future__ import annotations
 
@@ -9,6 +8,7 @@ import os
 import sys
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +19,7 @@ from sqlalchemy import Engine as Database
 from sqlalchemy import event
 
 from syncengine.bootstrap import open_engine
-from syncengine.flows.run.sync import sync
+from syncengine.flows.run.sync import observe, sync
 from syncengine.flows.views.plan import plan
 from syncengine.settings import read_settings
 
@@ -84,7 +84,7 @@ def one_pass(profile: str | None) -> dict[str, Any]:
 
 
 def from_the_mirror() -> dict[str, Any]:
-    """One ``plan`` of everything, for which no vendor is called."""
+    """One ``plan`` of what is known, for which no vendor is called."""
     with open_engine(read_settings()) as engine:
         started, worked = time.perf_counter(), time.process_time()
         document = plan(engine)
@@ -97,6 +97,14 @@ def from_the_mirror() -> dict[str, Any]:
         "changes": len(document["changes"]),
         "calls": sum(tally.reads + tally.writes for tally in sent),
     }
+
+
+def listed_only() -> dict[str, Any]:
+    """Everything is read and told apart, and nothing is written: what a first plan rests on."""
+    with open_engine(read_settings()) as engine:
+        started = time.perf_counter()
+        observe(engine)
+        return {"seconds": time.perf_counter() - started}
 
 
 def bare(told_in: Path) -> dict[str, Any]:
@@ -124,13 +132,97 @@ def bare(told_in: Path) -> dict[str, Any]:
     return {"seconds": took, "cpu": cpu, "peak_mb": peak(), "bytes": bytes_read}
 
 
+def bare_changes(told_in: Path) -> dict[str, Any]:
+    """The calls that changed people cost, by an httpx client and nothing else: list what changed, then for each person
+    read both rows and write one, so many people at once. ``told_in``: ``width``, ``headers`` by vendor, ``lists_both``,
+    and ``changes`` with ``employee`` and ``account``."""
+    told = json.loads(told_in.read_text("utf-8"))
+    here, there = (os.environ[f"{name}_BASE_URL"] for name in ("HEAVENHR", "WEEKLY10"))
+    mine, theirs = (
+        httpx.Client(timeout=30, headers=told["headers"][v]) for v in ("heavenhr", "weekly10")
+    )
+
+    def one(change: dict[str, str]) -> float:
+        began = time.perf_counter()
+        account = f"{there}/users/{change['account']}/"
+        row = mine.get(f"{here}/employees/{change['employee']}").raise_for_status().json()
+        theirs.get(account).raise_for_status().json()
+        theirs.patch(account, json={"first_name": row["firstName"]}).raise_for_status().json()
+        return time.perf_counter() - began
+
+    started, worked = time.perf_counter(), time.process_time()
+    page, unseen = 0, {change["employee"] for change in told["changes"]}
+    while unseen:
+        query = {"page": str(page), "pageSize": "200"}
+        answer = mine.get(f"{here}/employees", params=query).raise_for_status().json()
+        unseen -= {row["id"] for row in answer["data"]}
+        page += 1
+    url = f"{there}/users/" if told["lists_both"] else None
+    while url:
+        url = theirs.get(url).raise_for_status().json()["next"]
+    with ThreadPoolExecutor(told["width"]) as pool:
+        each = list(pool.map(one, told["changes"]))
+    took, cpu = time.perf_counter() - started, time.process_time() - worked
+    mine.close()
+    theirs.close()
+    return {"seconds": took, "cpu": cpu, "each": each}
+
+
+def bare_first(told_in: Path) -> dict[str, Any]:
+    """The calls of a first pass, by an httpx client and nothing else: list both vendors, read each employee, look for
+    each account that is missing, and make it. ``told_in``: ``width`` and ``headers`` by vendor."""
+    told = json.loads(told_in.read_text("utf-8"))
+    here, there = (os.environ[f"{name}_BASE_URL"] for name in ("HEAVENHR", "WEEKLY10"))
+    mine, theirs = (
+        httpx.Client(timeout=30, headers=told["headers"][v]) for v in ("heavenhr", "weekly10")
+    )
+
+    def read(employee: str) -> dict[str, Any]:
+        row: dict[str, Any] = mine.get(f"{here}/employees/{employee}").raise_for_status().json()
+        return row
+
+    def make(row: dict[str, Any]) -> None:
+        account = row["employeeNumber"] or row["id"]
+        if theirs.get(f"{there}/users/{account}/").status_code == 404:
+            body = {
+                "api_id": account, "first_name": row["firstName"], "last_name": row["lastName"],
+                "email": row["professionalEmail"], "language": "en_gb", "is_active": True,
+            }  # fmt: skip
+            theirs.post(f"{there}/users/", json=body)
+
+    started, worked = time.perf_counter(), time.process_time()
+    page, employees = 0, list[str]()
+    while len(employees) == 200 * page:
+        query = {"page": str(page), "pageSize": "200"}
+        answer = mine.get(f"{here}/employees", params=query)
+        if answer.status_code == 404:
+            break
+        employees += [row["id"] for row in answer.json()["data"]]
+        page += 1
+    known, url = set[str](), f"{there}/users/"
+    while url:
+        answer = theirs.get(url).raise_for_status().json()
+        known |= {row["email"] for row in answer["results"]}
+        url = answer["next"]
+    with ThreadPoolExecutor(told["width"]) as pool:
+        rows = list(pool.map(read, employees))
+        left = [r for r in rows if r["professionalEmail"] not in known and r["jobStatus"] != "LEFT"]
+        list(pool.map(make, left))
+    took, cpu = time.perf_counter() - started, time.process_time() - worked
+    mine.close()
+    theirs.close()
+    return {"seconds": took, "cpu": cpu, "people": len(rows), "made": len(left)}
+
+
+MEASURES: dict[str, Callable[..., dict[str, Any]]] = {
+    "pass": lambda: one_pass(os.environ.get("BENCH_PROFILE")),
+    "observe": listed_only,
+    "plan": from_the_mirror,
+    "bare": lambda file: bare(Path(file)),
+    "first": lambda file: bare_first(Path(file)),
+    "changes": lambda file: bare_changes(Path(file)),
+}
+
 if __name__ == "__main__":
     what, *more = sys.argv[1:]
-    if what == "bare":
-        print(json.dumps(bare(Path(more[0]))))
-    else:
-        print(
-            json.dumps(
-                from_the_mirror() if what == "plan" else one_pass(os.environ.get("BENCH_PROFILE"))
-            )
-        )
+    print(json.dumps(MEASURES[what](*more)))

@@ -37,6 +37,11 @@ class SandboxProcess:
         self.env = self._read_exports()
         self._client = httpx.Client(base_url=self.env["SYNCENGINE_SANDBOX_URL"], timeout=60)
 
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._process.pid
+
     def _read_exports(self) -> dict[str, str]:
         env: dict[str, str] = {}
         for line in self._process.stdout or ():

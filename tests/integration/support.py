@@ -166,7 +166,7 @@ def stack(
             **QUICK,
             "SYNCENGINE_PROJECT": str(quick_project(folder / "mappings", spans)),
             "SYNCENGINE_DATABASE_URL": url,
-            "SYNCENGINE_BROKER_URL": undo.enter_context(_broker(broker, prefix)),
+            "SYNCENGINE_BROKER_URL": undo.enter_context(broker_url(broker, prefix)),
             "SYNCENGINE_BROKER_PREFIX": prefix,
         }
         settings, output = read_settings(environment), Output()
@@ -177,7 +177,7 @@ def stack(
 
 
 @contextmanager
-def _broker(kind: str, prefix: str) -> Iterator[str]:
+def broker_url(kind: str, prefix: str) -> Iterator[str]:
     """The URL of a broker; on a shared one everything under the prefix is deleted afterwards."""
     if kind == "embedded":
         yield f"embedded:{free_port()}"
@@ -186,7 +186,8 @@ def _broker(kind: str, prefix: str) -> Iterator[str]:
     yield url
     if kind == "redis":
         client = redis.Redis.from_url(url)
-        client.delete(*client.scan_iter(f"{prefix}*"))
+        if keys := list(client.scan_iter(f"{prefix}*")):
+            client.delete(*keys)
         client.close()
         return
     with Connection(url) as connection, connection.channel() as channel:
