@@ -24,8 +24,13 @@ SPELLED = {
     "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
 }  # fmt: skip
 """As packages write it -> the identifier that SPDX has for it. BSD alone does not say which."""
-ELSEWHERE = {"async-timeout": "Apache-2.0", "colorama": "BSD"}
-"""What is locked for other machines than this one, by what the packages say themselves."""
+ELSEWHERE = {
+    "async-timeout": "Apache-2.0",
+    "axe-playwright-python": "MIT AND MPL-2.0",
+    "colorama": "BSD",
+}
+"""What is locked for other machines than this one, or says it in its licence file alone: by what the packages say
+themselves. axe-playwright-python is MIT and carries axe-core, which is MPL-2.0."""
 HEAD = """# Licences
 
 syncengine itself is under the [Apache License 2.0](../LICENSE). What it needs is not part of it: each package is
@@ -70,6 +75,8 @@ def licence(name: str, version: str) -> str:
         found = _spelled(text or "")
         if found and all(part in FREE | BOUND for part in re.split(r" OR | AND ", found)):
             return found
+    if name in ELSEWHERE:
+        return ELSEWHERE[name]
     raise ValueError(f"{name} has a licence that nobody has looked at: {told}")
 
 
@@ -83,7 +90,11 @@ def page() -> str:
     names = {name for name, _, _ in ships}
     others = [line for line in locked("requirements-dev.txt") if line[0] not in names]
     found = {name: licence(name, version) for name, version, _ in (*ships, *others)}
-    bound = [f"- {n} ({text})" for n, text in sorted(found.items()) if text in BOUND]
+    bound = [
+        f"- {n} ({text})"
+        for n, text in sorted(found.items())
+        if any(word in text for word in BOUND)
+    ]
     parts = [HEAD.format(bound="\n".join(bound))]
     for title, lines in (("What the service runs on", ships), ("What builds and tests it", others)):
         parts.append(f"\n## {title}\n\n| package | version | licence |\n|---|---|---|\n")

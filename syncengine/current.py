@@ -182,9 +182,10 @@ class Current:
         editions: Editions | None = None,
         begin: Callable[[Engine], object] | None = None,
     ) -> None:
-        """``kind``: worker or web. ``queue``: makes that of the settings, which are complete once the database can be
-        used. ``editions``: where another process has looked already. ``begin``: what comes before the first work of an
-        engine. Raises ConfigInvalid where there are no editions."""
+        """``kind``: worker or web; ``""``: it does not report, as further threads of a process do not. ``queue``: makes
+        that of the settings, which are complete once the database can be used. ``editions``: where another process has
+        looked already. ``begin``: what comes before the first work of an engine. Raises ConfigInvalid where there are
+        no editions."""
         self._settings, self._queue, self._timeouts = settings, queue, timeouts
         self._editions, self._begin = editions or Editions(settings), begin
         self._opened = ExitStack()
@@ -229,7 +230,7 @@ class Current:
         """Now and then, and where it is another one, write down by which edition this process works."""
         editions, now = self._editions, time.time()
         told = (editions.now.digest, editions.refused, now // TELL)
-        if told == self._told:
+        if told == self._told or not self._kind:
             return
         me = Process(
             self._id, self._kind, platform.node(), os.getpid(), editions.now.digest,

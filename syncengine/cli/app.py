@@ -16,6 +16,7 @@ from syncengine.cli import (
     decide,
     explain,
     keys,
+    members,
     passes,
     privacy,
     project,
@@ -86,6 +87,7 @@ for group in (
     decide,
     subject,
     keys,
+    members,
     serve,
     simulate,
 ):

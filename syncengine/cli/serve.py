@@ -38,8 +38,9 @@ def run(
     found = ui.settings()
     load(found)
     # A store that refuses to be written, for other keys say, is told here and not by each task.
-    with open_ledger(found) as ledger, ledger.write():
-        pass
+    with open_ledger(found) as ledger, ledger.write() as tx:
+        closed = not tx.members()
+    how_to_open = "  closed until: syncengine members add NAME --role viewer" if closed else ""
     service = Service(
         own_queue(found),
         os.environ,
@@ -51,6 +52,8 @@ def run(
         for warning in exposed_files(found):
             ui.aside().print(f"warning: {warning}", markup=False, soft_wrap=True)
         ui.aside().print(f"web     {service.web_url}/healthz  {service.web_url}/metrics")
+        console = f"console {service.web_url}/{how_to_open}"
+        ui.aside().print(console, markup=False, soft_wrap=True)
         login = service.flower_login
         who = f"  user {login[0]}, password {login[1]}" if login else ""
         ui.aside().print(f"Flower  {service.flower_url}{who}", markup=False, soft_wrap=True)
@@ -62,7 +65,7 @@ def web(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8080,
 ) -> None:
-    """Serve the intake of webhooks, `/healthz` and `/metrics`.
+    """Serve the console, the intake of webhooks, `/healthz` and `/metrics`.
 
     Example: `syncengine web --host 0.0.0.0 --port 8080`
     """

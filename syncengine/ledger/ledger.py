@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from sqlalchemy import Engine
 
 from syncengine.errors import ConfigInvalid, LostRace, Unreadable
+from syncengine.ledger.access import Access
 from syncengine.ledger.compacting import compact
 from syncengine.ledger.encryption import Vault
 from syncengine.ledger.engine import reader
@@ -19,7 +20,7 @@ from syncengine.ledger.times import Times
 from syncengine.ledger.writing import Writing
 
 
-class Transaction(Writing, Times, Retention, Erasures, Keyring):
+class Transaction(Writing, Times, Retention, Erasures, Access, Keyring):
     """One transaction. Every method is bulk and costs a constant number of statements. A ``lock=True`` read holds the
     rows until the end (ids in order), so that what is compared is what is set."""
 

@@ -53,7 +53,7 @@ class Quarantine(Session):
         acts = {
             "links": self._link, "records": self._record, "operations": self._operation,
             "cases": self._case, "history": self._line, "events": self._event,
-            "connections": self._kept,
+            "connections": self._kept, "members": self._member, "plans": self._plan,
         }  # fmt: skip
         if table not in acts or unreadable.place == KEYRING_PLACE:
             return False
@@ -124,6 +124,14 @@ class Quarantine(Session):
             return
         told = None if part else self._sealed(t.connections.c.state, _PAUSED, connection, part)
         self._change(t.connections, {name: told}, name=connection, part=part)
+
+    def _member(self, _: Unreadable, name: str, id_: str) -> None:
+        """A member, who needs a link to sign in and choose a new password."""
+        self._change(t.members, {name: None}, id=id_)
+
+    def _plan(self, _: Unreadable, __: str, row: str) -> None:
+        """A stored plan, which can be computed again."""
+        self._drop(t.plans, id=row.partition("/")[0])
 
     def _ask(
         self, why: Unreadable, column: sa.Column[Any], id_: str,

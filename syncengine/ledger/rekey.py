@@ -35,7 +35,7 @@ from syncengine.ledger.quarantine import Quarantine
 SLICE = 500
 """Rows that are sealed anew in one transaction."""
 _BOUND = {"events": ("connection", "event_id"), "history": ("record_id", "generation", "field"),
-          "connections": ("name", "part")}  # fmt: skip
+          "connections": ("name", "part"), "plans": ("id", "part")}  # fmt: skip
 _NO_KEY = (
     "SYNCENGINE_ENCRYPTION_KEYS is not set: make a key with `syncengine db key`, keep it where the"
     " database is not, and set it for every process"

@@ -1,4 +1,4 @@
-"""The nine tables."""
+"""The tables."""
 
 from __future__ import annotations
 
@@ -137,6 +137,7 @@ index(operations, "creates", "connection resource external_id_hash", where=is_cr
 index(operations, "link", "link_id")
 index(operations, "record", "record_id")
 index(operations, "made", "entity connection created_at")
+index(operations, "newest", "created_at id")
 
 events = table(
     metadata,
@@ -157,10 +158,13 @@ cases = table(
     sealed="question evidence answers author reason",
 )
 is_open = cases.c.closed_at.is_(None)
+is_closed = cases.c.closed_at.is_not(None)
 asks_whose = among(cases.c.kind, CaseKind.IDENTITY)
 index(cases, "open", "subject_hash", where=is_open, unique=True)
 index(cases, "subject", "subject_hash")
 index(cases, "link", "link_id", where=is_open)
+index(cases, "asked", "opened_at id", where=is_open)
+index(cases, "answered", "closed_at id", where=is_closed)
 
 history = table(
     metadata,
@@ -182,4 +186,43 @@ erasures = table(
     times="at",
     packed="counts",
     sealed="reason",
+)
+
+members = table(
+    metadata,
+    "members",
+    texts="id name",
+    counts="failures",
+    times="created_at shut_until",
+    flags="locked",
+    packed="roles",
+    sealed="password",
+)
+index(members, "name", "name", unique=True)
+
+grants = table(
+    metadata,
+    "grants",
+    texts="id kind member_id hash",
+    times="created_at expires_at seen_at proved_at",
+)
+index(grants, "hash", "hash", unique=True)
+index(grants, "member", "member_id")
+
+audit = table(
+    metadata,
+    "audit",
+    key="",
+    texts="author way action about outcome address",
+    times="at",
+    packed="detail",
+)
+
+plans = table(
+    metadata,
+    "plans",
+    key="id part",
+    texts="id part author digest",
+    times="at",
+    sealed="document",
 )

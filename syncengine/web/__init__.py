@@ -1,4 +1,4 @@
-"""The web side: webhook intake, health, metrics.
+"""The web side: webhook intake, health, metrics, and the console.
 
 Handlers hand what needs SQL to the SQL thread, the only one that touches it: a ledger belongs to one thread,
 and a database that hangs must not hang the event loop.
@@ -19,44 +19,59 @@ from starlette.routing import Route
 
 from syncengine.settings import Settings
 from syncengine.web import client_limits, intake, problems, watch
+from syncengine.web.console import SCREENS
+from syncengine.web.console.console import PATIENCE, THREADS, Console
+from syncengine.web.console.shared import Shared
 from syncengine.web.sql_thread import LONGEST, SqlThread, Work
 
 
-def make_app(work: Work, settings: Settings, longest: float = LONGEST) -> Starlette:
-    """The ASGI application: ``POST /events/{connection}``, ``GET /healthz``, ``GET /metrics``. ``work`` yields the
-    engine for one request, which waits for its answer ``longest`` seconds."""
+def make_app(
+    work: Work, settings: Settings, longest: float = LONGEST, pages: Work | None = None
+) -> Starlette:
+    """The ASGI application: ``POST /events/{connection}``, ``GET /healthz``, ``GET /metrics``, and the console.
+
+    ``work`` yields the engine for one request, which waits for its answer ``longest`` seconds; ``pages`` does for one
+    of the console, in any of several threads. Without it there is no console."""
+    console = Console(Shared(settings), SCREENS)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[dict[str, Any]]:
         asyncio.get_running_loop().set_exception_handler(client_limits.on_loop_error)
         sql_thread = SqlThread(work, longest)
+        page_threads = SqlThread(pages or work, PATIENCE, THREADS)
         try:
             yield {
                 "sql_thread": sql_thread,
+                "pages": page_threads,
                 "settings": settings,
                 "broker": watch.BrokerLook(settings),
             }
         finally:
             sql_thread.close()
+            page_threads.close()
 
     return Starlette(
         routes=[
             Route("/events/{connection}", intake.receive, methods=["POST"]),
             Route("/healthz", watch.healthz),
             Route("/metrics", watch.metrics),
+            *(console.routes() if pages is not None else ()),
         ],
         exception_handlers={
-            HTTPException: problems.on_http_exception,
-            Exception: problems.on_crash,
+            HTTPException: console.told_to_people(problems.on_http_exception),
+            Exception: console.told_to_people(problems.on_crash),
         },
         middleware=[Middleware(client_limits.AllowedHosts, settings)],
         lifespan=lifespan,
     )
 
 
-def serve(work: Work, settings: Settings, host: str = "127.0.0.1", port: int = 8080) -> None:
+def serve(
+    work: Work, settings: Settings, host: str = "127.0.0.1", port: int = 8080,
+    pages: Work | None = None,
+) -> None:  # fmt: skip
     """Run it until SIGTERM or SIGINT."""
-    make_server(make_app(work, settings), host, port).run()
+    make_server(make_app(work, settings, pages=pages), host, port).run()
 
 
 def make_server(app: Starlette, host: str, port: int) -> uvicorn.Server:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 
 from syncengine.broker import ensure_broker
-from syncengine.current import Current
+from syncengine.current import Current, Editions
 from syncengine.errors import ConfigInvalid
 from syncengine.logs import configure_logs, hide_values
 from syncengine.process import keep_private
-from syncengine.settings import read_settings
+from syncengine.settings import Settings, read_settings
 from syncengine.web import serve
-from syncengine.web.sql_thread import TIMEOUTS
+from syncengine.web.sql_thread import TIMEOUTS, PerThread
 from workers.celery import make_app as make_celery
 from workers.queue import CeleryQueue
 
@@ -23,10 +23,17 @@ def main(host: str = "127.0.0.1", port: str = "8080") -> None:
     settings = read_settings()
     configure_logs(settings.log_format)
     ensure_broker(settings)
-    current = Current(settings, "web", lambda own: CeleryQueue(make_celery(own)), TIMEOUTS)
+
+    def queue(own: Settings) -> CeleryQueue:
+        return CeleryQueue(make_celery(own))
+
+    editions = Editions(settings)
+    current = Current(settings, "web", queue, TIMEOUTS, editions)
+    pages = PerThread(lambda: Current(settings, "", queue, TIMEOUTS, editions.follower()))
     try:
-        serve(current.work, settings, host, int(port))
+        serve(current.work, settings, host, int(port), pages.work)
     finally:
+        pages.close()
         current.close()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
@@ -13,7 +12,7 @@ import structlog
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from standardwebhooks import Webhook, WebhookVerificationError
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from syncengine.errors import RateLimited, Stale
@@ -21,12 +20,9 @@ from syncengine.flows.capture import notices
 from syncengine.flows.core.engine import Engine
 from syncengine.model.secret import webhook_secret
 from syncengine.settings import Settings
+from syncengine.web.bodies import bounded
 from syncengine.web.sql_thread import SqlThread
 
-LARGEST = 64 * 1024
-"""Bytes of a notice; anything longer is refused before it is parsed."""
-SLOWEST = 10.0
-"""Seconds within which it has to come."""
 SIGNED = ("webhook-id", "webhook-timestamp", "webhook-signature")
 
 Name = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$")]
@@ -92,7 +88,7 @@ async def receive(request: Request) -> Response:
     large, 429 too many, 503 if there is no secret at all, or if the database cannot be used now."""
     sql_thread: SqlThread = request.state.sql_thread
     settings: Settings = request.state.settings
-    body = await _bounded(request)
+    body = await bounded(request, "a notice")
     headers = {name: request.headers.get(name, "") for name in SIGNED}
     posted = Posted(request.path_params["connection"], body, headers)
     if not posted.complete:
@@ -144,24 +140,6 @@ def _store(engine: Engine, posted: Posted, signed_content: str) -> bool:
         after = max(1, math.ceil(limited.until - engine.clock.now()))
         told = f"{limited}; send it again later, or let the next listing show it"
         raise HTTPException(429, told, {"Retry-After": str(after)}) from None
-
-
-async def _bounded(request: Request) -> bytes:
-    """The body, read no further than the bound."""
-    too_slow = HTTPException(408, f"a notice comes within {SLOWEST:.0f} s", {"Connection": "close"})
-    too_large = HTTPException(413, f"a notice has at most {LARGEST} bytes", {"Connection": "close"})
-    body = bytearray()
-    try:
-        async with asyncio.timeout(SLOWEST):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > LARGEST:
-                    raise too_large
-    except TimeoutError:
-        raise too_slow from None
-    except ClientDisconnect:
-        raise HTTPException(400, "the body ended before it was complete") from None
-    return bytes(body)
 
 
 def _parsed(body: bytes) -> Notice:

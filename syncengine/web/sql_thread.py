@@ -1,14 +1,15 @@
-"""The SQL thread of the web side: one thread does all database work of the handlers, so that no handler blocks the
-event loop and every wait ends."""
+"""The SQL threads of the web side: they do all database work of the handlers, so that no handler blocks the event loop
+and every wait ends. The intake has one thread, the pages of the console have several."""
 
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from threading import Semaphore
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import structlog
 from starlette.exceptions import HTTPException
@@ -31,13 +32,44 @@ MOST = 64
 RETRY_AFTER = "5"
 
 
-class SqlThread:
-    """The one thread of the web side that touches SQL."""
+class Desk(Protocol):
+    """What one thread works with, as ``syncengine.current.Current``."""
 
-    def __init__(self, work: Work, longest: float = LONGEST) -> None:
+    def work(self) -> AbstractContextManager[Engine]:
+        """The engine for one piece of work."""
+
+    def close(self) -> None:
+        """Give it back."""
+
+
+class PerThread:
+    """A desk of its own for each thread that works, since an engine belongs to one thread."""
+
+    def __init__(self, make: Callable[[], Desk]) -> None:
+        self._make, self._local = make, threading.local()
+        self._made: list[Desk] = []
+
+    def work(self) -> AbstractContextManager[Engine]:
+        """The engine of this thread for one piece of work."""
+        own: Desk | None = getattr(self._local, "own", None)
+        if own is None:
+            own = self._local.own = self._make()
+            self._made.append(own)
+        return own.work()
+
+    def close(self) -> None:
+        """Give back all of them, once no thread works."""
+        for desk in self._made:
+            desk.close()
+
+
+class SqlThread:
+    """The threads of the web side that touch SQL; one, unless more are asked for and ``work`` bears it."""
+
+    def __init__(self, work: Work, longest: float = LONGEST, threads: int = 1) -> None:
         self._work, self._longest = work, longest
         self._places = Semaphore(MOST)
-        self._thread = ThreadPoolExecutor(1, "sql")
+        self._thread = ThreadPoolExecutor(threads, "sql")
 
     async def ask(self, do: Callable[[Engine], T]) -> T:
         """What ``do`` returns. Raises HTTPException 503 where the database cannot be used now, or not in time; what

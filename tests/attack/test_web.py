@@ -28,7 +28,7 @@ from syncengine.errors import ConfigInvalid
 from syncengine.process import free_port
 from syncengine.service import Service
 from syncengine.settings import read_settings
-from syncengine.web import client_limits, intake, watch
+from syncengine.web import bodies, client_limits, watch
 from tests.integration.support import Output
 from tests.support.places import MAPPINGS
 from tests.support.web import listening, until
@@ -93,7 +93,7 @@ def test_a_body_that_drips_is_not_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The attacker signs nothing and sends a body byte by byte: it is told, and the connection ends."""
-    monkeypatch.setattr(intake, "SLOWEST", 1.0)
+    monkeypatch.setattr(bodies, "SLOWEST", 1.0)
     head = "POST /events/hr HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 5000\r\n\r\n"
     with listening(tmp_path) as port:
         seconds, said = came(port, b"x", 0.1, head.encode())
@@ -155,7 +155,7 @@ def test_many_that_say_nothing_keep_nobody_out(
 def test_a_flood_of_forged_notices_keeps_no_real_one_out(tmp_path: Path) -> None:
     """The attacker sends notices with made-up signatures, as large and as fast as it can, and asks for the health
     in between; real ones are taken meanwhile."""
-    large = notice().ljust(intake.LARGEST)
+    large = notice().ljust(bodies.LARGEST)
     forged = signed(large, "forged", secret="whsec_" + "bm9ib2R5" * 6)
     over = threading.Event()
 

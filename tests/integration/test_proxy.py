@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from syncengine.process import free_port
-from syncengine.web import intake
+from syncengine.web import bodies
 from tests.attack.test_web import basic, flower
 from tests.support.places import DOCS
 from tests.support.web import listening, listens, until
@@ -142,7 +142,7 @@ def test_the_proxies_of_the_manual_work(kind: str, tmp_path: Path) -> None:
 
         assert ask(SYNC, "POST", "/events/hr", notice(), **signed(notice())) == 202
         assert ask(SYNC, "POST", "/events/hr", notice()) == 401
-        assert ask(SYNC, "POST", "/events/hr", "x" * (intake.LARGEST + 1)) == 413
+        assert ask(SYNC, "POST", "/events/hr", "x" * (bodies.LARGEST + 1)) == 413
         assert {ask(SYNC, "GET", path) for path in ("/metrics", "/healthz", "/")} == {404}
         assert ask(FLOWER, "GET", "/metrics") == 401
         login = service.flower_login

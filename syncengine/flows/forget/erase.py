@@ -202,6 +202,7 @@ class _Eraser:
         counts = tx.erase(
             footprint.records, footprint.links, footprint.operations, footprint.cases, events
         )
+        tx.drop_plans()  # they name people, and are computed again when somebody asks
         review(engine, tx, footprint.links.values())
         tx.take_keys(tombstone)
         for told in tx.erasures([erasure.id], lock=True):

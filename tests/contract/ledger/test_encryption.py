@@ -22,10 +22,12 @@ from syncengine.model.change import Change
 from syncengine.model.connection import ConnectionState, ResourceState
 from syncengine.model.key import KeyKind
 from syncengine.model.link import Base, Wait
+from syncengine.model.member import Member
 from syncengine.model.operation import OperationState
 from syncengine.model.process import Process
 from syncengine.model.record import Record
 from syncengine.model.ref import Ref
+from syncengine.model.stored_plan import PlanPart
 from tests.contract.ledger.samples import (
     HAKUNA,
     a_case,
@@ -60,6 +62,8 @@ def _fill_with_secrets(ledger: Ledger) -> None:
         tx.add_history([Change("r1", 1, "name", NAME, told, NAME)])
         tx.add_events([replace(an_event("e1"), external_id=spoken)])
         tx.save_cases([case])
+        tx.add_member(Member("m1", "kim", ("viewer",), password=NAME))
+        tx.add_plan([PlanPart("p1", "", "kim", "d1", 1.0, {"name": NAME})])
 
 
 def _all_is_there(ledger: Ledger) -> None:
@@ -76,6 +80,8 @@ def _all_is_there(ledger: Ledger) -> None:
         assert tx.events([], [Ref("hakuna", "users", spoken)])
         assert tx.history("r1")[0].new == {"name": NAME, "salary": SALARY}
         assert tx.key_owners([key(KeyKind.RECORD, "", NAME)])
+        assert tx.members(names=["kim"])[0].password == NAME
+        assert tx.plan_parts("p1", [""])[0].document == {"name": NAME}
 
 
 def _everything(engine: Engine) -> str:

@@ -17,8 +17,9 @@ from syncengine.ledger.tables import metadata
 from tests.unit.ledger.databases import empty_database
 
 fork = multiprocessing.get_context("fork")
-NINE = {
+TABLES = {
     "connections", "links", "records", "keys", "operations", "events", "cases", "history", "erasures",
+    "members", "grants", "audit", "plans",
 }  # fmt: skip
 
 
@@ -68,13 +69,13 @@ def test_migrations_make_what_is_declared(url: str) -> None:
     engine.dispose()
 
 
-def test_there_are_nine_tables(url: str) -> None:
-    """The schema has the nine tables of the design and Alembic's own."""
+def test_there_are_these_tables(url: str) -> None:
+    """The schema has the tables of the design and Alembic's own."""
     engine = make_engine(url)
     upgrade(engine)
     with engine.begin() as connection:
         names = set(connection.dialect.get_table_names(connection))
-    assert names - {"sqlite_sequence"} == NINE | {"alembic_version"}
+    assert names - {"sqlite_sequence"} == TABLES | {"alembic_version"}
     engine.dispose()
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from syncengine.web import intake
+from syncengine.web import bodies
 from tests.unit.web.conftest import Side, notice, signed
 
 
@@ -101,7 +101,7 @@ def test_a_malformed_notice_is_refused(side: Side, body: str | bytes) -> None:
 @pytest.mark.parametrize("declared", [True, False])
 def test_a_notice_that_is_too_large_is_not_read(side: Side, declared: bool) -> None:
     """What is longer than the bound is refused, whether or not its length was announced."""
-    body = b"x" * (intake.LARGEST + 1)
+    body = b"x" * (bodies.LARGEST + 1)
     content = body if declared else iter([body])
     answer = side.client.post("/events/hr", content=content, headers=signed(body))
     assert answer.status_code == 413
@@ -109,7 +109,7 @@ def test_a_notice_that_is_too_large_is_not_read(side: Side, declared: bool) -> N
 
 def test_a_notice_at_the_bound_is_read(side: Side) -> None:
     """The bound is the last length that is read: the body is then judged by its content."""
-    body = notice().ljust(intake.LARGEST)
+    body = notice().ljust(bodies.LARGEST)
     assert _post(side, body, signed(body)).status_code == 202
 
 

@@ -1,0 +1,166 @@
+"""``members``: who may use the console, and with which roles."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from syncengine.cli import ui
+from syncengine.flows.people import members as people
+from syncengine.flows.people import signing_in
+from syncengine.model.member import Member, Role
+from syncengine.settings import Settings
+
+members = typer.Typer(help="Who may use the console.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="A member: `members list`.")]
+Roles = Annotated[
+    list[Role],
+    typer.Option(
+        "--role", help="What they may do; name several to add them up.", show_choices=True
+    ),
+]
+Address = Annotated[
+    str, typer.Option("--url", help="Where the console is reached, as https://sync.example.com.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.add_typer(members, name="members", rich_help_panel="Service")
+
+
+@members.command()
+def add(name: Name, role: Roles, url: Address = "", as_json: ui.Json = False) -> None:
+    """Let somebody into the console, and print a link that signs them in once.
+
+    Example: `syncengine members add kim --role answerer --role operator`
+    """
+    with ui.engine() as opened:
+        member = people.add_member(opened, name, role, ui.author())
+        token = signing_in.make_link(opened, member.name, ui.author())
+    _tell_link(member, link_of(ui.settings(), token, url), as_json)
+
+
+@members.command("list")
+def list_members(as_json: ui.Json = False) -> None:
+    """List who may use the console.
+
+    Example: `syncengine members list`
+    """
+    with ui.engine() as opened:
+        found = people.all_members(opened)
+    if as_json:
+        ui.emit({"members": [_document(member) for member in found]})
+        return
+    rows = ui.table("member", "roles", "signs in with", "since")
+    for member in found:
+        way = "locked" if member.locked else "a password" if member.password else "a link"
+        cells = (ui.cell(", ".join(member.roles)), way, ui.clock(member.created_at)[:10])
+        rows.add_row(ui.cell(member.name), *cells)
+    if not found:
+        advice = "Nobody may use the console: syncengine members add NAME --role viewer"
+        ui.screen().print(advice, markup=False)
+        return
+    ui.screen().print(rows)
+
+
+@members.command()
+def link(name: Name, url: Address = "", as_json: ui.Json = False) -> None:
+    """Print a link that signs a member in once, within the hour: the first time, or for a forgotten password.
+
+    Example: `syncengine members link kim`
+    """
+    with ui.engine() as opened:
+        token = signing_in.make_link(opened, name, ui.author())
+        member = next(m for m in people.all_members(opened) if m.name == name.strip().casefold())
+    _tell_link(member, link_of(ui.settings(), token, url), as_json)
+
+
+@members.command()
+def roles(name: Name, role: Roles, as_json: ui.Json = False) -> None:
+    """Give a member these roles and no others.
+
+    Example: `syncengine members roles kim --role viewer`
+    """
+    with ui.engine() as opened:
+        member = people.set_roles(opened, name, role, ui.author())
+    _done(member, f"{member.name} is {', '.join(member.roles)}", as_json)
+
+
+@members.command()
+def password(name: Name, as_json: ui.Json = False) -> None:
+    """Set a member's password, which is asked for, or read from standard input.
+
+    Example: `syncengine members password kim`
+    """
+    given = (
+        getpass.getpass("New password: ")
+        if sys.stdin.isatty()
+        else sys.stdin.readline().rstrip("\r\n")
+    )
+    with ui.engine() as opened:
+        signing_in.set_password(opened, name, given, ui.author())
+    if as_json:
+        ui.emit({"done": "set password"})
+    else:
+        ui.screen().print(
+            "Done: the password is set; whoever was signed in by that name is not any more."
+        )
+
+
+@members.command()
+def lock(name: Name, as_json: ui.Json = False) -> None:
+    """Shut a member out at once. What they decided stays.
+
+    Example: `syncengine members lock kim`
+    """
+    with ui.engine() as opened:
+        member = people.lock(opened, name, ui.author())
+    _done(member, f"{member.name} is locked", as_json)
+
+
+@members.command()
+def unlock(name: Name, as_json: ui.Json = False) -> None:
+    """Let a member in again, also one who gave too many wrong passwords.
+
+    Example: `syncengine members unlock kim`
+    """
+    with ui.engine() as opened:
+        member = people.unlock(opened, name, ui.author())
+    _done(member, f"{member.name} is let in again", as_json)
+
+
+def link_of(settings: Settings, token: str, url: str = "") -> str:
+    """The address of a one-time link. Without ``url`` it is that of the first of our names, or of this machine."""
+    base = url or (f"https://{settings.hosts[0]}" if settings.hosts else "http://127.0.0.1:8080")
+    return f"{base.rstrip('/')}/link/{token}"
+
+
+def _tell_link(member: Member, address: str, as_json: bool) -> None:
+    if as_json:
+        ui.emit({**_document(member), "link": address})
+        return
+    ui.screen().print(ui.cell(f"{member.name} is {', '.join(member.roles)}."))
+    ui.screen().print("This link signs them in, once and within the hour:")
+    ui.screen().print(address, markup=False, soft_wrap=True)
+
+
+def _document(member: Member) -> dict[str, Any]:
+    return {
+        "name": member.name,
+        "roles": list(member.roles),
+        "password": bool(member.password),
+        "locked": member.locked,
+        "created_at": member.created_at,
+    }
+
+
+def _done(member: Member, done: str, as_json: bool) -> None:
+    if as_json:
+        ui.emit(_document(member))
+    else:
+        ui.screen().print(ui.cell(f"Done: {done}."))

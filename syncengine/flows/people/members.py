@@ -1,0 +1,107 @@
+"""Members: who may use the console, and with which roles. What is changed here is put on record in the audit."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Collection
+from dataclasses import replace
+
+from syncengine.flows.core.engine import Engine, new_id
+from syncengine.flows.people.decisions import NotPossible
+from syncengine.ledger import Transaction
+from syncengine.model.member import AuditEntry, Member, Role
+
+LONGEST_NAME = 60
+"""Characters of a member's name."""
+
+
+def add_member(
+    engine: Engine, name: str, roles: Collection[Role], author: str, way: str = "command"
+) -> Member:
+    """A new member, without a password: a link lets them in first. Raises NotPossible."""
+    name = _fitting(name)
+    member = Member(new_id(), name, _in_order(roles), created_at=engine.clock.now())
+    with engine.ledger.write() as tx:
+        if _named(tx, name) is not None:
+            raise NotPossible(f"there is a member {name} already: see `syncengine members list`")
+        tx.add_member(member)
+        note(engine, tx, author, way, "add member", member.id, roles=list(member.roles))
+    return member
+
+
+def all_members(engine: Engine) -> list[Member]:
+    """By name."""
+    with engine.ledger.read() as tx:
+        return tx.members()
+
+
+def set_roles(
+    engine: Engine, name: str, roles: Collection[Role], author: str, way: str = "command"
+) -> Member:
+    """Give a member these roles and no others. Raises NotPossible."""
+    with engine.ledger.write() as tx:
+        member = replace(the_member(tx, name), roles=_in_order(roles))
+        tx.save_member(member)
+        note(engine, tx, author, way, "set roles", member.id, roles=list(member.roles))
+    return member
+
+
+def lock(engine: Engine, name: str, author: str, way: str = "command") -> Member:
+    """Shut a member out at once, in all browsers. Raises NotPossible."""
+    with engine.ledger.write() as tx:
+        member = replace(the_member(tx, name), locked=True)
+        tx.save_member(member)
+        tx.drop_grants(member_id=member.id)
+        note(engine, tx, author, way, "lock member", member.id)
+    return member
+
+
+def unlock(engine: Engine, name: str, author: str, way: str = "command") -> Member:
+    """Let a member in again, also one who gave too many wrong passwords. Raises NotPossible."""
+    with engine.ledger.write() as tx:
+        member = replace(the_member(tx, name), locked=False, failures=0, shut_until=0.0)
+        tx.save_member(member)
+        note(engine, tx, author, way, "unlock member", member.id)
+    return member
+
+
+def the_member(tx: Transaction, name: str) -> Member:
+    """The member of this name, locked in the database. Raises NotPossible."""
+    member = _named(tx, name)
+    if member is None:
+        raise NotPossible(f"there is no member {name}: see `syncengine members list`")
+    return member
+
+
+def note(
+    engine: Engine, tx: Transaction, author: str, way: str, action: str, about: str = "",
+    outcome: str = "done", address: str = "", **detail: object,
+) -> None:  # fmt: skip
+    """Append one line to the audit."""
+    entry = AuditEntry(
+        author, way, action, about, outcome, address, engine.clock.now(), detail=detail
+    )
+    tx.add_audit([entry])
+
+
+def _named(tx: Transaction, name: str) -> Member | None:
+    found = tx.members(names=[_folded(name)], lock=True)
+    return found[0] if found else None
+
+
+def _folded(name: str) -> str:
+    """One spelling for a name: composed, in small letters, without blanks around it."""
+    return unicodedata.normalize("NFC", name).strip().casefold()
+
+
+def _fitting(name: str) -> str:
+    folded = _folded(name)
+    if not 0 < len(folded) <= LONGEST_NAME or not all(c.isprintable() for c in folded):
+        raise NotPossible(
+            f"a member's name has 1 to {LONGEST_NAME} printable characters; found {name!r}"
+        )
+    return folded
+
+
+def _in_order(roles: Collection[Role]) -> tuple[str, ...]:
+    return tuple(role.value for role in Role if role in roles)

@@ -1,0 +1,81 @@
+"""Members: the people who may use the console, what each may do, and what is put on record of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from syncengine.model.values import Json
+
+
+class Role(StrEnum):
+    """What a member may do; several add up. ``viewer`` reads; ``answerer`` reads and answers questions; ``operator``
+    pauses connections and starts listings and plans, and sees neither names nor values; ``privacy_officer`` reads the
+    audit; ``admin`` manages members and nothing else."""
+
+    VIEWER = "viewer"
+    ANSWERER = "answerer"
+    OPERATOR = "operator"
+    PRIVACY_OFFICER = "privacy_officer"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Somebody who may sign in. ``name`` is unique and stands as the author of all that the member decides.
+
+    ``password``: its hash, ``""`` for none. ``locked``: shut out until an admin says otherwise. ``failures``: wrong
+    passwords in a row; ``shut_until``: no password is looked at before (epoch seconds)."""
+
+    id: str
+    name: str
+    roles: tuple[str, ...] = ()
+    password: str = field(default="", repr=False)
+    locked: bool = False
+    failures: int = 0
+    shut_until: float = 0.0
+    created_at: float = 0.0
+
+    def has(self, *roles: Role) -> bool:
+        """Whether the member has one of these roles."""
+        return any(role in self.roles for role in roles)
+
+
+class GrantKind(StrEnum):
+    """What a secret opens: a ``session`` of a browser, or a ``link`` by which one is begun once."""
+
+    SESSION = "session"
+    LINK = "link"
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A secret that was given to a member; only its hash is stored. Times are epoch seconds. ``seen_at``: when it was
+    last used; ``proved_at``: when the member last proved who they are."""
+
+    id: str
+    kind: GrantKind
+    member_id: str
+    hash: str = field(repr=False)
+    created_at: float
+    expires_at: float
+    seen_at: float = 0.0
+    proved_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """One line of the audit, which is only ever appended to: ``author`` did ``action`` to what ``about`` names (ids of
+    ours, never a name), by which ``way`` (console, command), from which ``address``, with which ``outcome``. ``id``
+    orders the lines; 0 before it is stored."""
+
+    author: str
+    way: str
+    action: str
+    about: str = ""
+    outcome: str = "done"
+    address: str = ""
+    at: float = 0.0
+    detail: Mapping[str, Json] = field(default_factory=dict)
+    id: int = 0

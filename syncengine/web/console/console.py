@@ -1,0 +1,227 @@
+"""The console: pages for people, each with the right that it asks for, served in threads of their own."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import parse_qs, quote, urlsplit
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from syncengine.errors import Bug
+from syncengine.flows.core.engine import Engine
+from syncengine.flows.people.decisions import NotPossible
+from syncengine.flows.people.members import note
+from syncengine.flows.people.signing_in import SignedIn, session
+from syncengine.web.bodies import bounded
+from syncengine.web.console import templating
+from syncengine.web.console.ask import FORM, SESSION, VISIT, Ask, Visit, same_token
+from syncengine.web.console.rights import Right, may, roles_for
+from syncengine.web.console.shared import Shared
+from syncengine.web.sql_thread import SqlThread
+
+Show = Callable[[Ask], Response]
+Handler = Callable[[Request, Exception], Awaitable[Response]]
+THREADS: Final = 4
+"""Pages that are made at once."""
+PATIENCE: Final = 20.0
+"""Seconds that a page may take."""
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+_HEADERS: Final = {
+    "Content-Security-Policy": _POLICY,
+    "X-Content-Type-Options": "nosniff",
+    # Not "no-referrer": with it browsers keep the origin of a form to themselves.
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "X-Frame-Options": "DENY",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """A route of the console: what it shows, what a form that is sent to it does, and which right each asks for."""
+
+    path: str
+    right: Right
+    show: Show | None = None
+    act: Show | None = None
+    act_right: Right | None = None
+
+    @property
+    def methods(self) -> dict[str, tuple[Show, Right]]:
+        """Method -> what it does, and the right that it asks for. Raises Bug where a right is not declared."""
+        found: dict[str, tuple[Show, Right]] = {}
+        for method, do, right in (
+            ("GET", self.show, self.right),
+            ("POST", self.act, self.act_right),
+        ):
+            if do is not None and not isinstance(right, Right):
+                raise Bug(f"{method} {self.path} declares no right")
+            if do is not None and right is not None:
+                found[method] = (do, right)
+        return found
+
+
+@dataclass(slots=True)
+class Console:
+    """What all pages share."""
+
+    shared: Shared
+    screens: tuple[Screen, ...]
+
+    def routes(self) -> list[Route]:
+        """All routes. Raises Bug where one declares no right."""
+        pages = [
+            Route(screen.path, self._endpoint(screen), methods=list(screen.methods))
+            for screen in check(self.screens)
+        ]
+        return [*pages, Route("/static/{name}", self._asset)]
+
+    async def _asset(self, request: Request) -> Response:
+        """Style sheet, script and icon: open to all, and there without a database."""
+        found = self.shared.assets.answer(request.path_params["name"])
+        if found is None:
+            found = self.failure(404, "there is no such file", templating.LANGUAGES[0])
+        found.headers["X-Content-Type-Options"] = "nosniff"
+        return found
+
+    def _endpoint(self, screen: Screen) -> Callable[[Request], Awaitable[Response]]:
+        methods = screen.methods
+
+        async def endpoint(request: Request) -> Response:
+            threads: SqlThread = request.state.pages
+            visit = Visit("", "", "", "", "", "", "en", True, {}, {}, {}, {})
+            try:
+                visit = await self._visit(request)
+                do, right = methods["GET" if visit.method == "HEAD" else visit.method]
+                answer = await threads.ask(lambda engine: self.serve(engine, visit, do, right))
+            except HTTPException as error:
+                answer = self.failure(error.status_code, error.detail, visit.language)
+                answer.headers.update(error.headers or {})
+            for name, value in _HEADERS.items():
+                answer.headers.setdefault(name, value)
+            answer.headers.setdefault("Cache-Control", "no-store")
+            return answer
+
+        return endpoint
+
+    async def _visit(self, request: Request) -> Visit:
+        form: dict[str, list[str]] = {}
+        if request.method == "POST":
+            body = await bounded(request, "a form")
+            form = _words(body.decode("utf-8", "replace"))
+        headers = request.headers
+        name = urlsplit(f"//{headers.get('host', '')}").hostname or ""
+        local = name == "localhost" or name.startswith("127.") or name == "::1"
+        return Visit(
+            request.method, request.url.path, headers.get("host", ""), headers.get("origin", ""),
+            headers.get("sec-fetch-site", ""), request.client.host if request.client else "",
+            templating.language_of(headers.get("accept-language", "")),
+            request.url.scheme == "https" or not local,
+            dict(request.path_params), _words(request.url.query), form, request.cookies,
+        )  # fmt: skip
+
+    def serve(self, engine: Engine, visit: Visit, do: Show, right: Right) -> Response:
+        """The answer to a request, made in one of the threads. Raises HTTPException."""
+        ask = self._asked(engine, visit)
+        over = visit.method == "POST" and ask.signed_in is None and right is not Right.PUBLIC
+        if visit.method == "POST" and not over and not _is_ours(visit, ask):
+            raise HTTPException(
+                403, "this form did not come from a page that is open here; load the page again"
+            )
+        member = ask.signed_in.member if ask.signed_in else None
+        if not may(member, right):
+            return self._refuse(ask, right)
+        try:
+            return do(ask)
+        except NotPossible as why:
+            raise HTTPException(409, f"{why}") from None
+
+    def _asked(self, engine: Engine, visit: Visit) -> Ask:
+        token = visit.cookie(SESSION)
+        signed_in: SignedIn | None = session(engine, token) if token else None
+        ask = Ask(engine, self.shared, visit, signed_in, token, now=engine.clock.now())
+        if signed_in is None:
+            ask.secret = visit.cookie(VISIT)
+            if not ask.secret:
+                ask.secret, ask.new_visit = secrets.token_urlsafe(32), True
+        return ask
+
+    def _refuse(self, ask: Ask, right: Right) -> Response:
+        if ask.signed_in is None:
+            if ask.visit.method == "POST":
+                return ask.to("/sign-in", over="1")
+            back = "" if ask.visit.path == "/" else ask.visit.path
+            return RedirectResponse("/sign-in" + (f"?next={quote(back)}" if back else ""), 303)
+        with ask.engine.ledger.write() as tx:
+            about = f"{ask.visit.method} {ask.visit.path}"[:200]
+            note(ask.engine, tx, ask.author, "console", "open", about, "refused", ask.visit.address)
+        roles = " or ".join(roles_for(right))
+        told = f"this needs the role {roles}; yours: {', '.join(ask.member.roles) or 'none'}"
+        return ask.page("error.html", 403, code=403, detail=told)
+
+    def told_to_people(self, to_programs: Handler) -> Handler:
+        """What answers an error: with a page whoever asks for pages, and as ``to_programs`` does all others."""
+
+        async def answer(request: Request, error: Exception) -> Response:
+            if "text/html" not in request.headers.get("accept", ""):
+                return await to_programs(request, error)
+            language = templating.language_of(request.headers.get("accept-language", ""))
+            code, detail = 500, "something broke, and it is in the log; nothing was half done"
+            if isinstance(error, HTTPException):
+                code, detail = error.status_code, error.detail
+            told = self.failure(code, "there is no such page" if code == 404 else detail, language)
+            told.headers.update(_HEADERS)
+            return told
+
+        return answer
+
+    def failure(self, status: int, detail: str, language: str) -> Response:
+        """A page that says what went wrong, without asking anybody."""
+        values: Mapping[str, Any] = {
+            "code": status, "detail": detail, "language": language, "member": None,
+            "assets": self.shared.assets.names, "version": self.shared.version, "told": "", "ask": None,
+            "open_questions": None, "error": "", "Right": Right,
+        }  # fmt: skip
+        return HTMLResponse(templating.render("error.html", language, values), status)
+
+
+def check(screens: Iterable[Screen]) -> tuple[Screen, ...]:
+    """The screens, once each declares its rights and a path of its own. Raises Bug."""
+    found = tuple(screens)
+    for screen in found:
+        if not screen.methods:
+            raise Bug(f"{screen.path} shows nothing and does nothing")
+    paths = [screen.path for screen in found]
+    if len(set(paths)) < len(paths):
+        raise Bug("two screens have one path")
+    return found
+
+
+def _words(text: str) -> dict[str, list[str]]:
+    """Fields of a form or an address. Raises HTTPException where there are too many."""
+    try:
+        found = parse_qs(text, keep_blank_values=True, max_num_fields=1000, errors="replace")
+    except ValueError:
+        raise HTTPException(400, "a form has at most 1,000 fields") from None
+    return {name: [word.replace("\x00", "") for word in words] for name, words in found.items()}
+
+
+def _is_ours(visit: Visit, ask: Ask) -> bool:
+    """Whether a form comes from a page of ours: by its origin, and by the token in it."""
+    there = urlsplit(visit.origin)
+    from_us = there.scheme in ("http", "https") and there.netloc == visit.host
+    if visit.site not in ("", "same-origin"):
+        return False
+    given = next(iter(visit.form.get(FORM, ())), "")
+    return from_us and same_token(given, ask.secret)

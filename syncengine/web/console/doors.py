@@ -1,0 +1,47 @@
+"""The door: how often somebody may try to sign in. Names that there are, are counted in the database; addresses, and
+names that there are not, here, so that nobody learns from it which names there are."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+from syncengine.flows.people.signing_in import FREE_FAILURES
+
+TRIES = 30
+"""Failed tries from one address within ``SPAN``."""
+SPAN = 600.0
+_MOST = 10_000
+"""Addresses and names that are remembered."""
+
+
+@dataclass(slots=True)
+class Door:
+    """Counts failed tries in memory."""
+
+    _tries: OrderedDict[str, list[float]] = field(default_factory=OrderedDict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def shut_until(self, address: str, now: float) -> float:
+        """Until when nobody is let in from an address; 0 if it is open."""
+        with self._lock:
+            tries = [at for at in self._tries.get(f"from {address}", ()) if now - at < SPAN]
+        return tries[0] + SPAN if len(tries) >= TRIES else 0.0
+
+    def name_shut_until(self, name: str, now: float) -> float:
+        """Until when a name is shut that nobody has, as one is that somebody has."""
+        with self._lock:
+            tries = self._tries.get(f"name {name}", [])
+        over = len(tries) - FREE_FAILURES
+        until = tries[-1] + min(60.0 * 2 ** min(over, 10), 3600.0) if over >= 0 else 0.0
+        return until if until > now else 0.0
+
+    def failed(self, address: str, now: float, name: str = "") -> None:
+        """Count a failed try from an address, and of a name that nobody has."""
+        with self._lock:
+            for key in (f"from {address}", *([f"name {name}"] if name else [])):
+                tries = self._tries.pop(key, [])
+                self._tries[key] = [*tries[1 - TRIES :], now]
+            while len(self._tries) > _MOST:
+                self._tries.popitem(last=False)

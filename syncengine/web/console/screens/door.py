@@ -1,0 +1,127 @@
+"""Signing in and out, and one's own password."""
+
+from __future__ import annotations
+
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from syncengine.flows.people import signing_in
+from syncengine.flows.people.decisions import NotPossible
+from syncengine.flows.people.signing_in import PROVED, SHORTEST, Refused
+from syncengine.web.console.ask import Ask
+from syncengine.web.console.rights import Right
+
+
+def show_sign_in(ask: Ask) -> Response:
+    """The form; or how the console is opened, where nobody may use it yet."""
+    if ask.signed_in is not None:
+        return ask.to(_next(ask.query("next"), ask))
+    with ask.engine.ledger.read() as tx:
+        closed = not tx.members()
+    over = bool(ask.query("over"))
+    return ask.page("sign_in.html", closed=closed, next=ask.query("next"), over=over, name="")
+
+
+def sign_in(ask: Ask) -> Response:
+    """Let somebody in who knows the password."""
+    name, address = ask.given("name"), ask.visit.address
+    door, folded = ask.shared.door, name.casefold()
+    until = max(door.shut_until(address, ask.now), door.name_shut_until(folded, ask.now))
+    if not until:
+        try:
+            begun = signing_in.sign_in(ask.engine, name, ask.given("password"), address)
+        except Refused as refused:
+            known = bool(_known(ask, folded))
+            door.failed(address, ask.now, "" if known else folded)
+            until = refused.until or door.name_shut_until(folded, ask.now)
+        else:
+            return ask.begin_session(ask.to(_next(ask.given("next"), ask, begun)), begun)
+    error = "Name or password is wrong."
+    if until:
+        error = f"Too many wrong passwords. Try again after {ask.times.full(until)}."
+    return ask.page(
+        "sign_in.html", 429 if until else 401, closed=False, over=False,
+        next=ask.given("next"), name=name[:60], error=error,
+    )  # fmt: skip
+
+
+def _known(ask: Ask, name: str) -> int:
+    with ask.engine.ledger.read() as tx:
+        return len(tx.members(names=[name]))
+
+
+def _next(wanted: str, ask: Ask, begun: signing_in.SignedIn | None = None) -> str:
+    """A page of ours to go on to; the first one that the member may see, if none is named."""
+    if wanted.startswith("/") and not wanted.startswith(("//", "/\\")) and wanted.isprintable():
+        return wanted
+    found = begun or ask.signed_in
+    ask.signed_in = found
+    return "/" if ask.may(Right.WATCH) else "/access"
+
+
+def show_link(ask: Ask) -> Response:
+    """Whom a one-time link signs in; it is used by the button, since programs that look at links open them, too."""
+    member = signing_in.linked_member(ask.engine, ask.visit.params["token"])
+    if member is None:
+        raise HTTPException(404, _NO_LINK)
+    return ask.page("link.html", name=member.name)
+
+
+def use_link(ask: Ask) -> Response:
+    """Sign in by a one-time link; then choose a password."""
+    if ask.shared.door.shut_until(ask.visit.address, ask.now):
+        raise HTTPException(429, "too many tries from your address; try again in ten minutes")
+    try:
+        begun = signing_in.sign_in_by_link(ask.engine, ask.visit.params["token"], ask.visit.address)
+    except Refused:
+        ask.shared.door.failed(ask.visit.address, ask.now)
+        raise HTTPException(404, _NO_LINK) from None
+    first = not begun.member.password
+    path = "/password" if first else _next("", ask, begun)
+    return ask.begin_session(ask.to(path), begun)
+
+
+_NO_LINK = (
+    "this link is used up or over; whoever looks after syncengine makes a new one with "
+    "`syncengine members link NAME`"
+)
+
+
+def sign_out(ask: Ask) -> Response:
+    """End the session."""
+    if ask.signed_in is not None:
+        signing_in.sign_out(ask.engine, ask.signed_in, ask.visit.address)
+    return ask.end_session(ask.to("/sign-in"))
+
+
+def show_password(ask: Ask) -> Response:
+    """The form for a new password."""
+    return ask.page("password.html", shortest=SHORTEST, proved=_proved(ask))
+
+
+def change_password(ask: Ask) -> Response:
+    """Choose a new password: with the present one, unless the session has just begun."""
+    error = ""
+    if ask.given("password") != ask.given("again"):
+        error = "The two are not the same."
+    elif not _proved(ask):
+        try:
+            signing_in.sign_in(ask.engine, ask.author, ask.given("present"), ask.visit.address)
+        except Refused:
+            error = "The present password is wrong."
+    if not error:
+        try:
+            signing_in.set_password(
+                ask.engine, ask.author, ask.given("password"), ask.author, "console"
+            )
+        except NotPossible as why:
+            error = f"{why}".capitalize() + "."
+    if error:
+        return ask.page("password.html", 422, shortest=SHORTEST, proved=_proved(ask), error=error)
+    begun = signing_in.sign_in(ask.engine, ask.author, ask.given("password"), ask.visit.address)
+    return ask.begin_session(ask.to(_next("", ask, begun), "Your password is set."), begun)
+
+
+def _proved(ask: Ask) -> bool:
+    """Whether the member has just signed in."""
+    return ask.signed_in is not None and ask.now - ask.signed_in.grant.proved_at < PROVED

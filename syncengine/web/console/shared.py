@@ -1,0 +1,20 @@
+"""What all pages of the console share, whichever thread makes them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from importlib.metadata import version
+
+from syncengine.settings import Settings
+from syncengine.web.console.assets import Assets
+from syncengine.web.console.doors import Door
+
+
+@dataclass(slots=True)
+class Shared:
+    """Kept as long as the web side runs."""
+
+    settings: Settings
+    assets: Assets = field(default_factory=Assets.read)
+    door: Door = field(default_factory=Door)
+    version: str = field(default_factory=lambda: version("syncengine"))

@@ -1,0 +1,83 @@
+"""Templates: the environment that all pages are made with."""
+
+from __future__ import annotations
+
+import gettext
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from syncengine.web.console.times import Times
+from syncengine.web.console.words import plain, short_id
+
+HERE: Final = Path(__file__).parent
+LANGUAGES: Final = ("en", "de")
+"""The first one is that of the templates."""
+
+
+def language_of(accepted: str) -> str:
+    """The language to answer in, of an Accept-Language header."""
+    wanted = []
+    for part in accepted.split(",")[:20]:
+        tag, _, quality = part.partition(";q=")
+        try:
+            wanted.append((float(quality or 1), tag.strip().casefold().partition("-")[0]))
+        except ValueError:
+            continue
+    known = [(-quality, tag) for quality, tag in wanted if tag in LANGUAGES and quality > 0]
+    return min(known, key=lambda pair: pair[0])[1] if known else LANGUAGES[0]
+
+
+@cache
+def translations(language: str) -> gettext.NullTranslations:
+    """The texts in a language."""
+    return gettext.translation("console", HERE / "locale", [language], fallback=True)
+
+
+@cache
+def environment(language: str) -> Environment:
+    """The templates in a language."""
+    made = Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        extensions=["jinja2.ext.i18n"],
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    catalogue = translations(language)
+    made.install_gettext_callables(  # type: ignore[attr-defined]
+        catalogue.gettext, catalogue.ngettext, newstyle=True
+    )
+    made.filters.update(value=value, short_id=short_id, plain=plain, number=number)
+    return made
+
+
+def value(given: Any) -> Markup:
+    """A value of a row or a record: text whose direction is its own."""
+    return Markup("<bdi>%s</bdi>") % plain(given)
+
+
+def number(count: int) -> str:
+    """``1,234``."""
+    return f"{count:,}"
+
+
+def time_element(times: Times, at: float | None, how: str = "short") -> Markup:
+    """A time with all of it at hand."""
+    spell = {"short": times.short, "day": times.day, "ago": times.ago, "full": times.full}[how]
+    if not at:
+        return escape(times.full(None))
+    return Markup('<time datetime="%s" title="%s">%s</time>') % (
+        times.iso(at), times.full(at), spell(at),
+    )  # fmt: skip
+
+
+def render(name: str, language: str, values: Mapping[str, Any]) -> str:
+    """A page as text."""
+    return environment(language).get_template(name).render(values)
