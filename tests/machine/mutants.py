@@ -8,6 +8,7 @@ from typing import Any
 
 from syncengine.flows.capture import capture
 from syncengine.flows.capture.rows import PreflightRead
+from syncengine.flows.send.outcomes import stale
 from syncengine.mapping import Unresolved
 from syncengine.model.changeset import Changeset
 from syncengine.model.key import KeyKind
@@ -45,7 +46,7 @@ def _whole_response(original: Any) -> Any:
 
 
 def _record_at_settle(original: Any) -> Any:
-    def applied_all(self: Any, tx: Any, writes: Any) -> None:
+    def applied(engine: Any, tx: Any, writes: Any) -> Any:
         records = tx.records([done.operation.record_id for done in writes])
 
         def moved(operation: Any) -> Any:
@@ -53,9 +54,9 @@ def _record_at_settle(original: Any) -> Any:
             now = {n: values.get(n, v) for n, v in operation.carried.items()}
             return replace(operation, carried=now)
 
-        original(self, tx, [replace(d, operation=moved(d.operation)) for d in writes])
+        return original(engine, tx, [replace(d, operation=moved(d.operation)) for d in writes])
 
-    return applied_all
+    return applied
 
 
 def _one_base_value(_: Any) -> Any:
@@ -155,7 +156,7 @@ def _not_done(_: Any) -> Any:
         del detail
         with self.engine.ledger.write() as tx:
             link = tx.links([operation.link_id], lock=True)[operation.link_id]
-            self.stale(tx, link, operation)
+            self.commit(tx, stale(self.ours(tx, operation), link, self.now))
 
     return unknown
 
@@ -212,7 +213,7 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "our base value is the record at settling": Mutant(
         1,
-        {f"{FLOWS}.send.applied.Applied.applied_all": _record_at_settle},
+        {f"{FLOWS}.send.outcomes.applied": _record_at_settle},
         "lms lms-",
         3514,
         "enter.647 enter.329 leave.0 bad_claim.50 everything.508 leave.210 scan.886",

@@ -20,16 +20,22 @@ from syncengine.errors import (
 )
 from syncengine.flows.capture.rows import PreflightRead
 from syncengine.flows.core.engine import Engine, failed, retry_on_lost_race
+from syncengine.flows.core.places import holds as has_the_row
 from syncengine.flows.core.places import lost_creates, rivals_of
 from syncengine.flows.core.staging import holds
+from syncengine.flows.send.applied import Done, applied, behind, is_ours
+from syncengine.flows.send.outcomes import stale
 from syncengine.flows.send.reservation import pay, wait
 from syncengine.flows.send.rounds import CHUNK, Round, capture_preflights, rounds
 from syncengine.flows.send.settle import Settle
 from syncengine.ledger import Transaction
 from syncengine.mapping import System
+from syncengine.model.changeset import Changeset
 from syncengine.model.link import Link, LinkState
 from syncengine.model.operation import UNNAMED, Action, Operation, OperationState, Written
+from syncengine.model.record import Record
 from syncengine.model.values import Row
+from syncengine.planning.conclude import conclude
 from syncengine.planning.settle import moved_since, outdated
 
 
@@ -51,23 +57,18 @@ def dispatch(engine: Engine, ids: Collection[str] | None = None) -> Counter[str]
     return rounds(engine, "dispatch", ids, claim, _Sending, send)
 
 
-def renew_leases(
-    engine: Engine, tx: Transaction, operations: Sequence[Operation]
-) -> list[Operation]:
-    """Extend the lease of each operation that this worker still holds (state CLAIMED, same token). Returns those; the
+def renewed(engine: Engine, tx: Transaction, operations: Sequence[Operation]) -> list[Operation]:
+    """The operations that this worker still holds (state CLAIMED, same token), locked, each with a longer lease; the
     others must not be sent."""
     held = tx.operations([o.id for o in operations], lock=True) if operations else {}
     until = engine.clock.now() + engine.limits.lease
-    ours = [
+    return [
         replace(held[o.id], lease_until=until)
         for o in operations
         if o.id in held
         and held[o.id].state is OperationState.CLAIMED
         and held[o.id].token == o.token
     ]
-    if ours:
-        tx.save_operations(ours)
-    return ours
 
 
 @dataclass(slots=True)
@@ -116,10 +117,11 @@ class _Sending(Round):
         if not late:
             return 0
         with self.engine.ledger.write() as tx:
-            late = _late(tx, self.operations, lock=True)
-            for operation, link in late:
-                settle.cancel(tx, operation, link)
-        called_off = {operation.id for operation, _ in late}
+            late, change = _late(tx, self.operations, lock=True), Changeset()
+            for held in late:
+                change += conclude(held, OperationState.CANCELLED, "", settle.now)
+            settle.commit(tx, change)
+        called_off = {operation.id for operation in late}
         self.operations = [o for o in self.operations if o.id not in called_off]
         return len(late)
 
@@ -165,38 +167,54 @@ class _Sending(Round):
             records = tx.records([o.record_id for o in operations], lock=True)
             capture_preflights(engine, tx, operations, preflights)
             links = tx.links([o.link_id for o in operations], lock=True)
-            operations = renew_leases(engine, tx, operations)
+            operations = renewed(engine, tx, operations)
             rivals = rivals_of(engine, tx, operations)
             self.lost = lost_creates(engine, tx, operations)
+            change, found = Changeset(operations=operations), list[Operation]()
             for operation in operations:
-                link, preflight = links.get(operation.link_id), preflights[operation.id]
-                system = engine.system(operation.entity, operation.connection)
-                record = records.get(operation.record_id)
-                if link is None or system is None or record is None:
-                    settle.cancel(tx, operation, None)
-                elif operation.action is Action.CREATE and preflight.items:
-                    outcomes[
-                        settle.adopt(tx, system, link, operation, preflight.items, preflight)
-                    ] += 1
-                elif operation.action is Action.CREATE and record.deleted:
-                    settle.cancel(tx, operation, link)
-                elif outdated(link, record, operation):
-                    settle.stale(tx, link, operation)
-                    outcomes["stale"] += 1
-                elif operation.action is Action.DELETE and preflight.item is None:
-                    gone = "it was gone already"
-                    settle.applied(tx, system, link, operation, None, preflight.started, gone)
-                    outcomes["applied"] += 1
-                elif operation.id in rivals and settle.hold_back_create(
-                    tx, link, operation, rivals[operation.id]
-                ):
-                    outcomes["stale"] += 1
-                elif self._moved(system, link, operation, preflight):
-                    settle.stale(tx, link, operation)
-                    outcomes["stale"] += 1
+                link, record = links.get(operation.link_id), records.get(operation.record_id)
+                preflight, rival = preflights[operation.id], rivals.get(operation.id)
+                outcome, made = self._cleared(tx, operation, link, record, preflight, rival)
+                change += made
+                if outcome == "adopt":
+                    found.append(operation)
+                elif outcome:
+                    outcomes[outcome] += 1
                 else:
                     cleared.append(operation)
+            settle.commit(tx, change)
+            for operation in found:
+                preflight = preflights[operation.id]
+                outcomes[settle.adopt(tx, operation, preflight.items, preflight)] += 1
         return cleared, outcomes
+
+    def _cleared(
+        self, tx: Transaction, operation: Operation, link: Link | None, record: Record | None,
+        preflight: PreflightRead, rival: Link | None,
+    ) -> tuple[str, Changeset]:  # fmt: skip
+        """Whether an operation may be sent: its outcome and what is to be written if not, ``adopt`` where a row was
+        found instead, "" if it may. ``rival``: a local link that has the row which a create would make."""
+        engine, now, action = self.engine, self.engine.clock.now(), operation.action
+        system = engine.system(operation.entity, operation.connection)
+        unwanted = conclude(operation, OperationState.CANCELLED, "", now)
+        if link is None or system is None or record is None:
+            return "cancelled", unwanted
+        if action is Action.CREATE and preflight.items:
+            return "adopt", Changeset()
+        if action is Action.CREATE and record.deleted:
+            return "cancelled", unwanted
+        if outdated(link, record, operation):
+            return "stale", stale(operation, link, now)
+        if action is Action.DELETE and preflight.item is None:
+            gone = "it was gone already"
+            done = Done(system, link, operation, None, preflight.started, gone)
+            return "applied", applied(engine, tx, [done])
+        if rival is not None and has_the_row(tx, rival):
+            why, waits = "another row has its place", behind(link, rival)
+            return "stale", conclude(operation, OperationState.CANCELLED, why, now, link=waits)
+        if self._moved(system, link, operation, preflight):
+            return "stale", stale(operation, link, now)
+        return "", Changeset()
 
     def _moved(
         self, system: System, link: Link, operation: Operation, preflight: PreflightRead
@@ -287,14 +305,16 @@ class _Sending(Round):
 
 def _late(
     tx: Transaction, operations: Sequence[Operation], lock: bool = False
-) -> list[tuple[Operation, Link]]:
-    """The outdated operations, each with its link."""
+) -> list[Operation]:  # fmt: skip
+    """The outdated ones of these operations, as they are stored."""
     records = tx.records([o.record_id for o in operations], lock=lock)
     links = tx.links([o.link_id for o in operations], lock=lock)
-    return [
-        (o, links[o.link_id])
+    late = {
+        o.id: o
         for o in operations
         if o.link_id in links
         and o.record_id in records
         and outdated(links[o.link_id], records[o.record_id], o)
-    ]
+    }
+    stored = tx.operations(late, lock=lock) if late else {}
+    return [held for id_, held in stored.items() if is_ours(late[id_], stored)]

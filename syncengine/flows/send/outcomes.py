@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from syncengine.errors import Again, RateLimited, Rejected, SyncengineError
-from syncengine.flows.core.engine import new_id, retry_on_lost_race
+from syncengine.flows.core.engine import Engine, new_id, retry_on_lost_race
 from syncengine.flows.core.places import gives_way
-from syncengine.flows.send.applied import Applied, Done
+from syncengine.flows.core.staging import review
+from syncengine.flows.send.applied import Done, applied, holders_of, is_ours
 from syncengine.flows.send.traceless import REST, TRIES, lost_before
 from syncengine.ledger import Transaction
 from syncengine.mapping import System
+from syncengine.model.changeset import Changeset
 from syncengine.model.link import Link
 from syncengine.model.operation import (
     ANOTHERS,
     UNMADE,
-    UNNAMED,
     UNSHOWN,
     UNTAKEN,
     Action,
@@ -26,21 +27,37 @@ from syncengine.model.operation import (
 )
 from syncengine.model.values import as_list
 from syncengine.planning.approvals import body_digest
+from syncengine.planning.conclude import conclude
 from syncengine.planning.questions import not_taken, refused, unmade
 
 MOVING = "refused while a row that it refers to was changing"
 PROBE_STEP = 1.0
 """Seconds between probes until the vendor's time to commit is over."""
-_ANSWERS = {UNNAMED: "the answer named no row", ANOTHERS: "the answer named another row"}
 
 
-def pending(operation: Operation, until: float, why: str) -> Operation:
-    """The operation as not sent, to be tried again at ``until``."""
-    return replace(operation, state=OperationState.PENDING, token=None, next_at=until, detail=why)
+@dataclass(slots=True)
+class Outcomes:
+    """Stores outcomes; every method ignores an operation that is settled already. ``dirty``: links that are to be
+    planned again."""
 
+    engine: Engine
+    dirty: list[str] = field(default_factory=list)
 
-class Outcomes(Applied):
-    """Stores outcomes; every method ignores an operation that is settled already."""
+    def announce(self) -> None:
+        """Announce the links that became dirty, after the commits of a round."""
+        self.engine.announce("reconcile", self.dirty)
+        self.dirty.clear()
+
+    def commit(self, tx: Transaction, change: Changeset, freed: Iterable[Link] = ()) -> None:
+        """Write what was decided. ``freed``: links that hold their row no longer, if they are removed."""
+        tx.write(change)
+        review(self.engine, tx, [link for link in freed if link.id in change.removed])
+        self.dirty += [*(link.id for link in change.links if link.dirty), *change.wakes.links]
+
+    def ours(self, tx: Transaction, operation: Operation) -> Operation | None:
+        """The operation as it is stored, locked; None where it is settled, or claimed by somebody else."""
+        held = tx.operations([operation.id], lock=True)
+        return held[operation.id] if is_ours(operation, held) else None
 
     @retry_on_lost_race
     def written(self, answers: Sequence[tuple[Operation, Written | None, float]]) -> list[str]:
@@ -53,17 +70,17 @@ class Outcomes(Applied):
                 for o, answer, _ in answers
                 if o.action is Action.CREATE and answer is not None and o.link_id in links
             ]
-            holders = self.holders_of(tx, created)
+            holders = holders_of(tx, created)
             if len(answers) == 1 or not holders:
                 return self._confirmed(tx, answers, links, holders)
-        # Making room for one link may make another one dirty, which would be written over here.
+        # Of two creates that are answered with one row, or with rows that others hold, each stands alone.
         return [outcome for one in answers for outcome in self.written([one])]
 
     def _confirmed(
         self, tx: Transaction, answers: Sequence[tuple[Operation, Written | None, float]],
         links: Mapping[str, Link], holders: Mapping[str, Link],
     ) -> list[str]:  # fmt: skip
-        outcomes, done = [], list[Done]()
+        outcomes, done, change = [], list[Done](), Changeset()
         for operation, answer, received in answers:
             link = links.get(operation.link_id)
             system = self.engine.system(operation.entity, operation.connection)
@@ -72,77 +89,23 @@ class Outcomes(Applied):
             if link is None or system is None:
                 continue
             if holder is not None and _names_another(tx, system, operation, holder):
-                self._in_doubt(tx, operation, ANOTHERS)
+                change += self._in_doubt(self.ours(tx, operation), ANOTHERS)
                 outcomes[-1] = "unknown"
             else:
                 done.append(Done(system, link, operation, answer, received, holder=holder))
-        self.applied_all(tx, done)
+        self.commit(tx, change + applied(self.engine, tx, done), holders.values())
         return outcomes
-
-    def stale(self, tx: Transaction, link: Link, operation: Operation) -> None:
-        """The vendor's row has changed, or the write surely did not happen: plan again."""
-        held = self._ours(tx, operation)
-        if held is not None:
-            if sent := held.state is OperationState.UNKNOWN:
-                tx.dissolve_cases({f"unknown:{operation.id}"}, self.engine.clock.now())
-            self._save(tx, held, OperationState.STALE, UNSHOWN * sent)
-            if link.foreign_values:
-                tx.save_links([replace(link, foreign_values={})])
-            self._dirty(tx, link, operation)
-
-    def traceless(self, tx: Transaction, link: Link, operation: Operation) -> str:
-        """The write was never answered and surely did not happen: plan again, the second time after a while. If a
-        vendor never takes it, ask a person."""
-        lost = lost_before(tx, operation)
-        if lost + 1 >= TRIES:
-            self.unmade(tx, link, operation, times=lost + 1)
-            return "rejected"
-        if lost + 2 < TRIES or operation.detail == UNTAKEN:
-            self.stale(tx, link, operation)
-            return "stale"
-        held, again = self._ours(tx, operation), self.engine.clock.now() + REST
-        if held is not None:
-            self._save(tx, held, OperationState.UNKNOWN, UNTAKEN, next_at=again)
-        return "unknown"
-
-    def unmade(
-        self, tx: Transaction, link: Link, operation: Operation, times: int = 0
-    ) -> None:  # fmt: skip
-        """No read shows a write that the vendor accepted, or that was sent so many ``times``: ask a person, as if it
-        had been refused."""
-        held = self._ours(tx, operation)
-        if held is None:
-            return
-        now = self.engine.clock.now()
-        self._save(tx, held, OperationState.REJECTED, UNSHOWN if times else UNMADE)
-        case = unmade(operation, body_digest(operation), times)
-        tx.raise_cases([replace(case, id=new_id(), opened_at=now)])
-        tx.dissolve_cases({f"unknown:{operation.id}"}, now)
-        wait = link.wait or not_taken(link.connection)
-        tx.save_links([replace(link, wait=wait, foreign_values={})])
-        tx.dirty_waiting({f"op:{operation.id}"})
-
-    def cancel(self, tx: Transaction, operation: Operation, link: Link | None) -> None:
-        """The operation is no longer wanted and was never sent."""
-        held = self._ours(tx, operation)
-        if held is not None:
-            self._save(tx, held, OperationState.CANCELLED)
-            if link is not None:
-                self._dirty(tx, link, operation)
-
-    def _dirty(self, tx: Transaction, link: Link, operation: Operation) -> None:
-        tx.dirty_waiting({f"op:{operation.id}"})
-        tx.dirty_links([link.id])
-        self.dirty.append(link.id)
 
     @retry_on_lost_race
     def vanished(self, operation: Operation) -> None:
         """The row disappeared or cannot be read: nothing was written, and a fresh read decides."""
         with self.engine.ledger.write() as tx:
             link = tx.links([operation.link_id], lock=True).get(operation.link_id)
-            if link is not None:
-                tx.save_links([replace(link, need_get=True)])
-                self.stale(tx, link, operation)
+            if link is None:
+                return
+            held, unread = self.ours(tx, operation), replace(link, need_get=True)
+            change = Changeset(links=[unread])
+            self.commit(tx, change if held is None else change + stale(held, unread, self.now))
 
     @retry_on_lost_race
     def rejected(self, operation: Operation, error: Rejected, sent: bool = True) -> None:
@@ -150,24 +113,14 @@ class Outcomes(Applied):
         something changes."""
         with self.engine.ledger.write() as tx:
             link = tx.links([operation.link_id], lock=True).get(operation.link_id)
-            held = self._ours(tx, operation)
+            held = self.ours(tx, operation)
             if held is None or link is None:
                 return
             if self._on_moving_ground(tx, link, operation):
-                self._save(tx, held, OperationState.STALE, MOVING)
-                self._dirty(tx, link, operation)
-                return
-            self._ask_again(tx, link, held, error, sent)
-
-    def _ask_again(
-        self, tx: Transaction, link: Link, held: Operation, error: Rejected, sent: bool
-    ) -> None:
-        said = f"status {error.status}" + f": {error.answer}" * bool(error.answer)
-        self._save(tx, held, OperationState.REJECTED, said if sent else str(error))
-        case = refused(held, error.answer or str(error), body_digest(held), sent)
-        tx.raise_cases([replace(case, id=new_id(), opened_at=self.engine.clock.now())])
-        tx.save_links([replace(link, wait=link.wait or not_taken(link.connection))])
-        tx.dirty_waiting({f"op:{held.id}"})
+                change = conclude(held, OperationState.STALE, MOVING, self.now)
+            else:
+                change = refusal(held, link, error, self.now, sent)
+            self.commit(tx, change)
 
     def _on_moving_ground(self, tx: Transaction, link: Link, operation: Operation) -> bool:
         """Whether a row that the write refers to is itself about to change there; then it is planned again, once."""
@@ -186,23 +139,22 @@ class Outcomes(Applied):
         busy = tx.unsettled([k.id for k in links])
         return any(k.id in busy or k.need_get or k.dirty or k.row is None for k in links)
 
+    @property
+    def now(self) -> float:
+        """The time, in epoch seconds."""
+        return self.engine.clock.now()
+
     @retry_on_lost_race
     def unknown(self, operation: Operation, detail: str) -> None:
         """The write was sent and its outcome is unknown: probe soon, and until the vendor's time to commit is over."""
         with self.engine.ledger.write() as tx:
-            self._in_doubt(tx, operation, detail)
+            self.commit(tx, self._in_doubt(self.ours(tx, operation), detail))
 
-    def _in_doubt(self, tx: Transaction, operation: Operation, detail: str) -> None:
-        held = self._ours(tx, operation)
-        if held is not None:
-            next_at = self.engine.clock.now() + PROBE_STEP / 2
-            self._save(tx, held, OperationState.UNKNOWN, detail, next_at=next_at)
-
-    def unknown_all(self, tx: Transaction, operations: Sequence[Operation]) -> None:
-        """The leases of these claimed operations have expired."""
-        tx.save_operations(
-            [replace(o, state=OperationState.UNKNOWN, detail="the lease ended") for o in operations]
-        )
+    def _in_doubt(self, held: Operation | None, detail: str) -> Changeset:
+        if held is None:
+            return Changeset()
+        now = self.now
+        return conclude(held, OperationState.UNKNOWN, detail, now, next_at=now + PROBE_STEP / 2)
 
     def not_sent(self, operation: Operation, error: SyncengineError) -> None:
         """The write surely did not happen: send the same operation again; at once if only our own lease was too short,
@@ -225,14 +177,57 @@ class Outcomes(Applied):
             return
         with self.engine.ledger.write() as tx:
             held = tx.operations([o.id for o in operations], lock=True)
-            tokens = {o.id: o.token for o in operations}
-            tx.save_operations(
-                [
-                    replace(pending(o, until, why), attempts=o.attempts - (not tried))
-                    for o in held.values()
-                    if o.state is OperationState.CLAIMED and o.token == tokens[o.id]
-                ]
-            )  # fmt: skip
+            tokens, change = {o.id: o.token for o in operations}, Changeset()
+            for o in held.values():
+                if o.state is OperationState.CLAIMED and o.token == tokens[o.id]:
+                    tries = replace(o, attempts=o.attempts - (not tried))
+                    change += conclude(tries, OperationState.PENDING, why, self.now, next_at=until)
+            self.commit(tx, change)
+
+
+def stale(held: Operation, link: Link, now: float) -> Changeset:
+    """The vendor's row has changed, or the write surely did not happen: plan again."""
+    sent = held.state is OperationState.UNKNOWN
+    calm = replace(link, foreign_values={}, dirty=link.dirty + 1) if link.foreign_values else None
+    return conclude(held, OperationState.STALE, UNSHOWN * sent, now, link=calm)
+
+
+def refusal(
+    held: Operation, link: Link, error: Rejected, now: float, sent: bool = True
+) -> Changeset:
+    """The vendor refused the write for good, or it cannot be sent: ask a person."""
+    said = f"status {error.status}" + f": {error.answer}" * bool(error.answer)
+    case = refused(held, error.answer or str(error), body_digest(held), sent)
+    return conclude(
+        held, OperationState.REJECTED, said if sent else str(error), now,
+        link=replace(link, wait=link.wait or not_taken(link.connection)),
+        case=replace(case, id=new_id(), opened_at=now),
+    )  # fmt: skip
+
+
+def untaken(held: Operation, link: Link, now: float, times: int = 0) -> Changeset:
+    """No read shows a write that the vendor accepted, or that was sent so many ``times``: ask a person, as if it had
+    been refused."""
+    case = unmade(held, body_digest(held), times)
+    return conclude(
+        held, OperationState.REJECTED, UNSHOWN if times else UNMADE, now,
+        link=replace(link, wait=link.wait or not_taken(link.connection), foreign_values={}),
+        case=replace(case, id=new_id(), opened_at=now),
+    )  # fmt: skip
+
+
+def traceless(
+    tx: Transaction, held: Operation, link: Link, now: float
+) -> tuple[str, Changeset]:  # fmt: skip
+    """The write was never answered and surely did not happen: plan again, the second time after a while. If a vendor
+    never takes it, ask a person. Returns the outcome and what is to be written."""
+    lost = lost_before(tx, held)
+    if lost + 1 >= TRIES:
+        return "rejected", untaken(held, link, now, times=lost + 1)
+    if lost + 2 < TRIES or held.detail == UNTAKEN:
+        return "stale", stale(held, link, now)
+    rests = conclude(held, OperationState.UNKNOWN, UNTAKEN, now, next_at=now + REST)
+    return "unknown", rests
 
 
 def _names_another(tx: Transaction, system: System, operation: Operation, holder: Link) -> bool:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from syncengine.flows.capture.rows import PreflightRead
 from syncengine.flows.core.engine import Engine, retry_on_lost_race
+from syncengine.flows.send.applied import Done, applied
+from syncengine.flows.send.outcomes import traceless, untaken
 from syncengine.flows.send.rounds import CHUNK, Round, capture_preflights, rounds
 from syncengine.flows.send.settle import Settle
 from syncengine.ledger import Transaction
 from syncengine.mapping import System
-from syncengine.model.operation import ANOTHERS, UNNAMED, Action, Operation
+from syncengine.model.changeset import Changeset
+from syncengine.model.link import Link
+from syncengine.model.operation import ANOTHERS, UNNAMED, Action, Operation, OperationState
 from syncengine.model.values import Row
+from syncengine.planning.conclude import conclude
 from syncengine.planning.settle import shows
 
 LATE = 60.0
@@ -38,13 +43,14 @@ def probe(engine: Engine, ids: Collection[str] | None = None) -> Counter[str]:
 def expire(engine: Engine) -> int:
     """Set claimed operations whose lease has expired to ``unknown``: they may have been sent, and never become pending
     again."""
-    settle, now = Settle(engine), engine.clock.now()
+    now = engine.clock.now()
     with engine.ledger.read() as tx:
         if not tx.has_expired(now):
             return 0
     with engine.ledger.write() as tx:
         expired = tx.expired_claims(now, engine.limits.batch)
-        settle.unknown_all(tx, expired)
+        unknown, why = OperationState.UNKNOWN, "the lease ended"
+        tx.write(Changeset(operations=[replace(o, state=unknown, detail=why) for o in expired]))
     return len(expired)
 
 
@@ -80,32 +86,37 @@ class _Proving(Round):
 
     @retry_on_lost_race
     def _proved(self, settle: Settle, operation: Operation, preflight: PreflightRead) -> str:
-        engine = self.engine
-        system = engine.system(operation.entity, operation.connection)
-        horizon = self._horizon(operation)
-        over = preflight.started > horizon
-        row = preflight.item.row if preflight.item is not None else None
-        with engine.ledger.write() as tx:
+        with self.engine.ledger.write() as tx:
             link = tx.links([operation.link_id], lock=True).get(operation.link_id)
-            if link is None or system is None:
-                settle.cancel(tx, operation, link)
-                return "stale"
-            outcome = "unknown"
-            if operation.action is Action.CREATE and preflight.items:
-                outcome = settle.prove_create(
-                    tx, system, link, operation, preflight.items, preflight
-                )
-            elif _shown(system, operation, row):
-                settle.applied(tx, system, link, operation, None, preflight.started)
-                outcome = "applied"
-            elif over and operation.detail in (UNNAMED, ANOTHERS):
-                settle.unmade(tx, link, operation)
-                outcome = "rejected"
-            elif over:
-                outcome = settle.traceless(tx, link, operation)
-            else:
-                settle.wait(tx, operation, horizon)
-            capture_preflights(engine, tx, [operation], {operation.id: preflight})
+            held = settle.ours(tx, operation)
+            outcome = "stale"
+            if held is not None:
+                outcome = self._outcome(settle, tx, link, held, preflight)
+            if link is not None:
+                capture_preflights(self.engine, tx, [operation], {operation.id: preflight})
+        return outcome
+
+    def _outcome(
+        self, settle: Settle, tx: Transaction, link: Link | None, held: Operation,
+        preflight: PreflightRead,
+    ) -> str:  # fmt: skip
+        """Settle an operation by what was read; returns its outcome."""
+        engine, now, horizon = self.engine, settle.now, self._horizon(held)
+        system, over = engine.system(held.entity, held.connection), preflight.started > horizon
+        row = preflight.item.row if preflight.item is not None else None
+        outcome, change = "unknown", settle.waits(held, horizon)
+        if link is None or system is None:
+            outcome, change = "stale", conclude(held, OperationState.CANCELLED, "", now)
+        elif held.action is Action.CREATE and preflight.items:
+            return settle.prove_create(tx, system, link, held, preflight.items, preflight)
+        elif _shown(system, held, row):
+            done = Done(system, link, held, None, preflight.started)
+            outcome, change = "applied", applied(engine, tx, [done])
+        elif over and held.detail in (UNNAMED, ANOTHERS):
+            outcome, change = "rejected", untaken(held, link, now)
+        elif over:
+            outcome, change = traceless(tx, held, link, now)
+        settle.commit(tx, change)
         return outcome
 
 

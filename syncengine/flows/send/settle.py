@@ -9,11 +9,13 @@ from syncengine.errors import Rejected
 from syncengine.flows.capture.erased_rows import IN_THE_WAY, is_erased
 from syncengine.flows.capture.rows import PreflightRead, Read, store
 from syncengine.flows.core.engine import new_id, retry_on_lost_race
-from syncengine.flows.core.places import gives_way, holds, still_shows
+from syncengine.flows.core.places import gives_way, still_shows
 from syncengine.flows.core.world import load_world
-from syncengine.flows.send.outcomes import PROBE_STEP, Outcomes, pending
+from syncengine.flows.send.applied import Done, applied, behind, followed, holders_of, made_room
+from syncengine.flows.send.outcomes import PROBE_STEP, Outcomes, refusal
 from syncengine.ledger import Transaction
 from syncengine.mapping import System
+from syncengine.model.changeset import Changeset
 from syncengine.model.link import Base, Link, LinkState, Wait
 from syncengine.model.operation import (
     THERE,
@@ -21,6 +23,7 @@ from syncengine.model.operation import (
     OperationState,
     Written,
 )
+from syncengine.planning.conclude import conclude
 from syncengine.planning.questions import unprovable
 from syncengine.planning.settle import inherited_base
 from syncengine.ports import Item
@@ -35,37 +38,32 @@ class Settle(Outcomes):
     def adopted(self, operation: Operation, items: Sequence[Item], preflight: PreflightRead) -> str:
         """``adopt`` in a transaction of its own."""
         with self.engine.ledger.write() as tx:
-            link = tx.links([operation.link_id], lock=True).get(operation.link_id)
-            system = self.engine.system(operation.entity, operation.connection)
-            if link is None or system is None:
-                return "stale"
-            return self.adopt(tx, system, link, operation, items, preflight)
+            return self.adopt(tx, operation, items, preflight)
 
     def adopt(
-        self, tx: Transaction, system: System, link: Link, operation: Operation,
-        items: Sequence[Item], preflight: PreflightRead,
+        self, tx: Transaction, operation: Operation, items: Sequence[Item],
+        preflight: PreflightRead,
     ) -> str:  # fmt: skip
         """Adopt a row that exists before we create it, instead of creating it twice. Its base comes from an earlier
         create of ours, if there was one; else it is merged as a first link."""
-        held = self._ours(tx, operation)
-        if held is None:
+        link = tx.links([operation.link_id], lock=True).get(operation.link_id)
+        system = self.engine.system(operation.entity, operation.connection)
+        held = self.ours(tx, operation)
+        if link is None or system is None or held is None:
             return "stale"
         item, holder = self._free(tx, link, items)
+        now, cancelled = self.now, OperationState.CANCELLED
         if item is None and holder is not None and self._lags(tx, system, holder, operation):
-            again = self.engine.clock.now() + system.resource.list_lag
-            tx.save_operations([pending(held, again, "what a search showed has moved on")])
+            again, why = now + system.resource.list_lag, "what a search showed has moved on"
+            self.commit(tx, conclude(held, OperationState.PENDING, why, now, next_at=again))
             return "not_sent"
         if item is not None and is_erased(tx, link, item.external_id):
-            self._ask_again(tx, link, held, Rejected(IN_THE_WAY), sent=False)
+            self.commit(tx, refusal(held, link, Rejected(IN_THE_WAY), now, sent=False))
             return "rejected"
-        self._save(tx, held, OperationState.CANCELLED, THERE)
-        if len(items) > 1:
-            self._save_link(tx, _waits_among(link, items[0]))
-            tx.dirty_waiting({f"op:{operation.id}"})
-            return "stale"
-        if item is None:
-            self._save_link(tx, link if holder is None else self._waits_for(link, holder))
-            tx.dirty_waiting({f"op:{operation.id}"})
+        if item is None or len(items) > 1:
+            waits = link if holder is None else behind(link, holder)
+            waits = _waits_among(link, items[0]) if len(items) > 1 else waits
+            self.commit(tx, conclude(held, cancelled, THERE, now, link=waits))
             return "stale"
         at = tx.links_at(link.entity, link.connection, link.resource, [item.external_id], lock=True)
         former = at.get(item.external_id, link)
@@ -75,9 +73,10 @@ class Settle(Outcomes):
             read_at=max(link.read_at, former.read_at), row=former.row, stamps=former.stamps,
         )  # fmt: skip
         alone = former.id == link.id
-        self._save_link(tx, tied if alone else self._make_room(tx, tied, former))
+        stored, room = (tied, Changeset()) if alone else made_room(self.engine, tx, tied, former)
+        change = conclude(held, cancelled, THERE, now, link=stored) + room
+        self.commit(tx, change + followed(self.engine, [(tied, operation)]), [former])
         self._show(tx, system, link, item, preflight)
-        self._wake(tx, [(tied, operation)])
         return "stale"
 
     def _lags(self, tx: Transaction, system: System, holder: Link, operation: Operation) -> bool:
@@ -89,35 +88,22 @@ class Settle(Outcomes):
         return not still_shows(self.engine, holder, record, world)
 
     def prove_create(
-        self, tx: Transaction, system: System, link: Link, operation: Operation,
+        self, tx: Transaction, system: System, link: Link, held: Operation,
         items: Sequence[Item], preflight: PreflightRead,
     ) -> str:  # fmt: skip
         """A probe found the row of a create: it took effect, and its base comes from the body."""
         item, holder = self._free(tx, link, items)
+        if item is None and holder is not None:
+            why, waits = "another record holds the row", behind(link, holder)
+            self.commit(tx, conclude(held, OperationState.STALE, why, self.now, link=waits))
         if item is None:
-            held = self._ours(tx, operation)
-            if held is not None and holder is not None:
-                self._save(tx, held, OperationState.STALE, "another record holds the row")
-                self._save_link(tx, self._waits_for(link, holder))
-                tx.dirty_waiting({f"op:{operation.id}"})
             return "stale"
         answer = Written(item.external_id, None)
-        self.applied(tx, system, link, operation, answer, preflight.started)
+        holders = holders_of(tx, [(link, answer)])
+        done = Done(system, link, held, answer, preflight.started, holder=holders.get(link.id))
+        self.commit(tx, applied(self.engine, tx, [done]), holders.values())
         self._show(tx, system, link, item, preflight)
         return "applied"
-
-    def hold_back_create(
-        self, tx: Transaction, link: Link, operation: Operation, rival: Link
-    ) -> bool:
-        """Cancel a create whose row seems to exist locally: its link waits until that row is correlated, unless it
-        gives way."""
-        if not holds(tx, rival):
-            return False
-        held = self._ours(tx, operation)
-        if held is not None:
-            self._save(tx, held, OperationState.CANCELLED, "another row has its place")
-            self._save_link(tx, self._waits_for(link, rival))
-        return True
 
     def _free(
         self, tx: Transaction, link: Link, items: Sequence[Item]
@@ -152,13 +138,11 @@ class Settle(Outcomes):
 
     # probes that concluded nothing
 
-    def wait(self, tx: Transaction, operation: Operation, horizon: float) -> None:
+    def waits(self, held: Operation, horizon: float) -> Changeset:
         """Probe again later, at the latest right after the vendor's time to commit is over."""
-        held = self._ours(tx, operation)
-        if held is not None:
-            now = self.engine.clock.now()
-            next_at = min(now + PROBE_STEP, max(now, horizon) + 0.05)
-            self._save(tx, held, OperationState.UNKNOWN, held.detail, next_at=next_at)
+        now = self.now
+        next_at = min(now + PROBE_STEP, max(now, horizon) + 0.05)
+        return conclude(held, OperationState.UNKNOWN, held.detail, now, next_at=next_at)
 
     @retry_on_lost_race
     def unseen(self, operations: Sequence[Operation]) -> None:
@@ -167,9 +151,8 @@ class Settle(Outcomes):
             return
         with self.engine.ledger.write() as tx:
             held = tx.operations([o.id for o in operations], lock=True).values()
-            now = self.engine.clock.now()
             waiting = [o for o in held if o.state is OperationState.UNKNOWN]
-            tx.save_operations([replace(o, next_at=now) for o in waiting])
+            self.commit(tx, Changeset(operations=[replace(o, next_at=self.now) for o in waiting]))
 
     @retry_on_lost_race
     def ask(self, operations: Sequence[Operation]) -> None:
@@ -180,8 +163,11 @@ class Settle(Outcomes):
         with self.engine.ledger.write() as tx:
             held = tx.operations([o.id for o in operations], lock=True).values()
             unsure = [o for o in held if o.state is OperationState.UNKNOWN]
-            tx.save_operations([replace(o, next_at=now + 3600) for o in unsure])
-            tx.raise_cases([replace(unprovable(o), id=new_id(), opened_at=now) for o in unsure])
+            change = Changeset(
+                operations=[replace(o, next_at=now + 3600) for o in unsure],
+                raised=[replace(unprovable(o), id=new_id(), opened_at=now) for o in unsure],
+            )
+            self.commit(tx, change)
 
 
 def _waits_among(link: Link, item: Item) -> Link:
