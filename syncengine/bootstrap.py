@@ -59,11 +59,13 @@ def starter() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Edition:
-    """A project as its files stood at one time. ``digest``: of their content."""
+    """A project as its files stood at one time. ``digest``: of their content; ``touched_at``: when the last of them
+    was changed (epoch seconds)."""
 
     project: Project
     vendors: Mapping[str, Vendor]
     digest: str
+    touched_at: float = 0.0
 
 
 def load(settings: Settings) -> Project:
@@ -74,14 +76,14 @@ def load(settings: Settings) -> Project:
 def read_edition(settings: Settings, variables: Mapping[str, str] | None = None) -> Edition:
     """The project of the settings as its files stand now, filled in from the environment and the secrets, or from these
     ``variables``. Raises ConfigInvalid with all faults."""
-    digest = files_digest(settings.project)
+    digest, touched_at = files_digest(settings.project), last_touched(settings.project)
     vendors = vendors_of(settings.project, SHIPPED, settings.trust_project)
     catalog = {name: vendor.spec for name, vendor in vendors.items()}
     secrets = settings.secrets_dir if variables is None else None
     given = os.environ if variables is None else variables
     project = load_project(settings.project, catalog, given, secrets)
     _keep_apart(project, settings)
-    return Edition(project, vendors, digest)
+    return Edition(project, vendors, digest, touched_at)
 
 
 def _keep_apart(project: Project, settings: Settings) -> None:
@@ -111,6 +113,15 @@ def files_digest(folder: Path) -> str:
             content = path.read_bytes()
             whole.update(f"{path.name}\0{len(content)}\0".encode() + content)
     return whole.hexdigest()[:12]
+
+
+def last_touched(folder: Path) -> float:
+    """When the last of a project's files was changed or put there (epoch seconds); 0 where there is none."""
+    times = [0.0]
+    for path in files_of(folder):
+        with contextlib.suppress(OSError):
+            times += [(found := path.stat()).st_mtime, found.st_ctime]
+    return max(times)
 
 
 def has_ledger(settings: Settings) -> bool:
@@ -216,8 +227,9 @@ def open_engine(
             for c in on
         }
         engine = Engine(
-            project, ledger, connectors, gates, queue or NoQueue(), clock, limits, edition.digest
-        )
+            project, ledger, connectors, gates, queue or NoQueue(), clock, limits, edition.digest,
+            edition.touched_at,
+        )  # fmt: skip
         try:
             yield engine
         finally:

@@ -238,4 +238,6 @@ class Current:
         )  # fmt: skip
         with engine.ledger.write() as tx:
             tx.save_process(me, engine.project.retention.runs)
+            if self._kind == "worker":
+                tx.note_alive("worker", now)
         self._told = told

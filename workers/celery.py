@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from typing import Any
 
 import structlog
 from celery import Celery, signals
+from kombu.exceptions import KombuError
 
 from syncengine.broker import broker_url, ensure_broker
 from syncengine.current import Editions, wait_for_queue
@@ -24,12 +26,14 @@ from syncengine.errors import ConfigInvalid
 from syncengine.logs import configure_logs
 from syncengine.process import die_with_parent, keep_private
 from syncengine.settings import Settings, read_settings
-from workers.schedule import SWEEP, beat_schedule
+from workers.schedule import ALIVE, SWEEP, beat_schedule
 
 VISIBILITY = 3600
 """Seconds after which Redis hands out again what a dead worker had fetched and not begun."""
 LOOK = 1.0
 """Seconds between two looks at the project's files."""
+SIGN = 30.0
+"""Seconds between two tasks by which a worker shows that it takes some."""
 CHILD_MEMORY = 600_000
 """Kilobytes after which a pool process is replaced when its task is done."""
 
@@ -141,4 +145,11 @@ def _ready(sender: Any, **_: object) -> None:
     """The first poll does not wait for beat."""
     log.info("worker ready")
     app.send_task(SWEEP, args=([],))
+    sender.timer.call_repeatedly(SIGN, _show_life)
     sender.timer.call_repeatedly(LOOK, editions().look)
+
+
+def _show_life() -> None:
+    """A broker that is not reached is said elsewhere."""
+    with suppress(KombuError, OSError):
+        app.send_task(ALIVE, args=([],), expires=SIGN, retry=False)

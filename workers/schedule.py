@@ -7,6 +7,7 @@ from typing import Any
 from workers.queue import NAMESPACE
 
 SWEEP = f"{NAMESPACE}sweep"
+ALIVE = f"{NAMESPACE}alive"
 KEEP = 60.0
 """Seconds after which a sweep that no worker has taken is dropped, so that none pile up while workers are
 down."""

@@ -108,6 +108,12 @@ def derive(_: list[str]) -> None:
     _turn(lambda engine, _: derivations.derive(engine))
 
 
+@app.task(name=f"{NAMESPACE}alive")
+def alive(_: list[str]) -> None:
+    """Show that there is a worker which takes tasks, where there is nothing else to do."""
+    _work(lambda _: None)
+
+
 @app.task(name=f"{NAMESPACE}sweep")
 def sweep(_: list[str]) -> None:
     """Announce whatever is due."""

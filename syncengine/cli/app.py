@@ -115,7 +115,8 @@ def root(
     Begin with `syncengine init`, `syncengine check`, `syncengine plan --fresh`. The environment says which
     project (`SYNCENGINE_PROJECT`, default `mappings`) and which database (`SYNCENGINE_DATABASE_URL`).
 
-    Exit codes: 0 done, 1 error, 2 bad usage or invalid project, 3 `plan` has changes, 4 `sync` waits for a person.
+    Exit codes: 0 done, 1 error, 2 bad usage or invalid project, 3 `plan` has changes or `sync` did not send some,
+    4 `sync` waits for a person.
     """
     if debug:
         show_values()

@@ -56,7 +56,7 @@ def pause(
     """
     with ui.engine() as opened:
         ui.known("CONNECTION", connection, list(opened.project.connections))
-        names = pausing.pause(opened, connection, reason)
+        names = pausing.pause(opened, connection, reason, ui.author())
     _tell("Paused", names, as_json)
 
 

@@ -13,13 +13,17 @@ from rich.text import Text
 
 from syncengine.cli import ui
 from syncengine.cli.planned import show_plan
+from syncengine.cli.standing import headline, show_lines, worst
 from syncengine.flows.core.engine import Engine
 from syncengine.flows.run.sync import Progress as Report
 from syncengine.flows.run.sync import sync as run_sync
 from syncengine.flows.run.waiting import Tell
 from syncengine.flows.views import queries
 from syncengine.flows.views.plan import preview
+from syncengine.flows.views.standing import document as standing_document
+from syncengine.flows.views.standing import standing
 from syncengine.flows.views.status import rejected_writes
+from syncengine.planning.standing import SERVICE
 
 PANEL = "Sync"
 
@@ -45,11 +49,11 @@ def plan(
     with ui.engine(sensitive) as opened:
         with _progress() as (report, tell):
             found = preview(opened, fresh, report, tell)
-        document = found.document
+        document = {**found.document, "standing": standing_document(opened, standing(opened))}
         if as_json:
             ui.emit(document)
         else:
-            show_plan(opened, found)
+            show_plan(opened, found, document["standing"])
     if document["faults"]:
         ui.leave(ui.Exit.ERROR)
     ui.leave(ui.Exit.PENDING if document["changes"] or document["unsorted"] else ui.Exit.DONE)
@@ -71,7 +75,8 @@ def sync(
     """Read, merge and write until everything agrees, in this process; no broker is needed.
 
     Examples: `syncengine sync`, `syncengine sync --connection hakuna`, `syncengine sync --record "Anna Meier"`.
-    Exits 0 when everything agrees, 1 on an error, 4 when something waits for a person.
+    Exits 0 when everything agrees, 1 on an error or a fault, 3 when changes are not sent since a connection is only
+    observed, 4 when something waits for a person.
     """
     with ui.engine() as opened:
         ui.known("--connection", connection, list(opened.project.connections))
@@ -85,11 +90,13 @@ def sync(
             )  # fmt: skip
         held, unsettled = queries.blocked_operations(opened)
         document["let_be"] = rejected_writes(opened)
-        code = verdict(document, held, unsettled)
+        now = standing(opened).without(SERVICE)
+        document["standing"] = standing_document(opened, now)
+        code = worst(verdict(document, held, unsettled), now.level.exit_code)
         if as_json:
             ui.emit(document)
         else:
-            _show_sync(document, held, code)
+            _show_sync(document, code)
     ui.leave(code)
 
 
@@ -145,50 +152,30 @@ def _progress() -> Iterator[tuple[Report | None, Tell]]:
         yield report, tell
 
 
-def _show_sync(document: Mapping[str, Any], held: int, code: ui.Exit) -> None:
+def _show_sync(document: Mapping[str, Any], code: ui.Exit) -> None:
     console = ui.screen()
     console.print(_calls(document["connections"]))
     console.print()
     outcomes = {k: n for k, n in document["operations"].items() if n}
     told = ", ".join(f"{n:,} {k.replace('_', ' ')}" for k, n in outcomes.items())
     console.print(f"Writes: {told or 'none'}.")
-    if document["unsent"]:
-        console.print(ui.unsent(document["unsent"]))
-    waiting = document["waiting"] - sum(line["count"] for line in document["let_be"])
-    if waiting:
-        links = ui.counted(waiting, "link")
-        console.print(f"Waiting for something else: {links}: `syncengine status`.")
-    if document["unlinked"]:
-        console.print(ui.unlinked(document["unlinked"]))
-    for line in document["let_be"]:
-        console.print(ui.not_written(line))
     if document["left"]:
         writes = ui.counted(document["left"], "write")
         console.print(
             f"Not in the plan, so left for the next pass: {writes}: `syncengine plan`.",
             style="yellow",
         )
-    if held:
-        console.print(f"Held back by a person: {ui.counted(held, 'write')}: `syncengine status`.")
-    if document["cases"]:
-        kinds = ", ".join(f"{n:,} {kind}" for kind, n in document["cases"].items())
-        console.print(f"Waiting for a person: {kinds}: `syncengine cases list`.", style="yellow")
+    show_lines(console, document["standing"])
     for fault in document["faults"]:
         ui.aside().print(Text(f"not done: {fault}", "red"), soft_wrap=True)
-    after = f"after {document['duration_s']:.1f} s"
-    headline = {
-        ui.Exit.DONE: (
-            f"Everything {'else ' * bool(document['let_be'] or document['unsent'])}agrees, {after}.",
-            "bold green",
-        ),
-        ui.Exit.PERSON: (f"Everything else agrees, {after}.", "bold yellow"),
-        ui.Exit.ERROR: (
-            f"Not finished, {after}: see `syncengine status`; run it again.",
-            "bold red",
-        ),
-    }
-    text, style = headline[code]
-    console.print(ui.cell(text, style))
+    after = f", after {document['duration_s']:.1f} s"
+    if code is ui.Exit.ERROR and document["standing"]["level"] != "fault":
+        told = f"Not finished{after}: see `syncengine status`; run it again."
+        console.print(ui.cell(told, "bold red"))
+    elif code is ui.Exit.PERSON and document["standing"]["level"] != "ask":
+        console.print(ui.cell(f"Waits for a person{after}.", "bold yellow"))
+    else:
+        console.print(headline(document["standing"], after))
 
 
 def _calls(connections: Mapping[str, Any]) -> Table:

@@ -11,9 +11,11 @@ from rich.console import Console
 from rich.text import Text
 
 from syncengine.cli import ui
+from syncengine.cli.standing import BY_PLANS, show_lines
 from syncengine.flows.core.engine import Engine
 from syncengine.flows.naming.names import Names
 from syncengine.flows.views.plan import Preview
+from syncengine.flows.views.standing_text import UNREAD
 from syncengine.mapping import Entity
 
 Change = Mapping[str, Any]
@@ -28,8 +30,8 @@ _MANY = 20
 """Changes from which on they are summed up at the end."""
 
 
-def show_plan(opened: Engine, found: Preview) -> None:
-    """Print a plan: what changes, field by field, what it waits for, and how to write it."""
+def show_plan(opened: Engine, found: Preview, standing: Mapping[str, Any]) -> None:
+    """Print a plan: what changes, field by field, what it waits for, how everything stands, and how to write it."""
     console, document = ui.screen(), found.document
     changes = document["changes"]
     for (entity, connection), group in groupby(
@@ -42,13 +44,11 @@ def show_plan(opened: Engine, found: Preview) -> None:
         ui.aside().print(Text(f"not read: {fault}", "red"), soft_wrap=True)
     for line in _remarks(document):
         console.print(Text(line, "yellow"), soft_wrap=True)
-    for line in document["let_be"]:
-        console.print(ui.not_written(line))
+    lines = [line for line in standing["lines"] if line["code"] not in BY_PLANS]
+    show_lines(console, {**standing, "lines": lines})
     if not changes:
-        with opened.ledger.read() as tx:
-            empty = not tx.count_links()
-        hint = "Nothing has been read yet: run `syncengine plan --fresh`."
-        console.print(hint if empty else "Nothing to write.", markup=False)
+        if standing["verdict"] != UNREAD:
+            console.print("Nothing to write.")
         return
     console.print(f"{ui.counted(len(changes), 'change')}: {_counts(changes)}.", style="bold")
     if document["unsent"]:
@@ -77,9 +77,6 @@ def _remarks(document: Mapping[str, Any]) -> Iterator[str]:
         yield f"Held for an answer (`syncengine cases list`): {ui.plain(question)}"
     for kind, count in document["questions"].items():
         yield f"{ui.counted(count, 'question')} of kind {kind} would be asked."
-    for kind, count in document["open_questions"].items():
-        questions = ui.counted(count, "open question")
-        yield f"{questions} of kind {kind}: `syncengine cases list`."
     for wait in document["waiting"]:
         rows = ui.counted(wait["count"], "row")
         waits = "waits" if wait["count"] == 1 else "wait"

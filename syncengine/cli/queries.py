@@ -11,7 +11,10 @@ import typer
 from rich.text import Text
 
 from syncengine.cli import ui
+from syncengine.cli.standing import headline, show_lines
 from syncengine.flows.views import queries
+from syncengine.flows.views.standing import document as standing_document
+from syncengine.flows.views.standing import standing
 from syncengine.flows.views.status import status as read_status
 from syncengine.model.link import LinkState
 from syncengine.model.operation import OperationState
@@ -32,16 +35,38 @@ def register(app: typer.Typer) -> None:
     app.add_typer(links, name="links", rich_help_panel=PANEL)
 
 
-def status(as_json: ui.Json = False) -> None:
-    """Show how every connection stands, and what waits.
+def status(
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check", help="Only what is to be known; exit 3, 4 or 1 where it is not well."
+        ),
+    ] = False,
+    as_json: ui.Json = False,
+) -> None:
+    """Show how everything stands: what waits, what is not in order, and every connection.
 
-    Example: `syncengine status`
+    Examples: `syncengine status`; `syncengine status --check` in a monitor exits 0 where all is well, 3 when changes
+    are not sent, 4 when something waits for a person, 1 when something is not in order.
     """
     with ui.engine() as opened:
-        document = read_status(opened)
+        now = standing(opened)
+        told = standing_document(opened, now)
+        document = told if check else {"standing": told, **read_status(opened)}
     if as_json:
         ui.emit(document)
-        return
+    else:
+        console = ui.screen()
+        console.print(headline(told))
+        show_lines(console, told)
+        if not check:
+            console.print()
+            _show_status(document)
+    if check:
+        ui.leave(ui.Exit(now.level.exit_code))
+
+
+def _show_status(document: dict[str, Any]) -> None:
     console = ui.screen()
     if back := document["clock"]:
         line = (
@@ -96,7 +121,6 @@ def _show_links(links: list[dict[str, Any]], outside: list[dict[str, Any]]) -> N
     states = [str(s) for s in LinkState if any(line["state"] == s for line in links)]
     states += [OUTSIDE] * bool(outside)
     if not states:
-        ui.screen().print("Nothing has been read yet: run `syncengine sync`.", markup=False)
         return
     counts = Counter[tuple[str, str, str]]()
     for line in links:
@@ -119,30 +143,13 @@ def _show_rest(document: dict[str, Any]) -> None:
         done[line["state"]] += line["count"]
     told = ", ".join(f"{n:,} {state}" for state, n in sorted(done.items())) or "none"
     console.print(f"Writes: {told}. Events: {document['events']:,}.")
-    if document["dirty"]:
-        console.print(f"{ui.counted(document['dirty'], 'link')} to be looked at.")
-    if document["unsent"]:
-        console.print(ui.unsent(document["unsent"]))
     if document["first"]:
         console.print(ui.first_writes(document["first"]))
-    for line in document["waiting"]:
-        what = f"{ui.counted(line['count'], line['entity'])} in {line['connection']}"
-        console.print(ui.cell(f"Waiting: {what} for {line['waits_for']}."))
-    for line in document["out_of_scope"]:
-        what = f"{ui.counted(line['count'], line['entity'])} in {line['connection']}"
-        console.print(ui.cell(f"Out of scope: {what} waits: {line['waits_for']}."))
-    if document["unlinked"]:
-        console.print(ui.unlinked(sum(line["count"] for line in document["unlinked"])))
     if document["kept_out"]:
         count = document["kept_out"]
         console.print(
             f"Erased, shown again, and kept out: {count:,}: `syncengine erasures`.", markup=False
         )
-    for line in document["let_be"]:
-        console.print(ui.not_written(line))
-    for kind, count in document["cases"].items():
-        text = f"Waiting for a person: {count:,} {kind}: `syncengine cases list`."
-        console.print(ui.cell(text, "yellow"))
 
 
 def _show_retention(lines: list[dict[str, Any]]) -> None:

@@ -59,6 +59,8 @@ def run(
         ui.aside().print(f"Flower  {service.flower_url}{who}", markup=False, soft_wrap=True)
         ui.aside().print("Ctrl-C stops it.", style="dim")
         service.wait()
+    with open_ledger(found) as ledger, ledger.write() as tx:
+        tx.forget_alive()
 
 
 def web(

@@ -24,10 +24,15 @@ _NAME = Text().with_variant(Text(collation="C"), "postgresql")
 _SERIAL = BigInteger().with_variant(Integer(), "sqlite")
 _KINDS: dict[str, TypeEngine[Any]] = {
     "texts": _NAME, "counts": BigInteger(), "times": Double(), "flags": Boolean(),
-    "packed": Text(), "sealed": Text(), "found": Text(),
+    "packed": Text(), "sealed": Text(), "found": Text(), "hashes": _NAME, "kept_texts": _NAME,
+    "kept_times": Double(),
 }  # fmt: skip
 """Kind of column -> type. ``times``: epoch seconds. ``sealed``: JSON that may be encrypted (``encryption.Vault``).
-``packed``: plain JSON without personal data. ``found``: sealed, and looked up by a keyed hash that stands beside it."""
+``packed``: plain JSON without personal data. ``found``: sealed, and looked up by a keyed hash that stands beside it.
+``hashes``: keyed hashes alone. ``kept_texts``, ``kept_times``: what the ledger notes beside a value by itself."""
+
+
+_KEPT = ("kept_texts", "kept_times")
 
 
 def hash_of(name: str) -> str:
@@ -64,7 +69,10 @@ def _columns(kind: str, told: str) -> list[Column[Any]]:
             Column(plain, Text(), nullable=nullable, info={"sealed": True, "found": True}),
             beside,
         ]
-    return [Column(plain, _KINDS[kind], nullable=nullable, server_default=default or None)]
+    info = {"hash": plain} if kind == "hashes" else {"kept": True} if kind in _KEPT else {}
+    return [
+        Column(plain, _KINDS[kind], nullable=nullable, server_default=default or None, info=info)
+    ]
 
 
 def index(

@@ -59,13 +59,13 @@ class Connections(Session):
 
     def connection(self, name: str, lock: bool = False) -> ConnectionState:
         """The state of a connection; a new one if there is none."""
-        return ConnectionState(name, **_known(ConnectionState, self._part(name, _STATE, lock)))
+        return ConnectionState(name, **known(ConnectionState, self._part(name, _STATE, lock)))
 
     def connections(self, names: Collection[str]) -> list[ConnectionState]:
         """The state of each of these connections, in order; new ones where there are none."""
         rows = self._rows(t.connections, (_c.name, _c.state), name=names, part=_STATE)
         kept = {name: self._open(_c.state, state, name, _STATE) or {} for name, state in rows}
-        return [ConnectionState(n, **_known(ConnectionState, kept.get(n, {}))) for n in names]
+        return [ConnectionState(n, **known(ConnectionState, kept.get(n, {}))) for n in names]
 
     def save_connections(self, states: Sequence[ConnectionState]) -> None:
         """Insert or write."""
@@ -79,7 +79,7 @@ class Connections(Session):
     def resource(self, connection: str, resource: str) -> ResourceState:
         """The state of a resource; a new one if there is none."""
         kept = self._part(connection, f"{RESOURCE}{resource}")
-        return ResourceState(connection, resource, **_known(ResourceState, kept))
+        return ResourceState(connection, resource, **known(ResourceState, kept))
 
     def save_resources(self, states: Sequence[ResourceState]) -> None:
         """Insert or write."""
@@ -119,7 +119,7 @@ class Connections(Session):
         """The processes that have reported lately, by kind, host and number."""
         rows = self._rows(t.connections, (_c.part, _c.state), order=_PART, name=PROCESS)
         kept = [(part, self._open(_c.state, s, PROCESS, part) or {}) for part, s in rows]
-        found = [Process(part, **_known(Process, state)) for part, state in kept]
+        found = [Process(part, **known(Process, state)) for part, state in kept]
         return sorted(found, key=lambda p: (p.kind, p.host, p.pid))
 
     def identity(self) -> str:
@@ -207,7 +207,7 @@ class Connections(Session):
         return booking
 
 
-def _known(
+def known(
     kind: type[ConnectionState | ResourceState | Process], state: dict[str, Any]
 ) -> dict[str, Any]:
     """The attributes of a stored state that this version knows; another version may have written it."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from time import time
 
 from sqlalchemy import Engine
 
@@ -13,6 +14,7 @@ from syncengine.ledger.compacting import compact
 from syncengine.ledger.encryption import Vault
 from syncengine.ledger.engine import reader
 from syncengine.ledger.erasures import Erasures
+from syncengine.ledger.figures import Standings
 from syncengine.ledger.keyring import Keyring
 from syncengine.ledger.quarantine import Quarantine
 from syncengine.ledger.retention import Retention
@@ -20,7 +22,7 @@ from syncengine.ledger.times import Times
 from syncengine.ledger.writing import Writing
 
 
-class Transaction(Writing, Times, Retention, Erasures, Access, Keyring):
+class Transaction(Writing, Standings, Times, Retention, Erasures, Access, Keyring):
     """One transaction. Every method is bulk and costs a constant number of statements. A ``lock=True`` read holds the
     rows until the end (ids in order), so that what is compared is what is set."""
 
@@ -28,21 +30,25 @@ class Transaction(Writing, Times, Retention, Erasures, Access, Keyring):
 class Ledger:
     """The store, on a database of ``make_engine`` whose schema is up to date (``migrations.upgrade``).
 
-    ``keys``: encryption keys, newest first; see ``Vault``. Transactions of one thread do not nest. Any method may
-    raise LostRace: another transaction took the place of a row, the database could not order the two, or what did not
-    open was just set aside. The first transaction raises ConfigInvalid where none of the keys opens the database.
+    ``keys``: encryption keys, newest first; see ``Vault``. ``clock``: tells the time at which something is stored.
+    Transactions of one thread do not nest. Any method may raise LostRace: another transaction took the place of a row,
+    the database could not order the two, or what did not open was just set aside. The first transaction raises
+    ConfigInvalid where none of the keys opens the database.
     """
 
-    def __init__(self, engine: Engine, keys: Sequence[str] = ()) -> None:
+    def __init__(
+        self, engine: Engine, keys: Sequence[str] = (), clock: Callable[[], float] = time
+    ) -> None:
         self._engine = engine
         self._vault = Vault(keys)
+        self._clock = clock
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
         """A consistent snapshot; writing in it fails."""
         try:
             with reader(self._engine) as connection, connection.begin():
-                transaction = Transaction(connection, self._vault)
+                transaction = Transaction(connection, self._vault, self._clock)
                 transaction.follow_keyring(writing=False)
                 yield transaction
         except Unreadable as unreadable:
@@ -53,7 +59,7 @@ class Ledger:
         """A short write transaction; commits at the end, rolls back on an exception."""
         try:
             with self._engine.begin() as connection:
-                transaction = Transaction(connection, self._vault)
+                transaction = Transaction(connection, self._vault, self._clock)
                 transaction.follow_keyring(writing=True)
                 yield transaction
         except Unreadable as unreadable:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, astuple, replace
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Select, exists, false, literal_column, or_, select, true
+from sqlalchemy import Select, case, exists, false, func, literal_column, or_, select, true
 
 from syncengine.errors import Bug
 from syncengine.ledger import tables as t
+from syncengine.ledger.encryption import Vault
 from syncengine.ledger.session import Session
 from syncengine.ledger.statements import Condition, Shape, Within, conditions, given, shape_of
-from syncengine.ledger.stored import Stored, Values, hashed
+from syncengine.ledger.stored import Stored, Values, fresh, hashed
 from syncengine.model.key import KeyKind
 from syncengine.model.link import (
     LIVE,
@@ -25,6 +26,7 @@ from syncengine.model.link import (
     Wait,
     Waiting,
     WriteApproval,
+    wait_group,
 )
 from syncengine.model.values import Json
 
@@ -57,11 +59,31 @@ def _approval(said: dict[str, Any]) -> WriteApproval:
     return WriteApproval(**said)
 
 
+def _beside(link: Link, vault: Vault, now: float) -> Values:
+    if link.wait is None:
+        return {"wait_group": None, "wait_record": None, "waits_since": None}
+    kind, _, place = link.wait.key.partition(":")
+    record, _, connection = place.rpartition("@")
+    return {
+        "wait_group": vault.hash(list(astuple(wait_group(link))[2:6])),
+        "wait_record": record if kind == "rec" and connection == link.connection else None,
+        "waits_since": now,
+    }
+
+
+_WAITS_SINCE = case(
+    (fresh(_c.wait_group).is_(None), None),
+    (fresh(_c.wait_group) == _c.wait_group, func.coalesce(_c.waits_since, fresh(_c.waits_since))),
+    else_=fresh(_c.waits_since),
+)
+"""As long as a link waits for the same, since when it does."""
 LINKS = Stored(
     t.links,
     Link,
     _split,
     _join,
+    beside=_beside,
+    kept={"waits_since": _WAITS_SINCE},
     base=(_base_to_json, _base_from_json),
     ruling=(asdict, _approval),
     columns={"approval": "ruling", "foreign_values": "noted", "suspected_at": "nominated_at"},

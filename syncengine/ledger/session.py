@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from time import time
 from typing import Any
 
 import sqlalchemy as sa
@@ -31,9 +32,12 @@ _FOUND = {
 class Session:
     """One database transaction. Conditions are given by column name, as ``statements`` describes."""
 
-    def __init__(self, connection: sa.Connection, vault: Vault) -> None:
+    def __init__(
+        self, connection: sa.Connection, vault: Vault, clock: Callable[[], float] = time
+    ) -> None:
         self._connection = connection
         self._vault = vault
+        self._clock = clock
         self._postgresql = connection.dialect.name == "postgresql"
 
     def _run(self, statement: sa.Executable, rows: Sequence[Values] | Values | None = None) -> int:
@@ -91,16 +95,16 @@ class Session:
 
     def _add(self, stored: Stored[T], values: Sequence[T]) -> None:
         if values:
-            self._run(stored.insert, [stored.row(value, self._vault) for value in values])
+            now = self._clock()
+            self._run(stored.insert, [stored.row(value, self._vault, now) for value in values])
 
     def _save(self, stored: Stored[T], values: Sequence[T]) -> None:
         """Update rows by ``id``. Raises LostRace where one no longer exists."""
         if not values:
             return
-        rows = [stored.row(value, self._vault) for value in values]
-        lost = len(rows) - self._run(
-            stored.update, [{"same_id": row.pop("id"), **row} for row in rows]
-        )
+        now = self._clock()
+        rows = [stored.changed(value, self._vault, now) for value in values]
+        lost = len(rows) - self._run(stored.update, rows)
         if lost:
             raise LostRace(f"{lost} of {len(rows)} {stored.table.name} are gone; read again")
 

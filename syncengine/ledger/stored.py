@@ -30,22 +30,27 @@ class Stored(Generic[T]):
     JSON, and taken from it. Columns with a default of the server's are no part of the value, and a serial id is read
     only. An attribute without a column comes last: ``split`` tells its columns, and ``join`` makes the value of all
     attributes before it and of these columns. ``bound``: columns that tell the row, by which what is sealed is bound to
-    its place.
+    its place. ``beside``: makes, of a value and the time, columns that are written with it and are no part of it.
+    ``kept``: of these -> what an update makes of it, of what is there and of what ``beside`` made (``fresh``).
     """
 
     def __init__(
         self, table: sa.Table, kind: type[T], split: Callable[[T], Values] = lambda _: {},
         join: Callable[..., T] | None = None, bound: tuple[str, ...] = ("id",),
         columns: Mapping[str, str] = MappingProxyType({}),
+        beside: Callable[[T, Vault, float], Values] = lambda *_: {},
+        kept: Mapping[str, sa.ColumnElement[Any]] = MappingProxyType({}),
         **words: tuple[Callable[[Any], Json], Callable[[Any], Any]],
     ) -> None:  # fmt: skip
         made = {columns.get(field.name, field.name): field for field in fields(kind)}
-        own = {c.name: c for c in table.c if c.server_default is None and "hash" not in c.info}
+        own = {c.name: c for c in table.c if c.server_default is None and not _is_beside(c)}
         names = [n for n in made if n in own] + [n for n in own if n not in made]
         hints = get_type_hints(kind)
         self.table = table
         self.insert = sa.insert(table)
         self.update = sa.update(table).where(table.c.id == sa.bindparam("same_id"))
+        self.update = self.update.values(dict(kept)) if kept else self.update
+        self._kept = tuple(kept)
         self.columns = tuple(own[name] for name in names)
         self._written = [
             (n, made[n].name) for n in names if n in made and own[n].autoincrement is not True
@@ -56,13 +61,13 @@ class Stored(Generic[T]):
         self._json = [
             (i, n, _place(own[n]), _default(made.get(n)), *words.get(n, (_same, _same)))
             for i, n in enumerate(names)
-            if own[n].info
+            if "sealed" in own[n].info
         ]
         self._found = [n for n in names if "found" in own[n].info]
         self._bound = [(name, names.index(name)) for name in bound]
-        self._split, self._join = split, join or kind
+        self._split, self._join, self._beside = split, join or kind, beside
 
-    def row(self, value: T, vault: Vault) -> Values:
+    def row(self, value: T, vault: Vault, now: float = 0.0) -> Values:
         """The value as a row to insert."""
         row = {column: getattr(value, name) for column, name in self._written} | self._split(value)
         hashes = {hash_of(name): hashed(vault, row[name]) for name in self._found}
@@ -75,7 +80,17 @@ class Stored(Generic[T]):
                 row[name] = vault.seal(told(found), place + where)
             else:
                 row[name] = dump(told(found))
-        return row | hashes
+        return row | hashes | self._beside(value, vault, now)
+
+    def changed(self, value: T, vault: Vault, now: float) -> Values:
+        """The value as parameters of ``update``."""
+        row = self.row(value, vault, now)
+        fresh = (
+            {f"fresh_{n}": row[n] for n in self._beside(value, vault, now)} if self._kept else {}
+        )
+        for name in self._kept:
+            del row[name]
+        return {"same_id": row.pop("id"), **row, **fresh}
 
     def value(self, row: Sequence[Any], vault: Vault) -> T:
         """Of a row of ``columns``. Raises Unreadable."""
@@ -92,6 +107,15 @@ class Stored(Generic[T]):
             else:
                 values[i] = meant(load(text))
         return self._join(*values)
+
+
+def fresh(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
+    """What ``beside`` made for a column, within an update."""
+    return sa.cast(sa.bindparam(f"fresh_{column.name}"), column.type)
+
+
+def _is_beside(column: sa.Column[Any]) -> bool:
+    return not column.info.keys().isdisjoint(("hash", "kept"))
 
 
 def at(parts: Sequence[Any]) -> str:

@@ -56,9 +56,13 @@ links = table(
     flags="need_get",
     packed="stamps",
     sealed="row base noted ruling listed_hash wait_what",
+    hashes="wait_group?",
+    kept_texts="wait_record?",
+    kept_times="waits_since?",
 )
 is_dirty = links.c.dirty > _zero
 is_waiting_for = links.c.wait_key_hash.is_not(None)
+waits_for_record = links.c.wait_record.is_not(None)
 needs_get = links.c.need_get.is_(true())
 is_uncorrelated = (
     among(links.c.state, LinkState.SEEN),
@@ -81,6 +85,7 @@ index(links, "dirty", "id", where=is_dirty)
 index(links, "need_get", "id", where=needs_get)
 index(links, "wait", "wait_key_hash", where=is_waiting_for)
 index(links, "waiting", "id", where=is_waiting_for)
+index(links, "waits_for", "wait_record", where=waits_for_record)
 index(links, "nobodys", "id", where=is_untied_and_gone)
 index(links, "unsorted", "entity connection resource", where=and_(*is_uncorrelated))
 

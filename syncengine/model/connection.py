@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 
@@ -12,7 +12,9 @@ class ConnectionState:
     """Whether a connection may be called and written to. ``paused``: why a person stopped writes to it, else empty.
     ``halted``: why it is not called at all (refused credentials), until ``blocked_until`` (epoch seconds).
     ``failures``: failed calls in a row. ``why``: the reason for the block; ``asked``: the vendor or our own budget
-    asked for it; ``since``: when it began."""
+    asked for it; ``since``: when it began. ``failing_since``, ``halted_since``, ``paused_at``: when the first of these
+    failed calls ended, credentials were first refused, and a person paused it (0: not, or not known);
+    ``paused_by``: who."""
 
     name: str
     paused: str = ""
@@ -23,6 +25,16 @@ class ConnectionState:
     why: str = ""
     asked: bool = False
     since: float = 0.0
+    failing_since: float = 0.0
+    halted_since: float = 0.0
+    paused_by: str = ""
+    paused_at: float = 0.0
+
+    def recovered(self) -> ConnectionState:
+        """The state once it may be called again: failures and refused credentials are forgotten."""
+        return replace(
+            self, failures=0, halted="", blocked_until=0.0, failing_since=0.0, halted_since=0.0
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -198,6 +198,34 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
+class WaitGroup:
+    """Links of one entity in one connection that wait for the same. ``kind``: the first word of what wakes them
+    (``scope``, ``staged``, ``rec`` ...), or ``let_be``: a person decided that their write stays unsent. ``what``: what
+    they wait for, or who decided. ``write``: the kind of write that is held or let be. ``reason``: of the person.
+    ``count``: how many links, the first of which began to wait at ``since`` (epoch seconds, None: unknown)."""
+
+    entity: str
+    connection: str
+    kind: str
+    what: str
+    write: str = ""
+    reason: str = ""
+    count: int = 0
+    since: float | None = None
+
+
+def wait_group(link: Link) -> WaitGroup:
+    """The group of a link that waits, without its numbers."""
+    wait, said = link.wait or Wait("", ""), link.approval
+    if said is not None and said.refuses:
+        told = ("let_be", said.summary, said.kind, said.reason)
+    else:
+        kind, _, rest = wait.key.partition(":")
+        told = (kind, wait.what, rest.rpartition(":")[2] if kind == "staged" else "", "")
+    return WaitGroup(link.entity, link.connection, *told)
+
+
+@dataclass(frozen=True, slots=True)
 class Waiting:
     """A link that waits, without the rest of the link. ``key``, ``what``: as in ``Wait``."""
 

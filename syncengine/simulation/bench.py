@@ -80,7 +80,7 @@ class Bench:
         limits: Limits = LIMITS,
     ) -> Self:  # fmt: skip
         """Put an engine together; the vendors' calls go through its gates."""
-        ledger, queue = Ledger(database), Announced()
+        ledger, queue = Ledger(database, clock=clock.now), Announced()
         gates = {
             c.name: CallGate(c, ledger, clock, limits.request_timeout)
             for c in made.connections.values()

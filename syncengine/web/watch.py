@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -15,6 +16,9 @@ from starlette.responses import JSONResponse, Response
 
 from syncengine.broker import reachable
 from syncengine.flows.core.engine import Engine
+from syncengine.flows.views.standing import standing
+from syncengine.model.standing import Standing
+from syncengine.planning.standing import LEVELS
 from syncengine.settings import Settings
 from syncengine.web.sql_thread import RETRY_AFTER, SqlThread
 
@@ -82,6 +86,7 @@ class LedgerCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """All families, each with a constant number of statements."""
         engine = self._engine
+        yield from _standing(standing(engine))
         with engine.ledger.read() as tx:
             yield _family(
                 "links",
@@ -112,6 +117,19 @@ class LedgerCollector(Collector):
                 for name in sorted(engine.connectors)
             ]
             yield _family("connection_blocked", "1: not called now", ("connection",), blocked)
+
+
+def _standing(now: Standing) -> Iterator[Metric]:
+    """Each code at each level that it may have, also where there is no such line."""
+    counts = Counter[tuple[str, str]]()
+    for line in now.lines:
+        counts[line.code, line.level.name.lower()] += line.count
+    every = [(code, level.name.lower()) for code, levels in LEVELS.items() for level in levels]
+    told = "What is to be known of the installation: how many, by code and level"
+    samples = [(pair, float(counts[pair])) for pair in every]
+    yield _family("standing", told, ("code", "level"), samples)
+    worst = "The worst level: 0 ok, 1 note, 2 held, 3 ask, 4 fault"
+    yield _family("standing_level", worst, (), [((), float(now.level))])
 
 
 def _family(

@@ -42,6 +42,7 @@ VARYING = re.compile(
     r"|(?P<date>\b\d{4}-\d\d-\d\d\b)"
     r"|(?P<took>\b\d+(\.\d+)? s\b)"
     r"|(?P<port>127\.0\.0\.1:\d+)"
+    r"|(?P<clock>(?<=since )\d\d:\d\d\b)"
     r"|(?P<number>(?<=#)\d+|(?<=event )\d+|(?<=undo )\d+)"
 )
 

@@ -49,11 +49,12 @@ def _log_listing(connection: str, resource: str, rows: int, answers: int) -> Non
 
 @dataclass(slots=True)
 class Engine:
-    """What flows work with. ``edition``: identifies the version of the project's files. ``needs``: connection -> number
-    of calls that the work so far could not do without, the lower bound of what a vendor is asked. ``holders``: holders
-    of slots and claim tokens -> when they were last renewed. ``used``: connections whose slots this task has held.
-    ``tell``: called with (connection, why, until when) while calls wait; ``goes_on``: called with (connection,
-    resource, rows, answers) during a long listing. ``shows_sensitive``: sensitive values are shown."""
+    """What flows work with. ``edition``: identifies the version of the project's files, the last of which was changed
+    at ``edition_at`` (epoch seconds). ``needs``: connection -> number of calls that the work so far could not do
+    without, the lower bound of what a vendor is asked. ``holders``: holders of slots and claim tokens -> when they
+    were last renewed. ``used``: connections whose slots this task has held. ``tell``: called with (connection, why,
+    until when) while calls wait; ``goes_on``: called with (connection, resource, rows, answers) during a long
+    listing. ``shows_sensitive``: sensitive values are shown."""
 
     project: Project
     ledger: Ledger
@@ -63,6 +64,7 @@ class Engine:
     clock: Clock
     limits: Limits = field(default_factory=Limits)
     edition: str = ""
+    edition_at: float = 0.0
     shows_sensitive: bool = False
     needs: Counter[str] = field(default_factory=Counter)
     holders: dict[str, float] = field(default_factory=dict)
@@ -261,6 +263,8 @@ class Engine:
                     why=str(error),
                     asked=isinstance(error, RateLimited),
                     since=now,
+                    failing_since=(state.failing_since or now) if failures else 0.0,
+                    halted_since=(state.halted_since or now) if halted else 0.0,
                 )
             )
         kind = type(error).__name__
@@ -273,7 +277,7 @@ class Engine:
         if state.failures or state.halted:
             with self.ledger.write() as tx:
                 state = tx.connection(connection, lock=True)
-                tx.save_connection(replace(state, failures=0, halted="", blocked_until=0.0))
+                tx.save_connection(state.recovered())
 
     def announce(self, task: str, ids: Collection[str]) -> None:
         """Announce work to the queue, after a commit; in order, without repeats."""

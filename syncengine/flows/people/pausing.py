@@ -7,22 +7,23 @@ from dataclasses import replace
 from syncengine.flows.core.engine import Engine
 
 
-def pause(engine: Engine, connection: str | None, reason: str) -> list[str]:
+def pause(engine: Engine, connection: str | None, reason: str, author: str = "") -> list[str]:
     """Stop writes to one connection, or to all, at once. Returns which."""
-    return _set_paused(engine, connection, reason or "paused by a person")
+    return _set_paused(engine, connection, reason or "paused by a person", author)
 
 
 def resume(engine: Engine, connection: str | None) -> list[str]:
     """Let writes go on, and try a halted connection again."""
-    return _set_paused(engine, connection, "")
+    return _set_paused(engine, connection, "", "")
 
 
-def _set_paused(engine: Engine, connection: str | None, paused: str) -> list[str]:
+def _set_paused(engine: Engine, connection: str | None, paused: str, by: str) -> list[str]:
     names = [connection] if connection else list(engine.project.connections)
+    at = engine.clock.now() if paused else 0.0
     with engine.ledger.write() as tx:
         for name in names:
             state = tx.connection(name, lock=True)
             if not paused:
-                state = replace(state, halted="", blocked_until=0.0, failures=0)
-            tx.save_connection(replace(state, paused=paused))
+                state = state.recovered()
+            tx.save_connection(replace(state, paused=paused, paused_by=by, paused_at=at))
     return names

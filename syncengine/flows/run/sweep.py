@@ -38,6 +38,7 @@ def sweep(engine: Engine) -> Counter[str]:
     forget(engine)
     sent = Counter({"capture": announce_listings(engine, engine.connectors)})
     with engine.ledger.write() as tx:
+        tx.note_alive("beat", engine.clock.now())
         _look_at_waits(engine, tx)
         dirty = tx.dirty_count()
         operations = len(tx.select_operations(UNSETTLED, limit=MESSAGES * engine.limits.batch))

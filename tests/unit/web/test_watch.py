@@ -15,6 +15,8 @@ from syncengine.errors import DatabaseDown
 from syncengine.ledger.encryption import Vault, new_key
 from syncengine.ledger.rekey import reseal
 from syncengine.model.case import Case, CaseKind
+from syncengine.model.standing import Level
+from syncengine.planning.standing import LEVELS
 from tests.unit.web.conftest import LONGEST, Side, notice, signed
 
 
@@ -138,3 +140,20 @@ def test_metrics_name_nobody(side: Side) -> None:
     with side.engine.ledger.write() as tx:
         tx.raise_cases([case])
     assert "anna" not in side.client.get("/metrics").text.lower()
+
+
+def test_the_standing_is_among_the_metrics(side: Side) -> None:
+    """Each code at each level that it may have, by number, and the worst level; with no name."""
+    found = _samples(side)
+    pairs = {labels for name, labels in found if name == "syncengine_standing"}
+    assert pairs == {
+        tuple(sorted((code, level.name.lower()))) for code, of in LEVELS.items() for level in of
+    }
+    assert found["syncengine_standing_level", ()] == Level.NOTE
+    assert found["syncengine_standing", ("note", "unread")] == 1
+    case = Case("c1", CaseKind.DRIFT, "drift:l1", "Anna?", opened_at=1.0)
+    with side.engine.ledger.write() as tx:
+        tx.raise_cases([case])
+    found = _samples(side)
+    assert found["syncengine_standing", ("ask", "question")] == 1
+    assert found["syncengine_standing_level", ()] == Level.ASK

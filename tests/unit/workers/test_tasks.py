@@ -14,7 +14,7 @@ from syncengine.simulation.clock import ManualClock
 from workers import tasks
 from workers.celery import app
 
-NAMES = {"capture", "refresh", "reconcile", "dispatch", "probe", "derive", "sweep"}
+NAMES = {"capture", "refresh", "reconcile", "dispatch", "probe", "derive", "sweep", "alive"}
 
 
 class _Current:

@@ -1,0 +1,77 @@
+"""The standing of an installation: the one value that all screens, exit codes and metrics show."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from syncengine.flows.core.engine import Engine
+from syncengine.flows.run.sweep import listed
+from syncengine.flows.views.standing_text import sentence, verdict
+from syncengine.ledger import Transaction
+from syncengine.model.connection import ResourceState
+from syncengine.model.standing import Standing
+from syncengine.planning import standing as rules
+from syncengine.planning.standing import LATE, Facts, Listed
+
+
+def standing(engine: Engine) -> Standing:
+    """How everything stands now, in a constant number of statements."""
+    with engine.ledger.read() as tx:
+        return rules.standing(_facts(engine, tx))
+
+
+def document(engine: Engine, now: Standing) -> dict[str, Any]:
+    """The standing as JSON: levels by name, each line with its sentence."""
+    zone = ZoneInfo(engine.project.timezone)
+    return {
+        "at": now.at,
+        "level": now.level.name.lower(),
+        "exit_code": now.level.exit_code,
+        "verdict": verdict(now),
+        "mapping": now.mapping,
+        "lines": [
+            {
+                "code": line.code,
+                "level": line.level.name.lower(),
+                "count": line.count,
+                "since": line.since,
+                "about": dict(line.about),
+                "told": dict(line.told),
+                "text": sentence(line, now.at, zone),
+            }
+            for line in now.lines
+        ],
+    }
+
+
+def _facts(engine: Engine, tx: Transaction) -> Facts:
+    connections, now = engine.project.connections, engine.clock.now()
+    observed = [name for name, c in connections.items() if c.mode == "observe"]
+    figures = tx.figures(list(connections), observed, now - LATE)
+    return Facts(
+        now=now,
+        edition=engine.edition,
+        edition_at=engine.edition_at,
+        figures=figures,
+        off={name: c.off for name, c in connections.items() if c.off},
+        unused=_unused(engine, connections),
+        listings=[_listed(engine, figures.resources, *place) for place in listed(engine)
+                  if place[0] in engine.connectors],
+        unlinked=tx.count_untied(),
+        dirty=tx.dirty_count(),
+    )  # fmt: skip
+
+
+def _unused(engine: Engine, connections: Collection[str]) -> list[str]:
+    used = {system.connection for _, system in engine.places()}
+    return [name for name in connections if name not in used]
+
+
+def _listed(
+    engine: Engine, resources: Mapping[tuple[str, str], ResourceState], name: str, resource: str
+) -> Listed:
+    schedule = engine.project.connections[name].resources.get(resource)
+    state = resources.get((name, resource)) or ResourceState(name, resource)
+    return Listed(name, resource, None if schedule is None else schedule.scan, state)
