@@ -19,11 +19,12 @@ import warnings
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, TextIO
-
-import structlog
+from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from syncengine.errors import Bug, SyncengineError
+
+if TYPE_CHECKING:
+    from structlog.typing import Processor
 
 _LONGEST = 500
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]*@")
@@ -34,7 +35,6 @@ _SELDOM = ("asyncio", "syncengine.web", "tornado.application", "tornado.general"
 _PAUSE = 60.0
 
 Entry = MutableMapping[str, Any]
-log = structlog.get_logger(__name__)
 
 
 def place(error: BaseException) -> str:
@@ -104,8 +104,10 @@ def _fell(what: str, error: BaseException | None) -> None:
     told = place(error) if error is not None else "nobody knows of what"
     if isinstance(error, SyncengineError):
         told = f"{told}: {error}"
-    if structlog.is_configured():
-        log.error(what, error=told)
+    # Whoever has configured logs has loaded the library; most commands end without it.
+    structlog = sys.modules.get("structlog")
+    if structlog is not None and structlog.is_configured():
+        structlog.get_logger(__name__).error(what, error=told)
     else:
         print(f"error: {what}: {told}", file=sys.stderr)
 
@@ -119,7 +121,10 @@ def _warned(
     line: str | None = None,
 ) -> None:
     del message, file, line  # they may quote a value
-    log.warning("a library warns", error=f"{category.__name__} at {Path(filename).name}:{lineno}")
+    import structlog
+
+    where = f"{category.__name__} at {Path(filename).name}:{lineno}"
+    structlog.get_logger(__name__).warning("a library warns", error=where)
 
 
 def _plain(value: object) -> object:
@@ -191,15 +196,17 @@ def _told(_logger: object, _method: str, entry: Entry) -> str:
 def configure_logs(style: Literal["console", "json", "told"], stream: TextIO | None = None) -> None:
     """Send all logs of this process to ``stream`` (stderr): ours from INFO, those of libraries from WARNING. ``told``:
     as sentences, for whoever typed a command."""
+    import structlog
+
     stream = stream or sys.stderr
-    shared: list[structlog.typing.Processor] = [
+    shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _only_places,
         _only_plain,
     ]
-    renderers: dict[str, structlog.typing.Processor] = {
+    renderers: dict[str, Processor] = {
         "json": structlog.processors.JSONRenderer(),
         "console": structlog.dev.ConsoleRenderer(colors=stream.isatty()),
         "told": _told,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from importlib.metadata import version
 from types import TracebackType
 from typing import Annotated, Any
 
@@ -95,6 +94,8 @@ for group in (
 
 
 def _version(asked: bool) -> None:
+    from importlib.metadata import version
+
     if asked:
         typer.echo(version("syncengine"))
         raise typer.Exit

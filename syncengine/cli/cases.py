@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.text import Text
 
 from syncengine.cli import ui
-from syncengine.flows.core.engine import Engine
-from syncengine.flows.people.cases import answer as give
-from syncengine.flows.views import queries
 from syncengine.model.case import CaseKind
+
+if TYPE_CHECKING:
+    from syncengine.flows.core.engine import Engine
 
 cases = typer.Typer(help="Questions that only a person can answer.", no_args_is_help=True)
 
@@ -34,6 +34,8 @@ def list_cases(
 
     Example: `syncengine cases list --kind conflict`
     """
+    from syncengine.flows.views import queries
+
     with ui.engine(sensitive) as opened:
         found = queries.select_cases(opened, kind, closed)
     if as_json:
@@ -59,6 +61,8 @@ def show(case_id: Id, sensitive: ui.Sensitive = False, as_json: ui.Json = False)
 
     Example: `syncengine cases show 3f9a12cd`
     """
+    from syncengine.flows.views import queries
+
     with ui.engine(sensitive) as opened:
         case = queries.case(opened, _the_one(opened, case_id))
     if as_json:
@@ -139,6 +143,9 @@ def answer(
 
     Example: `syncengine cases answer 3f9a12cd link 77b0e1f2 --reason "asked HR"`
     """
+    from syncengine.flows.people.cases import answer as give
+    from syncengine.flows.views import queries
+
     with ui.engine() as opened:
         chosen = _the_one(opened, case_id)
         case = queries.case(opened, chosen)
@@ -151,6 +158,8 @@ def answer(
 
 
 def _the_one(opened: Engine, text: str) -> str:
+    from syncengine.flows.views import queries
+
     found = queries.find_cases(opened, text)
     if len(found) != 1:
         what = "no case has" if not found else f"{len(found)} cases have"

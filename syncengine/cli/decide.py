@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from syncengine.bootstrap import open_ledger
 from syncengine.cli import queries, ui
 from syncengine.cli.passes import find_one
-from syncengine.flows.core.engine import Engine
-from syncengine.flows.people import links, pausing
-from syncengine.flows.people.undo import undo as take_back
-from syncengine.flows.run.restore import recover as look_again
+
+if TYPE_CHECKING:
+    from syncengine.flows.core.engine import Engine
 
 PANEL = "Decide"
 
@@ -54,6 +52,8 @@ def pause(
 
     Example: `syncengine pause hakuna --reason "payroll runs"`
     """
+    from syncengine.flows.people import pausing
+
     with ui.engine() as opened:
         ui.known("CONNECTION", connection, list(opened.project.connections))
         names = pausing.pause(opened, connection, reason, ui.author())
@@ -65,6 +65,8 @@ def resume(connection: Which = None, as_json: ui.Json = False) -> None:
 
     Example: `syncengine resume hakuna`
     """
+    from syncengine.flows.people import pausing
+
     with ui.engine() as opened:
         ui.known("CONNECTION", connection, list(opened.project.connections))
         names = pausing.resume(opened, connection)
@@ -83,6 +85,8 @@ def split(
 
     Example: `syncengine links split person hakuna 17 --reason "a namesake"`
     """
+    from syncengine.flows.people import links
+
     with ui.engine() as opened:
         link = _link(opened, entity, connection, row)
         _done(links.split(opened, link, own, ui.author(), reason), as_json)
@@ -96,6 +100,8 @@ def point(
 
     Example: `syncengine links point person hakuna 17 "Anna Meier"`
     """
+    from syncengine.flows.people import links
+
     with ui.engine() as opened:
         link = _link(opened, entity, connection, row)
         meant = find_one(opened, record, entity)
@@ -113,6 +119,8 @@ def join(
 
     Example: `syncengine links join person 77b0e1f2 9c01aa34 --reason "the same Anna"`
     """
+    from syncengine.flows.people import links
+
     with ui.engine() as opened:
         ui.known("ENTITY", entity, list(opened.project.entities))
         first, second = (find_one(opened, text, entity) for text in (kept, gone))
@@ -132,6 +140,8 @@ def undo(
 
     Example: `syncengine undo 4711 --reason "entered for the wrong Anna"`
     """
+    from syncengine.flows.people.undo import undo as take_back
+
     with ui.engine(sensitive) as opened:
         undone, value = take_back(opened, change, ui.author(), reason)
         _done(f"{undone.field} is {ui.plain(value)} again", as_json)
@@ -171,6 +181,8 @@ def upgrade() -> None:
 
     Example: `syncengine db upgrade`
     """
+    from syncengine.bootstrap import open_ledger
+
     with open_ledger(ui.settings()):
         ui.screen().print("The database is up to date.")
 
@@ -181,6 +193,8 @@ def compact() -> None:
 
     Example: `syncengine db compact`
     """
+    from syncengine.bootstrap import open_ledger
+
     with open_ledger(ui.settings()) as ledger:
         if not ledger.compact():
             ui.aside().print("The database's file is in use: stop the service, and try again.")
@@ -194,6 +208,8 @@ def restored(as_json: ui.Json = False) -> None:
 
     Example: `syncengine db restored`, then `syncengine plan --fresh`, then `syncengine resume`
     """
+    from syncengine.flows.run.restore import recover as look_again
+
     with ui.engine() as opened:
         told = look_again(opened)
     if as_json:

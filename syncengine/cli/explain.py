@@ -9,8 +9,6 @@ import typer
 
 from syncengine.cli import ui
 from syncengine.cli.passes import find_one
-from syncengine.flows.views.explain import explain as find_out
-from syncengine.flows.views.explain import select_history
 
 PANEL = "Look"
 _SHOWN = {
@@ -37,6 +35,8 @@ def explain(
 
     Examples: `syncengine explain person "Anna Meier"`, `syncengine explain person 1002 work_email`
     """
+    from syncengine.flows.views.explain import explain as find_out
+
     with ui.engine(sensitive) as opened:
         ui.known("ENTITY", entity, list(opened.project.entities))
         ui.known("FIELD", field, list(opened.project.entities[entity].fields))
@@ -75,6 +75,8 @@ def history(
 
     Example: `syncengine history --lost`, then `syncengine undo CHANGE` brings a value back.
     """
+    from syncengine.flows.views.explain import select_history
+
     with ui.engine(sensitive) as opened:
         document = select_history(opened, lost, limit)
     if as_json:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from syncengine.bootstrap import has_ledger, kept_under, new_encryption_key, seal_anew
 from syncengine.cli import ui
 from syncengine.cli.decide import database
 from syncengine.errors import SyncengineError
-from syncengine.settings import Settings
+
+if TYPE_CHECKING:
+    from syncengine.settings import Settings
 
 
 def register(_: typer.Typer) -> None:
@@ -25,6 +26,8 @@ def key() -> None:
 
     Example: `syncengine db key`
     """
+    from syncengine.bootstrap import new_encryption_key
+
     ui.screen().print(new_encryption_key(), soft_wrap=True)
 
 
@@ -33,6 +36,8 @@ def keys(as_json: ui.Json = False) -> None:
 
     Example: `syncengine db keys`
     """
+    from syncengine.bootstrap import kept_under
+
     held = kept_under(ui.settings())
     if as_json:
         ui.emit({"kept": held})
@@ -65,6 +70,8 @@ def rekey(as_json: ui.Json = False) -> None:
 
 
 def _seal(as_json: bool) -> None:
+    from syncengine.bootstrap import seal_anew
+
     told = 0
 
     def tell(table: str, values: int) -> None:
@@ -110,6 +117,8 @@ def _show(values: int, broken: int, left: int, clean: bool) -> None:
 
 def key_warnings(found: Settings) -> list[str]:
     """What ``check`` says of keys: values in the clear although there is a key, and keys that are still needed."""
+    from syncengine.bootstrap import has_ledger, kept_under
+
     if not found.encryption_keys:
         return [_NO_KEY]
     if not has_ledger(found):

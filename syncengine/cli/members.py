@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import getpass
 import sys
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from syncengine.cli import ui
-from syncengine.flows.people import members as people
-from syncengine.flows.people import signing_in
-from syncengine.model.member import Member, Role
-from syncengine.settings import Settings
+from syncengine.model.member import Role
+
+if TYPE_CHECKING:
+    from syncengine.model.member import Member
+    from syncengine.settings import Settings
 
 members = typer.Typer(help="Who may use the console.", no_args_is_help=True)
 
@@ -39,6 +40,9 @@ def add(name: Name, role: Roles, url: Address = "", as_json: ui.Json = False) ->
 
     Example: `syncengine members add kim --role answerer --role operator`
     """
+    from syncengine.flows.people import members as people
+    from syncengine.flows.people import signing_in
+
     with ui.engine() as opened:
         member = people.add_member(opened, name, role, ui.author())
         token = signing_in.make_link(opened, member.name, ui.author())
@@ -51,6 +55,8 @@ def list_members(as_json: ui.Json = False) -> None:
 
     Example: `syncengine members list`
     """
+    from syncengine.flows.people import members as people
+
     with ui.engine() as opened:
         found = people.all_members(opened)
     if as_json:
@@ -74,6 +80,9 @@ def link(name: Name, url: Address = "", as_json: ui.Json = False) -> None:
 
     Example: `syncengine members link kim`
     """
+    from syncengine.flows.people import members as people
+    from syncengine.flows.people import signing_in
+
     with ui.engine() as opened:
         token = signing_in.make_link(opened, name, ui.author())
         member = next(m for m in people.all_members(opened) if m.name == name.strip().casefold())
@@ -86,6 +95,8 @@ def roles(name: Name, role: Roles, as_json: ui.Json = False) -> None:
 
     Example: `syncengine members roles kim --role viewer`
     """
+    from syncengine.flows.people import members as people
+
     with ui.engine() as opened:
         member = people.set_roles(opened, name, role, ui.author())
     _done(member, f"{member.name} is {', '.join(member.roles)}", as_json)
@@ -97,6 +108,8 @@ def password(name: Name, as_json: ui.Json = False) -> None:
 
     Example: `syncengine members password kim`
     """
+    from syncengine.flows.people import signing_in
+
     given = (
         getpass.getpass("New password: ")
         if sys.stdin.isatty()
@@ -118,6 +131,8 @@ def lock(name: Name, as_json: ui.Json = False) -> None:
 
     Example: `syncengine members lock kim`
     """
+    from syncengine.flows.people import members as people
+
     with ui.engine() as opened:
         member = people.lock(opened, name, ui.author())
     _done(member, f"{member.name} is locked", as_json)
@@ -129,6 +144,8 @@ def unlock(name: Name, as_json: ui.Json = False) -> None:
 
     Example: `syncengine members unlock kim`
     """
+    from syncengine.flows.people import members as people
+
     with ui.engine() as opened:
         member = people.unlock(opened, name, ui.author())
     _done(member, f"{member.name} is let in again", as_json)

@@ -4,26 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 from rich.text import Text
 
 from syncengine.cli import ui
 from syncengine.cli.planned import show_plan
 from syncengine.cli.standing import headline, show_lines, worst
-from syncengine.flows.core.engine import Engine
-from syncengine.flows.run.sync import Progress as Report
-from syncengine.flows.run.sync import sync as run_sync
-from syncengine.flows.run.waiting import Tell
-from syncengine.flows.views import queries
-from syncengine.flows.views.plan import preview
-from syncengine.flows.views.standing import document as standing_document
-from syncengine.flows.views.standing import standing
-from syncengine.flows.views.status import rejected_writes
-from syncengine.planning.standing import SERVICE
+
+if TYPE_CHECKING:
+    from syncengine.flows.core.engine import Engine
+    from syncengine.flows.run.sync import Progress as Report
+    from syncengine.flows.run.waiting import Tell
 
 PANEL = "Sync"
 
@@ -46,6 +40,10 @@ def plan(
     Examples: `syncengine plan --fresh`, then `syncengine sync --plan DIGEST` writes if the plan is still that one.
     Exits 3 where changes are pending.
     """
+    from syncengine.flows.views.plan import preview
+    from syncengine.flows.views.standing import document as standing_document
+    from syncengine.flows.views.standing import standing
+
     with ui.engine(sensitive) as opened:
         with _progress() as (report, tell):
             found = preview(opened, fresh, report, tell)
@@ -78,6 +76,13 @@ def sync(
     Exits 0 when everything agrees, 1 on an error or a fault, 3 when changes are not sent since a connection is only
     observed, 4 when something waits for a person.
     """
+    from syncengine.flows.run.sync import sync as run_sync
+    from syncengine.flows.views import queries
+    from syncengine.flows.views.standing import document as standing_document
+    from syncengine.flows.views.standing import standing
+    from syncengine.flows.views.status import rejected_writes
+    from syncengine.planning.standing import SERVICE
+
     with ui.engine() as opened:
         ui.known("--connection", connection, list(opened.project.connections))
         ui.known("--entity", entity, list(opened.project.entities))
@@ -102,6 +107,8 @@ def sync(
 
 def find_one(opened: Engine, text: str, entity: str | None, gone: bool = False) -> str:
     """The id of the one record that ``text`` means, as ``look.find_records`` says; anything else is bad usage."""
+    from syncengine.flows.views import queries
+
     found = queries.find_records(opened, text, entity, gone)
     if len(found) == 1:
         return found[0][1]
@@ -128,6 +135,8 @@ def verdict(document: Mapping[str, Any], held: int, unsettled: int) -> ui.Exit:
 @contextmanager
 def _progress() -> Iterator[tuple[Report | None, Tell]]:
     """A bar on standard error, if that is a terminal; and lines there of what a pass waits for."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+
     console = ui.aside()
 
     def tell(line: str) -> None:

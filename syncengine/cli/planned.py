@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.text import Text
 
 from syncengine.cli import ui
 from syncengine.cli.standing import BY_PLANS, show_lines
-from syncengine.flows.core.engine import Engine
-from syncengine.flows.naming.names import Names
-from syncengine.flows.views.plan import Preview
-from syncengine.flows.views.standing_text import UNREAD
-from syncengine.mapping import Entity
+
+if TYPE_CHECKING:
+    from syncengine.flows.core.engine import Engine
+    from syncengine.flows.naming.names import Names
+    from syncengine.flows.views.plan import Preview
+    from syncengine.mapping import Entity
 
 Change = Mapping[str, Any]
 
@@ -32,6 +33,8 @@ _MANY = 20
 
 def show_plan(opened: Engine, found: Preview, standing: Mapping[str, Any]) -> None:
     """Print a plan: what changes, field by field, what it waits for, how everything stands, and how to write it."""
+    from syncengine.flows.views.standing_text import UNREAD
+
     console, document = ui.screen(), found.document
     changes = document["changes"]
     for (entity, connection), group in groupby(

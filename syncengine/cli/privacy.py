@@ -7,9 +7,7 @@ from typing import Any
 
 import typer
 
-from syncengine.bootstrap import load
 from syncengine.cli import ui
-from syncengine.flows.views.processing import processing
 
 PANEL = "Look"
 
@@ -24,6 +22,9 @@ def privacy(as_json: ui.Json = False) -> None:
 
     It reads the project alone and calls nobody. Example: `syncengine privacy --json`
     """
+    from syncengine.bootstrap import load
+    from syncengine.flows.views.processing import processing
+
     found = ui.settings()
     document = processing(load(found), bool(found.encryption_keys))
     if as_json:

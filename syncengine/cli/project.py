@@ -6,28 +6,20 @@ import json
 import shutil
 from itertools import groupby
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.text import Text
 
-from syncengine.bootstrap import (
-    exposed_files,
-    has_ledger,
-    load,
-    new_encryption_key,
-    open_engine,
-    starter,
-)
 from syncengine.cli import ui
 from syncengine.cli.keys import key_warnings
 from syncengine.errors import ConfigInvalid, SyncengineError
-from syncengine.flows.core.world import seen_rows
-from syncengine.flows.naming.masking import DOTS
-from syncengine.mapping import Project
-from syncengine.mapping.checks import json_schema, sample_faults
-from syncengine.mapping.lenses import LensVerdict, Mirror, lens_report
-from syncengine.settings import Settings
+
+if TYPE_CHECKING:
+    from syncengine.bootstrap import Edition
+    from syncengine.mapping import Project
+    from syncengine.mapping.lenses import LensVerdict, Mirror
+    from syncengine.settings import Settings
 
 PANEL = "Project"
 
@@ -41,6 +33,8 @@ def register(app: typer.Typer) -> None:
 
 def copy_starter(folder: Path) -> list[str]:
     """Write the starter project into ``folder``; the names of its files."""
+    from syncengine.bootstrap import starter
+
     folder.mkdir(parents=True, exist_ok=True)
     shipped = sorted(starter().glob("*.yaml"))
     for file in shipped:
@@ -55,6 +49,8 @@ def init(
 
     Example: `syncengine init mappings`
     """
+    from syncengine.bootstrap import new_encryption_key
+
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise typer.BadParameter(f"{folder} is not empty; name a new folder", param_hint="DIR")
     names = copy_starter(folder)
@@ -99,13 +95,18 @@ def check(
 
 def _examined(found: Settings, online: bool) -> dict[str, Any]:
     """The document of ``check --json``."""
+    from syncengine.bootstrap import read_edition
+    from syncengine.mapping.checks import sample_faults
+    from syncengine.mapping.lenses import lens_report
+
     try:
-        project = load(found)
+        edition = read_edition(found)
     except ConfigInvalid as invalid:
         return {"valid": False, "faults": list(invalid.faults), "warnings": []}
+    project = edition.project
     faults = sample_faults(project)
     answers = _ask(found) if online and not faults else {}
-    mirror, unread = _mirror(found)
+    mirror, unread = _mirror(found, edition)
     return {
         "valid": not faults,
         "faults": faults,
@@ -119,18 +120,23 @@ def _examined(found: Settings, online: bool) -> dict[str, Any]:
     }
 
 
-def _mirror(found: Settings) -> tuple[Mirror, list[str]]:
+def _mirror(found: Settings, edition: Edition) -> tuple[Mirror, list[str]]:
     """Rows that the database knows, if there is one, and a warning where they cannot be read."""
+    from syncengine.bootstrap import has_ledger, open_engine
+    from syncengine.flows.core.world import seen_rows
+
     if not has_ledger(found):
         return {}, []
     try:
-        with open_engine(found) as engine:
+        with open_engine(found, edition=edition) as engine:
             return seen_rows(engine), []
     except SyncengineError as error:
         return {}, [f"rules were tried on samples only: {error}"]
 
 
 def _warnings(project: Project, found: Settings) -> list[str]:
+    from syncengine.bootstrap import exposed_files
+
     lines = list(project.warnings)
     lines += [
         f"{c.position}: {c.name} is off: {c.off}" for c in project.connections.values() if c.off
@@ -156,6 +162,8 @@ def _notices(project: Project, found: Settings) -> list[str]:
 
 def _ask(found: Settings) -> dict[str, str]:
     """Connection -> what is wrong with it, empty if it answers; those that are off are not asked."""
+    from syncengine.bootstrap import open_engine
+
     with open_engine(found) as engine:
         jobs = [(name, connector.health) for name, connector in engine.connectors.items()]
         answers = dict.fromkeys(engine.connectors, "")
@@ -169,6 +177,8 @@ def _ask(found: Settings) -> dict[str, str]:
 
 def rule_document(project: Project, verdict: LensVerdict) -> dict[str, Any]:
     """What ``check --json`` says of one rule; a sensitive value that was seen is dotted."""
+    from syncengine.flows.naming.masking import DOTS
+
     loss = verdict.loss
     hidden = project.entities[verdict.entity].fields[verdict.field].sensitive
     example = None
@@ -270,6 +280,8 @@ def schema(
     Example: `syncengine schema --out .schemas`, then as the first line of a file:
     `# yaml-language-server: $schema=.schemas/entity.schema.json`
     """
+    from syncengine.mapping.checks import json_schema
+
     schemas = json_schema()
     if out is None:
         ui.emit(schemas)

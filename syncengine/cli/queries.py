@@ -12,10 +12,6 @@ from rich.text import Text
 
 from syncengine.cli import ui
 from syncengine.cli.standing import headline, show_lines
-from syncengine.flows.views import queries
-from syncengine.flows.views.standing import document as standing_document
-from syncengine.flows.views.standing import standing
-from syncengine.flows.views.status import status as read_status
 from syncengine.model.link import LinkState
 from syncengine.model.operation import OperationState
 
@@ -49,6 +45,10 @@ def status(
     Examples: `syncengine status`; `syncengine status --check` in a monitor exits 0 where all is well, 3 when changes
     are not sent, 4 when something waits for a person, 1 when something is not in order.
     """
+    from syncengine.flows.views.standing import document as standing_document
+    from syncengine.flows.views.standing import standing
+    from syncengine.flows.views.status import status as read_status
+
     with ui.engine() as opened:
         now = standing(opened)
         told = standing_document(opened, now)
@@ -190,6 +190,8 @@ def list_links(
 
     Example: `syncengine links list --unlinked --connection haekka`
     """
+    from syncengine.flows.views import queries
+
     states = queries.UNLINKED if unlinked else ()
     with ui.engine(sensitive) as opened:
         ui.known("--entity", entity, list(opened.project.entities))
@@ -223,6 +225,8 @@ def operations(
 
     Example: `syncengine operations --state unknown`
     """
+    from syncengine.flows.views import queries
+
     with ui.engine(sensitive) as opened:
         ui.known("--connection", connection, list(opened.project.connections))
         document = queries.select_operations(opened, connection, (state,) if state else (), limit)
@@ -285,6 +289,8 @@ def events(
 
     Example: `syncengine events --connection heavenhr --limit 20`
     """
+    from syncengine.flows.views import queries
+
     with ui.engine(sensitive) as opened:
         ui.known("--connection", connection, list(opened.project.connections))
         found = queries.select_events(opened, connection, limit)

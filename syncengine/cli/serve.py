@@ -11,7 +11,6 @@ from typing import Annotated, Literal
 
 import typer
 
-from syncengine.bootstrap import exposed_files, load, open_ledger, own_queue
 from syncengine.cli import ui
 from syncengine.process import require_port
 
@@ -33,6 +32,7 @@ def run(
 
     Example: `syncengine run --port 8080`
     """
+    from syncengine.bootstrap import exposed_files, load, open_ledger, own_queue
     from syncengine.service import Service
 
     found = ui.settings()
@@ -71,6 +71,7 @@ def web(
 
     Example: `syncengine web --host 0.0.0.0 --port 8080`
     """
+    from syncengine.bootstrap import load
     from syncengine.web.__main__ import main
 
     load(ui.settings())

@@ -8,11 +8,12 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
-import structlog
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from syncengine.cli import ui
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 if TYPE_CHECKING:
     from syncengine.simulation.run import Run, Step
@@ -41,6 +42,8 @@ def simulate(
 
     Example: `syncengine simulate --runs 200 --seed 7`
     """
+    import structlog
+
     from syncengine.simulation.run import drawn_steps, played, read_steps
 
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
@@ -74,6 +77,8 @@ def simulate(
 
 
 def _bar(runs: int) -> Progress:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
     columns = (TextColumn("{task.description}"), BarColumn(20), MofNCompleteColumn())
     console = ui.aside()
     hidden = runs == 1 or not console.is_terminal

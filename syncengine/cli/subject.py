@@ -13,11 +13,6 @@ import typer
 from syncengine.cli import ui
 from syncengine.cli.dossier import as_page
 from syncengine.cli.passes import find_one
-from syncengine.flows.forget.erase import erase as forget
-from syncengine.flows.forget.erase import erasures as read_log
-from syncengine.flows.forget.erase import preview, take_in
-from syncengine.flows.views.export import export as gather_all
-from syncengine.flows.views.export import readable
 from syncengine.model.erasure import Erasure
 
 PANEL = "Decide"
@@ -64,6 +59,9 @@ def erase(
     Nothing is deleted at vendors, unless the mapping says so (`on_leave: delete`). Exits 4 while such a row is
     still there, and writes nothing else then.
     """
+    from syncengine.flows.forget.erase import erase as forget
+    from syncengine.flows.forget.erase import preview
+
     _check_options(reason, dry_run, yes, as_json)
     with ui.engine(sensitive) as opened:
         ui.known("ENTITY", entity, list(opened.project.entities))
@@ -198,6 +196,9 @@ def erasures(
 
     Examples: `syncengine erasures`, `syncengine erasures --take-in 3f9a12cd` for who is hired again
     """
+    from syncengine.flows.forget.erase import erasures as read_log
+    from syncengine.flows.forget.erase import take_in
+
     with ui.engine() as opened:
         found = read_log(opened)
         if back is not None:
@@ -237,6 +238,9 @@ def export(
 
     Example: `syncengine export person "Anna Meier" --to /srv/requests`
     """
+    from syncengine.flows.views.export import export as gather_all
+    from syncengine.flows.views.export import readable
+
     with ui.engine() as opened:
         ui.known("ENTITY", entity, list(opened.project.entities))
         document = gather_all(opened, find_one(opened, key, entity, gone=True), ui.author())

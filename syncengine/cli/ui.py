@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from enum import IntEnum
 from os import environ
-from typing import Annotated, Any, Literal, TextIO, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO, cast
 
 import typer
 from rich.console import Console
@@ -18,10 +18,11 @@ from rich.file_proxy import FileProxy
 from rich.table import Table
 from rich.text import Text
 
-from syncengine.bootstrap import open_engine
-from syncengine.flows.core.engine import Engine
 from syncengine.logs import configure_logs
-from syncengine.settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    from syncengine.flows.core.engine import Engine
+    from syncengine.settings import Settings
 
 
 class Exit(IntEnum):
@@ -77,6 +78,8 @@ def leave(code: Exit) -> None:
 
 def settings() -> Settings:
     """The settings, and logs to stderr from warnings on. Raises ConfigInvalid."""
+    from syncengine.settings import read_settings
+
     found = read_settings()
     console = aside()
     stream = FileProxy(console, sys.stderr) if console.is_terminal else sys.stderr
@@ -95,6 +98,8 @@ def author() -> str:
 def engine(show_sensitive: bool = False) -> Iterator[Engine]:
     """The engine of this environment. ``show_sensitive``: sensitive values are shown, and that is said; a variable may
     say so, too. Raises ConfigInvalid."""
+    from syncengine.bootstrap import open_engine
+
     found = settings()
     with open_engine(found) as opened:
         opened.shows_sensitive = show_sensitive or found.show_sensitive

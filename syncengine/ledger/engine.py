@@ -8,6 +8,8 @@ import os
 import sqlite3
 import time
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +28,6 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import StaticPool
 
 from syncengine.errors import ConfigInvalid
-from syncengine.ledger.bounded import Bounded
 from syncengine.ledger.error_translation import translated
 
 _READING = {"syncengine_reading": True}
@@ -79,6 +80,14 @@ def reader(engine: Engine) -> Connection:
     )
 
 
+@contextmanager
+def unbounded(connection: Connection) -> Iterator[None]:
+    """No bound on what a statement takes until the end of the transaction, for one that goes over a large table."""
+    driver: Any = connection.connection.driver_connection
+    with driver.unbound() if connection.dialect.name == "postgresql" else nullcontext():
+        yield
+
+
 def _reads(connection: Connection) -> bool:
     return "syncengine_reading" in connection.get_execution_options()
 
@@ -92,6 +101,9 @@ def _unfit() -> ConfigInvalid:
 
 
 def _postgresql(url: URL, timeouts: Timeouts) -> Engine:
+    # Loads the driver, which nobody on SQLite needs.
+    from syncengine.ledger.bounded import Bounded
+
     engine = create_engine(
         url.set(drivername="postgresql+psycopg"), pool_pre_ping=True, hide_parameters=True
     )

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import psycopg
 from sqlalchemy import ColumnElement, Table
 from sqlalchemy.engine import URL
 
 from syncengine.errors import DatabaseDown, LostRace
 from syncengine.ledger.tables import metadata
+
+if TYPE_CHECKING:
+    import psycopg
 
 _RACES: Final = {"40001": "a serialisation failure", "40P01": "a deadlock"}
 _UNIQUE_VIOLATION = "23505"
@@ -84,9 +87,21 @@ def translated(
     asked for."""
     if isinstance(error, sqlite3.Error):
         return _of_sqlite(error, url, reading)
-    if isinstance(error, psycopg.Error):
+    driver = _postgresql_driver()
+    if driver is not None and isinstance(error, driver.Error):
         return _of_postgresql(error, url, reading)
     return None
+
+
+def driver_errors() -> tuple[type[Exception], ...]:
+    """What the drivers raise, as far as they are loaded."""
+    driver = _postgresql_driver()
+    return (sqlite3.Error,) if driver is None else (sqlite3.Error, driver.Error)
+
+
+def _postgresql_driver() -> Any:
+    """The driver's module, if something is on PostgreSQL; it is not loaded to look for its errors."""
+    return sys.modules.get("psycopg")
 
 
 def _raced(why: str) -> LostRace:
@@ -132,7 +147,7 @@ def _of_postgresql(error: psycopg.Error, url: URL, reading: bool) -> LostRace | 
         return None
     where = f"{url.host or 'the local socket'}:{url.port or 5432}/{url.database}"
     if not state:
-        if not isinstance(error, psycopg.OperationalError):
+        if not isinstance(error, _postgresql_driver().OperationalError):
             return None
         return DatabaseDown(f"{where}: {_last_words(str(error))}", _SERVER)
     found = _POSTGRESQL.get(state) or _POSTGRESQL.get(state[:2])

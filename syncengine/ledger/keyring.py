@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import asdict
 from typing import Any
-
-import psycopg
 
 from syncengine.errors import ConfigInvalid, LostRace, Unreadable
 from syncengine.ledger import tables as t
 from syncengine.ledger.encryption import KeyringState, Vault, earlier_keyring, first_keyring
-from syncengine.ledger.error_translation import translated
+from syncengine.ledger.error_translation import driver_errors, translated
 from syncengine.ledger.session import Session
 from syncengine.ledger.stored import Values
 from syncengine.model.values import Json
@@ -88,7 +85,7 @@ class Keyring(Session):
         try:
             cursor.execute(_READ_SHARED if self._postgresql and writing else _READ)
             row = cursor.fetchone()
-        except (sqlite3.Error, psycopg.Error) as error:
+        except driver_errors() as error:
             ours = translated(error, self._connection.engine.url, not writing)
             raise ours or error from error
         finally:

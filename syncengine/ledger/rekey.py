@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +15,6 @@ import sqlalchemy as sa
 
 from syncengine.errors import ConfigInvalid, Unreadable
 from syncengine.ledger import tables as t
-from syncengine.ledger.bounded import Bounded
 from syncengine.ledger.compacting import compact
 from syncengine.ledger.connections import is_mark
 from syncengine.ledger.encryption import (
@@ -28,7 +26,7 @@ from syncengine.ledger.encryption import (
     key_name,
     rehash,
 )
-from syncengine.ledger.engine import reader
+from syncengine.ledger.engine import reader, unbounded
 from syncengine.ledger.keyring import TURNING, Keyring
 from syncengine.ledger.quarantine import Quarantine
 
@@ -151,10 +149,7 @@ def reseal(engine: sa.Engine, vault: Vault, tell: Callable[[str, int], None]) ->
                 break
     left = sum(n for key, n in counted(engine).items() if key != key_name(vault.keys[0]))
     if not left:
-        with engine.begin() as connection, ExitStack() as undo:
-            driver = connection.connection.driver_connection
-            if isinstance(driver, Bounded):
-                undo.enter_context(driver.unbound())
+        with engine.begin() as connection, unbounded(connection):
             _Rekeying(connection, vault).renew()
     return Resealed(values, broken, left, not left and compact(engine))
 

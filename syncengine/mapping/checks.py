@@ -62,9 +62,9 @@ class _Trial:
 
 def sample_faults(project: Project) -> list[str]:
     """Every expression on typed samples, each optional field empty in turn; a line for each that fails."""
-    faults: list[str] = []
+    faults, plain = list[str](), _plain(project)
     for expression, run in _runs(project):
-        for trial in _trials(project, expression):
+        for trial in _trials(project, expression, plain):
             try:
                 run(trial)
             except RowInvalid:
@@ -107,32 +107,57 @@ def _world(trial: _Trial) -> World:
     return World(TODAY, {record.id: record for record in trial.records.values()})
 
 
-def _trials(project: Project, expression: Expression) -> Iterator[_Trial]:
-    """The plainest sample, then each other sample of one field with each other one empty."""
-    words = _words(project, expression)
-    plain = {
-        (entity.name, field.name): samples(field)[0]
+def _plain(project: Project) -> _Trial:
+    """The plainest sample of everything."""
+    records = {
+        entity.name: Record(
+            f"{entity.name}-1", entity.name,
+            {f.name: samples(f)[0] for f in entity.fields.values() if f.formula is None}, created_at=SEEN,
+        )
         for entity in project.entities.values()
-        for field in entity.fields.values()
-        if field.formula is None
-    }
-    shown = {
-        (system.connection, system.resource.name, name): _SAMPLES.get(spec.type, ("a",))[0]
+    }  # fmt: skip
+    rows = {
+        (system.connection, system.resource.name): {
+            name: _SAMPLES.get(spec.type, ("a",))[0]
+            for name, spec in system.resource.fields.items()
+        }
         for entity in project.entities.values()
         for system in entity.systems.values()
-        for name, spec in system.resource.fields.items()
     }
-    yield _trial(project, plain, shown, "on any sample; look at the types of what it compares")
+    return _Trial(records, rows, "on any sample; look at the types of what it compares")
+
+
+def _trials(project: Project, expression: Expression, plain: _Trial) -> Iterator[_Trial]:
+    """The plainest sample, then each other sample of one field with each other one empty."""
+    words = _words(project, expression)
+    yield plain
     varied = [{}, *_variants(project, words)]
-    for vendor_field in shown:
-        if vendor_field[2] in words:
-            what = f"where row.{vendor_field[2]} is empty; add row.{vendor_field[2]} != null && ..."
-            yield _trial(project, plain, {**shown, vendor_field: None}, what)
-    for entity, name in plain:
-        if name in words and not project.entities[entity].fields[name].required:
-            what = f"where {name} of {entity} is empty; add {name} != null && ..., or coalesce"
-            for other in varied:
-                yield _trial(project, {**plain, **other, (entity, name): None}, shown, what)
+    for place, row in plain.rows.items():
+        for name in row:
+            if name in words:
+                what = f"where row.{name} is empty; add row.{name} != null && ..."
+                yield replace(plain, rows={**plain.rows, place: {**row, name: None}}, what=what)
+    for entity, record in plain.records.items():
+        for name in record.values:
+            if name in words and not project.entities[entity].fields[name].required:
+                what = f"where {name} of {entity} is empty; add {name} != null && ..., or coalesce"
+                for other in varied:
+                    yield replace(
+                        plain,
+                        records=_with(plain.records, {**other, (entity, name): None}),
+                        what=what,
+                    )
+
+
+def _with(
+    records: Mapping[str, Record], values: Mapping[tuple[str, str], Json]
+) -> dict[str, Record]:
+    """The records with other values of some fields."""
+    changed = dict(records)
+    for (entity, name), value in values.items():
+        record = changed[entity]
+        changed[entity] = replace(record, values={**record.values, name: value})
+    return changed
 
 
 def _variants(project: Project, words: frozenset[str]) -> Iterator[dict[tuple[str, str], Json]]:
@@ -158,19 +183,3 @@ def _words(project: Project, expression: Expression) -> frozenset[str]:
         words |= fresh
         due += [formulas[word] for word in fresh if word in formulas]
     return frozenset(words)
-
-
-def _trial(
-    project: Project,
-    values: Mapping[tuple[str, str], Json],
-    shown: Mapping[tuple[str, str, str], Json],
-    what: str,
-) -> _Trial:
-    records = {name: Record(f"{name}-1", name, {}, created_at=SEEN) for name in project.entities}
-    for name, record in records.items():
-        own = {field: value for (entity, field), value in values.items() if entity == name}
-        records[name] = replace(record, values=own)
-    rows: dict[tuple[str, str], dict[str, Json]] = {}
-    for (connection, resource, field), value in shown.items():
-        rows.setdefault((connection, resource), {})[field] = value
-    return _Trial(records, rows, what)

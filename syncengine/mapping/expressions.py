@@ -14,12 +14,11 @@ from datetime import datetime, timedelta, tzinfo
 from functools import lru_cache
 from typing import Any, Final, Protocol
 
-import cel
-
 from syncengine.errors import RowInvalid
 from syncengine.mapping.canonical import instant
 from syncengine.mapping.comparing import COMPARING, Comparing
 from syncengine.mapping.cost import Cost
+from syncengine.mapping.evaluator import cel
 from syncengine.mapping.functions import (
     BUILT_IN,
     MACROS,

@@ -145,7 +145,7 @@ import sys
 
 class Interrupt:
     def find_spec(self, name, *_):
-        if name == "cel":
+        if name == "typer":
             raise KeyboardInterrupt
 
 sys.meta_path.insert(0, Interrupt())

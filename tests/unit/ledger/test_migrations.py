@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 
 from syncengine.ledger.engine import make_engine
-from syncengine.ledger.migrations import upgrade
+from syncengine.ledger.migrations import NEWEST, upgrade
 from syncengine.ledger.tables import metadata
 from tests.unit.ledger.databases import empty_database
 
@@ -53,6 +55,13 @@ def _dispose(engine: Engine) -> None:
     with engine.begin() as connection:
         metadata.drop_all(connection)
         connection.execute(text("DROP TABLE alembic_version"))
+
+
+def test_the_newest_revision_is_known_without_reading_all() -> None:
+    """The name that a database is compared with is that of the last revision."""
+    config = Config()
+    config.set_main_option("script_location", "syncengine.ledger:migrations")
+    assert ScriptDirectory.from_config(config).get_current_head() == NEWEST
 
 
 def test_migrations_make_what_is_declared(url: str) -> None:
