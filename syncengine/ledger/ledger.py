@@ -16,13 +16,14 @@ from syncengine.ledger.engine import reader
 from syncengine.ledger.erasures import Erasures
 from syncengine.ledger.figures import Standings
 from syncengine.ledger.keyring import Keyring
+from syncengine.ledger.pages import Pages
 from syncengine.ledger.quarantine import Quarantine
 from syncengine.ledger.retention import Retention
 from syncengine.ledger.times import Times
 from syncengine.ledger.writing import Writing
 
 
-class Transaction(Writing, Standings, Times, Retention, Erasures, Access, Keyring):
+class Transaction(Writing, Standings, Times, Retention, Erasures, Access, Pages, Keyring):
     """One transaction. Every method is bulk and costs a constant number of statements. A ``lock=True`` read holds the
     rows until the end (ids in order), so that what is compared is what is set."""
 

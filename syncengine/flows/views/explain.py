@@ -60,8 +60,12 @@ def select_history(engine: Engine, lost: bool, limit: int) -> list[Document]:
     """Changes of all records, the newest first; ``lost``: those that put a value aside, by a merge, a person or our own
     write."""
     with engine.ledger.read() as tx:
-        changes = tx.select_history(lost, limit)
-        called = _named(engine, tx, {c.record_id for c in changes}, changes)
+        return change_documents(engine, tx, tx.select_history(lost, limit))
+
+
+def change_documents(engine: Engine, tx: Transaction, changes: Sequence[Change]) -> list[Document]:
+    """Changes of any records as documents, each with the record's name."""
+    called = _named(engine, tx, {c.record_id for c in changes}, changes)
     found = []
     for change in changes:
         record = called.records.get(change.record_id)

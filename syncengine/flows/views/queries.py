@@ -14,6 +14,7 @@ from syncengine.flows.people.cases import answers_now
 from syncengine.flows.reconcile.unsent import is_observed
 from syncengine.flows.views.evidence import Shown, rivals_in
 from syncengine.flows.views.sides import row_name, row_values
+from syncengine.ledger import Transaction
 from syncengine.mapping import Entity, System
 from syncengine.model.case import Case, CaseKind
 from syncengine.model.change import Change
@@ -111,9 +112,17 @@ def select_operations(
 ) -> list[Document]:
     """Operations as asked, the newest first; which fields they carry, not the values."""
     with engine.ledger.read() as tx:
-        operations = tx.select_operations(states, connection, limit=limit)
-        called = names(engine, tx, [o.record_id for o in operations])
-        links = tx.links({o.link_id for o in operations if o.detail})
+        return operation_documents(
+            engine, tx, tx.select_operations(states, connection, limit=limit)
+        )
+
+
+def operation_documents(
+    engine: Engine, tx: Transaction, operations: Sequence[Operation]
+) -> list[Document]:
+    """Operations as documents; which fields they carry, not the values."""
+    called = names(engine, tx, [o.record_id for o in operations])
+    links = tx.links({o.link_id for o in operations if o.detail})
     return [_operation(called, links, operation) for operation in operations]
 
 
@@ -170,10 +179,14 @@ def blocked_operations(engine: Engine) -> tuple[int, int]:
 def select_cases(engine: Engine, kind: str | None = None, closed: bool = False) -> list[Document]:
     """Cases, the oldest first, each with what it is about; ``case`` shows one with its evidence."""
     with engine.ledger.read() as tx:
-        found = tx.cases(kind=kind, open_only=not closed)
-        links = tx.links({case.link_id for case in found if case.link_id})
-        called = names(engine, tx, [c.record_id or _record(links, c) for c in found])
-        rivals = rivals_in(tx, found)
+        return case_documents(engine, tx, tx.cases(kind=kind, open_only=not closed))
+
+
+def case_documents(engine: Engine, tx: Transaction, found: Sequence[Case]) -> list[Document]:
+    """Cases as documents, each with what it is about."""
+    links = tx.links({case.link_id for case in found if case.link_id})
+    called = names(engine, tx, [c.record_id or _record(links, c) for c in found])
+    rivals = rivals_in(tx, found)
     return [_case(called, links, case, rivals) for case in found]
 
 

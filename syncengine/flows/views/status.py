@@ -29,7 +29,7 @@ def status(engine: Engine) -> dict[str, Any]:
             else {"went_back_s": round(back.by), "noticed_at": back.at},
             "project": _project(engine, tx),
             "connections": {
-                name: _connection(engine, tx, name) for name in engine.project.connections
+                name: connection_document(engine, tx, name) for name in engine.project.connections
             },
             "links": [
                 {"entity": e, "connection": c, "state": s, "count": n}
@@ -65,7 +65,7 @@ def _project(engine: Engine, tx: Transaction) -> dict[str, Any]:
     }
 
 
-def _connection(engine: Engine, tx: Transaction, name: str) -> dict[str, Any]:
+def connection_document(engine: Engine, tx: Transaction, name: str) -> dict[str, Any]:
     """How a connection stands, and when each of its resources was read last."""
     declared, state = engine.project.connections[name], tx.connection(name)
     resources = {}

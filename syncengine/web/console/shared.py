@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from importlib.metadata import version
 
+from syncengine.flows.views.directory import Directory
 from syncengine.settings import Settings
 from syncengine.web.console.assets import Assets
 from syncengine.web.console.doors import Door
@@ -17,4 +18,5 @@ class Shared:
     settings: Settings
     assets: Assets = field(default_factory=Assets.read)
     door: Door = field(default_factory=Door)
+    directory: Directory = field(default_factory=Directory)
     version: str = field(default_factory=lambda: version("syncengine"))

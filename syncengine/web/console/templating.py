@@ -54,13 +54,26 @@ def environment(language: str) -> Environment:
     made.install_gettext_callables(  # type: ignore[attr-defined]
         catalogue.gettext, catalogue.ngettext, newstyle=True
     )
-    made.filters.update(value=value, short_id=short_id, plain=plain, number=number)
+    made.filters.update(
+        value=value, short_id=short_id, plain=plain, number=number, combined=combined, rule=rule
+    )
     return made
 
 
 def value(given: Any) -> Markup:
     """A value of a row or a record: text whose direction is its own."""
     return Markup("<bdi>%s</bdi>") % plain(given)
+
+
+def combined(words: Mapping[str, str], more: Mapping[str, str]) -> dict[str, str]:
+    """Words of an address with others in front."""
+    return {**words, **more}
+
+
+def rule(place: str | None) -> str:
+    """``person.yaml:25`` of ``/etc/sync/person.yaml:25:7``."""
+    parts = (place or "").rpartition("/")[2].split(":")
+    return ":".join(parts[:2])
 
 
 def number(count: int) -> str:

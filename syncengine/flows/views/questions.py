@@ -1,0 +1,75 @@
+"""Questions, a page at a time, as a screen shows them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from syncengine.flows.core.engine import Engine
+from syncengine.flows.core.staging import Group
+from syncengine.flows.views.queries import Document, case_documents
+from syncengine.ledger.pages import Asked, Place
+from syncengine.model.case import Case
+from syncengine.model.operation import Action
+from syncengine.planning.questions import emptied_subject
+
+PER_PAGE = 50
+"""Lines of a page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of questions. ``kinds``: kind -> how many there are with the other conditions; ``total``: how many with
+    all of them; ``next``: where the next page begins, ``""`` at the end."""
+
+    lines: list[Document]
+    kinds: dict[str, int]
+    total: int
+    next: str
+
+
+def page_of_questions(
+    engine: Engine, asked: Asked, behind: str = "", limit: int = PER_PAGE
+) -> Page:
+    """Questions as asked, behind the one at this place."""
+    asked = _with_subjects(engine, asked)
+    with engine.ledger.read() as tx:
+        kinds = tx.count_asked(asked)
+        found = tx.page_of_cases(asked, place_in(behind), limit + 1)
+        lines = case_documents(engine, tx, found[:limit])
+    total = kinds.get(asked.kind, 0) if asked.kind else sum(kinds.values())
+    more = len(found) > limit
+    return Page(lines, kinds, total, place_of(found[limit - 1], asked.closed) if more else "")
+
+
+def next_question(engine: Engine, asked: Asked, behind: str) -> str | None:
+    """The id of the question after a place; of the first one, where there is none."""
+    asked = _with_subjects(engine, asked)
+    with engine.ledger.read() as tx:
+        found = tx.page_of_cases(asked, place_in(behind), 1) or tx.page_of_cases(asked, None, 1)
+    return found[0].id if found else None
+
+
+def place_of(case: Case, closed: bool = False) -> str:
+    """Where a question stands in a list, as text for an address."""
+    at = case.closed_at if closed else case.opened_at
+    return f"{at or 0.0!r}~{case.id}"
+
+
+def place_in(text: str) -> Place | None:
+    """The place that an address names; None where it names none."""
+    at, _, id_ = text.partition("~")
+    try:
+        return (float(at), id_) if id_ else None
+    except ValueError:
+        return None
+
+
+def _with_subjects(engine: Engine, asked: Asked) -> Asked:
+    """With the questions about a connection that are about no row of it: held writes, listings that came empty."""
+    name = asked.connection
+    if name is None or name not in engine.project.connections:
+        return asked
+    systems = [(e, s) for e, s in engine.places() if s.connection == name]
+    subjects = {emptied_subject(name, s.resource.name) for _, s in systems}
+    subjects |= {Group(e.name, name, kind.value).subject for e, _ in systems for kind in Action}
+    return replace(asked, subjects=tuple(sorted(subjects)))

@@ -1,0 +1,130 @@
+"""Pages: lists for screens, read a page at a time by a key; each costs a constant number of statements."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from syncengine.ledger import statements
+from syncengine.ledger import tables as t
+from syncengine.ledger.journal import CASES, CHANGES
+from syncengine.ledger.operations import OPERATIONS
+from syncengine.ledger.session import Session
+from syncengine.ledger.statements import Condition, Within, given, shape_of
+from syncengine.ledger.stored import hashed
+from syncengine.model.case import Case
+from syncengine.model.change import Change
+from syncengine.model.operation import Operation
+
+_c, _o, _h = t.cases.c, t.operations.c, t.history.c
+_BEHIND: Final = sa.tuple_(given("behind_at"), given("behind_id"))
+_IS_THERE: Final = sa.or_(
+    sa.exists().where(t.links.c.id == _c.link_id, t.links.c.connection == given("connection")),
+    Within(_c.subject_hash, "subjects"),
+)
+_OPEN: Final = (_c.opened_at, _c.id)
+_CLOSED: Final = (_c.closed_at.desc(), _c.id.desc())
+_NEWEST_WRITES: Final = (_o.created_at.desc(), _o.id.desc())
+_NEWEST_CHANGES: Final = (_h.id.desc(),)
+
+Place = tuple[float, str]
+"""Time and id of the last line of the page before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which cases are wanted. ``connection``: those about a row there, and those with one of these ``subjects``;
+    ``before``: opened, or answered, before that time (epoch seconds)."""
+
+    kind: str | None = None
+    connection: str | None = None
+    subjects: tuple[str, ...] = ()
+    before: float | None = None
+    closed: bool = False
+
+
+class Pages(Session):
+    """The part of a transaction that reads lists for screens."""
+
+    def page_of_cases(
+        self, asked: Asked, behind: Place | None = None, limit: int = 50
+    ) -> list[Case]:
+        """Open cases, the oldest first, or closed ones, the newest first, behind a place."""
+        where, values = self._wanted(asked)
+        if behind is not None:
+            pair = sa.tuple_(_c.closed_at if asked.closed else _c.opened_at, _c.id)
+            where = (*where, pair < _BEHIND if asked.closed else pair > _BEHIND)
+            values |= {"given_behind_at": behind[0], "given_behind_id": behind[1]}
+        order = _CLOSED if asked.closed else _OPEN
+        shape, more = shape_of(
+            {"kind": asked.kind, "closed_at__lt" if asked.closed else "opened_at__lt": asked.before}
+        )
+        found = statements.find(t.cases, CASES.columns, where, shape, order, limited=True)
+        rows = self._connection.execute(found, {**values, **more, "given_limit": limit})
+        return [CASES.value(row, self._vault) for row in rows]
+
+    def count_asked(self, asked: Asked) -> dict[str, int]:
+        """Kind -> how many cases are wanted, whichever kind that is."""
+        where, values = self._wanted(asked)
+        shape, more = shape_of({"closed_at__lt" if asked.closed else "opened_at__lt": asked.before})
+        found = statements.find(t.cases, (_c.kind,), where, shape, counted=True)
+        rows = self._connection.execute(found, {**values, **more})
+        return {row[0]: row[1] for row in rows}
+
+    def _wanted(self, asked: Asked) -> tuple[tuple[Condition, ...], dict[str, Any]]:
+        state = t.is_closed if asked.closed else t.is_open
+        if asked.connection is None:
+            return (state,), {}
+        hashes = [hashed(self._vault, subject) for subject in asked.subjects]
+        return (state, _IS_THERE), {
+            "given_connection": asked.connection,
+            "given_subjects": hashes,
+        }
+
+    def page_of_operations(
+        self, behind: Place | None = None, limit: int = 50, **asked: str | Sequence[str] | None
+    ) -> list[Operation]:
+        """Operations with these values, the newest first, behind a place."""
+        where: tuple[Condition, ...] = ()
+        values: dict[str, Any] = {}
+        if behind is not None:
+            where = (sa.tuple_(_o.created_at, _o.id) < _BEHIND,)
+            values = {"given_behind_at": behind[0], "given_behind_id": behind[1]}
+        shape, more = shape_of(asked)
+        found = statements.find(
+            t.operations, OPERATIONS.columns, where, shape, _NEWEST_WRITES, limited=True
+        )
+        rows = self._connection.execute(found, {**values, **more, "given_limit": limit})
+        return [OPERATIONS.value(row, self._vault) for row in rows]
+
+    def page_of_history(
+        self, before: int | None = None, limit: int = 50, **asked: str | Sequence[str] | None
+    ) -> list[Change]:
+        """Changes with these values and with ids below ``before``, the newest first."""
+        return self._found(CHANGES, order=_NEWEST_CHANGES, limit=limit, id__lt=before, **asked)
+
+    def changed_since(self, change: int, limit: int) -> list[str]:
+        """Ids of records with a change behind this one, at most so many."""
+        found = self._rows(t.history, (_h.record_id,), limit=limit, counted=True, id__gt=change)
+        return [row[0] for row in found]
+
+    def count_records(self) -> dict[str, int]:
+        """Entity -> live records."""
+        counted = self._counted(t.records, (t.records.c.entity,), t.is_live)
+        return {entity: count for (entity,), count in counted.items()}
+
+    def newest_erasure(self) -> str:
+        """The id of the last erasure; empty where there was none."""
+        newest = (t.erasures.c.id.desc(),)
+        rows = self._rows(t.erasures, (t.erasures.c.id,), order=newest, limit=1)
+        return str(rows[0][0]) if rows else ""
+
+    def cases_of(self, record_ids: Collection[str], link_ids: Collection[str]) -> list[Case]:
+        """Open cases about these records or links."""
+        found = self._found(CASES, t.is_open, link_id=link_ids)
+        return found + [
+            c for c in self._found(CASES, t.is_open, record_id=record_ids) if c not in found
+        ]

@@ -1,0 +1,237 @@
+"""Questions: what is asked, and the answers to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from syncengine.flows.naming.masking import DOTS
+from syncengine.flows.people import cases
+from syncengine.flows.people.decisions import NotPossible
+from syncengine.flows.people.members import note
+from syncengine.flows.views import queries
+from syncengine.flows.views.questions import next_question, page_of_questions, place_of
+from syncengine.ledger.pages import Asked
+from syncengine.model.case import Case, CaseKind
+from syncengine.web.console.ask import Ask
+from syncengine.web.console.words import NOTHING, plain, short_id
+
+AGES: Final = {"1h": 3600.0, "1d": 86_400.0, "7d": 7 * 86_400.0, "30d": 30 * 86_400.0}
+MANY: Final = 20
+"""Answers at once from which on the number is typed."""
+ONLY: Final = "link the only one"
+"""The answer for many that each of them belongs to the one record that it may belong to."""
+THEIRS: Final = "theirs"
+"""The answer for many that the value of the vendor counts, whichever vendor that is."""
+_SINGLY: Final = {CaseKind.STAGED}
+"""Kinds of which each is looked at by itself."""
+
+
+def show_list(ask: Ask) -> Response:
+    """Open questions as asked in the address."""
+    asked = _asked(ask)
+    page = page_of_questions(ask.engine, asked, ask.query("after"))
+    return ask.page(
+        "questions.html", page=page, asked=asked, words=_words(ask), ages=AGES,
+        connections=sorted(ask.engine.project.connections), kinds=[str(k) for k in CaseKind],
+        bulk=_bulk(asked, page.lines), many=MANY,
+    )  # fmt: skip
+
+
+def show_one(ask: Ask) -> Response:
+    """One question, with what stands beside each other and what follows from each answer."""
+    case, document = _case(ask), queries.case(ask.engine, _id(ask))
+    fields = dict.fromkeys(name for side in document["sides"] for name in side["values"])
+    rows = [row for row in (_row(n, document["sides"]) for n in fields) if row["told"]]
+    answers = [
+        {"given": given, "label": _label(given, document), "does": does}
+        for given, does in document["answers"].items()
+    ]
+    record = case.record_id or next(
+        (w["record"] for w in document["writes"] if len(document["writes"]) == 1), None
+    )
+    return ask.page(
+        "question.html", case=document, differing=[r for r in rows if r["differs"]],
+        same=[r for r in rows if not r["differs"]], answers=answers, record=record,
+        words=_words(ask), asked=_asked(ask),
+    )  # fmt: skip
+
+
+def answer_one(ask: Ask) -> Response:
+    """Answer a question, and go on to the next one of the list that it was opened from."""
+    case, given = _case(ask), ask.given("answer")
+    if not given:
+        raise HTTPException(422, "no answer was chosen")
+    done = _give(ask, case.id, given)
+    words = {name: ask.given(name) for name in ("kind", "connection", "age")}
+    after = next_question(ask.engine, _wanted(ask, words), place_of(case))
+    told = f"Done: {done}. The next sync carries it on."
+    return ask.to(f"/questions/{after}" if after else "/questions", told, **words)
+
+
+def answer_many(ask: Ask) -> Response:
+    """Answer several questions of one kind alike, each in a transaction of its own."""
+    ids = list(dict.fromkeys(ask.all_given("case")))[:500]
+    given, reason = ask.given("answer"), ask.given("reason")
+    words = {name: ask.given(name) for name in ("kind", "connection", "age")}
+    if not ids or not given:
+        what = "no answer was chosen" if ids else "no question was ticked"
+        return ask.to("/questions", f"Nothing was done: {what}.", **words)
+    if len(ids) > MANY and ask.given("count") != str(len(ids)):
+        tried = bool(ask.given("count"))
+        return ask.page(
+            "confirm.html", 422 if tried else 200, ids=ids, given=given, label=_spoken(given),
+            reason=reason, words=words, error="That is another number." if tried else "",
+        )  # fmt: skip
+    failed = []
+    for id_ in ids:
+        try:
+            _give(ask, id_, _meant(ask, id_, given))
+        except HTTPException as why:
+            failed.append({"id": id_, "why": why.detail})
+    if not failed:
+        return ask.to("/questions", f"{len(ids)} answered. The next sync carries them on.", **words)
+    return ask.page("answered.html", done=len(ids) - len(failed), failed=failed, words=words)
+
+
+def _give(ask: Ask, case_id: str, given: str) -> str:
+    """Carry out one answer, and put it into the audit. Raises HTTPException where somebody was first, or where it fits
+    no longer."""
+    reason = ask.given("reason")[:1000]
+    try:
+        done = cases.answer(ask.engine, case_id, given, reason, ask.author)
+    except NotPossible as why:
+        _note(ask, case_id, given, "refused")
+        raise HTTPException(409, _who_was_first(ask, case_id) or f"{why}") from None
+    _note(ask, case_id, given, "done")
+    return done
+
+
+def _note(ask: Ask, case_id: str, given: str, outcome: str) -> None:
+    with ask.engine.ledger.write() as tx:
+        note(
+            ask.engine, tx, ask.author, "console", "answer", f"case {case_id}"[:100], outcome,
+            ask.visit.address, answer=given[:100],
+        )  # fmt: skip
+
+
+def _who_was_first(ask: Ask, case_id: str) -> str:
+    with ask.engine.ledger.read() as tx:
+        found = tx.cases(ids=[case_id], open_only=False)
+    if not found or found[0].closed_at is None:
+        return ""
+    case = found[0]
+    if not case.author:
+        return f"what it asked about is no longer so, since {ask.times.short(case.closed_at)}"
+    return f"{case.author} answered this at {ask.times.short(case.closed_at)}: {case.answer}"
+
+
+def _meant(ask: Ask, case_id: str, given: str) -> str:
+    """The answer of one question that an answer for many means. Raises HTTPException where it means none."""
+    if given not in (ONLY, THEIRS):
+        return given
+    try:
+        answers: Mapping[str, str] = queries.case(ask.engine, case_id)["answers"]
+    except KeyError:
+        raise HTTPException(404, "there is no such question") from None
+    wanted = [a for a in answers if _general(a, answers) == given]
+    if len(wanted) != 1:
+        some = f"{len(wanted)} records" if wanted else "no record"
+        raise HTTPException(409, f"it may belong to {some}: look at it by itself")
+    return wanted[0]
+
+
+def _bulk(asked: Asked, lines: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """The answers that may be given to many of a kind, and how they are called."""
+    if asked.kind is None or asked.kind in _SINGLY or asked.closed:
+        return {}
+    found = [_general(given, line["answers"]) for line in lines for given in line["answers"]]
+    return {given: _spoken(given) for given in dict.fromkeys(found) if given}
+
+
+def _general(given: str, answers: Mapping[str, str]) -> str:
+    """An answer as it may be given to many; empty where it names one thing."""
+    if given.startswith("link "):
+        return ONLY
+    if " " in given:
+        return ""
+    return THEIRS if "record" in answers and given != "record" else given
+
+
+_SPOKEN: Final[Mapping[str, str]] = {
+    ONLY: "The only record it may be", THEIRS: "The vendor's value", "record": "Our value",
+    "new": "Someone new", "ignore": "Leave alone", "keep_out": "Keep out", "revert": "Write ours again",
+    "adopt": "Take theirs over", "keep": "Keep", "delete": "Delete", "recreate": "Make it again",
+    "gone": "They are gone", "wait": "Conclude nothing", "approve": "Send them all",
+    "reject": "Send none of them", "retry": "Try again", "drop": "Leave it", "applied": "It was done",
+    "stale": "It was not done",
+}  # fmt: skip
+
+
+def _spoken(given: str) -> str:
+    return _SPOKEN.get(given, given)
+
+
+def _label(given: str, document: Mapping[str, Any]) -> str:
+    """An answer of one question, as its button says it."""
+    verb, _, record = given.partition(" ")
+    if verb == "link":
+        return f"Record {short_id(record)}"
+    if verb == "replace":
+        return f"Record {short_id(record)}, in place of its row there"
+    if "record" in document["answers"] and given not in _SPOKEN:
+        return f"The value of {given}"
+    return _spoken(given)
+
+
+def _row(name: str, sides: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """A field, side by side."""
+    given = [side["values"].get(name) for side in sides]
+    shown = {plain(side["values"][name]).casefold() for side in sides if name in side["values"]}
+    return {
+        "name": name,
+        "values": given,
+        "differs": len(shown) > 1,
+        "told": any(map(_says, given)),
+    }
+
+
+def _says(value: Any) -> bool:
+    return plain(value) != NOTHING
+
+
+def _asked(ask: Ask) -> Asked:
+    return _wanted(ask, {name: ask.query(name) for name in ("kind", "connection", "age", "closed")})
+
+
+def _wanted(ask: Ask, words: Mapping[str, str]) -> Asked:
+    kind, connection = words.get("kind", ""), words.get("connection", "")
+    age = AGES.get(words.get("age", ""))
+    return Asked(
+        kind if kind in {str(k) for k in CaseKind} else None,
+        connection if connection in ask.engine.project.connections else None,
+        before=None if age is None else ask.now - age,
+        closed=bool(words.get("closed")),
+    )
+
+
+def _words(ask: Ask) -> dict[str, str]:
+    """The filters of the address, to be kept in links."""
+    names = ("kind", "connection", "age", "closed")
+    return {name: word for name in names if (word := ask.query(name))}
+
+
+def _id(ask: Ask) -> str:
+    return ask.visit.params["id"]
+
+
+def _case(ask: Ask) -> Case:
+    """The question of the address. Raises HTTPException."""
+    with ask.engine.ledger.read() as tx:
+        found = tx.cases(ids=[_id(ask)], open_only=False)
+    if not found:
+        raise HTTPException(404, "there is no such question; it may have been kept long enough")
+    return found[0]

@@ -1,0 +1,108 @@
+"""Records: finding somebody, and all that is on record of one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from syncengine.flows.views.explain import explain
+from syncengine.flows.views.why import Reason, whys
+from syncengine.web.console.ask import Ask
+
+_STEPS: Final = 60
+"""Lines of the story of a record on its page."""
+
+
+def show_first(ask: Ask) -> Response:
+    """On to the records that are about people, or to the first ones that there are."""
+    entities = ask.engine.project.entities.values()
+    first = next((e for e in entities if e.people), next(iter(entities), None))
+    if first is None:
+        raise HTTPException(404, "the project has no entity")
+    return ask.to(f"/records/{first.name}", q=ask.query("q"))
+
+
+def show_list(ask: Ask) -> Response:
+    """Records of an entity, by name."""
+    entity, text = _entity(ask), ask.query("q")
+    with ask.engine.ledger.read() as tx:
+        counts = tx.count_records()
+    known = sorted(ask.engine.project.entities.values(), key=lambda e: not e.people)
+    found = ask.shared.directory.find(ask.engine, entity, text, ask.query("after"))
+    return ask.page(
+        "records.html", entity=entity, found=found, text=text,
+        entities=[e.name for e in known if e.name == entity or counts.get(e.name)], counts=counts,
+    )  # fmt: skip
+
+
+def show_one(ask: Ask) -> Response:
+    """A record: its values on each side, where each comes from, what keeps it from agreeing, and its story."""
+    entity, record = _entity(ask), ask.visit.params["id"]
+    try:
+        document = explain(ask.engine, record)
+    except KeyError:
+        raise HTTPException(404, "there is no such record; it may have been erased") from None
+    if document["entity"] != entity:
+        raise HTTPException(404, "there is no such record")
+    reasons = whys(ask.engine, record)
+    names = [reason.connection for reason in reasons]
+    story = sorted(_story(document), key=lambda step: -step["at"])
+    return ask.page(
+        "record.html", record=document, reasons=reasons, connections=names,
+        rows=[_row(f, reasons) for f in document["fields"]], story=story[:_STEPS],
+        more=max(0, len(story) - _STEPS),
+    )  # fmt: skip
+
+
+def _entity(ask: Ask) -> str:
+    name = ask.visit.params["entity"]
+    if name not in ask.engine.project.entities:
+        raise HTTPException(404, f"the project has no records called {name[:60]}")
+    return name
+
+
+def _row(field: Mapping[str, Any], reasons: Sequence[Reason]) -> dict[str, Any]:
+    """A field with its value on each side; ``sides``: in the order of the connections, None where it has no value."""
+    sides: dict[str, Any] = {}
+    for system in field["systems"]:
+        if system["state"] in ("gone", "unlinked"):
+            continue
+        agreeing = next(
+            (r.agreeing for r in reasons if r.connection == system["connection"]), frozenset()
+        )
+        alike = str(system["value"]).casefold() == str(field["value"]).casefold()
+        same = alike or field["field"] in agreeing
+        sides[system["connection"]] = {**system, "same": same}
+    return {
+        "name": field["field"], "value": field["value"], "sides": [sides.get(r.connection) for r in reasons],
+        "because": field["because"], "owner": field["owner"], "formula": field["formula"],
+        "undo": _last(field),
+    }  # fmt: skip
+
+
+def _last(field: Mapping[str, Any]) -> int | None:
+    numbers = [change["change"] for change in field["changes"] if change["change"]]
+    return numbers[-1] if numbers else None
+
+
+def _story(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """What happened to a record and its fields, as steps: ``at``, ``kind`` and what the template tells of it."""
+    for change in document["changes"]:
+        yield {"at": change["at"], "kind": "record", **change}
+    sent: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for field in document["fields"]:
+        for change in field["changes"]:
+            if change["change"]:
+                yield {"kind": "change", **change, "at": change["at"]}
+        for write in field["writes"]:
+            key = (write["at"], write["to"], write["action"])
+            step = sent.setdefault(key, {**write, "kind": "write", "fields": []})
+            step["fields"].append(field["field"])
+    yield from sent.values()
+    for write in document["left"]:
+        key = (write["at"], write["to"], write["action"])
+        if key not in sent:
+            yield {**write, "kind": "write", "fields": list(write["sets"])}

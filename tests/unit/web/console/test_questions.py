@@ -1,0 +1,203 @@
+"""Questions on pages, and what answers do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from html import unescape
+
+import pytest
+from sqlalchemy import event
+
+from syncengine.flows.people.cases import answer
+from syncengine.flows.views import queries
+from syncengine.model.member import Role
+from syncengine.web.console.screens.questions import MANY, ONLY
+from tests.support.bench import Bench
+from tests.support.console import Browser, at_console
+from tests.support.people import duo, row
+
+
+def asking(people: int = 1) -> Bench:
+    """As many accounts in lms as people, each of which may be one of two records or somebody new."""
+    made = duo(identity="[[name]]", lms_system=_LMS)
+    for number in range(people):
+        for n in (1, 2):
+            made.vendors["hr"].add(**row(email=f"a{n}.{number}@x.de", name=f"Anna {number}"))
+        made.vendors["lms"].add(**row(email=f"b.{number}@x.de", name=f"Anna {number}"))
+    made.sync()
+    return made
+
+
+_LMS = "{resource: people, flow: both, create: both, fields: {email: email, name: name, job: job}}"
+
+
+@pytest.fixture
+def asked() -> Bench:
+    """Three questions to whom a row belongs."""
+    return asking(3)
+
+
+def _ids(page: str) -> list[str]:
+    return re.findall(r'href="/questions/([\w-]{36})', page)
+
+
+def test_open_questions_stand_in_a_list_with_whom_they_are_about(asked: Bench) -> None:
+    """Each with its kind, its row and since when, and a way to it."""
+    with at_console(asked.engine, Role.VIEWER) as browser:
+        page = browser.get("/questions").text
+    assert sorted(_ids(page)) == sorted(case.id for case in asked.cases())
+    assert "Anna 0" in page
+    assert ">identity<" in page
+
+
+def test_a_list_is_narrowed_by_its_address(asked: Bench) -> None:
+    """By kind and by connection; what nobody asks is said."""
+    with at_console(asked.engine, Role.VIEWER) as browser:
+        some = {case.kind for case in asked.cases()}
+        assert some == {"identity"}
+        assert len(_ids(browser.get("/questions?kind=identity").text)) == len(asked.cases())
+        assert "Nothing like that" in browser.get("/questions?kind=conflict").text
+        there = browser.get("/questions?connection=hr").text
+        elsewhere = browser.get("/questions?connection=lms").text
+    assert len(_ids(there)) + len(_ids(elsewhere)) == len(asked.cases())
+
+
+def test_a_question_shows_what_stands_beside_each_other_and_what_follows() -> None:
+    """The values of each side, and of each answer what it will do."""
+    made = asking()
+    case = made.cases()[0]
+    with at_console(made.engine, Role.ANSWERER) as browser:
+        page = unescape(browser.get(f"/questions/{case.id}").text)
+    for does in queries.case(made.engine, case.id)["answers"].values():
+        assert does in page
+    assert "Anna 0" in page
+
+
+def test_an_answer_is_carried_out_with_its_author(asked: Bench) -> None:
+    """It closes the question, goes on to the next one, and stands in the audit."""
+    case = asked.cases()[0]
+    with at_console(asked.engine, Role.ANSWERER) as browser:
+        after = browser.send(f"/questions/{case.id}", answer="ignore", reason="a test account")
+    assert after.status_code == 200
+    assert after.url.path.startswith("/questions/")
+    assert "Done: it stays as it is" in after.text
+    with asked.engine.ledger.read() as tx:
+        (closed,) = tx.cases(ids=[case.id], open_only=False)
+        line = tx.select_audit(limit=1)[0]
+    assert (closed.answer, closed.author, closed.reason) == ("ignore", "kim", "a test account")
+    assert (line.author, line.action, line.about) == ("kim", "answer", f"case {case.id}")
+
+
+def test_who_comes_second_is_told_who_was_first(asked: Bench) -> None:
+    """By name and time, with 409; nothing is done."""
+    case = asked.cases()[0]
+    with at_console(asked.engine, Role.ANSWERER) as browser:
+        token = browser.get(f"/questions/{case.id}").text
+        answer(asked.engine, case.id, "ignore", author="ada")
+        found = re.search(r'form_token" value="(\w+)', token)
+        assert found
+        late = browser.post(f"/questions/{case.id}", form_token=found[1], answer="new")
+    assert late.status_code == 409
+    assert re.search(r"[Aa]da answered this at .*ignore", late.text)
+
+
+def test_many_are_answered_alike(asked: Bench) -> None:
+    """Each for itself; with its reason."""
+    ids = [case.id for case in asked.cases()]
+    with at_console(asked.engine, Role.ANSWERER) as browser:
+        after = browser.send(
+            "/questions", case=ids, answer="ignore", reason="bots", kind="identity"
+        )
+    assert f"{len(ids)} answered" in after.text
+    assert asked.cases() == []
+
+
+def test_what_could_not_be_answered_is_named(asked: Bench) -> None:
+    """The others are."""
+    first, *others = (case.id for case in asked.cases())
+    answer(asked.engine, first, "ignore", author="ada")
+    with at_console(asked.engine, Role.ANSWERER) as browser:
+        after = browser.send("/questions", case=[first, *others], answer="ignore")
+    assert f"{len(others)} answered, 1 not" in after.text
+    assert "ada answered this" in after.text
+
+
+def test_the_only_one_is_given_where_there_is_one_alone(asked: Bench) -> None:
+    """Where it may be one of several by now, or none, it is left to be looked at."""
+    ids = [case.id for case in asked.cases()]
+    with at_console(asked.engine, Role.ANSWERER) as browser:
+        after = browser.send("/questions", case=ids, answer=ONLY)
+    left = {case.id for case in asked.cases()}
+    with asked.engine.ledger.read() as tx:
+        closed = [case for case in tx.cases(ids=ids, open_only=False) if case.id not in left]
+    assert closed
+    assert all((case.answer or "").startswith("link ") for case in closed)
+    assert after.text.count("look at it by itself") == len(left)
+
+
+def test_above_twenty_the_number_is_typed() -> None:
+    """Nothing is done before, nor with another number."""
+    made = asking(MANY + 1)
+    ids = [case.id for case in made.cases()][: MANY + 1]
+    with at_console(made.engine, Role.ANSWERER) as browser:
+        before = browser.send("/questions", case=ids, answer="ignore")
+        assert f"Type {len(ids)} to go on" in before.text
+        assert all(case.closed_at is None for case in made.cases())
+        wrong = browser.send("/questions", case=ids, answer="ignore", count="7")
+        assert wrong.status_code == 422
+        after = browser.send("/questions", case=ids, answer="ignore", count=str(len(ids)))
+    assert f"{len(ids)} answered" in after.text
+
+
+def test_pages_of_questions_go_on_where_the_last_one_ended() -> None:
+    """Fifty at a time; none twice, none left out."""
+    made = asking(60)
+    seen: list[str] = []
+    with at_console(made.engine, Role.VIEWER) as browser:
+        path = "/questions"
+        while path:
+            page = browser.get(path).text
+            seen += _ids(page)
+            more = re.search(r'rel="next" href="([^"]+)"', page)
+            path = more[1].replace("&amp;", "&") if more else ""
+    assert len(seen) == len(set(seen)) == len(made.cases()) > 50
+
+
+def test_closed_questions_say_who_answered(asked: Bench) -> None:
+    """In a list of their own."""
+    case = asked.cases()[0]
+    answer(asked.engine, case.id, "ignore", author="ada")
+    with at_console(asked.engine, Role.VIEWER) as browser:
+        page = browser.get("/questions?closed=1").text
+        one = browser.get(f"/questions/{case.id}").text
+    assert _ids(page) == [case.id]
+    assert "ada" in page
+    assert "ada answered this:" in one
+
+
+def _statements(made: Bench, do: Callable[[], object]) -> int:
+    count = 0
+
+    def note(*_: object) -> None:
+        nonlocal count
+        count += 1
+
+    event.listen(made.database, "before_cursor_execute", note)
+    do()
+    event.remove(made.database, "before_cursor_execute", note)
+    return count
+
+
+def test_a_page_costs_as_many_statements_however_much_is_asked() -> None:
+    """Of ten questions as of sixty."""
+    counts = []
+    for people in (10, 60):
+        made = asking(people)
+        with at_console(made.engine, Role.VIEWER) as browser:
+            counts.append(_statements(made, lambda b=browser: _page(b)))  # type: ignore[misc]
+    assert counts[0] == counts[1] < 30
+
+
+def _page(browser: Browser) -> None:
+    assert browser.get("/questions?kind=identity").status_code == 200
