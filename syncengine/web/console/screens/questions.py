@@ -195,6 +195,7 @@ def _row(name: str, sides: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "name": name,
         "values": given,
         "differs": len(shown) > 1,
+        "covered": DOTS in shown,
         "told": any(map(_says, given)),
     }
 
