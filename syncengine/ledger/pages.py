@@ -111,6 +111,20 @@ class Pages(Session):
         found = self._rows(t.history, (_h.record_id,), limit=limit, counted=True, id__gt=change)
         return [row[0] for row in found]
 
+    def count_outbox(self, connection: str) -> dict[str, int]:
+        """State -> unsettled operations of a connection."""
+        counted = self._counted(t.operations, (_o.state,), t.is_unsettled, connection=connection)
+        return {state: count for (state,), count in counted.items()}
+
+    def count_links_in(self, connection: str) -> list[dict[str, Any]]:
+        """How many links of a connection there are, by entity and state."""
+        _k = t.links.c
+        counted = self._counted(t.links, (_k.entity, _k.state), connection=connection)
+        return [
+            {"entity": entity, "state": state, "count": count}
+            for (entity, state), count in sorted(counted.items())
+        ]
+
     def count_records(self) -> dict[str, int]:
         """Entity -> live records."""
         counted = self._counted(t.records, (t.records.c.entity,), t.is_live)

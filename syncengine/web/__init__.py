@@ -21,6 +21,7 @@ from syncengine.settings import Settings
 from syncengine.web import client_limits, intake, problems, watch
 from syncengine.web.console import SCREENS
 from syncengine.web.console.console import PATIENCE, THREADS, Console
+from syncengine.web.console.planner import Planner
 from syncengine.web.console.shared import Shared
 from syncengine.web.sql_thread import LONGEST, SqlThread, Work
 
@@ -32,7 +33,7 @@ def make_app(
 
     ``work`` yields the engine for one request, which waits for its answer ``longest`` seconds; ``pages`` does for one
     of the console, in any of several threads. Without it there is no console."""
-    console = Console(Shared(settings), SCREENS)
+    console = Console(Shared(settings, Planner(pages or work)), SCREENS)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[dict[str, Any]]:
@@ -49,6 +50,7 @@ def make_app(
         finally:
             sql_thread.close()
             page_threads.close()
+            console.shared.planner.close()
 
     return Starlette(
         routes=[

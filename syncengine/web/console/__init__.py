@@ -6,7 +6,17 @@ from typing import Final
 
 from syncengine.web.console.console import Screen
 from syncengine.web.console.rights import Right
-from syncengine.web.console.screens import door, home, questions, records
+from syncengine.web.console.screens import (
+    about,
+    activity,
+    connections,
+    door,
+    home,
+    mappings,
+    plan,
+    questions,
+    records,
+)
 
 SCREENS: Final = (
     Screen("/", Right.WATCH, home.show),
@@ -15,6 +25,17 @@ SCREENS: Final = (
     Screen("/records", Right.READ, records.show_first),
     Screen("/records/{entity}", Right.READ, records.show_list),
     Screen("/records/{entity}/{id}", Right.READ, records.show_one),
+    Screen("/plan", Right.WATCH, plan.show, plan.renew, Right.PLAN),
+    Screen("/activity", Right.WATCH, activity.show),
+    Screen("/changes/{id}/undo", Right.ANSWER, act=activity.take_back, act_right=Right.ANSWER),
+    Screen("/connections", Right.WATCH, connections.show_list),
+    Screen(
+        "/connections/{name}", Right.WATCH, connections.show_one, connections.act, Right.OPERATE
+    ),
+    Screen("/mappings", Right.WATCH, mappings.show_first),
+    Screen("/mappings/{entity}", Right.WATCH, mappings.show_one),
+    Screen("/access", Right.MEMBERS, about.show_access),
+    Screen("/about", Right.SIGNED_IN, about.show),
     Screen("/sign-in", Right.PUBLIC, door.show_sign_in, door.sign_in, Right.PUBLIC),
     Screen("/link/{token}", Right.PUBLIC, door.show_link, door.use_link, Right.PUBLIC),
     Screen("/sign-out", Right.SIGNED_IN, act=door.sign_out, act_right=Right.SIGNED_IN),

@@ -11,13 +11,15 @@ from syncengine.model.member import Member, Role
 class Right(Enum):
     """What a route asks for. ``PUBLIC``: nothing. ``SIGNED_IN``: any member. ``WATCH``: how the service stands, without
     names and values of people. ``READ``: these, too, sensitive ones masked. ``ANSWER``: decide what is asked.
-    ``OPERATE``: pause, list, plan. ``AUDIT``: what members did. ``MEMBERS``: who may sign in."""
+    ``PLAN``: have a plan computed.
+    ``OPERATE``: pause, list. ``AUDIT``: what members did. ``MEMBERS``: who may sign in."""
 
     PUBLIC = "public"
     SIGNED_IN = "signed in"
     WATCH = "watch"
     READ = "read"
     ANSWER = "answer"
+    PLAN = "plan"
     OPERATE = "operate"
     AUDIT = "audit"
     MEMBERS = "members"
@@ -28,6 +30,7 @@ ROLES: Mapping[Right, frozenset[Role]] = {
     Right.WATCH: frozenset(Role) - {Role.ADMIN},
     Right.READ: frozenset({Role.VIEWER, Role.ANSWERER, Role.PRIVACY_OFFICER}),
     Right.ANSWER: frozenset({Role.ANSWERER}),
+    Right.PLAN: frozenset({Role.ANSWERER, Role.OPERATOR}),
     Right.OPERATE: frozenset({Role.OPERATOR}),
     Right.AUDIT: frozenset({Role.PRIVACY_OFFICER}),
     Right.MEMBERS: frozenset({Role.ADMIN, Role.PRIVACY_OFFICER}),

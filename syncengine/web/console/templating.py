@@ -45,6 +45,7 @@ def environment(language: str) -> Environment:
         loader=FileSystemLoader(HERE / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=steady,
         extensions=["jinja2.ext.i18n"],
         trim_blocks=True,
         lstrip_blocks=True,
@@ -58,6 +59,13 @@ def environment(language: str) -> Environment:
         value=value, short_id=short_id, plain=plain, number=number, combined=combined, rule=rule
     )
     return made
+
+
+def steady(given: Any) -> Any:
+    """What is put into a page, without characters that steer what stands around it."""
+    if isinstance(given, str) and not isinstance(given, Markup) and not given.isprintable():
+        return "".join(c if c.isprintable() or c == "\n" else " " for c in given)
+    return given
 
 
 def value(given: Any) -> Markup:

@@ -1,12 +1,80 @@
-"""Home: how everything stands."""
+"""Home: how everything stands, in one sentence and the lines under it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
 from starlette.responses import Response
 
+from syncengine.flows.views.standing import standing
+from syncengine.flows.views.standing_text import sentence, verdict
+from syncengine.model.case import CaseKind
+from syncengine.model.standing import Level, Line
 from syncengine.web.console.ask import Ask
+from syncengine.web.console.rights import Right
+
+SIGNS: Final[Mapping[Level, tuple[str, str, str]]] = {
+    Level.FAULT: ("!", "fault", "fault"), Level.ASK: ("?", "ask", "asks for a person"),
+    Level.HELD: ("–", "held", "held back"), Level.NOTE: ("i", "note", "note"),
+    Level.OK: ("✓", "ok", "in order"),
+}  # fmt: skip
+"""Level -> sign, class, and the word for whoever hears it."""
+_KINDS: Final = {str(kind) for kind in CaseKind}
+_PLACES: Final = {
+    "question": ("/questions", "Answer", Right.READ), "staged": ("/questions", "Look", Right.READ),
+    "observed": ("/plan", "Plan", Right.WATCH), "halted": ("/connections", "Connection", Right.WATCH),
+    "failing": ("/connections", "Connection", Right.WATCH), "blind": ("/connections", "Connection", Right.WATCH),
+    "late": ("/activity", "Activity", Right.WATCH), "paused": ("/connections", "Connection", Right.WATCH),
+    "mapping": ("/mappings", "Mappings", Right.WATCH), "off": ("/connections", "Connection", Right.WATCH),
+    "unlinked": ("/connections", "Connection", Right.WATCH), "limit": ("/connections", "Connection", Right.WATCH),
+}  # fmt: skip
+"""Code of a line -> where something can be done about it, what the link says, and the right that it needs."""
 
 
 def show(ask: Ask) -> Response:
-    """What waits for a person."""
-    return ask.page("home.html")
+    """The verdict, the lines, and the connections at a glance."""
+    now = standing(ask.engine)
+    zone = ZoneInfo(ask.engine.project.timezone)
+
+    def told(line: Line) -> dict[str, Any]:
+        text = sentence(line, now.at, zone)
+        return {"sign": SIGNS[line.level], "text": text, "go": _go(ask, line)}
+
+    return ask.page(
+        "home.html", sign=SIGNS[now.level], verdict=verdict(now), read=_last_read(ask),
+        lines=[told(line) for line in now.lines if line.level > Level.NOTE],
+        notes=[told(line) for line in now.lines if line.level <= Level.NOTE],
+    )  # fmt: skip
+
+
+def _go(ask: Ask, line: Line) -> tuple[str, str] | None:
+    """Where a line leads."""
+    path, label, right = _PLACES.get(line.code, ("", "", Right.WATCH))
+    if not path or not ask.may(right):
+        return None
+    about = line.about
+    if line.code == "question":
+        kind = about.get("kind", "")
+        return f"/questions?kind={kind}" if kind in _KINDS else "/questions", label
+    if line.code == "staged":
+        return "/questions?kind=staged", label
+    if path == "/connections" and about.get("connection"):
+        return f"/connections/{about['connection']}", label
+    return path, label
+
+
+def _last_read(ask: Ask) -> list[dict[str, Any]]:
+    """When each connection was read last."""
+    found = []
+    with ask.engine.ledger.read() as tx:
+        for name, declared in ask.engine.project.connections.items():
+            if declared.off:
+                continue
+            kept = [tx.resource(name, resource) for resource in declared.resources]
+            at = max((k.scanned_at for k in kept), default=0.0)
+            found.append(
+                {"name": name, "mode": declared.mode, "at": at, "rows": sum(k.rows for k in kept)}
+            )
+    return found

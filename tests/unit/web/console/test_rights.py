@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 
 from syncengine.errors import Bug
@@ -9,6 +11,7 @@ from syncengine.model.member import Role
 from syncengine.settings import Settings
 from syncengine.web.console import SCREENS
 from syncengine.web.console.console import Console, Screen
+from syncengine.web.console.planner import Planner
 from syncengine.web.console.rights import ROLES, Right
 from syncengine.web.console.shared import Shared
 from tests.support.bench import Bench
@@ -64,7 +67,7 @@ def test_a_route_without_a_right_does_not_start() -> None:
         Screen("/x", Right.READ),
     ):
         with pytest.raises(Bug, match="/x"):
-            Console(Shared(Settings()), (broken,)).routes()
+            Console(Shared(Settings(), Planner(nullcontext)), (broken,)).routes()
 
 
 def test_whoever_may_not_is_told_which_role_may(bench: Bench) -> None:

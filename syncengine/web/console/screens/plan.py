@@ -1,0 +1,39 @@
+"""Plan: what a sync would do, the riskiest first."""
+
+from __future__ import annotations
+
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from syncengine.flows.views.stored_plan import newest_plan, page_of_plan
+from syncengine.ledger.pages import Asked
+from syncengine.model.case import CaseKind
+from syncengine.web.console.ask import Ask
+from syncengine.web.console.rights import Right
+
+
+def show(ask: Ask) -> Response:
+    """The last plan, and one group of it where the address names it."""
+    plan = newest_plan(ask.engine)
+    groups = list(plan.document["groups"]) if plan else []
+    name, page = ask.query("group"), _number(ask.query("page"))
+    group = next((g for g in groups if g["name"] == name), None)
+    if name and (group is None or not ask.may(Right.READ)):
+        raise HTTPException(404, "the plan has no such changes any more; it was computed anew")
+    changes = page_of_plan(ask.engine, plan.id, name, page) if plan and group else []
+    with ask.engine.ledger.read() as tx:
+        staged = tx.page_of_cases(Asked(kind=CaseKind.STAGED), None, 20)
+    return ask.page(
+        "plan.html", plan=plan, groups=groups, group=group, changes=changes, number=page,
+        staged=staged, planner=ask.shared.planner,
+    )  # fmt: skip
+
+
+def renew(ask: Ask) -> Response:
+    """Have a plan computed, beside all requests."""
+    ask.shared.planner.start(ask.author)
+    return ask.to("/plan")
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isdecimal() and len(text) < 7 else 0

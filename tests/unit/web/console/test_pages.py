@@ -1,0 +1,268 @@
+"""What the pages show, and to whom."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from html import unescape
+from urllib.parse import quote
+
+import pytest
+
+from syncengine.flows.people.pausing import pause
+from syncengine.flows.views.stored_plan import store_plan
+from syncengine.model.member import Role
+from tests.support.bench import Bench
+from tests.support.console import at_console
+from tests.support.people import LMS, crowd, duo, lead, row
+from tests.unit.web.console.test_questions import _statements
+
+HOSTILE = (
+    "<script>alert(1)</script>", "\u202eAnna", "a\x07b", "=cmd|' /C calc'!A0", "N" * 10_000,
+    '"><img src=x onerror=alert(1)>', "{{ 7 * 7 }}", "javascript:alert(1)",
+)  # fmt: skip
+
+
+def promote(bench: Bench) -> None:
+    """Anna became lead in hr, and the write to lms is planned."""
+    (mine,) = bench.vendors["hr"].rows()
+    bench.vendors["hr"].edit(mine, job="lead")
+    bench.scan("hr")
+    bench.think()
+
+
+def test_home_says_in_one_sentence_how_everything_stands(bench: Bench) -> None:
+    """And under it each thing that waits, with a way to it."""
+    pause(bench.engine, "lms", "payroll", "ada")
+    with at_console(bench.engine, Role.VIEWER) as browser:
+        page = browser.get("/").text
+    assert re.search(r"<h1[^>]*>.*Waits for a person\.", page, re.DOTALL)
+    assert "lms is paused by ada" in page
+    assert 'href="/connections/lms"' in page
+
+
+def test_somebody_is_found_by_part_of_a_name_address_or_id(bench: Bench) -> None:
+    """Without accents too; whoever is not there is not found."""
+    bench.vendors["hr"].add(**row(email="j.oez@x.de", name="Jürgen Özil"))
+    bench.sync()
+    (theirs,) = (k.external_id for k in bench.links("lms") if "Anna" in str(k.row))
+    with at_console(bench.engine, Role.VIEWER) as browser:
+        for text in ("anna", "ANNA@x", theirs or ""):
+            page = browser.get(f"/records/person?q={quote(text)}").text
+            assert "<bdi>Anna dev</bdi>" in page, text
+            assert "zil" not in page, text
+        for text in ("j.oez", "jurgen", "OZIL"):
+            assert "<bdi>Jürgen Özil dev</bdi>" in browser.get(f"/records/person?q={text}").text
+        assert "Nobody by that name" in browser.get("/records/person?q=Bob").text
+
+
+def test_the_directory_follows_what_changes(bench: Bench) -> None:
+    """A new name is found, the old one is not any more, and who is deleted is not."""
+    with at_console(bench.engine, Role.VIEWER) as browser:
+        assert "Anna dev" in browser.get("/records/person").text
+        hr = bench.vendors["hr"]
+        hr.add(**row(email="bea@x.de", name="Bea"))
+        bench.sync()
+        assert "Bea dev" in browser.get("/records/person?q=bea").text
+
+
+def test_a_record_shows_each_side_and_why(bench: Bench) -> None:
+    """Where a value comes from, by which rule, and that the sides agree."""
+    (record,) = bench.records()
+    with at_console(bench.engine, Role.VIEWER) as browser:
+        page = browser.get(f"/records/person/{record.id}").text
+    assert "anna@x.de" in page
+    assert page.count("Agrees.") == 2
+    assert "part0.yaml:" in page
+
+
+def test_what_is_only_observed_is_said_of_the_record() -> None:
+    """The first reason that fits stands beside the connection."""
+    made = duo(modes={"lms": "observe"})
+    made.vendors["hr"].add(**row())
+    made.sync()
+    (record,) = made.records()
+    with at_console(made.engine, Role.VIEWER) as browser:
+        page = browser.get(f"/records/person/{record.id}").text
+    assert "A change is not sent, since the connection is only observed." in page
+
+
+def test_sensitive_values_are_dots_on_every_page() -> None:
+    """As in the terminal: on the record, in the plan and in what happened."""
+    fields = (
+        "\n  email: {type: email}\n  name: {type: string, sensitive: true}\n  job: {type: string}\n"
+    )
+    made = duo(fields=fields)
+    lead(made)
+    store_plan(made.engine, "kim")
+    (record,) = made.records()
+    paths = [f"/records/person/{record.id}", "/activity", "/activity?show=changes", "/plan"]
+    with at_console(made.engine, Role.VIEWER) as browser:
+        pages = [browser.get(path).text for path in paths]
+    assert not [path for path, page in zip(paths, pages, strict=True) if ">Anna<" in page]
+    assert "•••" in pages[0]
+
+
+def test_an_operator_sees_no_name_and_no_value(bench: Bench) -> None:
+    """On each page that is open to the role."""
+    promote(bench)
+    store_plan(bench.engine, "kim")
+    paths = ["/", "/activity", "/activity?show=changes", "/plan", "/connections", "/connections/hr"]
+    with at_console(bench.engine, Role.OPERATOR) as browser:
+        for path in paths:
+            answer = browser.get(path)
+            assert answer.status_code == 200
+            assert "anna" not in answer.text.casefold(), path
+            assert ">lead<" not in answer.text, path
+        assert browser.get("/plan?group=person.lms.update").status_code == 404
+
+
+def test_a_plan_is_computed_beside_the_requests_and_kept(bench: Bench) -> None:
+    """Its changes stand on pages of their own, with what is risky in front."""
+    promote(bench)
+    with at_console(bench.engine, Role.ANSWERER) as browser:
+        assert "No plan has been computed yet" in browser.get("/plan").text
+        browser.send("/plan")
+        page = _until(lambda: browser.get("/plan").text, "1 change")
+        assert "changed in lms" in page
+        group = browser.get("/plan?group=person.lms.update").text
+    assert "lead" in group
+    assert "part0.yaml:" in group
+
+
+def _until(look: Callable[[], str], words: str) -> str:
+    for _ in range(200):
+        if words in (page := look()):
+            return page
+        time.sleep(0.03)
+    raise AssertionError(f"never: {words}")
+
+
+def test_deletes_stand_in_front_of_a_plan() -> None:
+    """With the reason why they are looked at first."""
+    made = duo(
+        lms_system=LMS.replace(
+            "create: out", "create: out, scope: \"job != 'left'\", on_leave: delete"
+        )
+    )
+    ids = crowd(made)
+    made.sync()
+    for id_ in ids:
+        made.vendors["hr"].edit(id_, job="left")
+    made.scan("hr")
+    made.think()
+    store_plan(made.engine, "kim")
+    with at_console(made.engine, Role.VIEWER) as browser:
+        page = unescape(browser.get("/plan").text)
+    assert page.index("rows are deleted or left") > page.index("Look at these first")
+    assert "wait: safety allows" in page
+
+
+def test_a_plan_says_that_it_is_old(bench: Bench) -> None:
+    """Once something was read or changed since."""
+    store_plan(bench.engine, "kim")
+    lead_id = bench.vendors["hr"].add(**row(email="bea@x.de", name="Bea"))
+    assert lead_id
+    bench.sync()
+    with at_console(bench.engine, Role.VIEWER) as browser:
+        assert "read or changed since" in browser.get("/plan").text
+
+
+def test_an_operator_pauses_and_resumes_and_lists(bench: Bench) -> None:
+    """Each by name, in the audit; others see it and cannot."""
+    with at_console(bench.engine, Role.OPERATOR) as browser:
+        paused = browser.send("/connections/lms", do="pause", reason="payroll")
+        assert "payroll" in paused.text
+        assert bench.read(lambda tx: tx.connection("lms")).paused == "payroll"
+        assert bench.read(lambda tx: tx.connection("lms")).paused_by == "kim"
+        browser.send("/connections/lms", do="resume")
+        assert not bench.read(lambda tx: tx.connection("lms")).paused
+        browser.send("/connections/lms", do="list")
+    assert bench.queue.sent[-1] == ("capture", ["lms", "people", "scan"])
+    actions = [line.action for line in bench.read(lambda tx: tx.select_audit(limit=3))]
+    assert actions == ["list connection", "resume connection", "pause connection"]
+
+
+def test_a_change_is_taken_back_by_a_new_one(bench: Bench) -> None:
+    """With its author; what cannot be is said."""
+    mine = next(k.external_id for k in bench.links("hr")) or ""
+    bench.vendors["hr"].edit(mine, job="lead")
+    bench.sync()
+    (record,) = bench.records()
+    change = next(c for c in bench.history(record.id) if c.new == "lead")
+    with at_console(bench.engine, Role.ANSWERER) as browser:
+        done = browser.send(f"/changes/{change.id}/undo", "/password", reason="a mistake")
+        assert done.status_code == 200
+        again = browser.send(f"/changes/{change.id}/undo", "/password")
+        assert again.status_code == 409
+    (record,) = bench.records()
+    assert record.values["job"] == "dev"
+    assert bench.history(record.id)[-1].author == "kim"
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+def test_what_somebody_enters_at_a_vendor_is_text_on_pages(text: str) -> None:
+    """No markup, no control character, no direction of its own, and no page of megabytes."""
+    made = duo()
+    made.vendors["hr"].add(**row(name=text, job=text))
+    made.sync()
+    store_plan(made.engine, "kim")
+    records = made.records()
+    paths = ["/", "/records/person", "/activity", "/activity?show=changes", "/plan", "/questions"]
+    paths += [f"/records/person/{record.id}" for record in records]
+    with at_console(made.engine, Role.VIEWER) as browser:
+        for path in paths:
+            answer = browser.get(path)
+            assert answer.status_code == 200, path
+            body = answer.text
+            assert "<script>alert" not in body, path
+            assert "<img src=x" not in body, path
+            assert "49" not in re.findall(r"<bdi>(\d+)</bdi>", body), path
+            assert not re.search(r'href="javascript', body), path
+            assert not set("\u202e\x07") & set(body), path
+            assert len(answer.content) < 100_000, path
+
+
+def test_pages_cost_as_many_statements_however_much_there_is() -> None:
+    """Of five people as of forty."""
+    paths = ["/", "/records/person", "/activity", "/activity?show=changes", "/plan", "/connections"]
+    counts = []
+    for size in (5, 40):
+        made = duo()
+        crowd(made, size)
+        made.sync()
+        store_plan(made.engine, "kim")
+        with at_console(made.engine, Role.VIEWER) as browser:
+            for path in paths:
+                browser.get(path)
+            counts.append([_statements(made, lambda p=path: browser.get(p)) for path in paths])  # type: ignore[misc]
+    assert counts[0] == counts[1]
+
+
+def test_a_page_that_there_is_not_is_told_as_a_page(bench: Bench) -> None:
+    """To whoever asks for pages; programs get what they know."""
+    with at_console(bench.engine, Role.VIEWER) as browser:
+        page = browser.get("/nothing", Accept="text/html")
+        assert page.status_code == 404
+        assert "There is nothing here" in page.text
+        assert browser.get("/nothing").headers["content-type"] == "application/problem+json"
+        assert browser.get("/records/person/nobody", Accept="text/html").status_code == 404
+
+
+def test_mappings_show_rules_and_where_they_stand(bench: Bench) -> None:
+    """Field by field, and which edition is in use."""
+    with at_console(bench.engine, Role.OPERATOR) as browser:
+        page = browser.get("/mappings/person").text
+    assert "part0.yaml:" in page
+    assert bench.engine.edition in page
+
+
+def test_the_privacy_officer_reads_what_members_did(bench: Bench) -> None:
+    """An admin sees members alone."""
+    with at_console(bench.engine, Role.PRIVACY_OFFICER) as browser:
+        assert "What members did" in browser.get("/access").text
+    with at_console(bench.engine, Role.ADMIN, name="ada") as browser:
+        page = browser.get("/access").text
+    assert "kim" in page
+    assert "What members did" not in page
