@@ -40,13 +40,16 @@ def plan(
     Examples: `syncengine plan --fresh`, then `syncengine sync --plan DIGEST` writes if the plan is still that one.
     Exits 3 where changes are pending.
     """
+    from syncengine.flows.core.runs import running
     from syncengine.flows.views.plan import preview
     from syncengine.flows.views.standing import document as standing_document
     from syncengine.flows.views.standing import standing
+    from syncengine.model.run import PLAN
 
     with ui.engine(sensitive) as opened:
-        with _progress() as (report, tell):
+        with running(opened, PLAN) as noted, _progress() as (report, tell):
             found = preview(opened, fresh, report, tell)
+            noted.fault = "; ".join(found.document["faults"])
         document = {**found.document, "standing": standing_document(opened, standing(opened))}
         if as_json:
             ui.emit(document)

@@ -170,7 +170,7 @@ def _show_retention(lines: list[dict[str, Any]]) -> None:
 
 _KEPT = {
     "operations": "writes", "cases": "answered questions", "left": "deleted records",
-    "rows": "rows of nobody", "runs": "silent processes",
+    "rows": "rows of nobody", "runs": "silent processes", "passes": "runs",
 }  # fmt: skip
 """What people call a kind of ``flows.forget.retention``, where it is called otherwise there."""
 

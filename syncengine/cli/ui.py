@@ -102,6 +102,7 @@ def engine(show_sensitive: bool = False) -> Iterator[Engine]:
 
     found = settings()
     with open_engine(found) as opened:
+        opened.author = author()
         opened.shows_sensitive = show_sensitive or found.show_sensitive
         if opened.shows_sensitive:
             aside().print("Sensitive values are shown.", style="yellow")

@@ -7,16 +7,23 @@ from dataclasses import replace
 
 from syncengine.ledger import statements
 from syncengine.ledger import tables as t
+from syncengine.ledger.encryption import Vault
 from syncengine.ledger.session import Session
-from syncengine.ledger.stored import Stored, Values, hashed
+from syncengine.ledger.stored import Mark, Stored, Values, hashed
 from syncengine.model.case import Case
 from syncengine.model.change import Change
 from syncengine.model.event import Event
 from syncengine.model.ref import Ref
 
 EVENTS = Stored(t.events, Event, bound=("connection", "event_id"))
-CASES = Stored(t.cases, Case)
-CHANGES = Stored(t.history, Change, bound=("record_id", "generation", "field"))
+
+
+def _in_run(_: Case | Change, __: Vault, mark: Mark) -> Values:
+    return {"run_id": mark.run}
+
+
+CASES = Stored(t.cases, Case, beside=_in_run, kept={"run_id": t.cases.c.run_id})
+CHANGES = Stored(t.history, Change, bound=("record_id", "generation", "field"), beside=_in_run)
 _MANY = 4000
 """Events per statement: as many as SQLite's 32,766 parameters allow for their seven columns, and less."""
 _ADDED = {
@@ -90,9 +97,12 @@ class Journal(Session):
             t.cases, _ASKED, t.is_open, subject=[case.subject for case in ordered], lock=True
         )
         ids = {subject: id_ for id_, subject in asked}
+        mark = self._mark()
         # What is asked already keeps its id, to which all that is sealed is bound.
         rows = [
-            CASES.row(replace(c, id=ids.get(hashed(self._vault, c.subject), c.id)), self._vault)
+            CASES.row(
+                replace(c, id=ids.get(hashed(self._vault, c.subject), c.id)), self._vault, mark
+            )
             for c in ordered
         ]
         self._put(t.cases, rows, *_TOLD, key=("subject_hash",), where=t.is_open)

@@ -19,11 +19,12 @@ from syncengine.ledger.keyring import Keyring
 from syncengine.ledger.pages import Pages
 from syncengine.ledger.quarantine import Quarantine
 from syncengine.ledger.retention import Retention
+from syncengine.ledger.runs import Runs
 from syncengine.ledger.times import Times
 from syncengine.ledger.writing import Writing
 
 
-class Transaction(Writing, Standings, Times, Retention, Erasures, Access, Pages, Keyring):
+class Transaction(Writing, Standings, Runs, Times, Retention, Erasures, Access, Pages, Keyring):
     """One transaction. Every method is bulk and costs a constant number of statements. A ``lock=True`` read holds the
     rows until the end (ids in order), so that what is compared is what is set."""
 
@@ -31,7 +32,8 @@ class Transaction(Writing, Standings, Times, Retention, Erasures, Access, Pages,
 class Ledger:
     """The store, on a database of ``make_engine`` whose schema is up to date (``migrations.upgrade``).
 
-    ``keys``: encryption keys, newest first; see ``Vault``. ``clock``: tells the time at which something is stored.
+    ``keys``: encryption keys, newest first; see ``Vault``. ``clock``: tells the time at which something is stored;
+    ``run``: in which run that happens.
     Transactions of one thread do not nest. Any method may raise LostRace: another transaction took the place of a row,
     the database could not order the two, or what did not open was just set aside. The first transaction raises
     ConfigInvalid where none of the keys opens the database.
@@ -43,13 +45,14 @@ class Ledger:
         self._engine = engine
         self._vault = Vault(keys)
         self._clock = clock
+        self.run: str | None = None
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
         """A consistent snapshot; writing in it fails."""
         try:
             with reader(self._engine) as connection, connection.begin():
-                transaction = Transaction(connection, self._vault, self._clock)
+                transaction = Transaction(connection, self._vault, self._clock, self.run)
                 transaction.follow_keyring(writing=False)
                 yield transaction
         except Unreadable as unreadable:
@@ -60,7 +63,7 @@ class Ledger:
         """A short write transaction; commits at the end, rolls back on an exception."""
         try:
             with self._engine.begin() as connection:
-                transaction = Transaction(connection, self._vault, self._clock)
+                transaction = Transaction(connection, self._vault, self._clock, self.run)
                 transaction.follow_keyring(writing=True)
                 yield transaction
         except Unreadable as unreadable:

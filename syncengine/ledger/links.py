@@ -14,7 +14,7 @@ from syncengine.ledger import tables as t
 from syncengine.ledger.encryption import Vault
 from syncengine.ledger.session import Session
 from syncengine.ledger.statements import Condition, Shape, Within, conditions, given, shape_of
-from syncengine.ledger.stored import Stored, Values, fresh, hashed
+from syncengine.ledger.stored import Mark, Stored, Values, fresh, hashed
 from syncengine.model.key import KeyKind
 from syncengine.model.link import (
     LIVE,
@@ -59,7 +59,7 @@ def _approval(said: dict[str, Any]) -> WriteApproval:
     return WriteApproval(**said)
 
 
-def _beside(link: Link, vault: Vault, now: float) -> Values:
+def _beside(link: Link, vault: Vault, mark: Mark) -> Values:
     if link.wait is None:
         return {"wait_group": None, "wait_record": None, "waits_since": None}
     kind, _, place = link.wait.key.partition(":")
@@ -67,7 +67,7 @@ def _beside(link: Link, vault: Vault, now: float) -> Values:
     return {
         "wait_group": vault.hash(list(astuple(wait_group(link))[2:6])),
         "wait_record": record if kind == "rec" and connection == link.connection else None,
-        "waits_since": now,
+        "waits_since": mark.at,
     }
 
 

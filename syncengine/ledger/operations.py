@@ -13,13 +13,34 @@ from uuid_utils import uuid7
 from syncengine.ledger import statements
 from syncengine.ledger import tables as t
 from syncengine.ledger.connections import LISTING
+from syncengine.ledger.encryption import Vault
 from syncengine.ledger.session import Session
 from syncengine.ledger.statements import Condition, given, shape_of
-from syncengine.ledger.stored import Stored, Values
+from syncengine.ledger.stored import Mark, Stored, Values, fresh
 from syncengine.model.operation import UNSETTLED, Action, Hold, Operation, OperationState
 
 _c = t.operations.c
-OPERATIONS = Stored(t.operations, Operation)
+
+
+def _beside(operation: Operation, _: Vault, mark: Mark) -> Values:
+    return {
+        "settled_at": None if operation.state in UNSETTLED else mark.at,
+        "run_id": mark.run,
+    }
+
+
+OPERATIONS = Stored(
+    t.operations,
+    Operation,
+    beside=_beside,
+    kept={
+        "settled_at": case(
+            (fresh(_c.settled_at).is_(None), None),
+            else_=func.coalesce(_c.settled_at, fresh(_c.settled_at)),
+        ),
+        "run_id": func.coalesce(fresh(_c.run_id), _c.run_id),
+    },
+)
 _BY_NEXT = (_c.next_at, _c.id)
 _NEWEST_FIRST = (_c.created_at.desc(), _c.id.desc())
 _NEXT_ATTEMPT = _c.attempts + 1

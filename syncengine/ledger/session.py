@@ -13,7 +13,7 @@ from syncengine.ledger import statements
 from syncengine.ledger.columns import hash_of
 from syncengine.ledger.encryption import Vault
 from syncengine.ledger.statements import Columns, Condition, Shape, shape_of
-from syncengine.ledger.stored import Stored, T, Values, at, hashed
+from syncengine.ledger.stored import Mark, Stored, T, Values, at, hashed
 from syncengine.ledger.tables import metadata
 from syncengine.model.values import Json
 
@@ -33,16 +33,21 @@ class Session:
     """One database transaction. Conditions are given by column name, as ``statements`` describes."""
 
     def __init__(
-        self, connection: sa.Connection, vault: Vault, clock: Callable[[], float] = time
-    ) -> None:
+        self, connection: sa.Connection, vault: Vault, clock: Callable[[], float] = time,
+        run: str | None = None,
+    ) -> None:  # fmt: skip
         self._connection = connection
         self._vault = vault
         self._clock = clock
+        self._in_run = run
         self._postgresql = connection.dialect.name == "postgresql"
 
     def _run(self, statement: sa.Executable, rows: Sequence[Values] | Values | None = None) -> int:
         """Run a statement; returns how many rows were changed."""
         return self._connection.execute(statement, rows).rowcount
+
+    def _mark(self) -> Mark:
+        return Mark(self._clock(), self._in_run)
 
     def _asked(self, table: sa.Table, asked: Mapping[str, Any]) -> tuple[Shape, dict[str, Any]]:
         """``shape_of``, where encrypted columns are looked up by their hash."""
@@ -95,15 +100,15 @@ class Session:
 
     def _add(self, stored: Stored[T], values: Sequence[T]) -> None:
         if values:
-            now = self._clock()
-            self._run(stored.insert, [stored.row(value, self._vault, now) for value in values])
+            mark = self._mark()
+            self._run(stored.insert, [stored.row(value, self._vault, mark) for value in values])
 
     def _save(self, stored: Stored[T], values: Sequence[T]) -> None:
         """Update rows by ``id``. Raises LostRace where one no longer exists."""
         if not values:
             return
-        now = self._clock()
-        rows = [stored.changed(value, self._vault, now) for value in values]
+        mark = self._mark()
+        rows = [stored.changed(value, self._vault, mark) for value in values]
         lost = len(rows) - self._run(stored.update, rows)
         if lost:
             raise LostRace(f"{lost} of {len(rows)} {stored.table.name} are gone; read again")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, Field, fields
 from enum import EnumType
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, get_type_hints
 
 import sqlalchemy as sa
 
@@ -18,6 +18,16 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 T = TypeVar("T", bound="DataclassInstance")
+
+
+class Mark(NamedTuple):
+    """When something is written (epoch seconds), and in which run, if in one."""
+
+    at: float = 0.0
+    run: str | None = None
+
+
+UNMARKED = Mark()
 Values = dict[str, Any]
 """Column name -> value of one row."""
 
@@ -30,7 +40,7 @@ class Stored(Generic[T]):
     JSON, and taken from it. Columns with a default of the server's are no part of the value, and a serial id is read
     only. An attribute without a column comes last: ``split`` tells its columns, and ``join`` makes the value of all
     attributes before it and of these columns. ``bound``: columns that tell the row, by which what is sealed is bound to
-    its place. ``beside``: makes, of a value and the time, columns that are written with it and are no part of it.
+    its place. ``beside``: makes, of a value and the mark, columns that are written with it and are no part of it.
     ``kept``: of these -> what an update makes of it, of what is there and of what ``beside`` made (``fresh``).
     """
 
@@ -38,7 +48,7 @@ class Stored(Generic[T]):
         self, table: sa.Table, kind: type[T], split: Callable[[T], Values] = lambda _: {},
         join: Callable[..., T] | None = None, bound: tuple[str, ...] = ("id",),
         columns: Mapping[str, str] = MappingProxyType({}),
-        beside: Callable[[T, Vault, float], Values] = lambda *_: {},
+        beside: Callable[[T, Vault, Mark], Values] = lambda *_: {},
         kept: Mapping[str, sa.ColumnElement[Any]] = MappingProxyType({}),
         **words: tuple[Callable[[Any], Json], Callable[[Any], Any]],
     ) -> None:  # fmt: skip
@@ -67,7 +77,7 @@ class Stored(Generic[T]):
         self._bound = [(name, names.index(name)) for name in bound]
         self._split, self._join, self._beside = split, join or kind, beside
 
-    def row(self, value: T, vault: Vault, now: float = 0.0) -> Values:
+    def row(self, value: T, vault: Vault, mark: Mark = UNMARKED) -> Values:
         """The value as a row to insert."""
         row = {column: getattr(value, name) for column, name in self._written} | self._split(value)
         hashes = {hash_of(name): hashed(vault, row[name]) for name in self._found}
@@ -80,17 +90,16 @@ class Stored(Generic[T]):
                 row[name] = vault.seal(told(found), place + where)
             else:
                 row[name] = dump(told(found))
-        return row | hashes | self._beside(value, vault, now)
+        return row | hashes | self._beside(value, vault, mark)
 
-    def changed(self, value: T, vault: Vault, now: float) -> Values:
+    def changed(self, value: T, vault: Vault, mark: Mark) -> Values:
         """The value as parameters of ``update``."""
-        row = self.row(value, vault, now)
-        fresh = (
-            {f"fresh_{n}": row[n] for n in self._beside(value, vault, now)} if self._kept else {}
-        )
+        row = self.row(value, vault, mark)
+        beside = self._beside(value, vault, mark) if self._kept else {}
+        made = {f"fresh_{name}": row[name] for name in beside}
         for name in self._kept:
             del row[name]
-        return {"same_id": row.pop("id"), **row, **fresh}
+        return {"same_id": row.pop("id"), **row, **made}
 
     def value(self, row: Sequence[Any], vault: Vault) -> T:
         """Of a row of ``columns``. Raises Unreadable."""

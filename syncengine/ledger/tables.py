@@ -119,6 +119,8 @@ operations = table(
     flags="leave",
     packed="causes rules",
     sealed="body carried expected detail",
+    kept_texts="run_id?",
+    kept_times="settled_at?",
 )
 is_unsettled = among(operations.c.state, *UNSETTLED)
 is_pending = among(operations.c.state, OperationState.PENDING)
@@ -143,6 +145,8 @@ index(operations, "link", "link_id")
 index(operations, "record", "record_id")
 index(operations, "made", "entity connection created_at")
 index(operations, "newest", "created_at id")
+index(operations, "settled", "settled_at", where=operations.c.settled_at.is_not(None))
+index(operations, "run", "run_id", where=operations.c.run_id.is_not(None))
 
 events = table(
     metadata,
@@ -161,6 +165,7 @@ cases = table(
     found="subject?",
     times="opened_at closed_at?",
     sealed="question evidence answers author reason",
+    kept_texts="run_id?",
 )
 is_open = cases.c.closed_at.is_(None)
 is_closed = cases.c.closed_at.is_not(None)
@@ -170,6 +175,8 @@ index(cases, "subject", "subject_hash")
 index(cases, "link", "link_id", where=is_open)
 index(cases, "asked", "opened_at id", where=is_open)
 index(cases, "answered", "closed_at id", where=is_closed)
+index(cases, "opened", "opened_at")
+index(cases, "run", "run_id", where=cases.c.run_id.is_not(None))
 
 history = table(
     metadata,
@@ -179,10 +186,16 @@ history = table(
     counts="generation stamp",
     times="at",
     sealed="old new lost reason",
+    kept_texts="run_id?",
 )
 is_deleted_by_rule = history.c.policy == literal_column(f"'{ON_MISSING}'")
+is_by_people = history.c.author != literal_column("''")
 index(history, "record", "record_id id")
 index(history, "gone", "connection at", where=is_deleted_by_rule)
+index(history, "at", "at")
+index(history, "by", "author at", where=is_by_people)
+index(history, "from", "connection at")
+index(history, "run", "run_id", where=history.c.run_id.is_not(None))
 
 erasures = table(
     metadata,
@@ -192,6 +205,21 @@ erasures = table(
     packed="counts",
     sealed="reason",
 )
+
+runs = table(
+    metadata,
+    "runs",
+    texts="id kind parent connection resource author outcome mapping",
+    times="started_at touched_at ended_at?",
+    flags="quiet",
+    packed="counts",
+    sealed="fault",
+)
+is_quiet = runs.c.quiet.is_(true())
+index(runs, "started", "started_at id")
+index(runs, "quiet", "started_at", where=is_quiet)
+index(runs, "parent", "parent")
+index(runs, "under_way", "connection resource", where=runs.c.ended_at.is_(None))
 
 members = table(
     metadata,

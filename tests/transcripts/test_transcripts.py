@@ -42,7 +42,8 @@ VARYING = re.compile(
     r"|(?P<date>\b\d{4}-\d\d-\d\d\b)"
     r"|(?P<took>\b\d+(\.\d+)? s\b)"
     r"|(?P<port>127\.0\.0\.1:\d+)"
-    r"|(?P<clock>(?<=since )\d\d:\d\d\b)"
+    r"|(?P<day>(?<=From )\w+ \d\d:\d\d)"
+    r"|(?P<clock>(?<=since )\d\d:\d\d\b|\b\d\d:\d\d(?=  (?:sync|plan|[a-z0-9]+ [a-z_]+  )))"
     r"|(?P<number>(?<=#)\d+|(?<=event )\d+|(?<=undo )\d+)"
 )
 
@@ -86,7 +87,7 @@ class Terminal:
             whole = text[-8:] if kind == "id" else text
             number = self.names.setdefault(whole, str(len(self.names) + 1))
             return number if kind == "number" else f"id{number:0>6}"
-        stays = {"digest": "DIGEST", "took": "N s", "port": "127.0.0.1:PORT"}
+        stays = {"digest": "DIGEST", "took": "N s", "port": "127.0.0.1:PORT", "day": "Mon 99:99"}
         return stays.get(kind, re.sub(r"\d", "9", text))
 
     def mutate(
@@ -153,6 +154,8 @@ def test_first_days(terminal: Terminal) -> None:
     terminal("check")
     terminal("plan")
     terminal("status")
+    terminal("runs")
+    terminal("runs --all --limit 3")
     terminal("links list --unlinked")
     terminal("cases list")
     terminal(f"cases show {terminal.case('identity')}")

@@ -46,6 +46,16 @@ def capture(
     failure, which is noted with the connection and the resource. ``sliced``: stop after a slice of time and announce
     the rest, so that a slow vendor does not keep a worker from other work. What is read below parents goes on where an
     earlier slice has stopped; else where it stopped, if it was begun at ``since`` or later, or a limit stopped it."""
+    try:
+        return _capture(engine, connection, resource, kind, sliced, since)
+    finally:
+        engine.ledger.run = engine.run or None
+
+
+def _capture(
+    engine: Engine, connection: str, resource: str, kind: Literal["poll", "scan"], sliced: bool,
+    since: float,
+) -> Captured:  # fmt: skip
     connector = engine.connectors.get(connection)
     with engine.ledger.read() as tx:
         if connector is None or not engine.may_call(tx, connection):
@@ -209,7 +219,7 @@ def _note_fault(listing: Listing, error: SyncengineError) -> Captured:
     whole = isinstance(error, (RateLimited, Halt))
     with engine.ledger.write() as tx:
         state = tx.resource(listing.connection, listing.resource)
-        tx.listing_until(listing.connection, listing.resource, 0.0)
+        listing.end(tx, str(error))
         tx.save_resource(replace(state, fault=str(error)))
     if listing.after:
         listing.checkpoint(limited=isinstance(error, RateLimited))
@@ -226,7 +236,7 @@ def _note_lacks(listing: Listing) -> Captured:
     retry = engine.clock.now() + LACKING
     with engine.ledger.write() as tx:
         state = tx.resource(listing.connection, listing.resource)
-        tx.listing_until(listing.connection, listing.resource, 0.0)
+        listing.end(tx, fault)
         tx.save_resource(replace(state, fault=fault, scan_started=retry, progress={}))
     return Captured(listing.rows, listing.moved, fault=fault)
 
@@ -237,9 +247,9 @@ def _finish(listing: Listing, kind: str, before: ResourceState) -> Captured:
     ids: list[str] = []
     with engine.ledger.write() as tx:
         state = tx.resource(listing.connection, listing.resource)
-        tx.listing_until(listing.connection, listing.resource, 0.0)
         if kind == "poll":
             tx.save_resource(replace(state, polled_at=listing.started, fault=""))
+            listing.end(tx)
             return Captured(listing.rows, listing.moved, complete=True)
         unseen = [
             (system, unseen_links(engine, tx, entity.name, system, listing.started))
@@ -262,6 +272,7 @@ def _finish(listing: Listing, kind: str, before: ResourceState) -> Captured:
         )
         listing.dissolve(tx)
         wake_waiting_creates(engine, tx, listing.connection, listing.resource)
+        listing.end(tx, fault)
     engine.announce("refresh", ids)
     engine.announce("reconcile", ids)
     return Captured(listing.rows, listing.moved, complete=True)

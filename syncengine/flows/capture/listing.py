@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import Literal, Self
@@ -11,10 +11,12 @@ from syncengine.errors import SyncengineError, Unusable
 from syncengine.flows.capture.erased_rows import unfit, withhold_erased
 from syncengine.flows.capture.rows import Read, store
 from syncengine.flows.core.engine import Engine, new_id, retry_on_lost_race
+from syncengine.flows.core.runs import begin_listing, calls, end_run, tallies
 from syncengine.ledger import Transaction
 from syncengine.mapping import Entity, System
 from syncengine.model.case import Case, CaseKind
 from syncengine.model.connection import ResourceState
+from syncengine.model.run import COMPLETE, FAILED, Run
 from syncengine.model.values import Json, digest
 from syncengine.planning.observation import Source, evidence_row
 from syncengine.planning.questions import shown
@@ -76,6 +78,8 @@ class Listing:
     lacks: int = 0
     why: str = ""
     marked: float = 0.0
+    run: Run | None = None
+    called: Mapping[str, tuple[int, int, int]] = field(default_factory=dict)
     listing_progress: ListingProgress = field(init=False)
 
     def __post_init__(self) -> None:
@@ -117,12 +121,27 @@ class Listing:
             }  # fmt: skip
             started = 0.0 if limited else now
             tx.save_resource(replace(state, progress=progress, scan_started=started))
+            if not limited:
+                self.end(tx, whole=False)
 
     @retry_on_lost_race
     def begin(self) -> None:
-        """Mark the listing as under way, so that others wait for it."""
+        """Mark the listing as under way, so that others wait for it; its run begins."""
         with self.engine.ledger.write() as tx:
             self._mark(tx)
+            place = (self.connection, self.resource)
+            self.run = begin_listing(self.engine, tx, *place, goes_on=bool(self.resumed))
+        self.called = {self.connection: tallies(self.engine)[self.connection]}
+
+    def end(self, tx: Transaction, fault: str = "", whole: bool = True) -> None:
+        """The listing ended, with what could not be read; or this slice of it did, and it goes on."""
+        if whole:
+            tx.listing_until(self.connection, self.resource, 0.0)
+        if self.run is not None:
+            outcome = (FAILED if fault else COMPLETE) if whole else ""
+            counts = calls(self.engine, self.called)
+            counts.update(rows=self.rows - self.run.counts.get("rows", 0), moved=self.moved)
+            end_run(self.engine, tx, self.run, outcome, fault, counts)
 
     def _mark(self, tx: Transaction) -> None:
         now = self.engine.clock.now()

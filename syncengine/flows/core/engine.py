@@ -32,6 +32,7 @@ from syncengine.ledger import Ledger, Transaction
 from syncengine.mapping import Entity, Project, System
 from syncengine.model.connection import ConnectionState
 from syncengine.model.pauses import doubled
+from syncengine.model.run import SERVICE
 from syncengine.ports import Clock, Connector, Queue
 
 T = TypeVar("T")
@@ -50,11 +51,12 @@ def _log_listing(connection: str, resource: str, rows: int, answers: int) -> Non
 @dataclass(slots=True)
 class Engine:
     """What flows work with. ``edition``: identifies the version of the project's files, the last of which was changed
-    at ``edition_at`` (epoch seconds). ``needs``: connection -> number of calls that the work so far could not do
-    without, the lower bound of what a vendor is asked. ``holders``: holders of slots and claim tokens -> when they
-    were last renewed. ``used``: connections whose slots this task has held. ``tell``: called with (connection, why,
-    until when) while calls wait; ``goes_on``: called with (connection, resource, rows, answers) during a long
-    listing. ``shows_sensitive``: sensitive values are shown."""
+    at ``edition_at`` (epoch seconds). ``author``: who works with it; ``run``: id of the run that is under way.
+    ``needs``: connection -> number of calls that the work so far could not do without, the lower bound of what a
+    vendor is asked. ``holders``: holders of slots and claim tokens -> when they were last renewed. ``used``:
+    connections whose slots this task has held. ``tell``: called with (connection, why, until when) while calls wait;
+    ``goes_on``: called with (connection, resource, rows, answers) during a long listing. ``shows_sensitive``:
+    sensitive values are shown."""
 
     project: Project
     ledger: Ledger
@@ -65,6 +67,8 @@ class Engine:
     limits: Limits = field(default_factory=Limits)
     edition: str = ""
     edition_at: float = 0.0
+    author: str = SERVICE
+    run: str = ""
     shows_sensitive: bool = False
     needs: Counter[str] = field(default_factory=Counter)
     holders: dict[str, float] = field(default_factory=dict)
@@ -163,6 +167,8 @@ class Engine:
             with self.ledger.write() as tx:
                 tx.renew_slots(holder, now + 1.5 * lease)
                 tx.renew_claims(holder, now + lease)
+                if holder == self.run:
+                    tx.touch_run(holder, now)
 
     def wait(self, until: float) -> None:
         """Sleep until then, renewing what this process holds."""

@@ -9,6 +9,7 @@ from itertools import product
 from typing import Any
 
 from syncengine.flows.core.engine import Engine
+from syncengine.flows.core.runs import KEPT, prune_runs
 from syncengine.flows.reconcile.derive import derived_key
 from syncengine.flows.reconcile.records import shared_subject
 from syncengine.ledger import Transaction
@@ -61,6 +62,8 @@ def forget(engine: Engine) -> Counter[str]:
     now = engine.clock.now()
     with engine.ledger.read() as tx:
         due = [kind for kind in KINDS if _is_due(tx.resource(_PLACE, kind), now)]
+    if due:
+        prune_runs(engine)
     return +Counter({kind: _step(engine, kind) for kind in due})
 
 
@@ -92,9 +95,9 @@ def kept(engine: Engine, tx: Transaction) -> list[dict[str, Any]]:
                 "next_at": _next(tx, kind, state, span),
             }
         )
-    runs = engine.project.retention.runs
-    return [*told, {"kind": "runs", "kept_s": runs, "forgotten": None, "needed": None,
-                    "walked_at": None, "next_at": None}]  # fmt: skip
+    others = {"runs": engine.project.retention.runs, "passes": KEPT}
+    unknown = dict.fromkeys(("forgotten", "needed", "walked_at", "next_at"))
+    return [*told, *({"kind": kind, "kept_s": span, **unknown} for kind, span in others.items())]
 
 
 def _next(tx: Transaction, kind: str, state: ResourceState, span: float) -> float | None:

@@ -12,6 +12,7 @@ from syncengine.flows.capture.capture import capture
 from syncengine.flows.capture.refresh import refresh
 from syncengine.flows.core.clock_setback import correct_setback
 from syncengine.flows.core.engine import Engine
+from syncengine.flows.core.runs import running, tallies
 from syncengine.flows.forget.retention import AT_ONCE, forget_slices
 from syncengine.flows.reconcile.derive import derive
 from syncengine.flows.reconcile.follow import follow_project
@@ -24,6 +25,7 @@ from syncengine.flows.send.dispatch import dispatch
 from syncengine.flows.send.probe import probe
 from syncengine.ledger import Transaction
 from syncengine.model.operation import Operation, OperationState
+from syncengine.model.run import ONE, PASS
 
 Progress = Callable[[str, int, int], None]
 """Told (what is going on, how much is done, of how much: 0 is unknown)."""
@@ -207,7 +209,18 @@ def sync(
     ``digest``: write exactly the plan that has it. It has to be the plan of the mirror, and still the plan once all
     vendors are read; else Stale is raised and nothing is written. What turns up later is left for the next pass."""
     correct_setback(engine)
-    started, before = engine.clock.now(), _tallies(engine)
+    with running(engine, PASS if record is None else ONE, connection) as noted:
+        document = _sync(engine, connection, entity, record, digest, progress, first, tell)
+        noted.fault = "; ".join(document["faults"])
+        noted.counts.update({k: n for k, n in document["operations"].items() if k != "unknown"})
+    return document
+
+
+def _sync(
+    engine: Engine, connection: str | None, entity: str | None, record: str | None,
+    digest: str | None, progress: Progress | None, first: First | None, tell: Tell | None,
+) -> dict[str, Any]:  # fmt: skip
+    started, before = engine.clock.now(), tallies(engine)
     engine.needs.clear()
     with engine.ledger.read() as tx:
         height = tx.newest_ids()[0]
@@ -260,11 +273,6 @@ def _look_again(engine: Engine, record: str) -> None:
         tx.save_links([replace(k, need_get=True, dirty=k.dirty + 1) for k in held.values()])
 
 
-def _tallies(engine: Engine) -> dict[str, tuple[int, int, int]]:
-    tallies = {name: c.tally for name, c in engine.connectors.items()}
-    return {name: (t.reads, t.writes, t.retries) for name, t in tallies.items()}
-
-
 def _document(
     engine: Engine,
     work: _Pass,
@@ -273,7 +281,7 @@ def _document(
     started: float,
 ) -> dict[str, Any]:
     calls = {}
-    for name, now in _tallies(engine).items():
+    for name, now in tallies(engine).items():
         reads, writes, retries = (n - b for n, b in zip(now, before[name], strict=True))
         bound = engine.needs[name]
         if bound and not before[name][0]:

@@ -94,6 +94,7 @@ class ProgressDeadline:
         nap = min(max(first.until - now, self._nap), LONGEST_NAP)
         self._nap = min(2 * self._nap, 1.0)
         self._paused += nap * first.asked
+        self.engine.heartbeat()
         self.engine.clock.sleep(nap)
         return True
 

@@ -21,7 +21,7 @@ from tests.unit.ledger.databases import empty_database
 fork = multiprocessing.get_context("fork")
 TABLES = {
     "connections", "links", "records", "keys", "operations", "events", "cases", "history", "erasures",
-    "members", "grants", "audit", "plans",
+    "members", "grants", "audit", "plans", "runs",
 }  # fmt: skip
 
 
