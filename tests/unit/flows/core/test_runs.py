@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -164,14 +163,14 @@ def test_old_runs_go_and_quiet_ones_sooner() -> None:
 
 
 @pytest.fixture
-def night() -> Iterator[tuple[Bench, dict[str, Any]]]:
+def night() -> tuple[Bench, dict[str, Any]]:
     """A pass that wrote, a listing that found nothing, and a question."""
     made = duo()
     began = made.clock.now()
     crowd(made, 2)
     made.sync()
     made.scan("hr")
-    yield made, happened(made.engine, began)
+    return made, happened(made.engine, began)
 
 
 def test_what_happened_in_a_time_is_counted(night: tuple[Bench, dict[str, Any]]) -> None:
