@@ -34,7 +34,7 @@ def runs(
 ) -> None:
     """Show what happened in a time: syncs, plans and listings, by whom, and what was written, asked and changed.
 
-    Last night: `syncengine runs --since 18:00 --until 08:00`. Times are in the project's zone.
+    Example, for last night: `syncengine runs --since 18:00 --until 08:00`. Times are in the project's zone.
     """
     from syncengine.flows.views.runs import happened
 
