@@ -33,8 +33,9 @@ from syncengine.errors import Halt
 from syncengine.process import PortTaken, die_with_parent, free_port, lean, require_port
 from syncengine.settings import FLOWER_USER, Settings, draw_password
 
-PARTS = ("broker", "worker", "beat", "web", "flower")
-"""In the order of starting; stopped in the opposite one."""
+PARTS = ("broker", "worker", "live", "beat", "web", "flower")
+"""In the order of starting; stopped in the opposite one. ``live`` is a worker of one process that takes what was just
+changed and nothing else, so that no backlog keeps it waiting."""
 GRACE = 15.0
 """Seconds that a part gets to end what it is doing."""
 LOOK = 0.2
@@ -94,6 +95,7 @@ class Service:
             "beat": lean(environment) | told,
             "flower": lean(environment, "FLOWER_") | told | watched,
             "worker": {**environment, **told},
+            "live": {**environment, **told},
             "web": {**environment, **told},
         }
         self._parts = [name for name in PARTS if name in parts]
@@ -180,11 +182,17 @@ class Service:
     def _command(self, name: str) -> list[str]:
         # Isolated (-P, and as ``workers.__main__`` says): nothing is run from the folder that we are started in.
         celery = [sys.executable, "-P", "-m", "workers", "--quiet"]
+        alone = ["--without-gossip", "--without-mingle"]
+        word = secrets.token_hex(3)
         return {
             "broker": [sys.executable, "-P", "-m", "syncengine.broker", str(self._broker_number)],
             "worker": [
-                *celery, "worker", "--concurrency", str(self._concurrency),
-                "--without-gossip", "--without-mingle", "--hostname", f"{secrets.token_hex(3)}@%h",
+                *celery, "worker", "--concurrency", str(self._concurrency), *alone,
+                "--hostname", f"{word}@%h",
+            ],
+            "live": [
+                *celery, "worker", "--concurrency", "1", *alone, "--queues", "live",
+                "--hostname", f"live-{word}@%h",
             ],
             "beat": [*celery, "beat"],
             "web": [sys.executable, "-P", "-m", "syncengine.web", HOST, str(self.web_port)],

@@ -18,6 +18,7 @@ from typing import Any
 
 import structlog
 from celery import Celery, signals
+from kombu import Exchange, Queue
 from kombu.exceptions import KombuError
 
 from syncengine.broker import broker_url, ensure_broker
@@ -26,6 +27,7 @@ from syncengine.errors import ConfigInvalid
 from syncengine.logs import configure_logs
 from syncengine.process import die_with_parent, keep_private
 from syncengine.settings import Settings, read_settings
+from workers.queue import DUE, LANES, queue_name
 from workers.schedule import ALIVE, SWEEP, beat_schedule
 
 VISIBILITY = 3600
@@ -52,6 +54,8 @@ def _transport(settings: Settings, url: str) -> dict[str, Any]:
         "broker_transport_options": {
             "global_keyprefix": settings.broker_prefix,
             "visibility_timeout": VISIBILITY,
+            # One lane after the other, as ``task_queues`` has them; RabbitMQ takes turns.
+            "queue_order_strategy": "priority",
             "socket_connect_timeout": 2,
         }
     }
@@ -66,10 +70,20 @@ def make_app(settings: Settings, own: Callable[[Settings], Settings] | None = No
     return made
 
 
+def _queue(prefix: str, lane: str, url: str) -> Queue:
+    """A queue as Celery would make it by itself; a worker may be told to take only this one: ``--queues live``."""
+    name, replicated = queue_name(prefix, lane), url.startswith("amqp")
+    return Queue(
+        name, Exchange(name, type="topic" if replicated else "direct"), name, alias=lane or None,
+        queue_arguments={"x-queue-type": "quorum"} if replicated else None,
+    )  # fmt: skip
+
+
 def _configuration(settings: Settings, url: str) -> dict[str, Any]:
     prefix = settings.broker_prefix
     return {
-        "task_default_queue": f"{prefix}syncengine",
+        "task_default_queue": queue_name(prefix, DUE),
+        "task_queues": [_queue(prefix, lane, url) for lane in LANES],
         "event_exchange": f"{prefix}celeryev",
         "control_exchange": f"{prefix}celery",
         "task_ignore_result": True,

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Literal
 
 import structlog
-from celery import signals
+from celery import current_task, signals
 
 from syncengine.current import Current
 from syncengine.errors import Again, DatabaseDown, Retry
@@ -19,14 +19,20 @@ from syncengine.flows.reconcile import derive as derivations
 from syncengine.flows.reconcile import reconcile as reconciling
 from syncengine.flows.reconcile.follow import follow_project
 from syncengine.flows.run import sweep as sweeping
-from syncengine.flows.run.work_slice import Flow, work_slice
+from syncengine.flows.run.work_slice import Flow, work_ids, work_slice
 from syncengine.flows.send import dispatch as sending
 from syncengine.flows.send import probe as probing
 from syncengine.logs import Scrubbed
 from workers.celery import app, editions, settings
-from workers.queue import NAMESPACE, CeleryQueue
+from workers.queue import LIVE, NAMESPACE, CeleryQueue
 
 log = structlog.get_logger(__name__)
+
+
+@cache
+def queue() -> CeleryQueue:
+    """The queue of this process."""
+    return CeleryQueue(app)
 
 
 @cache
@@ -35,7 +41,7 @@ def current() -> Current:
     return Current(
         settings,
         "worker",
-        lambda _: CeleryQueue(app),
+        lambda _: queue(),
         editions=editions().follower(),
         begin=follow_project,
     )
@@ -63,7 +69,17 @@ def _work(flow: Callable[[Engine], object]) -> None:
 
 
 def _turn(flow: Flow, ids: Collection[str] = ()) -> None:
-    _work(lambda engine: work_slice(engine, flow, ids))
+    """Work ids that were just changed and nothing else, or a slice of whatever is due. What follows from a change is on
+    the lane of changes, too."""
+    live = bool(ids) and _lane().endswith(f".{LIVE}")
+    with queue().lane(live):
+        _work(lambda engine: (work_ids if live else work_slice)(engine, flow, ids))
+
+
+def _lane() -> str:
+    """The name of the queue that this task came by."""
+    told = current_task.request.delivery_info
+    return str((told or {}).get("routing_key"))
 
 
 @app.task(name=f"{NAMESPACE}capture")
@@ -73,7 +89,9 @@ def capture(arguments: list[str]) -> None:
     kind: Literal["poll", "scan"] = "poll" if how == "poll" else "scan"
 
     def listing(engine: Engine, _: object) -> None:
-        captures.capture(engine, connection, resource, kind, sliced=True)
+        # The few rows that a poll finds were just changed; the many rows of a listing are a backlog.
+        with queue().lane(kind == "poll"):
+            captures.capture(engine, connection, resource, kind, sliced=True)
 
     _turn(listing)
 

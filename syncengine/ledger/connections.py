@@ -161,6 +161,12 @@ class Connections(Session):
         self._change(t.connections, {"holder": holder, "until": until}, name=connection, part=taken)
         return len(taken)
 
+    def with_taken_slots(self, connections: Collection[str], now: float) -> set[str]:
+        """Those of these connections of which somebody holds slots."""
+        asked: Values = {"name": connections, "until__gt": now}
+        rows = self._rows(t.connections, (_c.name,), t.connections.c.holder.is_not(None), **asked)
+        return {name for (name,) in rows}
+
     def renew_slots(self, holder: str, until: float) -> None:
         """Extend the slots of this holder."""
         self._change_slots(holder, {"until": until})

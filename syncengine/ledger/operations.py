@@ -124,10 +124,11 @@ class Operations(Session):
 
     def claim_operations(
         self, now: float, lease: float, limit: int, connections: Collection[str],
-        ids: Collection[str] | None = None, holds: Sequence[Hold] = (),
+        ids: Collection[str] | None = None, holds: Sequence[Hold] = (), newest: int = 0,
     ) -> list[Operation]:  # fmt: skip
         """Claim due pending operations of these connections that no hold keeps back: state ``claimed``, a new token, a
-        lease, attempts + 1. Holds are checked within the same statement."""
+        lease, attempts + 1. Holds are checked within the same statement. ``newest``: where more are due than ``limit``,
+        so many of them are the newest ones, which nothing before has to wait for; the others are the oldest."""
         shape, values = shape_of({"next_at__le": now, "connection": connections, "id": ids})
         if [] in values.values():
             return []
@@ -137,12 +138,20 @@ class Operations(Session):
             for number, h in enumerate(holds)
         ]
         values |= {f"given_since_{number}": h.since for number, h in enumerate(holds)}
-        found = statements.find(
-            t.operations, OPERATIONS.columns, (t.is_pending, *free), shape, _BY_NEXT,
-            skip=True, limited=True,
-        )  # fmt: skip
-        rows = self._connection.execute(found, {**values, "given_limit": limit})
-        due = [OPERATIONS.value(row, self._vault) for row in rows]
+
+        def some(order: tuple[Any, ...], many: int) -> list[Operation]:
+            found = statements.find(
+                t.operations, OPERATIONS.columns, (t.is_pending, *free), shape, order,
+                skip=True, limited=True,
+            )  # fmt: skip
+            rows = self._connection.execute(found, {**values, "given_limit": many})
+            return [OPERATIONS.value(row, self._vault) for row in rows]
+
+        due = some(_BY_NEXT, limit)
+        if newest and len(due) == limit:
+            first = some(_NEWEST_FIRST, newest)
+            ahead = {o.id for o in first}
+            due = [*first, *(o for o in due if o.id not in ahead)][:limit]
         mine: Values = {
             "state": OperationState.CLAIMED,
             "token": str(uuid7()),

@@ -25,7 +25,8 @@ def main(host: str = "127.0.0.1", port: str = "8080") -> None:
     ensure_broker(settings)
 
     def queue(own: Settings) -> CeleryQueue:
-        return CeleryQueue(make_celery(own))
+        # Whoever posts a notice has just changed something.
+        return CeleryQueue(make_celery(own), live=True)
 
     editions = Editions(settings)
     current = Current(settings, "web", queue, TIMEOUTS, editions)

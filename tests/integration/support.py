@@ -33,6 +33,7 @@ from syncengine.service import Service
 from syncengine.settings import Settings, read_settings
 from tests.support.places import MAPPINGS
 from tests.unit.ledger.databases import postgres_database
+from workers.queue import LANES, queue_name
 
 REDIS = os.environ.get("SYNCENGINE_TEST_REDIS_URL", "redis://127.0.0.1:6379/0")
 RABBITMQ = os.environ.get("SYNCENGINE_TEST_RABBITMQ_URL", "amqp://guest:guest@127.0.0.1:5672//")
@@ -191,8 +192,10 @@ def broker_url(kind: str, prefix: str) -> Iterator[str]:
         client.close()
         return
     with Connection(url) as connection, connection.channel() as channel:
-        Queue(f"{prefix}syncengine")(channel).delete()
-        for name in ("syncengine", "celeryev", "celery.pidbox", "reply.celery.pidbox"):
+        lanes = [queue_name("", lane) for lane in LANES]
+        for name in lanes:
+            Queue(f"{prefix}{name}")(channel).delete()
+        for name in (*lanes, "celeryev", "celery.pidbox", "reply.celery.pidbox"):
             Exchange(f"{prefix}{name}")(channel).delete()
 
 

@@ -45,7 +45,7 @@ def _refresh(engine: Engine, connection: str, ids: Collection[str] | None) -> in
             "refresh", now, limits.lease, limits.batch, ids=ids, connections=[connection]
         )
 
-    with slot_session(engine, connection) as held:
+    with slot_session(engine, connection, ids=ids) as held:
         while links := held.claim(claim):
             done += _batch(engine, connection, links, held.width)
             if engine.clock.now() >= until:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
@@ -15,12 +15,14 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class SlotSession:
-    """The slots that a task holds of one connection. ``width``: how many; 0 once there was nothing to claim."""
+    """The slots that a task holds of one connection. ``width``: how many; 0 once there was nothing to claim.
+    ``most``: how many it has use for."""
 
     engine: Engine
     connection: str
     writing: bool
     holder: str
+    most: int
     width: int = 0
 
     def claim(self, take: Callable[[Transaction], Sequence[T]]) -> Sequence[T]:
@@ -32,8 +34,9 @@ class SlotSession:
         of = engine.concurrency(self.connection, self.writing)
         with engine.ledger.write() as tx:
             width = self.width
-            if width < of:
-                width += tx.take_slots(self.connection, of - width, of, self.holder, now, until)
+            if width < min(of, self.most):
+                want = min(of, self.most) - width
+                width += tx.take_slots(self.connection, want, of, self.holder, now, until)
             claimed = take(tx) if width else ()
             if width and not claimed:
                 tx.free_slots(self.holder)
@@ -44,9 +47,14 @@ class SlotSession:
 
 
 @contextmanager
-def slot_session(engine: Engine, connection: str, writing: bool = False) -> Iterator[SlotSession]:
-    """A session that takes slots with its first claim and releases them at the end."""
-    held = SlotSession(engine, connection, writing, new_id())
+def slot_session(
+    engine: Engine, connection: str, writing: bool = False, ids: Collection[str] | None = None
+) -> Iterator[SlotSession]:
+    """A session that takes slots with its first claim and releases them at the end. ``ids``: what is worked on, if not
+    whatever is due; a few things take no more slots than they are, and may take that which reads leave to writes."""
+    most = engine.concurrency(connection) if ids is None else len(ids)
+    few = most < engine.concurrency(connection)
+    held = SlotSession(engine, connection, writing or few, new_id(), most)
     try:
         with engine.holding(held.holder):
             yield held

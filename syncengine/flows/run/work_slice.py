@@ -35,6 +35,30 @@ def work_slice(engine: Engine, flow: Flow, ids: Collection[str] = ()) -> None:
         announce_due(engine)
 
 
+def work_ids(engine: Engine, flow: Flow, ids: Collection[str]) -> None:
+    """Run a task for what was just changed: these ids and nothing else, so that the next change is not kept waiting.
+    What found all slots taken meanwhile is announced, unless somebody still holds some: whoever is the last does it."""
+    until = engine.clock.now() + engine.limits.slice
+    engine.used.clear()
+    while _tried(engine, flow, ids) and engine.clock.now() < until:
+        pass
+    if engine.used:
+        with engine.ledger.read() as tx:
+            others = tx.with_taken_slots(engine.used, engine.clock.now())
+        if engine.used - others:
+            announce_due(engine)
+
+
+def _tried(engine: Engine, flow: Flow, ids: Collection[str] | None) -> Any:
+    """Run a flow, again where it lost a race. Raises Again if it always does."""
+    for lost in range(1, RACES + 1):
+        try:
+            return flow(engine, ids)
+        except Again:
+            engine.clock.sleep(race_pause(lost))
+    return flow(engine, ids)
+
+
 def announce_due(engine: Engine) -> None:
     """Announce what is due now, and the due listings of the connections that were used, which others found busy."""
     now = engine.clock.now()

@@ -26,7 +26,7 @@ from syncengine.flows.core.staging import holds
 from syncengine.flows.send.applied import Done, applied, behind, is_ours
 from syncengine.flows.send.outcomes import stale
 from syncengine.flows.send.reservation import pay, wait
-from syncengine.flows.send.rounds import CHUNK, Round, capture_preflights, rounds
+from syncengine.flows.send.rounds import CHUNK, NEWEST, Round, capture_preflights, rounds
 from syncengine.flows.send.settle import Settle
 from syncengine.ledger import Transaction
 from syncengine.mapping import System
@@ -47,7 +47,7 @@ def dispatch(engine: Engine, ids: Collection[str] | None = None) -> Counter[str]
             return ()
         now, lease, many = engine.clock.now(), engine.limits.lease, engine.limits.batch
         return tx.claim_operations(
-            now, lease, min(CHUNK, many), [connection], ids, holds(engine, tx)
+            now, lease, min(CHUNK, many), [connection], ids, holds(engine, tx), newest=NEWEST
         )
 
     def send(round_: _Sending) -> Counter[str]:

@@ -20,6 +20,9 @@ R = TypeVar("R", bound="Round")
 
 CHUNK = 32
 """Operations of a round."""
+NEWEST = 8
+"""Of these, where more are due, so many are the newest: what was just changed overtakes a backlog, which is worked off
+none the less."""
 
 
 @dataclass(slots=True)
@@ -91,7 +94,7 @@ def rounds(
             return outcomes
         left.remove(place)
         until = engine.clock.now() + engine.limits.slice
-        with slot_session(engine, place, writing=True) as held:
+        with slot_session(engine, place, writing=True, ids=ids) as held:
             while operations := held.claim(partial(claim, place)):
                 outcomes += work(made(engine, place, operations, held.width, until))
                 if engine.clock.now() >= until:

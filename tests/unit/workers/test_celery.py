@@ -39,6 +39,17 @@ def test_a_prefix_keeps_apart_what_shares_a_broker() -> None:
     assert len(names) == 2
 
 
+@pytest.mark.parametrize("url", ["embedded", "amqp://h//"])
+def test_a_worker_takes_changes_first_and_listings_last(url: str) -> None:
+    """Whoever starts a worker without naming queues gets all, in this order; ``--queues live`` takes changes alone."""
+    app = make_app(Settings(broker_url=url, broker_prefix="x."))
+    queues = app.amqp.queues
+    order = ["x.syncengine.live", "x.syncengine", "x.syncengine.scan"]
+    assert list(queues.consume_from) == order
+    queues.select(["live"])
+    assert list(queues.consume_from) == order[:1]
+
+
 def test_beat_keeps_no_file() -> None:
     """Beat has the sweep and nothing else, as often as the settings say, and writes no file."""
     app = make_app(Settings(sweep=2.5))

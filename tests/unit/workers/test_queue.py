@@ -5,6 +5,7 @@ import socket
 import time
 from typing import Any
 
+import pytest
 from celery import Celery
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,14 +14,14 @@ from kombu import Connection
 from syncengine.process import free_port
 from syncengine.settings import Settings
 from workers.celery import make_app
-from workers.queue import MOST, CeleryQueue
+from workers.queue import DUE, FEW, LANES, LIVE, MOST, SCAN, CeleryQueue, queue_name
 
 
-def _drain(app: Celery) -> list[tuple[str, list[str]]]:
+def _drain(app: Celery, lane: str = DUE) -> list[tuple[str, list[str]]]:
     """All messages that lie in the queue: (task, ids)."""
     found = []
     with Connection(app.conf.broker_url) as connection:
-        queue = connection.SimpleQueue(app.conf.task_default_queue)
+        queue = connection.SimpleQueue(queue_name("", lane))
         while queue.qsize():
             message = queue.get(block=False)
             message.ack()
@@ -49,6 +50,29 @@ def test_ids_arrive_in_order_in_few_messages(count: int) -> None:
     assert [one for _, batch in messages for one in batch] == ids
     assert {task for task, _ in messages} == {"syncengine.reconcile"}
     assert len(messages) == max(1, -(-count // MOST))
+
+
+@pytest.mark.parametrize(
+    ("live", "task", "arguments", "lane"),
+    [
+        (True, "refresh", ["a"], LIVE),
+        (True, "refresh", ["a"] * (FEW + 1), DUE),
+        (True, "reconcile", [], DUE),
+        (False, "refresh", ["a"], DUE),
+        (True, "capture", ["hr", "people", "poll"], DUE),
+        (False, "capture", ["hr", "people", "scan"], SCAN),
+    ],
+)
+def test_changes_backlog_and_listings_have_a_queue_each(
+    live: bool, task: str, arguments: list[str], lane: str
+) -> None:
+    """A few ids that were just changed go ahead; many are a backlog; complete listings come last."""
+    app = _in_memory()
+    for each in LANES:
+        _drain(app, each)
+    CeleryQueue(app, live).announce(task, arguments)
+    found = {each: [ids for _, ids in _drain(app, each)] for each in LANES}
+    assert found == {each: [arguments] if each == lane else [] for each in LANES}
 
 
 def test_a_message_is_plain_json() -> None:

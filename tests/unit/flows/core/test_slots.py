@@ -13,6 +13,7 @@ import pytest
 from syncengine.errors import LostRace
 from syncengine.flows.capture.capture import capture
 from syncengine.flows.core.gate import CallGate, Permit
+from syncengine.flows.core.slots import slot_session
 from syncengine.mapping import Budget
 from syncengine.simulation.clock import ManualClock
 from syncengine.simulation.traits import spec
@@ -43,6 +44,18 @@ def test_listings_leave_a_slot_to_writes(concurrency: int, sent: int) -> None:
         assert capture(made.engine, "lms", "people", "scan").fault == "lms is busy"
         made.send()
         assert len(made.vendors["lms"].rows()) == sent
+
+
+def test_a_few_ids_take_no_more_slots_than_they_are() -> None:
+    """One row that is read by itself takes one slot, also that which listings leave; a backlog takes what it may."""
+    made = made_with(3)
+    now = made.clock.now()
+    with ExitStack() as held:
+        for ids, width in ((["a"], 1), (None, 1), (["b"], 1)):
+            session = held.enter_context(slot_session(made.engine, "hr", ids=ids))
+            session.claim(lambda _: ["something"])
+            assert session.width == width
+        assert made.read(lambda tx: tx.with_taken_slots(["hr", "lms"], now)) == {"hr"}
 
 
 def test_what_is_held_is_kept_while_one_call_takes_its_time() -> None:

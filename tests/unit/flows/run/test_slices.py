@@ -9,10 +9,10 @@ import pytest
 
 from syncengine.flows.capture.capture import Captured, capture
 from syncengine.flows.core.engine import Engine
-from syncengine.flows.run.work_slice import work_slice
-from syncengine.flows.send.dispatch import dispatch
+from syncengine.flows.run.work_slice import work_ids, work_slice
+from syncengine.flows.send.dispatch import _Sending, dispatch
 from syncengine.flows.send.probe import expire
-from syncengine.flows.send.rounds import CHUNK
+from syncengine.flows.send.rounds import CHUNK, NEWEST
 from syncengine.model.operation import OperationState
 from syncengine.simulation.bench import LIMITS
 from tests.support.bench import Bench
@@ -131,6 +131,37 @@ def test_a_batch_of_writes_makes_room_for_others() -> None:
     rest = made.read(lambda tx: tx.select_operations([OperationState.PENDING]))
     assert [o.attempts for o in rest] == [0] * 2
     assert dispatch(made.engine) == {"applied": 1}
+
+
+def test_what_was_just_changed_is_worked_alone() -> None:
+    """A task for one id sends that and leaves the rest to others; where nobody else is at work there, it says so."""
+    made = wanted(3)
+    one, *others = made.operations()
+    work_ids(made.engine, dispatch, [one.id])
+    assert {o.id: o.state for o in made.operations()} == {
+        one.id: OperationState.APPLIED, **{o.id: OperationState.PENDING for o in others},
+    }  # fmt: skip
+    assert ("dispatch", []) in made.queue.sent
+    made.queue.sent.clear()
+    with made.engine.slots("lms", writing=True):
+        work_ids(made.engine, dispatch, [others[0].id])
+    assert ("dispatch", []) not in made.queue.sent
+
+
+def test_a_fresh_write_overtakes_a_backlog(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of more writes than a round takes, the newest are in it, and the oldest, too."""
+    made = wanted(CHUNK + NEWEST, latency=0.001)
+    rounds = list[list[str]]()
+    send = _Sending.send
+
+    def watched(self: _Sending) -> Counter[str]:
+        rounds.append([o.id for o in self.operations])
+        return send(self)
+
+    monkeypatch.setattr(_Sending, "send", watched)
+    waiting = sorted(o.id for o in made.operations())
+    assert dispatch(made.engine) == {"applied": CHUNK + NEWEST}
+    assert sorted(rounds[0]) == waiting[: CHUNK - NEWEST] + waiting[-NEWEST:]
 
 
 def test_a_vendor_that_is_slow_gets_on_call_by_call() -> None:
