@@ -56,7 +56,7 @@ class Settings(BaseModel):
     ``broker_url``: ``embedded``, ``embedded:<number>``, ``redis://`` or ``amqp://``. ``broker_prefix``: with
     which all names on the broker begin, instead of the word of the database. ``encryption_keys``: newest first.
     ``metrics_token``: with which ``/metrics`` is asked for. ``hosts``: names, besides those of this machine's loopback,
-    under which the web side and Flower are reached.
+    under which the web side and Flower are reached. ``author``: who works at a terminal.
     ``secrets_dir``: a folder whose files are variables, named as the variable. ``trust_project``: run the project's
     Python modules even where other accounts could have written them. ``lease``, ``request_timeout``, ``sweep`` are
     seconds; ``batch`` is the most links or operations that one task takes.
@@ -65,6 +65,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     project: Path = Path("mappings")
+    author: str = Field("", max_length=60)
     database_url: str = Field("sqlite:///syncengine.db", repr=False)
     broker_url: str = Field("embedded", repr=False)
     broker_prefix: str = Field("", pattern=r"^[\w.:-]*$")

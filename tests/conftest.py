@@ -15,7 +15,9 @@ from syncengine.logs import configure_logs
 
 
 def pytest_configure() -> None:
-    """Code is compiled once, not at each start of the many processes of a test run."""
+    """Code is compiled once, not at each start of the many processes of a test run. Decisions have an author, also
+    where tests run as root."""
+    os.environ["SYNCENGINE_AUTHOR"] = "kim"
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
 

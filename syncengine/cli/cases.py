@@ -8,6 +8,7 @@ import typer
 from rich.text import Text
 
 from syncengine.cli import ui
+from syncengine.cli.author import As, decider
 from syncengine.model.case import CaseKind
 
 if TYPE_CHECKING:
@@ -137,6 +138,7 @@ def answer(
     case_id: Id,
     words: Annotated[list[str], typer.Argument(metavar="ANSWER", help="As `cases show` says.")],
     reason: Annotated[str, typer.Option(help="Why; it is kept with the case.")] = "",
+    by: As = None,
     as_json: ui.Json = False,
 ) -> None:
     """Answer a question. The answer is carried out with the next sync.
@@ -147,10 +149,11 @@ def answer(
     from syncengine.flows.views import queries
 
     with ui.engine() as opened:
+        author = decider(opened, by)
         chosen = _the_one(opened, case_id)
         case = queries.case(opened, chosen)
         given = _meant(case, " ".join(words))
-        done = give(opened, chosen, given, reason, ui.author())
+        done = give(opened, chosen, given, reason, author)
     if as_json:
         ui.emit({"case": chosen, "answer": given, "done": done})
     else:

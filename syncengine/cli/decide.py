@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from syncengine.cli import queries, ui
+from syncengine.cli.author import As, decider
 from syncengine.cli.passes import find_one
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def register(app: typer.Typer) -> None:
 def pause(
     connection: Which = None,
     reason: Annotated[str, typer.Option(help="Why; `status` shows it.")] = "",
+    by: As = None,
     as_json: ui.Json = False,
 ) -> None:
     """Stop writing to a connection, or to all, at once. Reading goes on.
@@ -56,7 +58,8 @@ def pause(
 
     with ui.engine() as opened:
         ui.known("CONNECTION", connection, list(opened.project.connections))
-        names = pausing.pause(opened, connection, reason, ui.author())
+        author = opened.author if by is None else decider(opened, by)
+        names = pausing.pause(opened, connection, reason, author)
     _tell("Paused", names, as_json)
 
 
@@ -79,6 +82,7 @@ def split(
     row: Row,
     own: Annotated[bool, typer.Option("--own", help="Make a record of its own of it.")] = False,
     reason: Reason = "",
+    by: As = None,
     as_json: ui.Json = False,
 ) -> None:
     """Take a row from its record: it was somebody else's. It stays alone, and nothing is deleted.
@@ -88,13 +92,14 @@ def split(
     from syncengine.flows.people import links
 
     with ui.engine() as opened:
+        author = decider(opened, by)
         link = _link(opened, entity, connection, row)
-        _done(links.split(opened, link, own, ui.author(), reason), as_json)
+        _done(links.split(opened, link, own, author, reason), as_json)
 
 
 def point(
     entity: Of, connection: Place, row: Row, record: Who, reason: Reason = "",
-    as_json: ui.Json = False,
+    by: As = None, as_json: ui.Json = False,
 ) -> None:  # fmt: skip
     """Make a row the row of a record, whomever it belonged to before.
 
@@ -103,9 +108,10 @@ def point(
     from syncengine.flows.people import links
 
     with ui.engine() as opened:
+        author = decider(opened, by)
         link = _link(opened, entity, connection, row)
         meant = find_one(opened, record, entity)
-        _done(links.point(opened, link, meant, ui.author(), reason), as_json)
+        _done(links.point(opened, link, meant, author, reason), as_json)
 
 
 def join(
@@ -113,6 +119,7 @@ def join(
     kept: Who,
     gone: Annotated[str, typer.Argument(metavar="OTHER", help="The record that goes into it.")],
     reason: Reason = "",
+    by: As = None,
     as_json: ui.Json = False,
 ) -> None:
     """Make two records one. The first keeps its values; what the second had besides stays in the history.
@@ -122,9 +129,10 @@ def join(
     from syncengine.flows.people import links
 
     with ui.engine() as opened:
+        author = decider(opened, by)
         ui.known("ENTITY", entity, list(opened.project.entities))
         first, second = (find_one(opened, text, entity) for text in (kept, gone))
-        _done(links.join(opened, first, second, ui.author(), reason), as_json)
+        _done(links.join(opened, first, second, author, reason), as_json)
 
 
 def undo(
@@ -133,6 +141,7 @@ def undo(
         typer.Argument(metavar="CHANGE", help="Its number: `explain`.", parser=_number),
     ],
     reason: Reason = "",
+    by: As = None,
     sensitive: ui.Sensitive = False,
     as_json: ui.Json = False,
 ) -> None:
@@ -143,7 +152,8 @@ def undo(
     from syncengine.flows.people.undo import undo as take_back
 
     with ui.engine(sensitive) as opened:
-        undone, value = take_back(opened, change, ui.author(), reason)
+        author = decider(opened, by)
+        undone, value = take_back(opened, change, author, reason)
         _done(f"{undone.field} is {ui.plain(value)} again", as_json)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from syncengine.cli import ui
+from syncengine.cli.author import As, decider
 from syncengine.model.member import Role
 
 if TYPE_CHECKING:
@@ -35,7 +36,9 @@ def register(app: typer.Typer) -> None:
 
 
 @members.command()
-def add(name: Name, role: Roles, url: Address = "", as_json: ui.Json = False) -> None:
+def add(
+    name: Name, role: Roles, url: Address = "", by: As = None, as_json: ui.Json = False
+) -> None:
     """Let somebody into the console, and print a link that signs them in once.
 
     Example: `syncengine members add kim --role answerer --role operator`
@@ -44,8 +47,9 @@ def add(name: Name, role: Roles, url: Address = "", as_json: ui.Json = False) ->
     from syncengine.flows.people import signing_in
 
     with ui.engine() as opened:
-        member = people.add_member(opened, name, role, ui.author())
-        token = signing_in.make_link(opened, member.name, ui.author())
+        author = decider(opened, by)
+        member = people.add_member(opened, name, role, author)
+        token = signing_in.make_link(opened, member.name, author)
     _tell_link(member, link_of(ui.settings(), token, url), as_json)
 
 
@@ -75,7 +79,7 @@ def list_members(as_json: ui.Json = False) -> None:
 
 
 @members.command()
-def link(name: Name, url: Address = "", as_json: ui.Json = False) -> None:
+def link(name: Name, url: Address = "", by: As = None, as_json: ui.Json = False) -> None:
     """Print a link that signs a member in once, within the hour: the first time, or for a forgotten password.
 
     Example: `syncengine members link kim`
@@ -84,13 +88,13 @@ def link(name: Name, url: Address = "", as_json: ui.Json = False) -> None:
     from syncengine.flows.people import signing_in
 
     with ui.engine() as opened:
-        token = signing_in.make_link(opened, name, ui.author())
+        token = signing_in.make_link(opened, name, decider(opened, by))
         member = next(m for m in people.all_members(opened) if m.name == name.strip().casefold())
     _tell_link(member, link_of(ui.settings(), token, url), as_json)
 
 
 @members.command()
-def roles(name: Name, role: Roles, as_json: ui.Json = False) -> None:
+def roles(name: Name, role: Roles, by: As = None, as_json: ui.Json = False) -> None:
     """Give a member these roles and no others.
 
     Example: `syncengine members roles kim --role viewer`
@@ -98,12 +102,12 @@ def roles(name: Name, role: Roles, as_json: ui.Json = False) -> None:
     from syncengine.flows.people import members as people
 
     with ui.engine() as opened:
-        member = people.set_roles(opened, name, role, ui.author())
+        member = people.set_roles(opened, name, role, decider(opened, by))
     _done(member, f"{member.name} is {', '.join(member.roles)}", as_json)
 
 
 @members.command()
-def password(name: Name, as_json: ui.Json = False) -> None:
+def password(name: Name, by: As = None, as_json: ui.Json = False) -> None:
     """Set a member's password, which is asked for, or read from standard input.
 
     Example: `syncengine members password kim`
@@ -116,7 +120,7 @@ def password(name: Name, as_json: ui.Json = False) -> None:
         else sys.stdin.readline().rstrip("\r\n")
     )
     with ui.engine() as opened:
-        signing_in.set_password(opened, name, given, ui.author())
+        signing_in.set_password(opened, name, given, decider(opened, by))
     if as_json:
         ui.emit({"done": "set password"})
     else:
@@ -126,7 +130,7 @@ def password(name: Name, as_json: ui.Json = False) -> None:
 
 
 @members.command()
-def lock(name: Name, as_json: ui.Json = False) -> None:
+def lock(name: Name, by: As = None, as_json: ui.Json = False) -> None:
     """Shut a member out at once. What they decided stays.
 
     Example: `syncengine members lock kim`
@@ -134,12 +138,12 @@ def lock(name: Name, as_json: ui.Json = False) -> None:
     from syncengine.flows.people import members as people
 
     with ui.engine() as opened:
-        member = people.lock(opened, name, ui.author())
+        member = people.lock(opened, name, decider(opened, by))
     _done(member, f"{member.name} is locked", as_json)
 
 
 @members.command()
-def unlock(name: Name, as_json: ui.Json = False) -> None:
+def unlock(name: Name, by: As = None, as_json: ui.Json = False) -> None:
     """Let a member in again, also one who gave too many wrong passwords.
 
     Example: `syncengine members unlock kim`
@@ -147,7 +151,7 @@ def unlock(name: Name, as_json: ui.Json = False) -> None:
     from syncengine.flows.people import members as people
 
     with ui.engine() as opened:
-        member = people.unlock(opened, name, ui.author())
+        member = people.unlock(opened, name, decider(opened, by))
     _done(member, f"{member.name} is let in again", as_json)
 
 

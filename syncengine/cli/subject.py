@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from syncengine.cli import ui
+from syncengine.cli.author import As, decider
 from syncengine.cli.dossier import as_page
 from syncengine.cli.passes import find_one
 from syncengine.model.erasure import Erasure
@@ -51,6 +52,7 @@ def erase(
         typer.Option("--leave-rows", help="Do not have rows deleted first, as the mapping says."),
     ] = False,
     sensitive: ui.Sensitive = False,
+    by: As = None,
     as_json: ui.Json = False,
 ) -> None:
     """Forget a record: everything that is held of it goes, for good. This cannot be undone.
@@ -65,6 +67,7 @@ def erase(
     _check_options(reason, dry_run, yes, as_json)
     with ui.engine(sensitive) as opened:
         ui.known("ENTITY", entity, list(opened.project.entities))
+        author = "" if dry_run else decider(opened, by)
         chosen = find_one(opened, key, entity, gone=True)
         document = preview(opened, chosen)
         if not as_json:
@@ -75,7 +78,7 @@ def erase(
             return
         if not yes:
             typer.confirm("Forget all of this? It cannot be undone.", abort=True, err=True)
-        done = forget(opened, chosen, reason, ui.author(), leave_rows)
+        done = forget(opened, chosen, reason, author, leave_rows)
         if isinstance(done, Erasure) and not opened.ledger.compact():
             ui.aside().print(REMAINS, style="yellow", markup=False, soft_wrap=True)
     _tell(done, document, as_json)
@@ -190,6 +193,7 @@ def erasures(
         str | None,
         typer.Option("--take-in", metavar="ID", help="Keep this one out no more."),
     ] = None,
+    by: As = None,
     as_json: ui.Json = False,
 ) -> None:
     """The erasure log: when what was erased, by whom and why, and never who it was.
@@ -202,6 +206,7 @@ def erasures(
     with ui.engine() as opened:
         found = read_log(opened)
         if back is not None:
+            decider(opened, by)
             meant = [e.id for e in found if e.id == back or (len(back) > 5 and e.id.endswith(back))]
             if len(meant) != 1:
                 raise typer.BadParameter(
@@ -243,7 +248,7 @@ def export(
 
     with ui.engine() as opened:
         ui.known("ENTITY", entity, list(opened.project.entities))
-        document = gather_all(opened, find_one(opened, key, entity, gone=True), ui.author())
+        document = gather_all(opened, find_one(opened, key, entity, gone=True), opened.author)
     plain = readable(document)
     if as_json:
         ui.emit(plain)

@@ -89,20 +89,16 @@ def settings() -> Settings:
     return found
 
 
-def author() -> str:
-    """Who decides: the user of this machine."""
-    return environ.get("USER") or "admin"
-
-
 @contextmanager
 def engine(show_sensitive: bool = False) -> Iterator[Engine]:
     """The engine of this environment. ``show_sensitive``: sensitive values are shown, and that is said; a variable may
     say so, too. Raises ConfigInvalid."""
     from syncengine.bootstrap import open_engine
+    from syncengine.cli.author import worker
 
     found = settings()
     with open_engine(found) as opened:
-        opened.author = author()
+        opened.author = worker(found.author)
         opened.shows_sensitive = show_sensitive or found.show_sensitive
         if opened.shows_sensitive:
             aside().print("Sensitive values are shown.", style="yellow")

@@ -50,7 +50,9 @@ def screens(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
         unset = dict.fromkeys((n for n in os.environ if n.startswith("SYNCENGINE_")), "")
         database = f"sqlite:///{folder / 'engine.db'}"
         place = {"SYNCENGINE_PROJECT": str(project), "SYNCENGINE_DATABASE_URL": database}
-        environment = {**unset, **sandbox.env, **place, "COLUMNS": "300"}
+        environment = {
+            **unset, **sandbox.env, **place, "COLUMNS": "300", "SYNCENGINE_AUTHOR": "kim",
+        }  # fmt: skip
 
         def run(command: str, **more: str) -> str:
             done = CliRunner().invoke(app, command.split(), env={**environment, **more})

@@ -53,7 +53,7 @@ def _cli(sandbox: SandboxProcess, folder: Path) -> Cli:
     unset = dict.fromkeys((n for n in os.environ if n.startswith("SYNCENGINE_")), "")
     database = f"sqlite:///{folder / 'engine.db'}"
     place = {"SYNCENGINE_PROJECT": str(MAPPINGS), "SYNCENGINE_DATABASE_URL": database}
-    return Cli({**unset, **sandbox.env, **place, "COLUMNS": "200"})
+    return Cli({**unset, **sandbox.env, **place, "COLUMNS": "200", "SYNCENGINE_AUTHOR": "kim"})
 
 
 @pytest.fixture

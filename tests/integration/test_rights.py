@@ -28,7 +28,7 @@ def cli(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
             "SYNCENGINE_PROJECT": str(MAPPINGS),
             "SYNCENGINE_DATABASE_URL": f"sqlite:///{folder / 'engine.db'}",
         }
-        made = Cli({**unset, **sandbox.env, **place, "USER": "dpo"})
+        made = Cli({**unset, **sandbox.env, **place, "SYNCENGINE_AUTHOR": "dpo"})
         made("sync", code=4)
         made.first = next(
             row for row in sandbox.state("heavenhr", "employees") if row["lastName"] == "Brunner"

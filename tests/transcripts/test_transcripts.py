@@ -126,7 +126,7 @@ def terminal(sandbox: SandboxProcess, tmp_path: Path, monkeypatch: pytest.Monkey
     place = {
         "SYNCENGINE_PROJECT": "project",
         "SYNCENGINE_DATABASE_URL": f"sqlite:///{tmp_path / 'engine.db'}",
-        "COLUMNS": "120", "USER": "kim", "TERM": "dumb", "TZ": "Europe/Berlin",
+        "COLUMNS": "120", "SYNCENGINE_AUTHOR": "kim", "TERM": "dumb", "TZ": "Europe/Berlin",
     }  # fmt: skip
     return Terminal(sandbox, {**unset, **sandbox.env, **place})
 

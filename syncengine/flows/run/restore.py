@@ -30,7 +30,7 @@ class RestoreReport:
 def recover(engine: Engine) -> RestoreReport:
     """Pause writing, set every unsettled operation to ``unknown``, and have everything listed and compared again. What
     the vendors show counts as their wish; a person reads the plan and resumes."""
-    paused = pause(engine, None, WHY)
+    paused = pause(engine, None, WHY, engine.author)
     with engine.ledger.write() as tx:
         return RestoreReport(paused, _doubt(engine, tx), _look_anew(engine, tx))
 
