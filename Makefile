@@ -25,6 +25,7 @@ help:
 	@echo 'make format      put the source into shape'
 	@echo 'make lock        pin the dependencies anew (make lock ARGS=--upgrade: the newest ones)'
 	@echo 'make licences    list the licences of what is locked (after make lock)'
+	@echo 'make locale      compile the texts of the console in other languages'
 	@echo 'make clean       remove what the other targets made'
 
 # One more than there are processors, since many tests wait for a server; four at most.
@@ -78,6 +79,9 @@ lock: install
 
 licences: install
 	$(BIN)/python .ci/licences.py
+
+locale: install
+	$(BIN)/pybabel --quiet compile --directory syncengine/web/console/locale --domain console
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .build dist

@@ -40,6 +40,8 @@ def make_app(
         asyncio.get_running_loop().set_exception_handler(client_limits.on_loop_error)
         sql_thread = SqlThread(work, longest)
         page_threads = SqlThread(pages or work, PATIENCE, THREADS)
+        if pages is not None:
+            console.shared.planner.warm(console.shared.directory)
         try:
             yield {
                 "sql_thread": sql_thread,

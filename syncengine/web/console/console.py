@@ -142,6 +142,8 @@ class Console:
         member = ask.signed_in.member if ask.signed_in else None
         if not may(member, right):
             return self._refuse(ask, right)
+        if visit.method == "POST":
+            self.shared.glance.forget()
         try:
             return do(ask)
         except NotPossible as why:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from syncengine.errors import SyncengineError
+from syncengine.flows.views.directory import Directory
 from syncengine.flows.views.stored_plan import store_plan
 from syncengine.web.sql_thread import Work
 
@@ -36,6 +38,16 @@ class Planner:
             self.since, self.by, self.fault = time.time(), author, ""
         self._thread.submit(self._run, author)
         return True
+
+    def warm(self, directory: Directory) -> None:
+        """Read the names of people ahead, so that nobody who searches first has to wait."""
+        self._thread.submit(self._warm, directory)
+
+    def _warm(self, directory: Directory) -> None:
+        with contextlib.suppress(SyncengineError), self.work() as engine:
+            for entity in engine.project.entities.values():
+                if entity.people:
+                    directory.find(engine, entity.name, "")
 
     def close(self) -> None:
         """Begin no more; what is under way ends by itself."""

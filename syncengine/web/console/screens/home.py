@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 
 from starlette.responses import Response
 
-from syncengine.flows.views.standing import standing
 from syncengine.flows.views.standing_text import sentence, verdict
 from syncengine.model.case import CaseKind
 from syncengine.model.standing import Level, Line
@@ -35,7 +34,7 @@ _PLACES: Final = {
 
 def show(ask: Ask) -> Response:
     """The verdict, the lines, and the connections at a glance."""
-    now = standing(ask.engine)
+    now = ask.shared.glance.at(ask.engine)
     zone = ZoneInfo(ask.engine.project.timezone)
 
     def told(line: Line) -> dict[str, Any]:

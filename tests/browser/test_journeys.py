@@ -1,0 +1,151 @@
+"""What people come for, from beginning to end, in a real browser."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from syncengine.flows.people.cases import answer
+from syncengine.flows.people.members import lock
+from syncengine.flows.people.signing_in import set_password
+from syncengine.model.member import Role
+from tests.browser.conftest import Desk
+from tests.support.console import PASSWORD
+from tests.support.scene import monday, serving
+
+
+def _open(desk: Desk, kind: str = "identity") -> list[str]:
+    with desk.scene.engine() as engine, engine.ledger.read() as tx:
+        return [case.id for case in tx.cases(kind=kind)]
+
+
+def test_a_question_is_answered_by_keys_alone(desk: Desk) -> None:
+    """From home to the answer without a mouse, and on to the next question."""
+    before = len(_open(desk))
+    with desk.open(Role.ANSWERER) as page:
+        page.goto("/")
+        page.keyboard.press("g")
+        page.keyboard.press("q")
+        page.wait_for_url("**/questions")
+        page.keyboard.press("j")
+        page.keyboard.press("Enter")
+        page.wait_for_url(re.compile("/questions/[0-9a-f-]{36}"))
+        labels = page.locator("label.choice strong").all_inner_texts()
+        page.keyboard.press(str(labels.index("Leave alone") + 1))
+        page.keyboard.press("Tab")
+        page.keyboard.type("a test account")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("status")).to_contain_text("Done: it stays as it is")
+        assert re.search("/questions/[0-9a-f-]{36}", page.url)
+    assert len(_open(desk)) == before - 1
+
+
+def test_a_form_works_without_javascript(desk: Desk) -> None:
+    """Signing in, narrowing a list, ticking and answering."""
+    before = len(_open(desk))
+    with desk.open(Role.ANSWERER, java_script_enabled=False) as page:
+        page.goto("/questions")
+        page.select_option("#kind", "identity")
+        page.get_by_role("button", name="Show").click()
+        page.locator("td.tick input").first.check()
+        page.select_option("#answer", "ignore")
+        page.get_by_role("button", name="Answer").click()
+        expect(page.get_by_role("status")).to_contain_text("1 answered")
+    assert len(_open(desk)) == before - 1
+
+
+def test_two_who_answer_one_question_are_told(desk: Desk) -> None:
+    """The second one by whom, when and what."""
+    (case, *_) = _open(desk)
+    with desk.open(Role.ANSWERER) as page:
+        page.goto(f"/questions/{case}")
+        with desk.scene.engine() as engine:
+            answer(engine, case, "ignore", author="ada")
+        page.locator("label.choice").last.click()
+        page.get_by_role("button", name="Answer").click()
+        expect(page.locator("main")).to_contain_text(
+            re.compile(r"[Aa]da answered this at \d\d:\d\d: ignore")
+        )
+
+
+def test_many_are_answered_at_once(desk: Desk) -> None:
+    """With one tick for all of a page."""
+    ids = _open(desk)
+    with desk.open(Role.ANSWERER) as page:
+        page.goto("/questions?kind=identity")
+        page.locator("input[data-pick-all]").check()
+        expect(page.locator("[data-picked]")).to_have_text(str(len(ids)))
+        page.select_option("#answer", "ignore")
+        page.fill("#reason", "shared mailboxes")
+        page.get_by_role("button", name="Answer").click()
+        expect(page.locator("main")).to_contain_text(f"{len(ids)} answered")
+    assert _open(desk) == []
+
+
+def test_why_somebody_does_not_agree_is_found(desk: Desk) -> None:
+    """By name, and with the reason in plain words."""
+    with desk.open(Role.VIEWER) as page:
+        page.goto("/")
+        page.get_by_role("link", name="Records").click()
+        page.get_by_role("searchbox").fill("sandra brön")
+        page.keyboard.press("Enter")
+        page.get_by_role("link", name=re.compile("Sandra Brönnimann")).first.click()
+        expect(page.locator("h1")).to_contain_text("Sandra")
+        expect(page.locator(".lines")).to_contain_text("waits for approval")
+
+
+def test_a_connection_is_paused_and_resumed(desk: Desk) -> None:
+    """And home says so."""
+    with desk.open(Role.OPERATOR) as page:
+        page.goto("/connections/weekly10")
+        page.fill("#reason", "audit week")
+        page.get_by_role("button", name="Pause writing").click()
+        page.goto("/")
+        expect(page.locator(".lines").first).to_contain_text("weekly10 is paused by")
+        page.goto("/connections/weekly10")
+        page.get_by_role("button", name="Resume").click()
+        expect(page.get_by_role("status")).to_contain_text("resumed")
+
+
+def test_a_session_that_is_over_in_mid_form_says_so(desk: Desk) -> None:
+    """And nothing was done."""
+    with desk.open(Role.OPERATOR, name="lee") as page:
+        page.goto("/connections/heavenhr")
+        with desk.scene.engine() as engine:
+            lock(engine, "lee", "admin")
+        page.get_by_role("button", name="Pause writing").click()
+        expect(page.get_by_role("status")).to_contain_text("Your session is over")
+    with desk.scene.engine() as engine, engine.ledger.read() as tx:
+        assert not tx.connection("heavenhr").paused
+
+
+def test_whoever_guesses_is_shut_out(desk: Desk) -> None:
+    """With the time after which the name is open again."""
+    desk.scene.link(Role.VIEWER, name="mia")
+    with desk.scene.engine() as engine:
+        set_password(engine, "mia", PASSWORD, "admin")
+    with desk.open() as page:
+        page.goto("/sign-in")
+        for _ in range(5):
+            page.fill("#name", "mia")
+            page.fill("#password", "wrong")
+            page.get_by_role("button", name="Sign in").click()
+        expect(page.get_by_role("alert")).to_contain_text("Too many wrong passwords")
+
+
+@pytest.mark.long
+def test_a_plan_is_computed_and_its_deletes_approved(browser: Browser, tmp_path: Path) -> None:
+    """The page looks again by itself until the plan is there."""
+    with monday(tmp_path) as scene, serving(scene.settings) as url:
+        desk = Desk(url, scene, browser)
+        with desk.open(Role.ANSWERER) as page:
+            page.goto("/plan")
+            page.get_by_role("button", name="Compute a plan").click()
+            page.get_by_text("Look at these first").wait_for(timeout=30_000)
+            page.get_by_role("link", name="Look and decide").click()
+            page.get_by_text("Send them all").click()
+            page.get_by_role("button", name="Answer").click()
+            expect(page.get_by_role("status")).to_contain_text("12 writes are sent")

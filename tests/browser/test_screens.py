@@ -1,0 +1,84 @@
+"""Every screen in a real browser: for everybody, at each width, in light and dark."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+from syncengine.flows.views.stored_plan import store_plan
+from syncengine.model.member import Role
+from tests.browser.conftest import Desk
+
+PATHS = (
+    "/", "/questions", "/questions?kind=identity", "QUESTION", "/questions?closed=1",
+    "/records/person", "RECORD", "/plan", "GROUP", "/activity", "/activity?show=changes", "/connections",
+    "/connections/hakuna", "/mappings", "/access", "/about", "/password",
+)  # fmt: skip
+WAYS = {
+    "wide": {"viewport": {"width": 1280, "height": 800}},
+    "dark": {"viewport": {"width": 1280, "height": 800}, "color_scheme": "dark"},
+    "phone": {"viewport": {"width": 375, "height": 700}},
+}
+
+
+def visit(page: Page, path: str) -> None:
+    """Go to a screen; those of one thing are found from their list."""
+    first = {"QUESTION": "/questions", "RECORD": "/records/person", "GROUP": "/plan"}
+    page.goto(first.get(path, path))
+    if path in first:
+        page.locator("main a.go" if path == "GROUP" else "tbody a").first.click()
+    page.wait_for_load_state()
+
+
+@pytest.fixture(scope="module")
+def planned(company: Desk) -> Desk:
+    """A plan was computed."""
+    with company.scene.engine() as engine:
+        store_plan(engine, "kim")
+    return company
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_screens_are_open_to_everybody(planned: Desk, way: str) -> None:
+    """Nothing that axe finds, nothing that the policy forbids, nothing beside the page."""
+    planned.said.clear()
+    found = []
+    with planned.open(*Role, **WAYS[way]) as page:
+        for path in PATHS:
+            visit(page, path)
+            broken = Axe().run(page).response["violations"]
+            found += [(path, v["id"], [n["target"] for n in v["nodes"][:3]]) for v in broken]
+            width = page.evaluate("document.documentElement.scrollWidth")
+            if width > WAYS[way]["viewport"]["width"]:  # type: ignore[index]
+                found.append((path, "wider than the screen", [width]))
+            small = page.evaluate(_SMALL)
+            found += [(path, "smaller than 24 px", [text]) for text in small]
+    assert found == []
+    assert planned.csp() == []
+
+
+_SMALL = """() => [...document.querySelectorAll(
+  "button, .button, summary, nav a, a.go, select, input:not([type=hidden])")]
+  .filter(e => e.offsetParent && !e.closest("label"))
+  .filter(e => { const b = e.getBoundingClientRect(); return b.height && (b.height < 24 || b.width < 24); })
+  .map(e => e.outerHTML.slice(0, 80))"""
+
+
+def test_strangers_find_the_door_in_order(desk: Desk) -> None:
+    """The page to sign in, and one for an address that there is not."""
+    with desk.open() as page:
+        for path in ("/sign-in", "/nothing"):
+            page.goto(path)
+            assert Axe().run(page).response["violations"] == []
+    assert desk.csp() == []
+
+
+def test_a_page_speaks_the_language_of_the_browser(desk: Desk) -> None:
+    """German where it is asked for, and says so."""
+    with desk.open(Role.VIEWER, locale="de-DE") as page:
+        page.goto("/questions")
+        assert page.locator("html").get_attribute("lang") == "de"
+        assert re.search(r"Fragen", page.locator("h1").inner_text())

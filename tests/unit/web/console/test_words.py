@@ -1,0 +1,103 @@
+"""The words of pages, in other languages too; times and values as people read them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+from babel.messages.pofile import read_po
+
+from syncengine.flows.views.standing_text import UNREAD
+from syncengine.model.case import CaseKind
+from syncengine.model.member import Role
+from syncengine.model.operation import OperationState
+from syncengine.web.console.screens import home
+from syncengine.web.console.screens.questions import _SPOKEN
+from syncengine.web.console.templating import HERE, environment, language_of, translations
+from syncengine.web.console.times import Times
+from syncengine.web.console.words import plain
+
+PO = HERE / "locale" / "de" / "LC_MESSAGES" / "console.po"
+
+
+def _messages() -> Iterator[tuple[str, str]]:
+    """File and text of all that templates say."""
+    for path in sorted((HERE / "templates").glob("*.html")):
+        for _, _, told in environment("en").extract_translations(path.read_text("utf-8")):  # type: ignore[attr-defined]
+            texts = told if isinstance(told, tuple) else (told,)
+            yield from ((path.name, text) for text in texts[:1] if text)
+
+
+def _known() -> set[str]:
+    with PO.open("rb") as file:
+        catalogue = read_po(file)
+    return {m.id[0] if isinstance(m.id, tuple) else m.id for m in catalogue if m.string}
+
+
+def test_every_text_of_the_templates_is_there_in_german() -> None:
+    """None is left out, and none is there that nobody says."""
+    known = _known()
+    assert [pair for pair in _messages() if pair[1] not in known] == []
+
+
+def test_words_that_are_put_together_are_there_in_german() -> None:
+    """Kinds, states, answers, roles, and the sentence of home."""
+    said = {
+        *map(str, CaseKind),
+        *map(str, OperationState),
+        *map(str, Role),
+        *_SPOKEN.values(),
+        UNREAD,
+    }
+    said |= {label for _, label, _ in home._PLACES.values()} | {s[2] for s in home.SIGNS.values()}
+    said |= {
+        "Everything agrees.",
+        "Everything else agrees.",
+        "Waits for a person.",
+        "Not in order.",
+    }
+    assert said - _known() == set()
+
+
+def test_what_is_compiled_is_what_is_written() -> None:
+    """Otherwise: make locale."""
+    compiled = translations("de")
+    with PO.open("rb") as file:
+        for message in read_po(file):
+            if message.id and not isinstance(message.id, tuple):
+                assert compiled.gettext(message.id) == message.string, "make locale"
+
+
+@pytest.mark.parametrize(
+    ("accepted", "language"),
+    [
+        ("de-DE,de;q=0.9,en;q=0.8", "de"), ("en-GB,en;q=0.9,de;q=0.8", "en"), ("fr", "en"), ("", "en"),
+        ("fr, de;q=0.1", "de"), ("de;q=0", "en"), ("*;q=x,;;,", "en"),
+    ],
+)  # fmt: skip
+def test_the_language_is_the_one_that_the_browser_likes_best(accepted: str, language: str) -> None:
+    """Among those that there are."""
+    assert language_of(accepted) == language
+
+
+def test_times_are_short_where_they_are_near() -> None:
+    """In the project's zone, with all of it at hand."""
+    now = datetime(2026, 11, 26, 10, 0, tzinfo=UTC).timestamp()
+    times = Times(ZoneInfo("Europe/Berlin"), now)
+    assert times.short(now - 3600) == "10:00"
+    assert times.short(now - 2 * 86_400) == "Tue 11:00"
+    assert times.short(now - 20 * 86_400) == "6 Nov"
+    assert times.short(now - 400 * 86_400) == "22 Oct 2025"
+    assert times.full(now) == "Thu 26 Nov 2026, 11:00:00 CET"
+    assert (times.ago(now - 7300), times.ago(None)) == ("2 h ago", "never")
+
+
+def test_a_value_is_one_line_that_is_cut() -> None:
+    """Nothing in it steers what stands around it."""
+    assert plain(None) == plain("") == "–"
+    assert plain(True) == "yes"
+    assert plain(["a", 1]) == "a, 1"
+    assert plain("a\u202eb\nc\x00") == "a b c "
+    assert len(plain("x" * 10_000)) == 300
