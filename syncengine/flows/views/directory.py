@@ -56,7 +56,9 @@ class Directory:
     _known: dict[str, _Known] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def find(self, engine: Engine, entity: str, text: str, behind: str = "") -> Found:
+    def find(
+        self, engine: Engine, entity: str, text: str, behind: str = "", limit: int = PER_PAGE
+    ) -> Found:
         """Live records of an entity that ``text`` may mean, by name: an id or its end, an external id, or a part of
         a name, an address or a number; all of them, if it is empty."""
         with self._lock, engine.ledger.read() as tx:
@@ -66,8 +68,8 @@ class Directory:
         if wanted:
             lines = [k for k in lines if k.id in exact or wanted in k.text or _ends(k.id, wanted)]
         start = bisect_right(lines, Line(*_place(behind), "", "")) if behind else 0
-        page = lines[start : start + PER_PAGE]
-        more = start + PER_PAGE < len(lines)
+        page = lines[start : start + limit]
+        more = start + limit < len(lines)
         return Found(page, len(lines), f"{page[-1].key}~{page[-1].id}" if more else "")
 
     def _read(self, engine: Engine, tx: Transaction, entity: str) -> list[Line]:

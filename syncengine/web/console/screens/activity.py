@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -12,29 +14,71 @@ from syncengine.flows.people.undo import undo
 from syncengine.flows.views.explain import change_documents
 from syncengine.flows.views.queries import operation_documents
 from syncengine.flows.views.questions import place_in
+from syncengine.flows.views.runs import happened, summary
 from syncengine.model.operation import OperationState
 from syncengine.web.console.ask import Ask
+from syncengine.web.console.exports import MOST, export, wanted
 from syncengine.web.console.rights import Right
 
 PER_PAGE: Final = 50
-SHOWN: Final = ("writes", "changes")
+SHOWN: Final = ("writes", "changes", "runs")
+_COLUMNS: Final = {
+    "writes": (
+        "id", "created_at", "entity", "record", "name", "connection", "resource", "external_id", "action",
+        "fields", "state", "attempts", "detail",
+    ),
+    "changes": (
+        "change", "at", "entity", "record", "name", "field", "old", "new", "lost", "lost_by", "from",
+        "policy", "rule", "author", "reason",
+    ),
+}  # fmt: skip
+SPANS: Final = {"night": "last night", "day": "the last 24 hours", "week": "the last 7 days"}
+"""Word of the address -> the time of which runs are shown."""
+EVENING, MORNING = 18, 8
+"""Hours between which a night lies, in the project's zone."""
 
 
 def show(ask: Ask) -> Response:
     """A page of writes, or of changes, the newest first."""
     what = ask.query("show") if ask.query("show") in SHOWN else "writes"
+    if what == "runs":
+        return _runs(ask)
     connection, author = ask.query("connection"), ask.query("author")
     state = ask.query("state")
     words = {"connection": connection, "author": author, "state": state, "show": what}
     lines, after = (_changes if what == "changes" else _writes)(ask, words)
     if not ask.may(Right.READ):
         lines = [_without_people(line) for line in lines]
+    if wanted(ask):
+        return export(ask, what, _COLUMNS[what], lines)
     return ask.page(
         "activity.html", what=what, lines=lines, next=after,
         words={n: w for n, w in words.items() if w and (n, w) != ("show", "writes")},
         connections=sorted(ask.engine.project.connections),
         states=[s.value for s in OperationState], filters=words,
     )  # fmt: skip
+
+
+def _runs(ask: Ask) -> Response:
+    """What ran in a time, and the sums of all that happened then."""
+    span = ask.query("span") if ask.query("span") in SPANS else "day"
+    since, until = times_of(span, ask.now, ZoneInfo(ask.engine.project.timezone))
+    document = happened(ask.engine, since, until, limit=PER_PAGE)
+    return ask.page(
+        "runs.html", span=span, spans=SPANS, document=document, summary=summary(document)
+    )
+
+
+def times_of(span: str, now: float, zone: ZoneInfo) -> tuple[float, float | None]:
+    """From when until when (epoch seconds; None: now) a span of the address is."""
+    if span != "night":
+        return now - (7 if span == "week" else 1) * 86_400.0, None
+    today = datetime.fromtimestamp(now, zone)
+    end = today.replace(hour=MORNING, minute=0, second=0, microsecond=0)
+    evening = end.replace(hour=EVENING) - timedelta(days=1)
+    if today < end:
+        return evening.timestamp(), None
+    return evening.timestamp(), end.timestamp()
 
 
 def take_back(ask: Ask) -> Response:
@@ -53,14 +97,18 @@ def take_back(ask: Ask) -> Response:
     return ask.to(back, f"{change.field} has its earlier value again. The next sync carries it on.")
 
 
+def _limit(ask: Ask) -> int:
+    return MOST if wanted(ask) else PER_PAGE
+
+
 def _writes(ask: Ask, words: dict[str, str]) -> tuple[list[dict[str, Any]], str]:
     asked = {n: words[n] for n in ("connection", "state") if words[n]}
     if words["state"] and words["state"] not in {s.value for s in OperationState}:
         return [], ""
     with ask.engine.ledger.read() as tx:
-        found = tx.page_of_operations(place_in(ask.query("after")), PER_PAGE + 1, **asked)
-        lines = operation_documents(ask.engine, tx, found[:PER_PAGE])
-    last = found[PER_PAGE - 1] if len(found) > PER_PAGE else None
+        found = tx.page_of_operations(place_in(ask.query("after")), _limit(ask) + 1, **asked)
+        lines = operation_documents(ask.engine, tx, found[: _limit(ask)])
+    last = found[_limit(ask) - 1] if len(found) > _limit(ask) else None
     return lines, f"{last.created_at!r}~{last.id}" if last else ""
 
 
@@ -69,10 +117,10 @@ def _changes(ask: Ask, words: dict[str, str]) -> tuple[list[dict[str, Any]], str
     after = ask.query("after")
     before = int(after) if after.isdecimal() and len(after) < 19 else None
     with ask.engine.ledger.read() as tx:
-        found = tx.page_of_history(before, PER_PAGE + 1, **asked)
-        lines = change_documents(ask.engine, tx, found[:PER_PAGE])
-    more = len(found) > PER_PAGE
-    return lines, str(found[PER_PAGE - 1].id) if more else ""
+        found = tx.page_of_history(before, _limit(ask) + 1, **asked)
+        lines = change_documents(ask.engine, tx, found[: _limit(ask)])
+    more = len(found) > _limit(ask)
+    return lines, str(found[_limit(ask) - 1].id) if more else ""
 
 
 def _without_people(line: dict[str, Any]) -> dict[str, Any]:

@@ -8,12 +8,14 @@ from zoneinfo import ZoneInfo
 
 from starlette.responses import Response
 
+from syncengine.flows.views.runs import happened, summary
 from syncengine.flows.views.standing_text import sentence, verdict
 from syncengine.model.case import CaseKind
 from syncengine.model.standing import Level, Line
 from syncengine.web.console.ask import Ask
 from syncengine.web.console.rights import Right
 
+DAY: Final = 86_400.0
 SIGNS: Final[Mapping[Level, tuple[str, str, str]]] = {
     Level.FAULT: ("!", "fault", "fault"), Level.ASK: ("?", "ask", "asks for a person"),
     Level.HELD: ("–", "held", "held back"), Level.NOTE: ("i", "note", "note"),
@@ -43,6 +45,7 @@ def show(ask: Ask) -> Response:
 
     return ask.page(
         "home.html", sign=SIGNS[now.level], verdict=verdict(now), read=_last_read(ask),
+        summary=summary(happened(ask.engine, ask.now - DAY, limit=1)),
         lines=[told(line) for line in now.lines if line.level > Level.NOTE],
         notes=[told(line) for line in now.lines if line.level <= Level.NOTE],
     )  # fmt: skip

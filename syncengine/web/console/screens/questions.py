@@ -17,6 +17,7 @@ from syncengine.flows.views.questions import next_question, page_of_questions, p
 from syncengine.ledger.pages import Asked
 from syncengine.model.case import Case, CaseKind
 from syncengine.web.console.ask import Ask
+from syncengine.web.console.exports import MOST, export, wanted
 from syncengine.web.console.words import NOTHING, plain, short_id
 
 AGES: Final = {"1h": 3600.0, "1d": 86_400.0, "7d": 7 * 86_400.0, "30d": 30 * 86_400.0}
@@ -26,6 +27,10 @@ ONLY: Final = "link the only one"
 """The answer for many that each of them belongs to the one record that it may belong to."""
 THEIRS: Final = "theirs"
 """The answer for many that the value of the vendor counts, whichever vendor that is."""
+_COLUMNS: Final = (
+    "id", "kind", "entity", "about", "connection", "external_id", "question", "opened_at", "closed_at",
+    "answer", "author", "reason",
+)  # fmt: skip
 _SINGLY: Final = {CaseKind.STAGED}
 """Kinds of which each is looked at by itself."""
 
@@ -33,6 +38,9 @@ _SINGLY: Final = {CaseKind.STAGED}
 def show_list(ask: Ask) -> Response:
     """Open questions as asked in the address."""
     asked = _asked(ask)
+    if wanted(ask):
+        every = page_of_questions(ask.engine, asked, ask.query("after"), MOST)
+        return export(ask, "questions", _COLUMNS, every.lines)
     page = page_of_questions(ask.engine, asked, ask.query("after"))
     return ask.page(
         "questions.html", page=page, asked=asked, words=_words(ask), ages=AGES,

@@ -8,9 +8,11 @@ from typing import Any, Final
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from syncengine.flows.views.directory import PER_PAGE
 from syncengine.flows.views.explain import explain
 from syncengine.flows.views.why import Reason, whys
 from syncengine.web.console.ask import Ask
+from syncengine.web.console.exports import MOST, export, wanted
 
 _STEPS: Final = 60
 """Lines of the story of a record on its page."""
@@ -31,7 +33,11 @@ def show_list(ask: Ask) -> Response:
     with ask.engine.ledger.read() as tx:
         counts = tx.count_records()
     known = sorted(ask.engine.project.entities.values(), key=lambda e: not e.people)
-    found = ask.shared.directory.find(ask.engine, entity, text, ask.query("after"))
+    limit = MOST if wanted(ask) else PER_PAGE
+    found = ask.shared.directory.find(ask.engine, entity, text, ask.query("after"), limit)
+    if wanted(ask):
+        lines = [{"entity": entity, "record": k.id, "name": k.name} for k in found.lines]
+        return export(ask, "records", ("entity", "record", "name"), lines)
     return ask.page(
         "records.html", entity=entity, found=found, text=text,
         entities=[e.name for e in known if e.name == entity or counts.get(e.name)], counts=counts,

@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from datetime import datetime
 from html import unescape
 from urllib.parse import quote
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from syncengine.flows.people.pausing import pause
 from syncengine.flows.views.stored_plan import store_plan
 from syncengine.model.member import Role
+from syncengine.web.console.screens.activity import times_of
 from tests.support.bench import Bench
 from tests.support.console import at_console
 from tests.support.people import LMS, crowd, duo, lead, row
@@ -266,3 +269,49 @@ def test_the_privacy_officer_reads_what_members_did(bench: Bench) -> None:
         page = browser.get("/access").text
     assert "kim" in page
     assert "What members did" not in page
+
+
+def test_lists_are_files_too(bench: Bench) -> None:
+    """As CSV that no spreadsheet computes, and as JSON; in the audit."""
+    bench.vendors["hr"].add(**row(email="b@x.de", name="=cmd|' /C calc'!A0"))
+    bench.sync()
+    with at_console(bench.engine, Role.VIEWER) as browser:
+        told = browser.get("/records/person?as=json").json()["records"]
+        table = browser.get("/records/person?as=csv")
+        writes = browser.get("/activity?as=json").json()["writes"]
+        changes = browser.get("/activity?show=changes&as=csv").text
+    assert {line["name"].split()[0] for line in told} == {"Anna", "=cmd|'"}
+    assert table.headers["content-disposition"].startswith('attachment; filename="records-')
+    assert "'=cmd" in table.text
+    assert ",=cmd" not in table.text
+    assert len(writes) == 2
+    assert changes.startswith("\ufeffchange,at,entity")
+    (last,) = bench.read(lambda tx: tx.select_audit(limit=1))
+    assert (last.action, last.about, last.author) == ("export changes", "csv", "kim")
+
+
+def test_files_have_no_more_in_them_than_pages(bench: Bench) -> None:
+    """An operator's neither."""
+    with at_console(bench.engine, Role.OPERATOR) as browser:
+        for path in ("/activity?as=json", "/activity?show=changes&as=csv"):
+            assert "anna" not in browser.get(path).text.casefold()
+
+
+def test_runs_say_what_happened_last_night(bench: Bench) -> None:
+    """By whom, with what came of it; in the time that is asked for."""
+    with at_console(bench.engine, Role.OPERATOR) as browser:
+        page = browser.get("/activity?show=runs").text
+        assert "sync" in page
+        assert "written" in page
+    bench.clock.sleep(10 * 86_400)
+    with at_console(bench.engine, Role.OPERATOR, name="ada") as browser:
+        assert "Nothing happened then" in browser.get("/activity?show=runs&span=night").text
+
+
+def test_a_night_lies_between_evening_and_morning() -> None:
+    """While it lasts it is the present one."""
+    zone = ZoneInfo("Europe/Berlin")
+    noon = datetime(2026, 11, 27, 12, tzinfo=zone).timestamp()
+    evening = datetime(2026, 11, 26, 18, tzinfo=zone).timestamp()
+    assert times_of("night", noon, zone) == (evening, noon - 4 * 3600)
+    assert times_of("night", noon - 6 * 3600, zone) == (evening, None)
