@@ -115,19 +115,11 @@ def _broken_is_whole(_: Any) -> Any:
 
 
 def _scan_concludes(_: Any) -> Any:
-    def suspect_missing(tx: Any, _system: Any, unseen: Any, *_given: Any) -> list[str]:
-        tx.save_links(
-            [
-                replace(
-                    k,
-                    row=None,
-                    row_version=k.row_version + 1,
-                    dirty=k.dirty + 1,
-                )
-                for k in unseen
-            ]
-        )
-        return [link.id for link in unseen]
+    def suspect_missing(_system: Any, unseen: Any, *_given: Any) -> Changeset:
+        gone = [
+            replace(k, row=None, row_version=k.row_version + 1, dirty=k.dirty + 1) for k in unseen
+        ]
+        return Changeset(links=gone)
 
     return suspect_missing
 

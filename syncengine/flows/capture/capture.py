@@ -15,6 +15,7 @@ from syncengine.flows.capture.listing import Listing
 from syncengine.flows.core.engine import Engine, TimedJobs, failed, new_id
 from syncengine.ledger import Transaction
 from syncengine.mapping import System
+from syncengine.model.changeset import Changeset, Wakes
 from syncengine.model.connection import ResourceState
 from syncengine.model.link import Link
 from syncengine.planning.questions import emptied, emptied_subject
@@ -107,7 +108,8 @@ def _read(
 def _let_go(engine: Engine, connection: str, resource: str) -> None:
     """Announce the listing again; nobody waits for one that never began."""
     with engine.ledger.write() as tx:
-        tx.save_resource(replace(tx.resource(connection, resource), scan_started=0.0))
+        state = replace(tx.resource(connection, resource), scan_started=0.0)
+        tx.write(Changeset(resources=[state]))
 
 
 def _poll(listing: Listing, connector: Connector, state: ResourceState) -> None:
@@ -219,8 +221,8 @@ def _note_fault(listing: Listing, error: SyncengineError) -> Captured:
     whole = isinstance(error, (RateLimited, Halt))
     with engine.ledger.write() as tx:
         state = tx.resource(listing.connection, listing.resource)
+        tx.write(_ended(replace(state, fault=str(error))))
         listing.end(tx, str(error))
-        tx.save_resource(replace(state, fault=str(error)))
     if listing.after:
         listing.checkpoint(limited=isinstance(error, RateLimited))
     fault = str(error) if whole else f"the listing broke off: {error}"
@@ -236,19 +238,18 @@ def _note_lacks(listing: Listing) -> Captured:
     retry = engine.clock.now() + LACKING
     with engine.ledger.write() as tx:
         state = tx.resource(listing.connection, listing.resource)
+        tx.write(_ended(replace(state, fault=fault, scan_started=retry, progress={})))
         listing.end(tx, fault)
-        tx.save_resource(replace(state, fault=fault, scan_started=retry, progress={}))
     return Captured(listing.rows, listing.moved, fault=fault)
 
 
 def _finish(listing: Listing, kind: str, before: ResourceState) -> Captured:
     """Finish a complete listing: suspect the rows that it did not show, and wake what waited for it."""
     engine = listing.engine
-    ids: list[str] = []
     with engine.ledger.write() as tx:
         state = tx.resource(listing.connection, listing.resource)
         if kind == "poll":
-            tx.save_resource(replace(state, polled_at=listing.started, fault=""))
+            tx.write(_ended(replace(state, polled_at=listing.started, fault="")))
             listing.end(tx)
             return Captured(listing.rows, listing.moved, complete=True)
         unseen = [
@@ -257,25 +258,28 @@ def _finish(listing: Listing, kind: str, before: ResourceState) -> Captured:
         ]
         empty = not (listing.rows or listing.unfit) and any(len(links) > 1 for _, links in unseen)
         fault = f"the listing is empty; it had {before.rows} rows" if empty else ""
+        now, over, change = engine.clock.now(), listing.over(tx), Changeset()
         if empty:
             case = emptied(listing.connection, listing.resource, before.rows)
-            tx.raise_cases([replace(case, id=new_id(), opened_at=engine.clock.now())])
+            change += Changeset(raised=[replace(case, id=new_id(), opened_at=now)])
         else:
-            tx.dissolve_cases(
-                [emptied_subject(listing.connection, listing.resource)], engine.clock.now()
-            )
+            over.add(emptied_subject(listing.connection, listing.resource))
             for system, links in unseen:
-                ids += suspect_missing(tx, system, _surely(listing, system, links), listing.started)
+                change += suspect_missing(system, _surely(listing, system, links), listing.started)
         rows = before.rows if empty else listing.rows
-        tx.save_resource(
-            replace(state, scanned_at=listing.started, rows=rows, fault=fault, progress={})
-        )
-        listing.dissolve(tx)
-        wake_waiting_creates(engine, tx, listing.connection, listing.resource)
+        state = replace(state, scanned_at=listing.started, rows=rows, fault=fault, progress={})
+        tx.write(change + _ended(state) + Changeset(dissolved=dict.fromkeys(over, now)))
+        tx.write(wake_waiting_creates(engine, tx, listing.connection, listing.resource))
         listing.end(tx, fault)
+    ids = [link.id for link in change.links if link.dirty]
     engine.announce("refresh", ids)
     engine.announce("reconcile", ids)
     return Captured(listing.rows, listing.moved, complete=True)
+
+
+def _ended(state: ResourceState) -> Changeset:
+    """A listing that is no longer under way, and how far its resource has come."""
+    return Changeset(resources=[state], listings={(state.connection, state.resource): 0.0})
 
 
 def _surely(listing: Listing, system: System, unseen: Sequence[Link]) -> Sequence[Link]:
@@ -312,11 +316,10 @@ def unseen_links(
 
 
 def suspect_missing(
-    tx: Transaction, system: System, unseen: Sequence[Link], at: float, sure: bool = False
-) -> list[str]:
-    """Mark links as suspected missing, since a complete scan begun ``at`` did not show their rows. A single read
-    decides; where there is none, a second complete listing, or a person who is ``sure``. Returns the links that are to
-    be reconciled."""
+    system: System, unseen: Sequence[Link], at: float, sure: bool = False
+) -> Changeset:
+    """Links are suspected missing, since a complete scan begun ``at`` did not show their rows. A single read decides;
+    where there is none, a second complete listing, or a person who is ``sure``."""
     changed = []
     for link in unseen:
         if system.resource.single_get:
@@ -327,25 +330,28 @@ def suspect_missing(
             )
         else:
             changed.append(replace(link, suspected_at=link.suspected_at or at))
-    tx.save_links(changed)
-    return [link.id for link in changed if link.dirty]
+    return Changeset(links=changed)
 
 
-def wake_waiting_creates(engine: Engine, tx: Transaction, connection: str, resource: str) -> None:
-    """Wake creates that waited until a resource is fully listed and each of its rows is correlated."""
-    if not tx.resource(connection, resource).scanned_at:
-        return
+def wake_waiting_creates(
+    engine: Engine, tx: Transaction, connection: str, resource: str
+) -> Changeset:
+    """Creates that waited until a resource is fully listed and each of its rows is correlated become dirty."""
     systems = engine.project.systems_of(connection, resource)
-    if not any(tx.uncorrelated_links(e.name, connection, resource) for e, _ in systems):
-        tx.dirty_waiting({f"scan:{connection}/{resource}"})
+    if not tx.resource(connection, resource).scanned_at or any(
+        tx.uncorrelated_links(e.name, connection, resource) for e, _ in systems
+    ):
+        return Changeset()
+    return Changeset(wakes=Wakes(waiting={f"scan:{connection}/{resource}"}))
 
 
 def list_soon(
     engine: Engine, tx: Transaction, connection: str, resource: str, at: float = 0.0
-) -> None:
-    """Make the next listing due now, or at ``at``, where a vendor has no single read."""
+) -> Changeset:
+    """The next listing is due now, or at ``at``, where a vendor has no single read."""
     schedule = engine.project.connections[connection].resources.get(resource)
     state = tx.resource(connection, resource)
-    if schedule is not None and schedule.scan and state.scanned_at:
-        due = min(state.scanned_at, max(at, engine.clock.now()) - schedule.scan)
-        tx.save_resource(replace(state, scanned_at=max(due, 1.0), scan_started=0.0))
+    if schedule is None or not schedule.scan or not state.scanned_at:
+        return Changeset()
+    due = min(state.scanned_at, max(at, engine.clock.now()) - schedule.scan)
+    return Changeset(resources=[replace(state, scanned_at=max(due, 1.0), scan_started=0.0)])

@@ -10,6 +10,7 @@ from syncengine.flows.naming.mentions import bound
 from syncengine.ledger import Transaction
 from syncengine.mapping import Context, Entity, System
 from syncengine.model.case import Case, CaseKind
+from syncengine.model.changeset import Changeset
 from syncengine.model.erasure import ERASED, KEEP_OUT, TAKE_IN, Erasure
 from syncengine.model.key import Key, KeyKind
 from syncengine.model.link import Link
@@ -62,10 +63,12 @@ def withhold_erased(
                 fresh.add(external_id)
     if back:
         here = (system.connection, system.resource.name)
-        tx.take_keys([place_key(entity.name, Ref(*here, x), back[x]) for x in sorted(fresh)])
+        cases = list[Case]()
         for erasure in tx.erasures(set(back.values())):
             shown = {x for x, owner in back.items() if owner == erasure.id}
-            _ask(engine, tx, erasure, _to_ask(entity, here, erasure, shown, fresh))
+            cases += _asked(engine, tx, erasure, _to_ask(entity, here, erasure, shown, fresh))
+        keys = [place_key(entity.name, Ref(*here, x), back[x]) for x in sorted(fresh)]
+        tx.write(Changeset(keys=keys, raised=cases))
     return held
 
 
@@ -113,9 +116,9 @@ def _known_by(engine: Engine, entity: Entity, system: System, link: Link) -> Ite
         yield Key(KeyKind.ERASED, scope, parts, "")
 
 
-def _ask(
+def _asked(
     engine: Engine, tx: Transaction, erasure: Erasure, places: Sequence[Sequence[str]]
-) -> None:
+) -> Iterator[Case]:
     """One question about each erasure, whatever comes back. It holds where her own rows are, and of what belongs to her
     that there is some."""
     subject, day = f"{ERASED}{erasure.id}", engine.day_of(erasure.at)
@@ -127,18 +130,14 @@ def _ask(
     question = (
         f"{sentence(one(erasure.entity))} that was erased on {day} is shown again by {fresh[0][1]}."
     )
-    tx.raise_cases(
-        [
-            Case(
-                id=new_id(), kind=CaseKind.IDENTITY, subject=subject, question=question,
-                evidence={"erased": day, "places": [*told, *fresh]},
-                answers={
-                    KEEP_OUT: "nothing of it is kept here, and nobody is asked again",
-                    TAKE_IN: "it is taken in as new, with whatever vendors show of it",
-                },
-                entity=erasure.entity, opened_at=engine.clock.now(),
-            )
-        ]
+    yield Case(
+        id=new_id(), kind=CaseKind.IDENTITY, subject=subject, question=question,
+        evidence={"erased": day, "places": [*told, *fresh]},
+        answers={
+            KEEP_OUT: "nothing of it is kept here, and nobody is asked again",
+            TAKE_IN: "it is taken in as new, with whatever vendors show of it",
+        },
+        entity=erasure.entity, opened_at=engine.clock.now(),
     )  # fmt: skip
 
 
@@ -151,5 +150,5 @@ def settle_return(tx: Transaction, erasure_id: str, given: str) -> None:
     """Carry out the answer about an erased person who is shown again: keep her out for good, or drop the tombstone and
     take everything in as new."""
     if given == TAKE_IN:
-        tx.drop_keys(KeyKind.ERASED, [erasure_id])
+        tx.write(Changeset(dropped_keys={(KeyKind.ERASED, erasure_id)}))
     tx.save_erasures([replace(e, answer=given) for e in tx.erasures([erasure_id], lock=True)])

@@ -15,6 +15,7 @@ from syncengine.flows.core.runs import begin_listing, calls, end_run, tallies
 from syncengine.ledger import Transaction
 from syncengine.mapping import Entity, System
 from syncengine.model.case import Case, CaseKind
+from syncengine.model.changeset import Changeset
 from syncengine.model.connection import ResourceState
 from syncengine.model.run import COMPLETE, FAILED, Run
 from syncengine.model.values import Json, digest
@@ -120,7 +121,8 @@ class Listing:
                 "answers": self.listing_progress.answers, "told": self.listing_progress.told,
             }  # fmt: skip
             started = 0.0 if limited else now
-            tx.save_resource(replace(state, progress=progress, scan_started=started))
+            state = replace(state, progress=progress, scan_started=started)
+            tx.write(Changeset(resources=[state]))
             if not limited:
                 self.end(tx, whole=False)
 
@@ -128,26 +130,26 @@ class Listing:
     def begin(self) -> None:
         """Mark the listing as under way, so that others wait for it; its run begins."""
         with self.engine.ledger.write() as tx:
-            self._mark(tx)
+            tx.write(self._marked())
             place = (self.connection, self.resource)
             self.run = begin_listing(self.engine, tx, *place, goes_on=bool(self.resumed))
         self.called = {self.connection: tallies(self.engine)[self.connection]}
 
     def end(self, tx: Transaction, fault: str = "", whole: bool = True) -> None:
-        """The listing ended, with what could not be read; or this slice of it did, and it goes on."""
-        if whole:
-            tx.listing_until(self.connection, self.resource, 0.0)
+        """The run of the listing ended, with what could not be read; or this slice of it did, and it goes on."""
         if self.run is not None:
             outcome = (FAILED if fault else COMPLETE) if whole else ""
             counts = calls(self.engine, self.called)
             counts.update(rows=self.rows - self.run.counts.get("rows", 0), moved=self.moved)
             end_run(self.engine, tx, self.run, outcome, fault, counts)
 
-    def _mark(self, tx: Transaction) -> None:
+    def _marked(self) -> Changeset:
+        """That the listing is under way, if that was not said lately."""
         now = self.engine.clock.now()
-        if now > self.marked + NEXT_PAGE / 4:
-            self.marked = now
-            tx.listing_until(self.connection, self.resource, now + NEXT_PAGE)
+        if now <= self.marked + NEXT_PAGE / 4:
+            return Changeset()
+        self.marked = now
+        return Changeset(listings={(self.connection, self.resource): now + NEXT_PAGE})
 
     @retry_on_lost_race
     def keep(
@@ -171,7 +173,6 @@ class Listing:
         moved = 0
         source: Source = "poll" if self.kind == "poll" else "list"
         with engine.ledger.write() as tx:
-            self._mark(tx)
             for entity, system in self._systems:
                 kept = store(engine, tx, entity, system, source, reads)
                 moved += kept.moved
@@ -179,13 +180,16 @@ class Listing:
                 stale += kept.need_get
             cases = [self._unfit(i) for i in self._not_erased(tx, items)]
             faults = {case.subject: case for case in [*cases, *parts]}
-            tx.raise_cases(list(faults.values()))
+            well = set[str]()
             if self.kind == "poll":
                 well = {f"{self._subjects}{read.external_id}" for read in reads} - faults.keys()
-                self._close(tx, self._open(tx) & well)
+                well &= self._open(tx)
+            now, change = engine.clock.now(), self._marked()
             if cursor is not None:
                 state = tx.resource(self.connection, self.resource)
-                tx.save_resource(replace(state, cursor=cursor))
+                change += Changeset(resources=[replace(state, cursor=cursor)])
+            asked = Changeset(raised=list(faults.values()), dissolved=dict.fromkeys(well, now))
+            tx.write(change + asked)
         self.rows += len(reads)
         self.moved += moved
         self.asked |= faults.keys()
@@ -201,18 +205,14 @@ class Listing:
     def _subjects(self) -> str:
         return f"quarantined:{self.connection}/{self.resource}/"
 
-    def dissolve(self, tx: Transaction) -> None:
-        """Close cases about rows that this complete listing no longer shows, or shows well."""
-        self._close(tx, self._open(tx) - self.asked)
+    def over(self, tx: Transaction) -> set[str]:
+        """Subjects of cases about rows that this complete listing no longer shows, or shows well."""
+        return self._open(tx) - self.asked
 
     def _open(self, tx: Transaction) -> set[str]:
         """Subjects of the open questions about rows of this resource."""
         known = {case.subject for case in tx.cases(kind=CaseKind.QUARANTINED)}
         return {subject for subject in known if subject.startswith(self._subjects)}
-
-    def _close(self, tx: Transaction, over: Collection[str]) -> None:
-        if over:
-            tx.dissolve_cases(over, self.engine.clock.now())
 
     def _not_erased(self, tx: Transaction, items: Sequence[Item]) -> list[Item]:
         """What does not fit, without the rows of those who were erased."""

@@ -11,6 +11,7 @@ from syncengine.flows.capture.rows import UNKNOWN
 from syncengine.flows.core.engine import Engine, new_id
 from syncengine.ledger import Transaction
 from syncengine.mapping import Entity, System
+from syncengine.model.changeset import Changeset
 from syncengine.model.event import Event
 from syncengine.planning.observation import new_link
 
@@ -43,7 +44,7 @@ def notice(
     systems = engine.project.systems_of(connection, resource)
     if not systems:
         raise KeyError(f"{connection}/{resource}")
-    ids: list[str] = []
+    ids = list[str]()
     with engine.ledger.write() as tx:
         now = engine.clock.now()
         # Of somebody who was erased not even the notice is kept.
@@ -59,7 +60,9 @@ def notice(
             raise Stale("this notice was sent to another connection before")
         _pay(engine, tx, connection, now)
         for entity, system in systems:
-            ids += seek(engine, tx, entity, system, external_id)
+            change = sought(engine, tx, entity, system, external_id)
+            tx.write(change)
+            ids += [link.id for link in (*change.links, *change.new_links)]
     engine.announce("refresh", ids)
     return True
 
@@ -82,30 +85,27 @@ def _pay(engine: Engine, tx: Transaction, connection: str, now: float) -> None:
         raise RateLimited(f"{connection} takes {most} notices in {SPAN / 60:.0f} minutes", free_at)
 
 
-def seek(
+def sought(
     engine: Engine, tx: Transaction, entity: Entity, system: System, external_id: str
-) -> list[str]:
-    """The link to be read, unless a read has just shown that there is no such row. Where there is no single read, or no
-    id, a listing is made due instead."""
+) -> Changeset:
+    """The link is to be read, unless a read has just shown that there is no such row. Where there is no single read, or
+    no id, a listing is due instead."""
     connection, resource = system.connection, system.resource.name
     if not (system.resource.single_get and external_id):
-        _list(engine, tx, connection, resource)
-        return []
+        return _listed(engine, tx, connection, resource)
     link = tx.links_at(entity.name, connection, resource, [external_id], lock=True).get(external_id)
     if link is not None:
-        tx.save_links([replace(link, need_get=True, dirty=link.dirty + 1)])
-        return [link.id]
+        return Changeset(links=[replace(link, need_get=True, dirty=link.dirty + 1)])
     if tx.remembered(UNKNOWN, [connection, resource, external_id], engine.clock.now()):
-        return []
+        return Changeset()
     link = new_link(new_id(), entity.name, system, external_id, None)
-    tx.add_links([replace(link, need_get=True, dirty=1)])
-    return [link.id]
+    return Changeset(new_links=[replace(link, need_get=True, dirty=1)])
 
 
-def _list(engine: Engine, tx: Transaction, connection: str, resource: str) -> None:
+def _listed(engine: Engine, tx: Transaction, connection: str, resource: str) -> Changeset:
     """A listing is due: now, or as soon as the last one that a notice asked for is some time ago."""
     now = engine.clock.now()
     quiet = tx.remembered(_LISTED, [connection, resource], now)
-    list_soon(engine, tx, connection, resource, quiet)
     if not quiet:
         tx.remember(_LISTED, [connection, resource], now, now + LISTED_EVERY)
+    return list_soon(engine, tx, connection, resource, quiet)

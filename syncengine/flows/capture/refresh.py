@@ -14,6 +14,7 @@ from syncengine.flows.core.engine import Engine, failed, new_id, retry_on_lost_r
 from syncengine.flows.core.slots import slot_session
 from syncengine.ledger import Transaction
 from syncengine.model.case import Case, CaseKind
+from syncengine.model.changeset import Changeset
 from syncengine.model.link import Link
 from syncengine.model.values import Json
 from syncengine.planning.observation import evidence_row, never_seen
@@ -85,9 +86,10 @@ def _list_soon(engine: Engine, links: Sequence[Link]) -> int:
         return 0
     with engine.ledger.write() as tx:
         held = tx.links([link.id for link in links], lock=True)
-        tx.save_links([replace(k, need_get=False) for k in held.values()])
+        change = Changeset(links=[replace(k, need_get=False) for k in held.values()])
         for connection, resource in {(k.connection, k.resource) for k in held.values()}:
-            list_soon(engine, tx, connection, resource)
+            change += list_soon(engine, tx, connection, resource)
+        tx.write(change)
     return len(links)
 
 
@@ -141,21 +143,24 @@ class _Reads:
                     kept = store(engine, tx, engine.project.entities[entity], system, "get", batch)
                     dirty += kept.dirty
             if failures:
-                dirty += self._put_off(tx, failures)
+                aside = self._put_off(tx, failures)
+                tx.write(aside)
+                dirty += [case.link_id for case in aside.raised if case.link_id is not None]
+            woken = Changeset()
             for resource in {link.resource for link in self.links}:
-                wake_waiting_creates(engine, tx, connection, resource)
+                woken += wake_waiting_creates(engine, tx, connection, resource)
+            tx.write(woken)
         engine.announce("reconcile", dirty)
 
-    def _put_off(self, tx: Transaction, failures: Mapping[str, SyncengineError]) -> list[str]:
+    def _put_off(self, tx: Transaction, failures: Mapping[str, SyncengineError]) -> Changeset:
         """What does not fit is set aside at once, what failed after some tries: until it shows itself anew, a person
         says so, or the sweep looks whether it is well again. What only a notice told of is let go instead: a listing
-        shows it, if it is there. Returns the links that were set aside."""
+        shows it, if it is there."""
         engine, tries = self.engine, self.engine.limits.tries
         links = [
             replace(k, failures=k.failures + 1) for k in tx.links(failures, lock=True).values()
         ]
         untold = {k.id for k in links if never_seen(k) and not _may_pass(failures[k.id], k, tries)}
-        tx.remove_links(untold)
         for resource in {k.resource for k in links}:
             ids = [k.external_id or "" for k in links if k.id in untold and k.resource == resource]
             remember_unknown(tx, self.connection, resource, ids, engine.clock.now())
@@ -163,13 +168,15 @@ class _Reads:
         stuck = {k.id for k in links if k.failures >= tries}
         asides = {k.id for k in links if isinstance(failures[k.id], RowInvalid)}
         asides |= {i for i in stuck if not isinstance(failures[i], Astray)}
-        tx.save_links([replace(k, need_get=k.id not in asides) for k in links])
-        tx.raise_cases([_unreadable(engine, k, failures[k.id]) for k in links if k.id in asides])
         now = engine.clock.now()
         self.later = {
             k.id: now + engine.limits.pause(k.failures) for k in links if k.id not in asides
         }
-        return list(asides)
+        return Changeset(
+            removed=untold,
+            links=[replace(k, need_get=k.id not in asides) for k in links],
+            raised=[_unreadable(engine, k, failures[k.id]) for k in links if k.id in asides],
+        )
 
 
 def _may_pass(error: SyncengineError, link: Link, tries: int) -> bool:

@@ -108,14 +108,29 @@ def store(
     back = withhold_erased(
         engine, tx, entity, system, [k for k in untied if not _is_known(known, k)]
     )
-    if back:
-        forgotten = [
-            known[e].id for e, s in observations.items() if s.link.id in back and e in known
-        ]
-        tx.dissolve_cases({s for id_ in forgotten for s in about(id_)}, engine.clock.now())
-        tx.remove_links(forgotten)
-        observations = {e: s for e, s in observations.items() if s.link.id not in back}
-    return _write(engine, tx, entity, system, source, known, observations)
+    forgotten = {known[e].id for e, s in observations.items() if s.link.id in back and e in known}
+    over = {subject for id_ in forgotten for subject in about(id_)}
+    change = Changeset(removed=forgotten, dissolved=dict.fromkeys(over, engine.clock.now()))
+    observations = {e: s for e, s in observations.items() if s.link.id not in back}
+    untold = {e for e, s in observations.items() if e in known and _is_nothing(known[e], s)}
+    remember_unknown(tx, connection, resource, untold, engine.clock.now())
+    change += Changeset(removed={known[e].id for e in untold})
+    observations = {e: s for e, s in observations.items() if e not in untold}
+    moved = [e for e, s in observations.items() if _shows_news(s)]
+    observations |= _stamped(engine, tx, source, {e: observations[e] for e in moved})
+    change += _observed(engine, tx, known, observations)
+    change += _followed(entity, known, observations)
+    fresh = [s.link for s in observations.values() if _is_changed(s)]
+    old = {k.id for k in known.values()}
+    change += keep_row_keys(
+        engine, tx, entity, system, fresh, {link.id for link in fresh if link.id in old}
+    )
+    tx.write(change)
+    return Stored(
+        len(moved),
+        [link.id for link in fresh if link.dirty and not link.need_get],
+        [link.id for link in fresh if link.need_get],
+    )
 
 
 def _is_known(known: Mapping[str, Link], link: Link) -> bool:
@@ -157,56 +172,73 @@ def _settled_since(tx: Transaction, link: Link, read: Reading) -> Operation | No
     return last[0] if last and read.started < last[0].lease_until else None
 
 
-def _write(
-    engine: Engine, tx: Transaction, entity: Entity, system: System, source: Source,
-    known: dict[str, Link], observations: dict[str, Observation],
-) -> Stored:  # fmt: skip
-    untold = {e for e, s in observations.items() if e in known and _is_nothing(known[e], s)}
-    tx.remove_links({known[e].id for e in untold})
-    remember_unknown(tx, system.connection, system.resource.name, untold, engine.clock.now())
-    observations = {e: s for e, s in observations.items() if e not in untold}
-    changed = {e: s for e, s in observations.items() if not (s.touched or s.ignored)}
-    moved = [(e, s) for e, s in changed.items() if s.moved or s.link.row is None]
+def _is_changed(seen: Observation) -> bool:
+    return not (seen.touched or seen.ignored)
+
+
+def _shows_news(seen: Observation) -> bool:
+    """Whether a row shows values that it did not show before, or is gone."""
+    return _is_changed(seen) and (bool(seen.moved) or seen.link.row is None)
+
+
+def _stamped(
+    engine: Engine, tx: Transaction, source: Source, moved: Mapping[str, Observation]
+) -> dict[str, Observation]:
+    """External id -> observation, with the ids of the events that say that something moved as the stamps of it."""
+    of, now = {"list": "scan", "get": "read"}.get(source, source), engine.clock.now()
+    links = [s.link for s in moved.values()]
     events = [
-        Event(
-            system.connection,
-            system.resource.name,
-            external_id,
-            f"{seen.link.id}/{seen.link.row_version}",
-            {"list": "scan", "get": "read"}.get(source, source),
-            engine.clock.now(),
-        )
-        for external_id, seen in moved
+        Event(k.connection, k.resource, external_id, f"{k.id}/{k.row_version}", of, now)
+        for external_id, k in zip(moved, links, strict=True)
     ]
-    stamps = tx.add_events(events) if events else []
-    links = {e: s.link for e, s in observations.items()}
-    for (external_id, seen), stamp in zip(moved, stamps, strict=True):
-        links[external_id] = stamped(seen.link, seen.moved, stamp or 0)
-    new = [links[e] for e in changed if e not in known]
-    old = [links[e] for e in changed if e in known]
-    if new:
-        tx.add_links(new)
-    if old:
-        tx.save_links(old)
-    _touch(tx, [s for s in observations.values() if s.touched])
-    _keep_lost(engine, tx, [s for s in observations.values() if s.lost])
-    tx.write(keep_row_keys(engine, tx, entity, system, [*new, *old], {link.id for link in old}))
-    fresh = [links[e] for e in changed]
-    free = {place_free(link) for link in fresh if link.record_id is None and link.row is None}
-    free |= {place_free(s.link) for e, s in moved if e in known and renames(entity, s.moved)}
-    if free:
-        tx.dirty_waiting(free)
-    tied = [link for link in fresh if link.record_id is not None]
-    turned = {
-        k.record_id or "" for k in tied if (k.row is None) != (known[k.ref.external_id].row is None)
+    return {
+        e: replace(s, link=stamped(s.link, s.moved, stamp or 0))
+        for (e, s), stamp in zip(moved.items(), tx.add_events(events), strict=True)
     }
-    if turned:
-        tx.dirty_siblings(turned)
-    return Stored(
-        len(moved),
-        [link.id for link in fresh if link.dirty and not link.need_get],
-        [link.id for link in fresh if link.need_get],
+
+
+def _observed(
+    engine: Engine, tx: Transaction, known: Mapping[str, Link],
+    observations: Mapping[str, Observation],
+) -> Changeset:  # fmt: skip
+    """The links as they are read, and foreign values that our write overwrote, for the history. Unchanged rows are read
+    at one time for all: that of the newest read."""
+    changed = {e: s.link for e, s in observations.items() if _is_changed(s)}
+    touched = [s.link for s in observations.values() if s.touched]
+    newest = max((link.read_at for link in touched), default=0.0)
+    held = [(s.link, name, raw) for s in observations.values() for name, raw in s.lost.items()]
+    named = {link.record_id for link, _, _ in held if link.record_id}
+    records = tx.records(named) if named else {}
+    return Changeset(
+        new_links=[link for e, link in changed.items() if e not in known],
+        links=[link for e, link in changed.items() if e in known],
+        touched={link.id: newest for link in touched},
+        history=[
+            overwritten_change(records[link.record_id], link, name, raw, engine.clock.now())
+            for link, name, raw in held
+            if link.record_id in records
+        ],
     )
+
+
+def _followed(
+    entity: Entity, known: Mapping[str, Link], observations: Mapping[str, Observation]
+) -> Changeset:
+    """Whoever waits for a row to be gone or renamed, and the siblings of links that came or went."""
+    changed = {e: s.link for e, s in observations.items() if _is_changed(s)}
+    free = {place_free(k) for k in changed.values() if k.record_id is None and k.row is None}
+    free |= {
+        place_free(s.link)
+        for e, s in observations.items()
+        if e in known and _shows_news(s) and renames(entity, s.moved)
+    }
+    turned = {
+        link.record_id
+        for e, link in changed.items()
+        if link.record_id is not None and (link.row is None) != (known[e].row is None)
+    }
+    siblings = dict.fromkeys(turned, frozenset[str]())
+    return Changeset(wakes=Wakes(waiting=free, siblings=siblings))
 
 
 def _is_nothing(known: Link, seen: Observation) -> bool:
@@ -220,27 +252,6 @@ def remember_unknown(
     """Remember that these reported rows do not exist, so that another webhook soon does not cause another read."""
     for external_id in external_ids:
         tx.remember(UNKNOWN, [connection, resource, external_id], now, now + UNKNOWN_FOR)
-
-
-def _touch(tx: Transaction, touched: list[Observation]) -> None:
-    """Set ``read_at`` of unchanged rows to one time for all: that of the newest read."""
-    if touched:
-        newest = max(seen.link.read_at for seen in touched)
-        tx.touch_links([seen.link.id for seen in touched], newest)
-
-
-def _keep_lost(engine: Engine, tx: Transaction, observations: Sequence[Observation]) -> None:
-    """Keep foreign values that our write overwrote in the history."""
-    held = [(s.link, name, raw) for s in observations for name, raw in s.lost.items()]
-    if held:
-        records = tx.records({link.record_id for link, _, _ in held if link.record_id})
-        tx.add_history(
-            [
-                overwritten_change(records[link.record_id], link, name, raw, engine.clock.now())
-                for link, name, raw in held
-                if link.record_id in records
-            ]
-        )
 
 
 def keep_row_keys(

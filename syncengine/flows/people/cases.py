@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from syncengine.errors import RowInvalid
 from syncengine.flows.capture.capture import suspect_missing, unseen_links
 from syncengine.flows.capture.erased_rows import settle_return
-from syncengine.flows.capture.notices import seek
+from syncengine.flows.capture.notices import sought
 from syncengine.flows.core.engine import Engine, retry_on_lost_race
 from syncengine.flows.core.world import load_world
 from syncengine.flows.people.decisions import Decision, NotPossible
@@ -140,7 +140,7 @@ class _Answer(Decision):
             system = self.engine.system(name, connection)
             if system is not None:
                 entity = self.engine.project.entities[name]
-                seek(self.engine, self.tx, entity, system, external_id)
+                self.tx.write(sought(self.engine, self.tx, entity, system, external_id))
         return "it is read as if it had never been here"
 
     def identity(self) -> str:
@@ -257,7 +257,9 @@ class _Answer(Decision):
         listed = self.tx.resource(connection, resource).scanned_at
         for entity, system in self.engine.project.systems_of(connection, resource):
             links = unseen_links(self.engine, self.tx, entity.name, system, listed)
-            count += len(suspect_missing(self.tx, system, links, now, sure=True))
+            change = suspect_missing(system, links, now, sure=True)
+            self.tx.write(change)
+            count += len([link for link in change.links if link.dirty])
         return f"{count} rows are taken for gone where a read shows nothing else"
 
     def staged(self) -> str:

@@ -70,7 +70,7 @@ class Ties:
             tx.write(change)
             tx.swap_keys(KeyKind.ASKS, list(good), [k for d in good.values() for k in d.about])
             review(engine, tx, [held[i] for i in absorbed])
-            wake_waiting_creates(engine, tx, system.connection, system.resource.name)
+            tx.write(wake_waiting_creates(engine, tx, system.connection, system.resource.name))
         engine.queue.announce("reconcile", [])
         announce_derive(engine)
         return {link.record_id for link in links if link.record_id is not None}
