@@ -46,17 +46,13 @@ def _whole_response(original: Any) -> Any:
 
 
 def _record_at_settle(original: Any) -> Any:
-    def applied(engine: Any, tx: Any, writes: Any) -> Any:
-        records = tx.records([done.operation.record_id for done in writes])
+    def conclude(engine: Any, tx: Any, done: Any, held: Any) -> Any:
+        operation = done.operation
+        values = tx.records([operation.record_id])[operation.record_id].values
+        now = {n: values.get(n, v) for n, v in operation.carried.items()}
+        return original(engine, tx, replace(done, operation=replace(operation, carried=now)), held)
 
-        def moved(operation: Any) -> Any:
-            values = records[operation.record_id].values
-            now = {n: values.get(n, v) for n, v in operation.carried.items()}
-            return replace(operation, carried=now)
-
-        return original(engine, tx, [replace(d, operation=moved(d.operation)) for d in writes])
-
-    return applied
+    return conclude
 
 
 def _one_base_value(_: Any) -> Any:
@@ -205,7 +201,7 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "our base value is the record at settling": Mutant(
         1,
-        {f"{FLOWS}.send.outcomes.applied": _record_at_settle},
+        {f"{FLOWS}.send.applied._conclude": _record_at_settle},
         "lms lms-",
         3514,
         "enter.647 enter.329 leave.0 bad_claim.50 everything.508 leave.210 scan.886",

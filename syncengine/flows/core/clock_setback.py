@@ -9,8 +9,9 @@ import structlog
 
 from syncengine.flows.core.engine import Engine
 from syncengine.ledger import Transaction
+from syncengine.model.changeset import Changeset
 from syncengine.model.connection import ResourceState
-from syncengine.model.link import Doubt
+from syncengine.model.link import Doubt, Link
 
 AHEAD = 60.0
 """Seconds by which a stored time may be ahead of the clock: those of several machines differ."""
@@ -43,17 +44,21 @@ def correct_setback(engine: Engine) -> None:
         return
     log.warning("the clock went back", seconds=round(seen - now))
     with engine.ledger.write() as tx:
-        _set_back_links(tx, now)
         tx.set_back(now, AHEAD, engine.limits.lease)
         read = [(s.connection, s.resource) for _, s in engine.places()]
         places = {(c, r) for c, of in read for r in (of.name, of.parent) if r is not None}
-        for connection, resource in sorted(places):
-            tx.save_resource(_of_resource(tx.resource(connection, resource), now))
-        for name in engine.project.connections:
-            state = tx.connection(name, lock=True)
-            # A pause that was set by the right clock, for as long as one may last, stands.
-            if state.since > now + AHEAD or state.blocked_until > now + AHEAD + ASKED:
-                tx.save_connection(replace(state, blocked_until=now, since=now))
+        states = [tx.connection(name, lock=True) for name in engine.project.connections]
+        change = Changeset(
+            links=_set_back_links(tx, now),
+            resources=[_of_resource(tx.resource(*place), now) for place in sorted(places)],
+            connections=[
+                replace(state, blocked_until=now, since=now)
+                for state in states
+                # A pause that was set by the right clock, for as long as one may last, stands.
+                if state.since > now + AHEAD or state.blocked_until > now + AHEAD + ASKED
+            ],
+        )
+        tx.write(change)
     _mark(engine, now, Setback(seen - now, now))
 
 
@@ -63,8 +68,8 @@ def setback(engine: Engine, tx: Transaction) -> Setback | None:
     return last if last is not None and engine.clock.now() - last.at < TOLD else None
 
 
-def _set_back_links(tx: Transaction, now: float) -> None:
-    """Set reads in the future to now; the times of doubts keep their distance to them."""
+def _set_back_links(tx: Transaction, now: float) -> list[Link]:
+    """Reads in the future are set to now; the times of doubts keep their distance to them."""
     changed = []
     for link in tx.read_after(now + AHEAD):
         doubts = {
@@ -72,7 +77,7 @@ def _set_back_links(tx: Transaction, now: float) -> None:
             for name, doubt in link.base.doubts.items()
         }
         changed.append(replace(link, read_at=now, base=replace(link.base, doubts=doubts)))
-    tx.save_links(changed)
+    return changed
 
 
 def _beyond(doubt: Doubt, read_at: float) -> float:
@@ -104,7 +109,7 @@ def _mark(engine: Engine, now: float, back: Setback | None) -> None:
     with engine.ledger.write() as tx:
         state = tx.connection(_CLOCK, lock=True)
         told = f"{back.by}@{back.at}" if back is not None else state.digest.partition("/")[2]
-        tx.save_connection(replace(state, digest=f"{now}/{told}"))
+        tx.write(Changeset(connections=[replace(state, digest=f"{now}/{told}")]))
 
 
 _CLOCK = "clock"

@@ -30,6 +30,7 @@ from syncengine.flows.core.gate import USED_UP, CallGate, Permit
 from syncengine.flows.core.limits import RACES, Limits, race_pause
 from syncengine.ledger import Ledger, Transaction
 from syncengine.mapping import Entity, Project, System
+from syncengine.model.changeset import Changeset
 from syncengine.model.connection import ConnectionState
 from syncengine.model.pauses import doubled
 from syncengine.model.run import SERVICE
@@ -260,19 +261,13 @@ class Engine:
                 halted = str(error)
             if isinstance(error, Unauthorized):
                 until = max(until, now + doubled(LOCKED_OUT, failures, 16 * LOCKED_OUT))
-            tx.save_connection(
-                replace(
-                    state,
-                    failures=failures,
-                    blocked_until=until,
-                    halted=halted,
-                    why=str(error),
-                    asked=isinstance(error, RateLimited),
-                    since=now,
-                    failing_since=(state.failing_since or now) if failures else 0.0,
-                    halted_since=(state.halted_since or now) if halted else 0.0,
-                )
-            )
+            state = replace(
+                state, failures=failures, blocked_until=until, halted=halted, why=str(error),
+                asked=isinstance(error, RateLimited), since=now,
+                failing_since=(state.failing_since or now) if failures else 0.0,
+                halted_since=(state.halted_since or now) if halted else 0.0,
+            )  # fmt: skip
+            tx.write(Changeset(connections=[state]))
         kind = type(error).__name__
         log.warning("could not be called", connection=connection, error=kind, why=str(error))
 
@@ -283,7 +278,7 @@ class Engine:
         if state.failures or state.halted:
             with self.ledger.write() as tx:
                 state = tx.connection(connection, lock=True)
-                tx.save_connection(state.recovered())
+                tx.write(Changeset(connections=[state.recovered()]))
 
     def announce(self, task: str, ids: Collection[str]) -> None:
         """Announce work to the queue, after a commit; in order, without repeats."""

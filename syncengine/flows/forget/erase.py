@@ -17,7 +17,7 @@ from syncengine.flows.core.engine import Engine, new_id, retry_on_lost_race
 from syncengine.flows.core.staging import review
 from syncengine.flows.core.world import load_world
 from syncengine.flows.forget.footprint import Footprint, cleaned_case, gather, late, refs_in
-from syncengine.flows.forget.retention import start_over
+from syncengine.flows.forget.retention import started_over
 from syncengine.flows.naming.masking import shown_id
 from syncengine.flows.naming.mentions import in_change, in_link, in_operation, in_record
 from syncengine.flows.naming.names import Names, names
@@ -26,6 +26,7 @@ from syncengine.flows.reconcile.records import invalidate
 from syncengine.ledger import Transaction
 from syncengine.model.case import CaseKind
 from syncengine.model.change import Change
+from syncengine.model.changeset import Changeset
 from syncengine.model.erasure import ERASED, TAKE_IN, Erasure
 from syncengine.model.key import Key, KeyKind
 from syncengine.model.link import Link, LinkState
@@ -193,7 +194,7 @@ class _Eraser:
             state = tx.resource(connection, resource)
             if state.progress:
                 tx.save_resource(replace(state, progress={}))
-        start_over(tx, footprint.marks.things)
+        tx.write(Changeset(resources=started_over(tx, footprint.marks.things)))
         waits = tx.connection("waits", lock=True)
         if waits.digest.partition(":")[2] in footprint.marks.things:
             tx.save_connection(replace(waits, digest=""))

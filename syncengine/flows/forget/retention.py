@@ -13,6 +13,7 @@ from syncengine.flows.core.runs import KEPT, prune_runs
 from syncengine.flows.reconcile.derive import derived_key
 from syncengine.flows.reconcile.records import shared_subject
 from syncengine.ledger import Transaction
+from syncengine.model.changeset import Changeset
 from syncengine.model.connection import ResourceState
 from syncengine.model.key import Key, KeyKind
 from syncengine.model.link import Link, LinkState
@@ -109,14 +110,17 @@ def _next(tx: Transaction, kind: str, state: ResourceState, span: float) -> floa
     return None if since is None else since + span
 
 
-def start_over(tx: Transaction, ids: Collection[str]) -> None:
+def started_over(tx: Transaction, ids: Collection[str]) -> list[ResourceState]:
     """Walks that have come to one of these ids, which are erased now, begin anew."""
     tx.connection(_PLACE, lock=True)
-    for kind in KINDS:
-        state = tx.resource(_PLACE, kind)
-        walks = (state.progress, state.progress.get("walk", {}))
-        if any(walk.get("reached") in ids for walk in walks):
-            tx.save_resource(replace(state, progress={}))
+    states = [tx.resource(_PLACE, kind) for kind in KINDS]
+    return [
+        replace(state, progress={})
+        for state in states
+        if any(
+            walk.get("reached") in ids for walk in (state.progress, state.progress.get("walk", {}))
+        )
+    ]
 
 
 def _is_due(state: ResourceState, now: float) -> bool:
@@ -146,7 +150,7 @@ def _step(engine: Engine, kind: str) -> int:
         state = _begun(state, kind, now)
         slice_ = _look(tx, kind, state, now - spans(engine)[kind])
         gone = _FORGET.get(kind, _plainly)(engine, tx, kind, slice_.old) if slice_.old else 0
-        tx.save_resource(_after(state, slice_, gone, now))
+        tx.write(Changeset(resources=[_after(state, slice_, gone, now)]))
     return gone
 
 

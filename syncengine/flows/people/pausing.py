@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from syncengine.flows.core.engine import Engine
+from syncengine.model.changeset import Changeset
 
 
 def pause(engine: Engine, connection: str | None, reason: str, author: str = "") -> list[str]:
@@ -21,9 +22,8 @@ def _set_paused(engine: Engine, connection: str | None, paused: str, by: str) ->
     names = [connection] if connection else list(engine.project.connections)
     at = engine.clock.now() if paused else 0.0
     with engine.ledger.write() as tx:
-        for name in names:
-            state = tx.connection(name, lock=True)
-            if not paused:
-                state = state.recovered()
-            tx.save_connection(replace(state, paused=paused, paused_by=by, paused_at=at))
+        states = [tx.connection(name, lock=True) for name in names]
+        states = states if paused else [state.recovered() for state in states]
+        said = [replace(s, paused=paused, paused_by=by, paused_at=at) for s in states]
+        tx.write(Changeset(connections=said))
     return names

@@ -11,6 +11,7 @@ from syncengine.flows.core.loading import load_records, load_untied
 from syncengine.flows.reconcile.commit import Commit
 from syncengine.flows.reconcile.ties import Ties
 from syncengine.mapping import Context
+from syncengine.model.changeset import Changeset
 from syncengine.model.link import Link, LinkState
 from syncengine.model.values import utc_text
 from syncengine.planning.aggregate import decide_record
@@ -54,7 +55,7 @@ def _forget(links: Sequence[Link], engine: Engine) -> None:
     if links:
         with engine.ledger.write() as tx:
             held = tx.links([k.id for k in links], lock=True)
-            tx.save_links([replace(k, dirty=0) for k in held.values()])
+            tx.write(Changeset(links=[replace(k, dirty=0) for k in held.values()]))
 
 
 def _correlate_all(engine: Engine, links: Sequence[Link]) -> set[str]:

@@ -15,6 +15,7 @@ from syncengine.flows.reconcile.unsent import OBSERVED
 from syncengine.flows.send.probe import expire
 from syncengine.ledger import Transaction
 from syncengine.model.case import CaseKind
+from syncengine.model.changeset import Changeset, Wakes
 from syncengine.model.connection import ResourceState
 from syncengine.model.link import SCOPE, Link
 from syncengine.model.operation import UNSETTLED
@@ -39,7 +40,7 @@ def sweep(engine: Engine) -> Counter[str]:
     sent = Counter({"capture": announce_listings(engine, engine.connectors)})
     with engine.ledger.write() as tx:
         tx.note_alive("beat", engine.clock.now())
-        _look_at_waits(engine, tx)
+        tx.write(_looked_at_waits(engine, tx))
         dirty = tx.dirty_count()
         operations = len(tx.select_operations(UNSETTLED, limit=MESSAGES * engine.limits.batch))
         derivations = len(tx.derivations_due(1))
@@ -53,33 +54,34 @@ def sweep(engine: Engine) -> Counter[str]:
     return +sent
 
 
-def _look_at_waits(engine: Engine, tx: Transaction) -> None:
-    """Make some waiting links dirty each time, until all had their turn, in case a wake-up was missed."""
+def _looked_at_waits(engine: Engine, tx: Transaction) -> Changeset:
+    """Some waiting links become dirty each time, until all had their turn, in case a wake-up was missed."""
     state, period = tx.connection("waits", lock=True), str(int(engine.clock.now() // WAITS_EVERY))
     last, _, reached = state.digest.partition(":")
     if last == period:
-        return
+        return Changeset()
     many = engine.limits.batch * MESSAGES
     waits = tx.waiting_links(many, after=reached)
     keys = {link.id: "" if link.wait is None else link.wait.key for link in waits}
-    tx.dirty_links([i for i, key in keys.items() if key and not key.startswith((OBSERVED, SCOPE))])
+    due = {i for i, key in keys.items() if key and not key.startswith((OBSERVED, SCOPE))}
     reached = waits[-1].id if len(waits) == many else ""
-    tx.save_connection(replace(state, digest=f"{period}:{reached}"))
-    _read_again(engine, tx, int(period))
+    return Changeset(
+        links=_read_again(engine, tx, int(period)),
+        wakes=Wakes(links=due),
+        connections=[replace(state, digest=f"{period}:{reached}")],
+    )
 
 
-def _read_again(engine: Engine, tx: Transaction, period: int) -> None:
-    """Read rows that did not fit once more, ever less often the longer the case is open, since no listing may show that
-    they are well again."""
+def _read_again(engine: Engine, tx: Transaction, period: int) -> list[Link]:
+    """Rows that did not fit are read once more, ever less often the longer the case is open, since no listing may show
+    that they are well again."""
     asked = set[str]()
     for case in tx.cases(kind=CaseKind.QUARANTINED):
         age = period - int(case.opened_at // WAITS_EVERY)
         if case.link_id is not None and (age in (1, 2, 4, 8) or age % RARELY == 0 < age):
             asked.add(case.link_id)
     links = tx.links(asked, lock=True).values() if asked else ()
-    tx.save_links(
-        [replace(k, need_get=True) for k in links if k.external_id and _single(engine, k)]
-    )
+    return [replace(k, need_get=True) for k in links if k.external_id and _single(engine, k)]
 
 
 def _single(engine: Engine, link: Link) -> bool:
@@ -95,9 +97,9 @@ def announce_listings(engine: Engine, connections: Collection[str]) -> int:
             return 0
     with engine.ledger.write() as tx:
         listings = list(_due_listings(engine, tx, connections))
-        for connection, resource, _ in listings:
-            state = tx.resource(connection, resource)
-            tx.save_resource(replace(state, scan_started=engine.clock.now()))
+        states = [tx.resource(connection, resource) for connection, resource, _ in listings]
+        now = engine.clock.now()
+        tx.write(Changeset(resources=[replace(state, scan_started=now) for state in states]))
     for listing in listings:
         engine.queue.announce("capture", listing)
     return len(listings)

@@ -24,6 +24,7 @@ from syncengine.flows.run.waiting import Delay, ProgressDeadline, Tell, delays
 from syncengine.flows.send.dispatch import dispatch
 from syncengine.flows.send.probe import probe
 from syncengine.ledger import Transaction
+from syncengine.model.changeset import Changeset
 from syncengine.model.operation import Operation, OperationState
 from syncengine.model.run import ONE, PASS
 
@@ -270,7 +271,8 @@ def _look_again(engine: Engine, record: str) -> None:
     with engine.ledger.write() as tx:
         links = [k for k in tx.links_of([record]) if k.external_id is not None]
         held = tx.links([k.id for k in links], lock=True)
-        tx.save_links([replace(k, need_get=True, dirty=k.dirty + 1) for k in held.values()])
+        read = [replace(k, need_get=True, dirty=k.dirty + 1) for k in held.values()]
+        tx.write(Changeset(links=read))
 
 
 def _document(
