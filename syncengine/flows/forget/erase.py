@@ -281,7 +281,7 @@ def _let_leave(
     for record_id in dict.fromkeys(link.record_id or "" for link in links):
         record = footprint.records[record_id]
         if not record.deleted:
-            act.delete(record, POLICY)
+            act.commit(act.delete(record, POLICY))
 
 
 def _tombstone(

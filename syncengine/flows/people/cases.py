@@ -18,7 +18,7 @@ from syncengine.flows.people.offers import offered, outdated
 from syncengine.ledger import Transaction
 from syncengine.mapping import Context, Rule, Unresolved
 from syncengine.model.case import Case, CaseKind
-from syncengine.model.change import Change
+from syncengine.model.changeset import Changeset, Wakes
 from syncengine.model.erasure import ERASED, KEEP_OUT, TAKE_IN
 from syncengine.model.link import Base, Link, LinkState, WriteApproval
 from syncengine.model.operation import Action, OperationState
@@ -47,6 +47,10 @@ def answer(
     return done
 
 
+Done = tuple[str, Changeset]
+"""What was done, for people, and what is to be written."""
+
+
 @dataclass(slots=True)
 class _Answers:
     engine: Engine
@@ -64,11 +68,11 @@ class _Answers:
             if given not in possible:
                 raise NotPossible(_refusal(engine, tx, case, given, possible))
             act = _Answer(engine, tx, author, reason, case=case, given=given)
-            done = act.carry_out()
+            done, change = act.carried_out()
             closed = replace(
                 act.case, answer=given, author=author, reason=reason, closed_at=engine.clock.now()
             )
-            tx.save_cases([closed])
+            act.commit(change + Changeset(cases=[closed]))
         return done
 
 
@@ -102,8 +106,8 @@ class _Answer(Decision):
     case: Case = field(kw_only=True)
     given: str = field(kw_only=True)
 
-    def carry_out(self) -> str:
-        acts: dict[CaseKind, Callable[[], str]] = {
+    def carried_out(self) -> Done:
+        acts: dict[CaseKind, Callable[[], Done]] = {
             CaseKind.IDENTITY: self.identity,
             CaseKind.CONFLICT: self.conflict,
             CaseKind.DRIFT: self.drift,
@@ -115,10 +119,12 @@ class _Answer(Decision):
         act = acts.get(self.case.kind)
         if act is not None:
             return act()
+        change = Changeset()
         if self.case.link_id is not None:
             link = self.asked()
-            self.save(replace(link, need_get=link.external_id is not None, dirty=link.dirty + 1))
-        return "it is looked at again"
+            again = replace(link, need_get=link.external_id is not None, dirty=link.dirty + 1)
+            change = self.saved(again)
+        return "it is looked at again", change
 
     def asked(self) -> Link:
         """The link that the case is about, locked."""
@@ -131,79 +137,82 @@ class _Answer(Decision):
 
     # kinds
 
-    def _returned(self) -> str:
+    def _returned(self) -> Done:
         """Somebody who was erased is shown again."""
         settle_return(self.tx, self.case.subject.removeprefix(ERASED), self.given)
         if self.given == KEEP_OUT:
-            return "nothing of it is kept"
+            return "nothing of it is kept", Changeset()
         for name, connection, _, external_id in self.case.evidence["places"]:
             system = self.engine.system(name, connection)
             if system is not None:
                 entity = self.engine.project.entities[name]
-                self.tx.write(sought(self.engine, self.tx, entity, system, external_id))
-        return "it is read as if it had never been here"
+                self.commit(sought(self.engine, self.tx, entity, system, external_id))
+        return "it is read as if it had never been here", Changeset()
 
-    def identity(self) -> str:
+    def identity(self) -> Done:
         if self.case.subject.startswith(ERASED):
             return self._returned()
         verb, _, record_id = self.given.partition(" ")
         if verb == "ignore":
+            change = Changeset()
             for link in self.tx.links([self.case.link_id or ""], lock=True).values():
                 if link.record_id is None:
-                    self.forget_row(link)
-                    self.save(replace(link, state=LinkState.UNLINKED, dirty=0, wait=None))
-            return "it stays as it is"
+                    alone = replace(link, state=LinkState.UNLINKED, dirty=0, wait=None)
+                    change += self.row_forgotten(link) + self.saved(alone)
+            return "it stays as it is", change
         link = self.asked()
         if verb == "new":
-            return f"record {self.own_record(link, self.policy)} was made"
+            made, change = self.own_record(link, self.policy)
+            return f"record {made} was made", change
         record = self.record(record_id)
-        if verb == "replace":
-            self._leave_alone(record, link)
-        self.tie(link, record, self.policy)
-        return f"linked with record {record.id}"
+        untied, change = self._left_alone(record, link) if verb == "replace" else ([], Changeset())
+        change += self.tie(link, record, self.policy, untied)
+        return f"linked with record {record.id}", change
 
-    def _leave_alone(self, record: Record, link: Link) -> None:
-        """Untie the row that a record has where another row takes its place; it stays at the vendor."""
-        editor = LinkEditor(self.engine, self.tx, self.author, self.reason)
+    def _left_alone(self, record: Record, link: Link) -> tuple[list[str], Changeset]:
+        """The row that a record has where another row takes its place is untied; it stays at the vendor. Returns which
+        links that are."""
+        editor = LinkEditor(self.engine, self.tx, self.author, self.reason, freed=self.freed)
+        untied, change = list[str](), Changeset()
         for other in self.tx.links_of([record.id]):
             here = (other.connection, other.resource) == (link.connection, link.resource)
             if here and other.state in AT_VENDOR:
-                alone = editor.untie(editor.link(other.id), self.policy)
-                editor.save(replace(alone, state=LinkState.UNLINKED, dirty=0))
+                alone, more = editor.untie(editor.link(other.id), self.policy)
+                change += more + editor.saved(replace(alone, state=LinkState.UNLINKED, dirty=0))
+                untied.append(other.id)
+        return untied, change
 
-    def conflict(self) -> str:
+    def conflict(self) -> Done:
         link = self.asked()
         if self.given in ("delete", "keep"):
             return self._delete_or_keep(link)
         if self.given == "record":
-            self._insist(link)
-            return "our value counts"
-        self._adopt(link)
-        return f"the value of {link.connection} counts"
+            return "our value counts", self._insisted(link)
+        return f"the value of {link.connection} counts", self._adopted(link)
 
-    def _delete_or_keep(self, link: Link) -> str:
+    def _delete_or_keep(self, link: Link) -> Done:
         if self.given == "keep":
             approval = self._approval(Action.DELETE.value, "")
-            self.save(replace(link, state=LinkState.LEFT, approval=approval, dirty=link.dirty + 1))
-            return "it stays there"
+            kept = replace(link, state=LinkState.LEFT, approval=approval, dirty=link.dirty + 1)
+            return "it stays there", self.saved(kept)
         shown = {n: rule.extract(link.row or {}) for n, rule in self._rules(link).items()}
         seen = {n: raw for n, raw in shown.items() if raw is not ABSENT}
-        self.save(replace(link, base=replace(link.base, released=seen), dirty=link.dirty + 1))
-        return "it is deleted there"
+        base = replace(link.base, released=seen)
+        return "it is deleted there", self.saved(replace(link, base=base, dirty=link.dirty + 1))
 
-    def drift(self) -> str:
+    def drift(self) -> Done:
+        link = self.asked()
         if self.given == "revert":
-            self._insist(self.asked())
-            return "our value is written again"
-        self._adopt(self.asked())
-        return f"the value of {self.asked().connection} was taken over"
+            return "our value is written again", self._insisted(link)
+        return f"the value of {link.connection} was taken over", self._adopted(link)
 
-    def _insist(self, link: Link) -> None:
-        """Write our values to the vendor again; the values of its row are kept in the history."""
+    def _insisted(self, link: Link) -> Changeset:
+        """Our values are written to the vendor again; the values of its row are kept in the history."""
         record, rules = self.record(link.record_id or ""), self._rules(link)
         fields = self.case.evidence.get("fields", {})
         world = load_world(self.engine, self.tx, [link], {record.id: record})
         canonical, vendor = dict(link.base.canonical), dict(link.base.vendor)
+        change = Changeset()
         for name, sides in fields.items():
             ours, raw = record.values.get(name), rules[name].extract(link.row or {})
             canonical.pop(name, None)
@@ -214,55 +223,54 @@ class _Answer(Decision):
             except (RowInvalid, Unresolved):
                 theirs = sides[link.connection]
             by = "" if is_empty(theirs) else link.connection
-            self.note(record, self.policy, name, ours, ours, lost=theirs, lost_by=by)
+            change += self.note(record, self.policy, name, ours, ours, lost=theirs, lost_by=by)
         base = replace(link.base, canonical=canonical, vendor=vendor)
         entity = self.engine.project.entities[link.entity]
         compared = [name for name in fields if name in entity.compared]
         base = self.accept_difference(replace(link, base=base), record, compared)
-        self.save(replace(link, base=base, dirty=link.dirty + 1))
+        return change + self.saved(replace(link, base=base, dirty=link.dirty + 1))
 
-    def _adopt(self, link: Link) -> None:
+    def _adopted(self, link: Link) -> Changeset:
         """The vendor's values become ours; the present row is compared with them."""
         record, fields = self.record(link.record_id or ""), self.case.evidence.get("fields", {})
         values = {name: sides[link.connection] for name, sides in fields.items()}
-        self.change(record, values, self.policy, [link.id])
+        _, change = self.change(record, values, self.policy, [link.id])
         canonical = {**link.base.canonical, **values}
         base = replace(link.base.forget(fields), canonical=canonical)
-        self.save(replace(link, base=base, dirty=link.dirty + 1))
+        return change + self.saved(replace(link, base=base, dirty=link.dirty + 1))
 
     def _rules(self, link: Link) -> Mapping[str, Rule]:
         return self.engine.project.entities[link.entity].systems[link.connection].rules
 
-    def missing(self) -> str:
+    def missing(self) -> Done:
         if self.case.link_id is None:
             return self._emptied()
         link = self.asked()
-        self.tx.dirty_waiting({place_free(link)})
+        change = Changeset(wakes=Wakes(waiting={place_free(link)}))
         if self.given == "recreate":
             fresh = replace(to_create(link), base=Base())
             approval = self._approval(Action.CREATE.value, "")
-            self.save(replace(fresh, approval=approval, dirty=link.dirty + 1))
-            return f"the row is made again in {link.connection}"
-        self.save(replace(link, state=LinkState.GONE, dirty=0))
+            change += self.saved(replace(fresh, approval=approval, dirty=link.dirty + 1))
+            return f"the row is made again in {link.connection}", change
+        change += self.saved(replace(link, state=LinkState.GONE, dirty=0))
         if self.given == "delete":
-            self.delete(self.record(link.record_id or ""), self.policy)
-            return "the record is deleted"
-        return "the record is kept"
+            change += self.delete(self.record(link.record_id or ""), self.policy)
+            return "the record is deleted", change
+        return "the record is kept", change
 
-    def _emptied(self) -> str:
+    def _emptied(self) -> Done:
         connection, resource = self.case.evidence["connection"], self.case.evidence["resource"]
         if self.given == "wait":
-            return "nothing is concluded"
-        now, count = self.engine.clock.now(), 0
+            return "nothing is concluded", Changeset()
+        now, change = self.engine.clock.now(), Changeset()
         listed = self.tx.resource(connection, resource).scanned_at
         for entity, system in self.engine.project.systems_of(connection, resource):
             links = unseen_links(self.engine, self.tx, entity.name, system, listed)
-            change = suspect_missing(system, links, now, sure=True)
-            self.tx.write(change)
-            count += len([link for link in change.links if link.dirty])
-        return f"{count} rows are taken for gone where a read shows nothing else"
+            change += suspect_missing(system, links, now, sure=True)
+        count = sum(link.dirty > 0 for link in change.links)
+        return f"{count} rows are taken for gone where a read shows nothing else", change
 
-    def staged(self) -> str:
+    def staged(self) -> Done:
         """Approve or reject the write of each link in the case; this holds until another write is wanted there."""
         _, connection, kind = self.case.subject.removeprefix(STAGED).split(":")
         self.tx.connection(connection, lock=True)
@@ -271,19 +279,14 @@ class _Answer(Decision):
             raise NotPossible("none of these writes is held any more")
         records = self.tx.records([k.record_id for k in held if k.record_id])
         told = f"{kind} in {connection} {'approved' if self.given == 'approve' else 'rejected'}"
-        self.tx.save_links([self._answered(link, kind) for link in held])
-        self.tx.add_history(
-            [
-                Change(r.id, r.generation, "", new=told, policy=self.policy, author=self.author,
-                       reason=self.reason, at=self.engine.clock.now())
-                for r in records.values()
-            ]
-        )  # fmt: skip
+        change = Changeset(links=[self._answered(link, kind) for link in held])
+        for record in records.values():
+            change += self.note(record, self.policy, new=told)
         self.case = replace(
             self.case, evidence={**self.case.evidence, "links": [k.id for k in held]}
         )
         none = "none of " * (self.given == "reject")
-        return f"{none}{len(held)} writes {'is' if none else 'are'} sent"
+        return f"{none}{len(held)} writes {'is' if none else 'are'} sent", change
 
     def _held(self) -> list[Link]:
         """The links that the case holds, or that its earlier answer holds back; locked."""
@@ -309,24 +312,25 @@ class _Answer(Decision):
         state = before.get(link.state, link.state)
         return replace(link, approval=approval, state=state, wait=None, dirty=link.dirty + 1)
 
-    def unknown(self) -> str:
+    def unknown(self) -> Done:
         operation_id = self.case.operation_id or ""
         held = self.tx.operations([operation_id], lock=True).get(operation_id)
         if held is None or held.state is not OperationState.UNKNOWN:
-            return "it was settled meanwhile"
-        link = self.asked()
-        self.tx.dirty_waiting({f"op:{operation_id}"})
+            return "it was settled meanwhile", Changeset()
+        link, woken = self.asked(), Wakes(waiting={f"op:{operation_id}"})
+        again = replace(link, dirty=link.dirty + 1)
         if self.given == "applied":
-            self.tx.save_operations([replace(held, state=OperationState.APPLIED)])
             need_get = link.external_id is not None
             state = link.state if need_get else LinkState.GONE
-            self.save(replace(link, state=state, need_get=need_get, dirty=link.dirty + 1))
-            return "the row is looked for in the next listing"
-        self.tx.save_operations([replace(held, state=OperationState.STALE)])
-        self.save(replace(link, dirty=link.dirty + 1))
-        return "it is planned anew"
+            applied = replace(held, state=OperationState.APPLIED)
+            change = self.saved(replace(again, state=state, need_get=need_get))
+            change += Changeset(operations=[applied], wakes=woken)
+            return "the row is looked for in the next listing", change
+        stale = replace(held, state=OperationState.STALE)
+        change = self.saved(again) + Changeset(operations=[stale], wakes=woken)
+        return "it is planned anew", change
 
-    def rejected(self) -> str:
+    def rejected(self) -> Done:
         link = self.asked()
         if self.case.closed_at is not None and not self._keeps_back(link):
             raise NotPossible("that write is not wanted any more")
@@ -334,8 +338,8 @@ class _Answer(Decision):
         base = link.base
         if self.case.subject == undone_subject(link.id) and not approval:
             base = without(base, [n for n, d in base.doubts.items() if d.stage == "undone"])
-        self.save(replace(link, base=base, approval=approval, wait=None, dirty=link.dirty + 1))
-        return "it is left" if approval else "it is tried again"
+        again = replace(link, base=base, approval=approval, wait=None, dirty=link.dirty + 1)
+        return "it is left" if approval else "it is tried again", self.saved(again)
 
     def _dropped(self) -> WriteApproval:
         operation_id, evidence = self.case.operation_id or "", self.case.evidence

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from syncengine.errors import SetAside
 from syncengine.flows.core.engine import Engine, new_id
@@ -19,7 +19,7 @@ from syncengine.flows.reconcile.records import (
 from syncengine.ledger import Transaction
 from syncengine.mapping import Context
 from syncengine.model.change import Change
-from syncengine.model.changeset import Changeset
+from syncengine.model.changeset import Changeset, Wakes
 from syncengine.model.event import Event
 from syncengine.model.key import KeyKind
 from syncengine.model.link import Base, Link, LinkState
@@ -38,12 +38,14 @@ class NotPossible(SetAside):
 
 @dataclass(slots=True)
 class Decision:
-    """A person's decision, carried out in one transaction. All that it touches is locked until the end."""
+    """A person's decision, carried out in one transaction. All that it touches is locked until the end. Its steps
+    return what is to be written. ``freed``: links that no case is to hold any longer, as soon as that is written."""
 
     engine: Engine
     tx: Transaction
     author: str
     reason: str = ""
+    freed: list[Link] = field(default_factory=list, kw_only=True)
 
     def link(self, link_id: str) -> Link:
         """A link, locked."""
@@ -65,27 +67,33 @@ class Decision:
         last = told[-1] if told and told[-1].author else None
         return f"; {last.author} at {utc_text(last.at)}: {last.policy}" if last else ""
 
-    def save(self, link: Link) -> None:
-        """Store a locked link and make its siblings dirty."""
-        self.tx.save_links([link])
-        self.tx.dirty_siblings([link.record_id] if link.record_id else [], [link.id])
+    def commit(self, change: Changeset) -> None:
+        """Write what was decided so far, and what follows for the cases that held links."""
+        self.tx.write(change)
+        review(self.engine, self.tx, self.freed)
+        self.freed.clear()
+
+    def saved(self, link: Link) -> Changeset:
+        """A locked link as it is from now on; its siblings become dirty."""
+        siblings = {link.record_id: frozenset({link.id})} if link.record_id else {}
+        return Changeset(links=[link], wakes=Wakes(siblings=siblings))
 
     def note(
         self, record: Record, policy: str, name: str = "", old: Json = None, new: Json = None,
         lost: Json = None, lost_by: str = "", stamp: int = 0,
-    ) -> None:  # fmt: skip
-        """Add a history entry; ``name`` empty: of the record as a whole."""
+    ) -> Changeset:  # fmt: skip
+        """A history entry; ``name`` empty: of the record as a whole."""
         line = Change(
             record.id, record.generation, name, old, new, lost, lost_by, stamp, policy=policy,
             author=self.author, reason=self.reason, at=self.engine.clock.now(),
         )  # fmt: skip
-        self.tx.add_history([line])
+        return Changeset(history=[line])
 
     def change(
         self, record: Record, values: Mapping[str, Json], policy: str, but: Iterable[str] = ()
-    ) -> Record:
-        """Change values of a record: a stamp, a generation, history, and dependent links dirty, except links
-        ``but``."""
+    ) -> tuple[Record, Changeset]:
+        """The record with other values, and what follows: a stamp, a generation, history, and dependent links dirty,
+        except links ``but``."""
         engine, tx = self.engine, self.tx
         event = Event("", record.entity, record.id, new_id(), "person", engine.clock.now())
         stamp = tx.add_events([event])[0] or 0
@@ -95,24 +103,25 @@ class Decision:
             stamps={**record.stamps, **dict.fromkeys(values, stamp)},
             generation=record.generation + 1,
         )
-        tx.save_records([new])
+        change = Changeset(records=[new])
         for name, value in values.items():
-            self.note(new, policy, name, record.values.get(name), value, stamp=stamp)
-        self._take_note(new, values, but)
+            change += self.note(new, policy, name, record.values.get(name), value, stamp=stamp)
+        change += self._accepted(new, values, but)
         world = load_world(engine, tx, (), {new.id: new})
-        tx.write(invalidate(engine, tx, [new], world, list(but)))
-        return new
+        return new, change + invalidate(engine, tx, [new], world, list(but))
 
-    def _take_note(self, record: Record, values: Iterable[str], but: Iterable[str]) -> None:
+    def _accepted(self, record: Record, values: Iterable[str], but: Iterable[str]) -> Changeset:
         """Accept the differences of fields that are only compared, so that they are not asked about again."""
-        entity = self.engine.project.entities[record.entity]
+        entity, change = self.engine.project.entities[record.entity], Changeset()
         names = [name for name in values if name in entity.compared]
         near = [k.id for k in self.tx.links_of([record.id]) if k.row is not None] if names else []
         for link in self.tx.links([i for i in near if i not in but], lock=True).values():
             system = entity.systems.get(link.connection)
             seen = [n for n in names if system is not None and n in system.rules]
             if seen:
-                self.save(replace(link, base=self.accept_difference(link, record, seen)))
+                base = self.accept_difference(link, record, seen)
+                change += self.saved(replace(link, base=base))
+        return change
 
     def accept_difference(self, link: Link, record: Record, names: Iterable[str]) -> Base:
         """The base by which these fields differ and neither side has changed since."""
@@ -126,43 +135,48 @@ class Decision:
             rules={**link.base.rules, **{n: rules[n].fingerprint for n in there}},
         )
 
-    def delete(self, record: Record, policy: str) -> None:
-        """Delete a record (keeping a tombstone) and make dependent links dirty."""
+    def delete(self, record: Record, policy: str) -> Changeset:
+        """A record is deleted (keeping a tombstone), and dependent links become dirty."""
         gone = replace(record, deleted=True, generation=record.generation + 1)
-        self.tx.save_records([gone])
-        self.note(gone, policy, "", "", "deleted")
+        change = Changeset(records=[gone]) + self.note(gone, policy, "", "", "deleted")
         world = World(self.engine.today)
-        self.tx.write(invalidate(self.engine, self.tx, [gone], world))
+        return change + invalidate(self.engine, self.tx, [gone], world)
 
-    def tie(self, link: Link, record: Record, policy: str) -> None:
-        """Tie an untied row to the record; a planned create in its place gives way."""
+    def tie(
+        self, link: Link, record: Record, policy: str, untied: Collection[str] = ()
+    ) -> Changeset:
+        """Tie an untied row to the record; a planned create in its place gives way. ``untied``: links that are the
+        record's no longer, though they are not written yet."""
+        change = Changeset()
         for rival in self.tx.links_of([record.id]):
-            if (rival.connection, rival.resource) == (link.connection, link.resource):
-                self._give_way(rival)
+            here = (rival.connection, rival.resource) == (link.connection, link.resource)
+            if here and rival.id not in untied:
+                change += self._gives_way(rival)
         made = self.tx.creates(link.connection, link.resource, [link.external_id or ""])
         before = made.get(link.external_id or "")
         system = self.engine.project.entities[link.entity].systems[link.connection]
         base = Base() if before is None else inherited_base(system, before)
-        self.join(replace(link, base=base), record.id)
-        self.note(record, policy, "", None, f"linked in {link.connection}")
+        change += self.joined(replace(link, base=base), record.id)
+        return change + self.note(record, policy, "", None, f"linked in {link.connection}")
 
-    def join(self, link: Link, record_id: str) -> None:
-        """Store a link as tied and wake the links that waited for it."""
-        self.forget_row(link, record_id)
-        tied = replace(link, record_id=record_id, state=LinkState.LINKED, wait=None, approval=None)
-        self.save(replace(tied, dirty=link.dirty + 1))
-        self.tx.dirty_waiting(known_by(tied))
-        self.tx.write(Changeset(wakes=referring(self.engine, link)))
+    def joined(self, link: Link, record_id: str) -> Changeset:
+        """A link is tied, and the links that waited for it are woken."""
+        tied = replace(
+            link, record_id=record_id, state=LinkState.LINKED, wait=None, approval=None,
+            dirty=link.dirty + 1,
+        )  # fmt: skip
+        wakes = Wakes(waiting=known_by(tied)) + referring(self.engine, link)
+        change = self.row_forgotten(link, record_id) + self.saved(tied)
+        return change + Changeset(wakes=wakes)
 
-    def forget_row(self, link: Link, *records: str) -> None:
-        """Exclude the row from correlation; links that shared its identity become dirty."""
-        self.tx.dirty_sharers([link.id, *records])
-        for kind in (KeyKind.ROW, KeyKind.ASKS):
-            self.tx.drop_keys(kind, [link.id])
+    def row_forgotten(self, link: Link, *records: str) -> Changeset:
+        """The row is excluded from correlation; links that shared its identity become dirty."""
+        keys = {(kind, link.id) for kind in (KeyKind.ROW, KeyKind.ASKS)}
+        return Changeset(dropped_keys=keys, wakes=Wakes(sharers={link.id, *records}))
 
-    def own_record(self, link: Link, policy: str) -> str:
-        """Create a record for an untied row, even if another one has the same identity; returns its id. Raises
-        NotPossible where the row lacks what a record needs."""
+    def own_record(self, link: Link, policy: str) -> tuple[str, Changeset]:
+        """A record for an untied row, even if another one has the same identity: its id, and what is to be written.
+        Raises NotPossible where the row lacks what a record needs."""
         engine, tx = self.engine, self.tx
         entity = engine.project.entities[link.entity]
         system = entity.systems[link.connection]
@@ -176,14 +190,13 @@ class Decision:
         _, change = create_records(
             engine, tx, entity, [record], world, origin, str(system.position), policy, shared=True
         )
-        tx.write(change)
-        self.join(link, record.id)
-        self.note(record, policy, "", None, f"linked in {link.connection}")
-        return record.id
+        change += self.joined(link, record.id)
+        change += self.note(record, policy, "", None, f"linked in {link.connection}")
+        return record.id, change
 
-    def cancel_unsent(self, link: Link) -> None:
-        """Cancel a write of the link that is not sent yet. Raises NotPossible for one that is under way, or that the
-        vendor accepted and no read has shown: the row may then show our value and not the vendor's."""
+    def cancelled(self, link: Link) -> Changeset:
+        """A write of the link that is not sent yet is cancelled. Raises NotPossible for one that is under way, or that
+        the vendor accepted and no read has shown: the row may then show our value and not the vendor's."""
         system = self.engine.system(link.entity, link.connection)
         if system is not None and unread(system, link):
             here = link.connection
@@ -191,25 +204,25 @@ class Decision:
                               f"after the next listing of {here}")  # fmt: skip
         unsettled = self.tx.unsettled([link.id]).get(link.id)
         if unsettled is None:
-            return
+            return Changeset()
         if unsettled.state is not OperationState.PENDING:
             raise NotPossible("a write for that record is under way: try again in a minute")
-        self.tx.save_operations([replace(unsettled, state=OperationState.CANCELLED)])
+        return Changeset(operations=[replace(unsettled, state=OperationState.CANCELLED)])
 
-    def close_questions(self, link: Link) -> None:
-        """Close all cases about a link."""
-        self.tx.dissolve_cases(about(link.id), self.engine.clock.now())
-        review(self.engine, self.tx, [link])
+    def questions_closed(self, link: Link) -> Changeset:
+        """All cases about a link are closed, and the one that holds it is reviewed."""
+        self.freed.append(link)
+        return Changeset(dissolved=dict.fromkeys(about(link.id), self.engine.clock.now()))
 
-    def _give_way(self, rival: Link) -> None:
+    def _gives_way(self, rival: Link) -> Changeset:
         if rival.state in AT_VENDOR:
             raise NotPossible(
                 f"that record is linked in {rival.connection} already: split that link first"
             )
-        self.cancel_unsent(rival)
+        change = self.cancelled(rival)
         if rival.state in (LinkState.CREATING, LinkState.WAITING, LinkState.MISSING):
-            self.close_questions(rival)
-            self.tx.remove_links([rival.id])
+            change += self.questions_closed(rival) + Changeset(removed={rival.id})
+        return change
 
 
 def record_of(engine: Engine, link: Link, world: World) -> Correlation:

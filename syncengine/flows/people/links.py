@@ -9,7 +9,7 @@ from syncengine.flows.core.engine import Engine
 from syncengine.flows.people.decisions import Decision, NotPossible
 from syncengine.flows.reconcile.records import placeholder_links, retied
 from syncengine.model.change import JOINED
-from syncengine.model.changeset import Changeset
+from syncengine.model.changeset import Changeset, Wakes
 from syncengine.model.link import LIVE, Base, Link, LinkState
 from syncengine.model.record import Record
 from syncengine.model.values import Json, as_list, is_empty
@@ -29,36 +29,36 @@ class LinkEditor(Decision):
             raise NotPossible(f"there is no row of it in {link.connection}")
         return link
 
-    def untie(self, link: Link, policy: str) -> Link:
-        """The link untied from its record, not saved yet; what refers to the row is written again."""
-        self.cancel_unsent(link)
-        self.close_questions(link)
+    def untie(self, link: Link, policy: str) -> tuple[Link, Changeset]:
+        """The link untied from its record, which is not among what is to be written; what refers to the row is written
+        again."""
+        change = self.cancelled(link) + self.questions_closed(link)
         if link.record_id is not None:
             record = self.tx.records([link.record_id], lock=True)[link.record_id]
-            self.tx.write(Changeset(wakes=retied(self.engine, went=[link])))
-            self.drop_base_values(link, record)
+            change += self._without_base_values(link, record)
             if not record.deleted:
-                self.note(record, policy, "", None, f"no longer linked in {link.connection}")
-            self.tx.dirty_siblings([link.record_id])
+                change += self.note(
+                    record, policy, "", None, f"no longer linked in {link.connection}"
+                )
+            wakes = Wakes(siblings={link.record_id: frozenset()})
+            change += Changeset(wakes=wakes + retied(self.engine, went=[link]))
         alone = replace(link, record_id=None, state=LinkState.SEEN, base=Base())
-        return replace(alone, wait=None, approval=None)
+        return replace(alone, wait=None, approval=None), change
 
-    def replan(self, record_id: str, link: Link) -> None:
+    def replan(self, record_id: str, link: Link) -> Changeset:
         """The record has no row any more where a link was untied: plan whether one is created there."""
         entity = self.engine.project.entities[link.entity]
-        record = self.tx.records([record_id])[record_id]
-        if not record.deleted:
-            made = [
-                k for k in placeholder_links(entity, record_id) if k.connection == link.connection
-            ]
-            # It had a row there: whoever names that one is told of the next.
-            self.tx.add_links([replace(placeholder, row_version=1) for placeholder in made])
+        if self.tx.records([record_id])[record_id].deleted:
+            return Changeset()
+        made = [k for k in placeholder_links(entity, record_id) if k.connection == link.connection]
+        # It had a row there: whoever names that one is told of the next.
+        return Changeset(new_links=[replace(placeholder, row_version=1) for placeholder in made])
 
-    def drop_base_values(self, link: Link, record: Record) -> None:
+    def _without_base_values(self, link: Link, record: Record) -> Changeset:
         """Drop the base values of rows in the same connection that refer to this row, so that they are compared
         again."""
+        change = Changeset()
         for user, names in self.users(record):
-            changed = []
             for other in self.tx.links_of([user.id]):
                 system = self.engine.system(other.entity, other.connection)
                 if other.connection != link.connection or system is None or other.row is None:
@@ -69,9 +69,8 @@ class LinkEditor(Decision):
                 }
                 if shown:
                     base = other.base.forget(shown)
-                    changed.append(replace(other, base=base, dirty=other.dirty + 1))
-            for other in changed:
-                self.save(other)
+                    change += self.saved(replace(other, base=base, dirty=other.dirty + 1))
+        return change
 
     def users(self, record: Record) -> Iterator[tuple[Record, list[str]]]:
         """Records that refer to this one, and by which fields."""
@@ -94,15 +93,14 @@ def split(engine: Engine, link_id: str, own: bool, author: str, reason: str = ""
         if own and _is_alone(editor, link):
             said = editor.said_of(link.record_id)
             raise NotPossible(f"it is the only row of its record already{said}")
-        alone = editor.untie(link, "split")
+        alone, change = editor.untie(link, "split")
         if own:
-            editor.save(alone)
-            made = editor.own_record(editor.link(link_id), "split")
+            made, more = editor.own_record(alone, "split")
             done = f"record {made[-8:]} was made of the row"
         else:
-            editor.save(replace(alone, state=LinkState.UNLINKED, dirty=0))
+            more = editor.saved(replace(alone, state=LinkState.UNLINKED, dirty=0))
             done = "the row stays alone"
-        editor.replan(link.record_id, link)
+        editor.commit(change + more + editor.replan(link.record_id, link))
     _announce(engine)
     return done
 
@@ -124,10 +122,11 @@ def point(engine: Engine, link_id: str, record_id: str, author: str, reason: str
             raise NotPossible(f"the row belongs to that record already{editor.said_of(record.id)}")
         if link.entity != record.entity:
             raise NotPossible(f"a row of {one(link.entity)} cannot be that of {one(record.entity)}")
-        editor.save(editor.untie(link, "point"))
-        editor.tie(editor.link(link_id), record, "point")
+        alone, change = editor.untie(link, "point")
+        change += editor.tie(alone, record, "point")
         if link.record_id is not None:
-            editor.replan(link.record_id, link)
+            change += editor.replan(link.record_id, link)
+        editor.commit(change)
     _announce(engine)
     return f"the row belongs to record {record.id[-8:]}"
 
@@ -140,42 +139,45 @@ def join(engine: Engine, kept_id: str, gone_id: str, author: str, reason: str = 
         kept, gone = editor.record(kept_id), editor.record(gone_id)
         if kept.id == gone.id or kept.entity != gone.entity:
             raise NotPossible("two different records of one entity can be joined")
-        _take_rows(editor, kept, gone)
         users = list(editor.users(gone))
-        editor.delete(gone, f"{JOINED}{kept.id}")
-        _take_values(editor, kept, gone)
+        rows = _rows_taken(editor, kept, gone)
+        # Each change is made on what the one before has written: of identities above all.
+        editor.commit(rows + editor.delete(gone, f"{JOINED}{kept.id}"))
+        editor.commit(_values_taken(editor, kept, gone))
         for user, names in users:
             new = {n: _instead(user.values[n], gone.id, kept.id) for n in names}
-            editor.change(editor.record(user.id), new, "join")
+            editor.commit(editor.change(editor.record(user.id), new, "join")[1])
     _announce(engine)
     return f"record {gone.id[-8:]} went into {kept.id[-8:]}"
 
 
-def _take_rows(editor: LinkEditor, kept: Record, gone: Record) -> None:
+def _rows_taken(editor: LinkEditor, kept: Record, gone: Record) -> Changeset:
+    change = Changeset()
     places = {(k.connection, k.resource): k for k in editor.tx.links_of([kept.id])}
     for link in editor.tx.links_of([gone.id]):
         rival = places.get((link.connection, link.resource))
         if link.state in LIVE and rival is not None and rival.state in LIVE:
             raise NotPossible(f"both have a row in {link.connection}: split one of them first")
         held = editor.link(link.id)
-        editor.cancel_unsent(held)
-        editor.close_questions(held)
+        change += editor.cancelled(held) + editor.questions_closed(held)
         if held.state in LIVE:
-            editor.tie(replace(held, base=Base()), kept, "join")
+            change += editor.tie(replace(held, base=Base()), kept, "join")
         elif held.state in PLANNED:
-            editor.tx.remove_links([held.id])
+            change += Changeset(removed={held.id})
+    return change
 
 
-def _take_values(editor: LinkEditor, kept: Record, gone: Record) -> None:
+def _values_taken(editor: LinkEditor, kept: Record, gone: Record) -> Changeset:
     """Fill gaps of the kept record; a value that conflicts can be brought back from the history."""
     fields = editor.engine.project.entities[kept.entity].fields
     theirs = {n: v for n, v in gone.values.items() if n in fields and not is_empty(v)}
     gaps = {n: v for n, v in theirs.items() if is_empty(kept.values.get(n))}
-    made = editor.change(kept, gaps, "join") if gaps else kept
+    made, change = editor.change(kept, gaps, "join") if gaps else (kept, Changeset())
     for name, value in theirs.items():
         ours = made.values.get(name)
         if ours != value:
-            editor.note(made, "join", name, ours, ours, lost=value, lost_by=gone.id)
+            change += editor.note(made, "join", name, ours, ours, lost=value, lost_by=gone.id)
+    return change
 
 
 def _instead(value: Json, old: str, new: str) -> Json:

@@ -29,7 +29,7 @@ def undo(engine: Engine, change_id: int, author: str, reason: str = "") -> tuple
         entity = engine.project.entities[record.entity]
         value = change.old if change.old != change.new else _put_aside(act, entity, change)
         _check(act, entity, record, change, value)
-        act.change(record, {change.field: value}, f"undo {change_id}")
+        act.commit(act.change(record, {change.field: value}, f"undo {change_id}")[1])
     for task in ("refresh", "reconcile"):
         engine.queue.announce(task, [])
     return change, mask(engine, entity).value(change.field, value)
