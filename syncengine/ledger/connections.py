@@ -67,34 +67,22 @@ class Connections(Session):
         kept = {name: self._open(_c.state, state, name, _STATE) or {} for name, state in rows}
         return [ConnectionState(n, **known(ConnectionState, kept.get(n, {}))) for n in names]
 
-    def save_connections(self, states: Sequence[ConnectionState]) -> None:
+    def _save_connections(self, states: Sequence[ConnectionState]) -> None:
         """Insert or write."""
         kept = [asdict(state) for state in states]
         self._save_parts([(state.pop("name"), _STATE, state) for state in kept])
-
-    def save_connection(self, state: ConnectionState) -> None:
-        """Insert or write."""
-        self.save_connections([state])
 
     def resource(self, connection: str, resource: str) -> ResourceState:
         """The state of a resource; a new one if there is none."""
         kept = self._part(connection, f"{RESOURCE}{resource}")
         return ResourceState(connection, resource, **known(ResourceState, kept))
 
-    def save_resources(self, states: Sequence[ResourceState]) -> None:
+    def _save_resources(self, states: Sequence[ResourceState]) -> None:
         """Insert or write."""
         kept = [asdict(state) for state in states]
         self._save_parts([(k.pop("connection"), f"{RESOURCE}{k.pop('resource')}", k) for k in kept])
 
-    def save_resource(self, state: ResourceState) -> None:
-        """Insert or write."""
-        self.save_resources([state])
-
-    def listing_until(self, connection: str, resource: str, until: float) -> None:
-        """Note that a listing is under way, until this time at most; 0: it has ended."""
-        self.save_listings({(connection, resource): until})
-
-    def save_listings(self, until: Mapping[tuple[str, str], float]) -> None:
+    def _save_listings(self, until: Mapping[tuple[str, str], float]) -> None:
         """(connection, resource) -> until when at most a listing is under way; 0: it has ended."""
         rows: list[Values] = [
             {"name": connection, "part": f"{LISTING}{resource}", "until": at}

@@ -90,7 +90,7 @@ class Journal(Session):
         """How many events have ids after ``after``."""
         return self._count(t.events, id__gt=after or None)
 
-    def raise_cases(self, cases: Sequence[Case]) -> None:
+    def _raise_cases(self, cases: Sequence[Case]) -> None:
         """Open cases; one whose subject is open already gets the newer question, evidence and answers."""
         ordered = sorted(cases, key=lambda case: case.subject)
         asked = self._rows(
@@ -107,7 +107,7 @@ class Journal(Session):
         ]
         self._put(t.cases, rows, *_TOLD, key=("subject_hash",), where=t.is_open)
 
-    def dissolve_cases(self, subjects: Collection[str], at: float) -> None:
+    def _dissolve_cases(self, subjects: Collection[str], at: float) -> None:
         """Close open cases whose reason no longer exists (answer ``dissolved``)."""
         dissolved = {"answer": "dissolved", "closed_at": at}
         self._change(t.cases, dissolved, t.is_open, subject=subjects)
@@ -127,11 +127,11 @@ class Journal(Session):
         counted = self._counted(t.cases, (t.cases.c.kind,), t.is_open)
         return {kind: count for (kind,), count in counted.items()}
 
-    def save_cases(self, cases: Sequence[Case]) -> None:
+    def _save_cases(self, cases: Sequence[Case]) -> None:
         """Write."""
         self._save(CASES, cases)
 
-    def add_history(self, changes: Sequence[Change]) -> None:
+    def _add_history(self, changes: Sequence[Change]) -> None:
         """Append."""
         self._add(CHANGES, changes)
 

@@ -109,11 +109,11 @@ class Operations(Session):
         """By id."""
         return {o.id: o for o in self._found(OPERATIONS, id=ids, lock=lock)}
 
-    def add_operations(self, operations: Sequence[Operation]) -> None:
+    def _add_operations(self, operations: Sequence[Operation]) -> None:
         """Insert. Raises LostRace where the link has an unsettled operation."""
         self._add(OPERATIONS, operations)
 
-    def save_operations(self, operations: Sequence[Operation]) -> None:
+    def _save_operations(self, operations: Sequence[Operation]) -> None:
         """Write locked operations."""
         self._save(OPERATIONS, operations)
 

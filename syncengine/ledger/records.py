@@ -45,11 +45,11 @@ class Records(Session):
             found.setdefault(entity, []).append(id_)
         return found
 
-    def add_records(self, records: Sequence[Record]) -> None:
+    def _add_records(self, records: Sequence[Record]) -> None:
         """Insert."""
         self._add(RECORDS, records)
 
-    def save_records(self, records: Sequence[Record]) -> None:
+    def _save_records(self, records: Sequence[Record]) -> None:
         """Write locked records."""
         self._save(RECORDS, records)
 
@@ -74,7 +74,7 @@ class Records(Session):
     def retake_keys(self, owners: Collection[str], keys: Sequence[Key]) -> set[Key]:
         """Take keys in place of all identities, likenesses and references that these records bear; returns what
         ``take_keys`` does."""
-        self.drop_keys(_OF_LIVE, owners)
+        self._drop_keys(_OF_LIVE, owners)
         return self.take_keys(keys)
 
     def _owning(self, hashes: Mapping[Key, str]) -> Sequence[Sequence[Any]]:
@@ -93,7 +93,7 @@ class Records(Session):
         moved = held ^ wanted
         if not moved:
             return {}
-        self.drop_keys(kind, {owner for *_, owner in held - wanted})
+        self._drop_keys(kind, {owner for *_, owner in held - wanted})
         changed = {owner for *_, owner in moved}
         self.take_keys([key for key in keys if key.owner in changed])
         places = {(scope, hash_) for _, scope, hash_, _ in moved}
@@ -101,7 +101,7 @@ class Records(Session):
         sharers = {o for _, scope, hash_, o in near if (scope, hash_) in places}
         return {**dict.fromkeys(sharers - set(owners), False), **dict.fromkeys(changed, True)}
 
-    def drop_keys(self, kind: str | Collection[str], owners: Collection[str]) -> None:
+    def _drop_keys(self, kind: str | Collection[str], owners: Collection[str]) -> None:
         """Delete all keys of a kind, or of several, that these owners bear."""
         self._drop(t.keys, kind=kind, owner=owners)
 
@@ -127,7 +127,7 @@ class Records(Session):
             if (place := (key.kind.value, key.scope, hash_)) in owners
         }
 
-    def derive_due(self, record_ids: Collection[str]) -> None:
+    def _derive_due(self, record_ids: Collection[str]) -> None:
         """Mark these records as changed, so that the derivations over them are evaluated."""
         self._change(t.records, {"derive_due": 1 + randbelow(2**31 - 1)}, id=record_ids)
 

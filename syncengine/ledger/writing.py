@@ -31,53 +31,53 @@ class Writing(Links, Records, Operations, Journal, Connections):
         that is saved after it was woken is not dirty any more; and derivations, which a record is saved without."""
         drops = bool(change.dropped_keys or change.removed)
         sharers = self.sharers(change.wakes.sharers) if drops else set()
-        self.add_records(change.new_records)
-        self.save_records(change.records)
+        self._add_records(change.new_records)
+        self._save_records(change.records)
         self._write_links(change)
         self._write_keys(change)
-        self.save_operations(change.operations)
-        self.add_operations(change.new_operations)
+        self._save_operations(change.operations)
+        self._add_operations(change.new_operations)
         for at, subjects in _grouped(change.dissolved).items():
-            self.dissolve_cases(subjects, at)
-        self.raise_cases(change.raised)
-        self.save_cases(change.cases)
-        self.add_history(change.history)
-        self.save_connections(change.connections)
-        self.save_resources(change.resources)
-        self.save_listings(change.listings)
+            self._dissolve_cases(subjects, at)
+        self._raise_cases(change.raised)
+        self._save_cases(change.cases)
+        self._add_history(change.history)
+        self._save_connections(change.connections)
+        self._save_resources(change.resources)
+        self._save_listings(change.listings)
         if change.keys or not drops:
             sharers |= self.sharers(change.wakes.sharers)
         self._wake(change.wakes, sharers)
-        self.derive_due(change.derivations)
+        self._derive_due(change.derivations)
 
     def _write_links(self, change: Changeset) -> None:
-        self.remove_links(change.removed)
+        self._remove_links(change.removed)
         for at, ids in _grouped(change.touched).items():
-            self.touch_links(ids, at)
-        self.save_links(change.links)
-        self.add_links(change.new_links)
+            self._touch_links(ids, at)
+        self._save_links(change.links)
+        self._add_links(change.new_links)
 
     def _write_keys(self, change: Changeset) -> None:
         owners = defaultdict[KeyKind, set[str]](set)
         for kind, owner in change.dropped_keys:
             owners[kind].add(owner)
         for kind in sorted(owners):
-            self.drop_keys(kind, owners[kind])
+            self._drop_keys(kind, owners[kind])
         if change.keys and self.take_keys(change.keys):
             raise LostRace("another worker took a key that is to be unique; look again")
 
     def _wake(self, wakes: Wakes, sharers: Collection[str]) -> None:
-        self.dirty_links({*wakes.links, *sharers})
+        self._dirty_links({*wakes.links, *sharers})
         for but, ids in _grouped(wakes.records).items():
-            self.dirty_records(ids, but)
+            self._dirty_records(ids, but)
         for but, ids in _grouped(wakes.siblings).items():
-            self.dirty_siblings(ids, but)
-        self.dirty_users(wakes.users)
-        self.dirty_waiting(wakes.waiting)
+            self._dirty_siblings(ids, but)
+        self._dirty_users(wakes.users)
+        self._dirty_waiting(wakes.waiting)
         for entity, connection in sorted(wakes.entities, key=str):
-            self.dirty_entity(entity, connection)
+            self._dirty_entity(entity, connection)
         for entity, connection in sorted(wakes.unfinished):
-            self.dirty_entity(entity, connection, at_rest=False)
+            self._dirty_entity(entity, connection, at_rest=False)
 
 
 def _grouped(of: Mapping[str, K]) -> dict[K, set[str]]:

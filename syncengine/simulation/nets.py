@@ -10,6 +10,7 @@ from typing import Any
 
 from syncengine.flows.run.sync import observe, sync
 from syncengine.flows.views.plan import plan
+from syncengine.model.changeset import Changeset, Wakes
 from syncengine.model.link import Link
 from syncengine.model.operation import THERE, UNSETTLED, Operation, OperationState
 from syncengine.simulation.acts import ACTS
@@ -132,7 +133,7 @@ def level(company: Company) -> None:
     before = picture(bench)
     with bench.engine.ledger.write() as tx:
         tied = [link.id for link in tx.select_links() if link.record_id is not None]
-        tx.dirty_links(tied)
+        tx.write(Changeset(wakes=Wakes(links=tied)))
     for _ in range(AGAIN):
         bench.settle()
         bench.clock.sleep(6.0)

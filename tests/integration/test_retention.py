@@ -19,6 +19,7 @@ from syncengine.ledger.migrations import upgrade
 from syncengine.ledger.tables import metadata
 from syncengine.model.case import Case, CaseKind
 from syncengine.model.change import Change
+from syncengine.model.changeset import Changeset
 from syncengine.model.event import Event
 from syncengine.model.key import Key, KeyKind
 from syncengine.model.link import Link, LinkState
@@ -60,8 +61,12 @@ class Company:
     def come(self, tx: Transaction, how_many: int) -> None:
         """Each with a row in two systems, one of which we have made."""
         ids = [f"{next(self.numbers):09}" for _ in range(how_many)]
-        tx.add_records([Record(f"r{i}", "person", {"email": f"{i}@x.de"}) for i in ids])
-        tx.add_links([self._link(system, i) for i in ids for system in ("hr", "lms")])
+        tx.write(
+            Changeset(new_records=[Record(f"r{i}", "person", {"email": f"{i}@x.de"}) for i in ids])
+        )
+        tx.write(
+            Changeset(new_links=[self._link(system, i) for i in ids for system in ("hr", "lms")])
+        )
         tx.take_keys([Key(KeyKind.RECORD, "person:0", (f"{i}@x.de",), f"r{i}") for i in ids])
         self._moved(tx, ids, "", Action.CREATE)
         self.there += ids
@@ -71,23 +76,25 @@ class Company:
         ids = [self.there[(day * 7919 + n * 97) % len(self.there)] for n in range(CHANGES)]
         self._moved(tx, list(dict.fromkeys(ids)), "job", Action.UPDATE)
         at = self.clock.now()
-        tx.raise_cases(
-            [
+        tx.write(Changeset(raised=[
                 Case(f"c{day:04}{n:04}", CaseKind.CONFLICT, f"conflict:{day}/{n}", "Which?",
                      {"fields": {}}, opened_at=at)
                 for n in range(CASES)
-            ]
-        )  # fmt: skip
-        tx.dissolve_cases([f"conflict:{day}/{n}" for n in range(CASES)], at)
+            ]))  # fmt: skip
+        tx.write(
+            Changeset(dissolved=dict.fromkeys([f"conflict:{day}/{n}" for n in range(CASES)], at))
+        )
 
     def leave(self, tx: Transaction) -> None:
         """The first ones."""
         ids, self.there = self.there[:LEAVERS], self.there[LEAVERS:]
         records = tx.records([f"r{i}" for i in ids], lock=True).values()
-        tx.save_records([replace(r, deleted=True, generation=2) for r in records])
+        tx.write(Changeset(records=[replace(r, deleted=True, generation=2) for r in records]))
         links = tx.links([f"{s}{i}" for i in ids for s in ("hr", "lms")], lock=True).values()
-        tx.save_links([replace(k, state=LinkState.GONE, row=None) for k in links])
-        tx.drop_keys(KeyKind.RECORD, [f"r{i}" for i in ids])
+        tx.write(Changeset(links=[replace(k, state=LinkState.GONE, row=None) for k in links]))
+        tx.write(
+            Changeset(dropped_keys={(KeyKind.RECORD, owner) for owner in [f"r{i}" for i in ids]})
+        )
         tx.take_keys([Key(KeyKind.FORMER, "person:0", (f"{i}@x.de",), f"r{i}") for i in ids])
         self._moved(tx, ids, "", Action.DELETE)
 
@@ -102,14 +109,12 @@ class Company:
             [Event("hr", "people", i, f"{i}/{day}/{action}", "scan", at) for i in ids]
             + [Event("lms", "people", i, f"{i}/{day}/{action}", "write", at) for i in ids]
         )
-        tx.add_history([Change(f"r{i}", 1, field, "a", "b", at=at) for i in ids])
-        tx.add_operations(
-            [
+        tx.write(Changeset(history=[Change(f"r{i}", 1, field, "a", "b", at=at) for i in ids]))
+        tx.write(Changeset(new_operations=[
                 Operation(f"{day:06}{action[0]}{i}", f"lms{i}", f"r{i}", "person", "lms", "people",
                           action, created_at=at, state=OperationState.APPLIED, external_id=i)
                 for i in ids
-            ]
-        )  # fmt: skip
+            ]))  # fmt: skip
 
 
 def sizes(database: Database) -> Counter[str]:

@@ -232,14 +232,14 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "siblings are not told": Mutant(
         3,
-        {f"{SQL}.links.Links.dirty_records": _gives(None)},
+        {f"{SQL}.links.Links._dirty_records": _gives(None)},
         "not as its scope says",
         3001,
         "enter.572 everything.575 remove.916",
     ),
     "key from content": Mutant(
         4,
-        {f"{SQL}.operations.Operations.add_operations": _content_key},
+        {f"{SQL}.operations.Operations._add_operations": _content_key},
         "a create took effect twice in tm",
         3019,
         "enter.501 everything.706 remove.141",
@@ -277,7 +277,7 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "nobody is woken": Mutant(
         11,
-        {f"{SQL}.links.Links.dirty_waiting": _gives(None)},
+        {f"{SQL}.links.Links._dirty_waiting": _gives(None)},
         "waits for a row that is there",
         3008,
         "enter.933",

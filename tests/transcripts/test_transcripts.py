@@ -23,6 +23,7 @@ from typer.testing import CliRunner
 from syncengine.bootstrap import open_ledger
 from syncengine.cli.app import app
 from syncengine.flows.core.engine import new_id
+from syncengine.model.changeset import Changeset
 from syncengine.model.operation import Action, OperationState
 from syncengine.planning.questions import unprovable
 from syncengine.sandbox.people import make_staff, today
@@ -103,7 +104,7 @@ class Terminal:
         with open_ledger(settings) as ledger, ledger.write() as tx:
             applied = tx.select_operations([OperationState.APPLIED], connection)
             create = next(o for o in applied if o.action is Action.CREATE)
-            tx.raise_cases([replace(unprovable(create), id=new_id(), opened_at=time())])
+            tx.write(Changeset(raised=[replace(unprovable(create), id=new_id(), opened_at=time())]))
 
     def case(self, kind: str, about: str = "") -> str:
         """The short id of the oldest open case of a kind, about somebody."""

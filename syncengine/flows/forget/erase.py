@@ -26,7 +26,7 @@ from syncengine.flows.reconcile.records import invalidate
 from syncengine.ledger import Transaction
 from syncengine.model.case import CaseKind
 from syncengine.model.change import Change
-from syncengine.model.changeset import Changeset
+from syncengine.model.changeset import Changeset, Wakes
 from syncengine.model.erasure import ERASED, TAKE_IN, Erasure
 from syncengine.model.key import Key, KeyKind
 from syncengine.model.link import Link, LinkState
@@ -187,17 +187,8 @@ class _Eraser:
         """Invalidate what depends on her, remove references to her from others, and delete."""
         engine = self.engine
         tombstone = _tombstone(engine, tx, footprint, erasure)
-        tx.dirty_sharers([*footprint.records, *footprint.links])
-        tx.dirty_waiting(footprint.marks.waits)
-        _clean_others(engine, tx, footprint, erasure)
-        for connection, resource in {(k.connection, k.resource) for k in footprint.links.values()}:
-            state = tx.resource(connection, resource)
-            if state.progress:
-                tx.save_resource(replace(state, progress={}))
-        tx.write(Changeset(resources=started_over(tx, footprint.marks.things)))
-        waits = tx.connection("waits", lock=True)
-        if waits.digest.partition(":")[2] in footprint.marks.things:
-            tx.save_connection(replace(waits, digest=""))
+        tx.write(_others_cleaned(engine, tx, footprint, erasure) + _started_anew(tx, footprint))
+        tx.save_changes([in_change(c, footprint.marks) for c in footprint.others.changes])
         refs = refs_in(footprint.records, footprint.marks)
         events = [e.id for e in tx.events_about(refs, footprint.links, footprint.operations)]
         counts = tx.erase(
@@ -205,7 +196,7 @@ class _Eraser:
         )
         tx.drop_plans()  # they name people, and are computed again when somebody asks
         review(engine, tx, footprint.links.values())
-        tx.take_keys(tombstone)
+        tx.write(Changeset(keys=tombstone))
         for told in tx.erasures([erasure.id], lock=True):
             more = replace(told, counts=dict(Counter(told.counts) + Counter(counts)))
             tx.save_erasures([more])
@@ -246,7 +237,7 @@ def take_in(engine: Engine, erasure_id: str) -> None:
         if not tx.erasures([erasure_id], lock=True):
             raise NotPossible("there is no such erasure: see `syncengine erasures`")
         settle_return(tx, erasure_id, TAKE_IN)
-        tx.dissolve_cases({f"{ERASED}{erasure_id}"}, engine.clock.now())
+        tx.write(Changeset(dissolved={f"{ERASED}{erasure_id}": engine.clock.now()}))
 
 
 def _check_reason(footprint: Footprint, reason: str) -> None:
@@ -309,32 +300,53 @@ def _tombstone(
     return keys
 
 
-def _clean_others(engine: Engine, tx: Transaction, footprint: Footprint, erasure: Erasure) -> None:
-    """Remove references to her from everything else."""
-    others, marks = footprint.others, footprint.marks
-    _clean_records(engine, tx, footprint, erasure)
-    links = tx.links(others.links)
-    tx.save_links(
-        [
-            replace(in_link(engine.system(k.entity, k.connection), k, marks), dirty=k.dirty + 1)
-            for k in links.values()
-        ]
+def _started_anew(tx: Transaction, footprint: Footprint) -> Changeset:
+    """Listings and walks that have come to something of hers begin anew."""
+    things = footprint.marks.things
+    places = sorted({(k.connection, k.resource) for k in footprint.links.values()})
+    states = [tx.resource(*place) for place in places]
+    under_way = [replace(state, progress={}) for state in states if state.progress]
+    waits = tx.connection("waits", lock=True)
+    is_hers = waits.digest.partition(":")[2] in things
+    return Changeset(
+        resources=[*under_way, *started_over(tx, things)],
+        connections=[replace(waits, digest="")] if is_hers else (),
     )
+
+
+def _others_cleaned(
+    engine: Engine, tx: Transaction, footprint: Footprint, erasure: Erasure
+) -> Changeset:
+    """Everything else without references to her; what depended on her becomes dirty."""
+    others, marks = footprint.others, footprint.marks
+    links = [
+        replace(in_link(engine.system(k.entity, k.connection), k, marks), dirty=k.dirty + 1)
+        for k in tx.links(others.links).values()
+    ]
     cleaned = [
         in_operation(engine.system(o.entity, o.connection), o, marks)
         for o in others.operations.values()
     ]
     pending = [o for o in cleaned if o.state is OperationState.PENDING]
     called_back = {o.id: replace(o, state=OperationState.CANCELLED) for o in pending}
-    tx.save_operations([called_back.get(o.id, o) for o in cleaned])
-    tx.dirty_links([o.link_id for o in pending])
-    tx.dirty_waiting({f"op:{o.id}" for o in pending})
-    tx.save_changes([in_change(change, marks) for change in others.changes])
-    tx.save_cases([cleaned_case(engine, tx, case, marks) for case in others.cases.values()])
+    wakes = Wakes(
+        links={o.link_id for o in pending},
+        sharers=[*footprint.records, *footprint.links],
+        waiting={*marks.waits, *(f"op:{o.id}" for o in pending)},
+    )
+    change = Changeset(
+        links=links,
+        operations=[called_back.get(o.id, o) for o in cleaned],
+        cases=[cleaned_case(engine, tx, case, marks) for case in others.cases.values()],
+        wakes=wakes,
+    )
+    return _records_cleaned(engine, tx, footprint, erasure) + change
 
 
-def _clean_records(engine: Engine, tx: Transaction, footprint: Footprint, erasure: Erasure) -> None:
-    """Remove refs to her from other records, by a change that does not say whom they named; a record that shared an
+def _records_cleaned(
+    engine: Engine, tx: Transaction, footprint: Footprint, erasure: Erasure
+) -> Changeset:
+    """Other records without refs to her, by a change that does not say whom they named; a record that shared an
     identity with her now holds it alone."""
     changed, lines = [], list[Change]()
     for record in footprint.others.records.values():
@@ -350,7 +362,6 @@ def _clean_records(engine: Engine, tx: Transaction, footprint: Footprint, erasur
         )  # fmt: skip
     gone = [replace(record, deleted=True) for record in footprint.records.values()]
     world = load_world(engine, tx, (), {record.id: record for record in changed})
-    tx.save_records(changed)
-    tx.add_history(lines)
     known = [record for record in gone if record.entity in engine.project.entities]
-    tx.write(invalidate(engine, tx, [*changed, *known], world))
+    change = Changeset(records=changed, history=lines)
+    return change + invalidate(engine, tx, [*changed, *known], world)

@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 from syncengine.ledger import Ledger
 from syncengine.model.case import Case, CaseKind
 from syncengine.model.change import Change
+from syncengine.model.changeset import Changeset
 from syncengine.model.event import Event
 from syncengine.model.key import Key, KeyKind
 from syncengine.model.link import Base, Link, LinkState, Wait, WriteApproval
@@ -53,10 +54,12 @@ def key(kind: KeyKind, owner: str, *parts: object, scope: str = "person:0") -> K
 
 def fill(ledger: Ledger, *things: Link | Record | Operation | Case) -> None:
     with ledger.write() as tx:
-        tx.add_records([thing for thing in things if isinstance(thing, Record)])
-        tx.add_links([thing for thing in things if isinstance(thing, Link)])
-        tx.add_operations([thing for thing in things if isinstance(thing, Operation)])
-        tx.raise_cases([thing for thing in things if isinstance(thing, Case)])
+        tx.write(Changeset(new_records=[thing for thing in things if isinstance(thing, Record)]))
+        tx.write(Changeset(new_links=[thing for thing in things if isinstance(thing, Link)]))
+        tx.write(
+            Changeset(new_operations=[thing for thing in things if isinstance(thing, Operation)])
+        )
+        tx.write(Changeset(raised=[thing for thing in things if isinstance(thing, Case)]))
 
 
 def dirt(ledger: Ledger) -> dict[str, int]:

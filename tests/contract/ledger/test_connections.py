@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from syncengine.ledger import Ledger
+from syncengine.model.changeset import Changeset
 from syncengine.model.connection import ConnectionState, ResourceState
 from tests.contract.ledger.samples import NOW
 
@@ -25,9 +26,9 @@ def test_states_are_fresh_until_saved(ledger: Ledger) -> None:
     with ledger.write() as tx:
         assert tx.connection("hakuna", lock=True) == ConnectionState("hakuna")
         assert tx.resource("hakuna", "users") == ResourceState("hakuna", "users")
-        tx.save_connection(ConnectionState("hakuna"))
-        tx.save_connection(state)
-        tx.save_resource(cursor)
+        tx.write(Changeset(connections=[ConnectionState("hakuna")]))
+        tx.write(Changeset(connections=[state]))
+        tx.write(Changeset(resources=[cursor]))
     with ledger.read() as tx:
         assert tx.connection("hakuna") == state
         assert tx.resource("hakuna", "users") == cursor
@@ -38,7 +39,7 @@ def test_states_are_fresh_until_saved(ledger: Ledger) -> None:
 def test_the_state_of_a_newer_version_is_read(ledger: Ledger) -> None:
     """What another version keeps besides is left out; going back to an older version stops at nothing."""
     with ledger.write() as tx:
-        tx.save_connection(NewerState("hakuna", failures=2, mood="sunny"))
+        tx.write(Changeset(connections=[NewerState("hakuna", failures=2, mood="sunny")]))
     with ledger.read() as tx:
         assert tx.connection("hakuna") == ConnectionState("hakuna", failures=2)
 

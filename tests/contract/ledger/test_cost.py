@@ -9,6 +9,7 @@ from sqlalchemy import Engine, event
 from syncengine.ledger import Ledger, Transaction
 from syncengine.ledger.statements import change, drop, find, put
 from syncengine.model.change import Change
+from syncengine.model.changeset import Changeset, Wakes
 from syncengine.model.key import KeyKind
 from syncengine.model.record import Record
 from tests.contract.ledger.samples import (
@@ -34,45 +35,51 @@ def _bulk(count: int) -> dict[str, Callable[[Transaction], object]]:
     keys = [key(KeyKind.RECORD, id_, id_) for id_ in ids]
     cases = [a_case(id_) for id_ in ids]
     return {
-        "add_links": lambda tx: tx.add_links(links),
-        "save_links": lambda tx: tx.save_links(links),
+        "add_links": lambda tx: tx.write(Changeset(new_links=links)),
+        "save_links": lambda tx: tx.write(Changeset(links=links)),
         "links": lambda tx: tx.links(ids, lock=True),
         "links_at": lambda tx: tx.links_at(*HAKUNA, ids),
         "links_of": lambda tx: tx.links_of(ids),
-        "touch_links": lambda tx: tx.touch_links(ids, NOW),
-        "dirty_links": lambda tx: tx.dirty_links(ids),
-        "dirty_records": lambda tx: tx.dirty_records(ids, but=ids),
-        "dirty_users": lambda tx: tx.dirty_users(ids),
-        "dirty_sharers": lambda tx: tx.dirty_sharers(ids),
-        "dirty_waiting": lambda tx: tx.dirty_waiting(ids),
+        "touch_links": lambda tx: tx.write(Changeset(touched=dict.fromkeys(ids, NOW))),
+        "dirty_links": lambda tx: tx.write(Changeset(wakes=Wakes(links=ids))),
+        "dirty_records": lambda tx: tx.write(
+            Changeset(wakes=Wakes(records=dict.fromkeys(ids, frozenset(ids))))
+        ),
+        "dirty_users": lambda tx: tx.write(Changeset(wakes=Wakes(users=ids))),
+        "dirty_sharers": lambda tx: tx.write(Changeset(wakes=Wakes(sharers=ids))),
+        "dirty_waiting": lambda tx: tx.write(Changeset(wakes=Wakes(waiting=ids))),
         "claim_links": lambda tx: tx.claim_links("reconcile", NOW, 20, count, ids=ids),
         "release_links": lambda tx: tx.release_links(ids),
         "ties": lambda tx: tx.ties([(*HAKUNA, id_) for id_ in ids]),
         "externals": lambda tx: tx.externals(ids),
-        "remove_links": lambda tx: tx.remove_links(ids),
-        "add_records": lambda tx: tx.add_records(records),
-        "save_records": lambda tx: tx.save_records(records),
+        "remove_links": lambda tx: tx.write(Changeset(removed=ids)),
+        "add_records": lambda tx: tx.write(Changeset(new_records=records)),
+        "save_records": lambda tx: tx.write(Changeset(records=records)),
         "records": lambda tx: tx.records(ids),
-        "derive_due": lambda tx: tx.derive_due(ids),
+        "derive_due": lambda tx: tx.write(Changeset(derivations=ids)),
         "derivations_done": lambda tx: tx.derivations_done(dict.fromkeys(ids, 1)),
         "take_keys": lambda tx: tx.take_keys(keys),
         "key_owners": lambda tx: tx.key_owners(keys),
         "records_sharing": lambda tx: tx.records_sharing(ids),
         "swap_keys": lambda tx: tx.swap_keys("row", ids, []),
-        "drop_keys": lambda tx: tx.drop_keys("record", ids),
-        "add_operations": lambda tx: tx.add_operations(operations),
+        "drop_keys": lambda tx: tx.write(
+            Changeset(dropped_keys={("record", owner) for owner in ids})
+        ),
+        "add_operations": lambda tx: tx.write(Changeset(new_operations=operations)),
         "operations": lambda tx: tx.operations(ids),
         "stale_creates": lambda tx: tx.stale_creates(ids),
         "unsettled": lambda tx: tx.unsettled(ids),
         "claim_operations": lambda tx: tx.claim_operations(NOW, 20, count, ["hakuna"], ids),
-        "save_operations": lambda tx: tx.save_operations(operations),
+        "save_operations": lambda tx: tx.write(Changeset(operations=operations)),
         "creates": lambda tx: tx.creates("hakuna", "users", ids),
         "add_events": lambda tx: tx.add_events([an_event(id_) for id_ in ids]),
-        "raise_cases": lambda tx: tx.raise_cases(cases),
-        "save_cases": lambda tx: tx.save_cases(cases),
+        "raise_cases": lambda tx: tx.write(Changeset(raised=cases)),
+        "save_cases": lambda tx: tx.write(Changeset(cases=cases)),
         "cases": lambda tx: tx.cases(ids, subjects=ids),
-        "dissolve_cases": lambda tx: tx.dissolve_cases(ids, NOW),
-        "add_history": lambda tx: tx.add_history([Change(id_, 1, "name") for id_ in ids]),
+        "dissolve_cases": lambda tx: tx.write(Changeset(dissolved=dict.fromkeys(ids, NOW))),
+        "add_history": lambda tx: tx.write(
+            Changeset(history=[Change(id_, 1, "name") for id_ in ids])
+        ),
     }
 
 

@@ -19,6 +19,7 @@ from syncengine.ledger.rekey import _Rekeying, counted, reseal
 from syncengine.ledger.tables import metadata
 from syncengine.model.case import CaseKind
 from syncengine.model.change import Change
+from syncengine.model.changeset import Changeset
 from syncengine.model.connection import ConnectionState, ResourceState
 from syncengine.model.key import KeyKind
 from syncengine.model.link import Base, Wait
@@ -59,9 +60,9 @@ def _fill_with_secrets(ledger: Ledger) -> None:
     fill(ledger, link, operation, case, Record("r1", "person", told))
     with ledger.write() as tx:
         tx.take_keys([key(KeyKind.RECORD, "r1", NAME), key(KeyKind.ROW, "l1", NAME, SALARY)])
-        tx.add_history([Change("r1", 1, "name", NAME, told, NAME)])
+        tx.write(Changeset(history=[Change("r1", 1, "name", NAME, told, NAME)]))
         tx.add_events([replace(an_event("e1"), external_id=spoken)])
-        tx.save_cases([case])
+        tx.write(Changeset(cases=[case]))
         tx.add_member(Member("m1", "kim", ("viewer",), password=NAME))
         tx.add_plan([PlanPart("p1", "", "kim", "d1", 1.0, {"name": NAME})])
 
@@ -114,7 +115,7 @@ def test_a_rotation_loses_neither_values_nor_keys(engine: Engine) -> None:
     _all_is_there(Ledger(engine, KEYS))
     with Ledger(engine, KEYS).write() as tx:
         assert tx.take_keys([key(KeyKind.RECORD, "r2", NAME)])
-        tx.save_records(list(tx.records(["r1"]).values()))
+        tx.write(Changeset(records=list(tx.records(["r1"]).values())))
     with (
         pytest.raises(ConfigInvalid, match=rf"not in the list \({key_name(KEYS[1])}\)"),
         Ledger(engine, KEYS[:1]).read(),
@@ -199,7 +200,7 @@ def test_hashes_are_renewed_whatever_else_is_kept(engine: Engine) -> None:
     """How far retention has come, and which processes run, are no hashes; what is remembered is one, and is found."""
     ledger = Ledger(engine, KEYS[:1])
     with ledger.write() as tx:
-        tx.save_resource(ResourceState("retention:", "cases", scanned_at=5.0))
+        tx.write(Changeset(resources=[ResourceState("retention:", "cases", scanned_at=5.0)]))
         tx.save_process(Process("p1", "worker", "host", 1, "d", 1.0, seen_at=5.0))
         tx.remember("unknown row", ["hr", "people", "1"], 1.0, 9.0)
     assert reseal(engine, Vault(KEYS[:1]), lambda *_: None).left == 0
@@ -359,8 +360,8 @@ def test_how_far_a_listing_came_is_begun_anew_where_it_does_not_open(engine: Eng
     """Nothing else rests on it, and nothing else is lost with it."""
     ledger = Ledger(engine, KEYS)
     with ledger.write() as tx:
-        tx.save_resource(ResourceState("hr", "people", scanned_at=5.0))
-        tx.save_connection(replace(tx.connection("hr"), digest="paused"))
+        tx.write(Changeset(resources=[ResourceState("hr", "people", scanned_at=5.0)]))
+        tx.write(Changeset(connections=[replace(tx.connection("hr"), digest="paused")]))
     with engine.begin() as connection:
         connection.execute(text("UPDATE connections SET state = 'x' WHERE part LIKE 'resource:%'"))
     with pytest.raises(LostRace, match="set aside"), ledger.read() as tx:
@@ -375,7 +376,7 @@ def test_a_connection_whose_state_does_not_open_is_paused(engine: Engine) -> Non
     ledger = Ledger(engine, KEYS)
     with ledger.write() as tx:
         for name in ("hr", "lms"):
-            tx.save_connection(ConnectionState(name, digest=name))
+            tx.write(Changeset(connections=[ConnectionState(name, digest=name)]))
     with engine.begin() as connection:
         connection.execute(text("UPDATE connections SET state = 'x' WHERE name = 'hr'"))
     with pytest.raises(LostRace, match="set aside"), ledger.read() as tx:
@@ -384,7 +385,7 @@ def test_a_connection_whose_state_does_not_open_is_paused(engine: Engine) -> Non
         hr, lms = tx.connections(["hr", "lms"])
         assert "could not be read" in hr.paused
         assert lms == ConnectionState("lms", digest="lms")
-        tx.save_connection(replace(hr, paused=""))
+        tx.write(Changeset(connections=[replace(hr, paused="")]))
     with ledger.read() as tx:
         assert tx.connection("hr") == ConnectionState("hr")
 
@@ -407,7 +408,7 @@ def test_a_process_whose_state_does_not_open_is_forgotten(engine: Engine) -> Non
 def test_without_its_ring_nothing_goes_on(engine: Engine) -> None:
     """By what a database hashes cannot be set aside: all work stops, and nothing is lost."""
     with Ledger(engine, KEYS).write() as tx:
-        tx.save_connection(ConnectionState("hr", digest="hr"))
+        tx.write(Changeset(connections=[ConnectionState("hr", digest="hr")]))
     with engine.begin() as connection:
         connection.execute(text("UPDATE connections SET state = 'x' WHERE part = 'ring'"))
     with pytest.raises(ConfigInvalid), Ledger(engine, KEYS).read() as tx:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from syncengine.ledger import Ledger
 from syncengine.model.change import JOINED, Change
+from syncengine.model.changeset import Changeset
 from syncengine.model.erasure import Erasure
 from syncengine.model.event import Event
 from syncengine.model.key import KeyKind
@@ -21,8 +22,14 @@ LINE = Erasure("e1", "person", NOW, "dpo", "request 17", {"records": 1})
 def test_what_is_erased_is_counted_and_nothing_else_goes(ledger: Ledger) -> None:
     """Rows by id, history by record, events by place, keys by whoever bears them; those of others stay."""
     with ledger.write() as tx:
-        tx.add_records([Record("r1", "person", {"a": 1}), Record("r2", "person", {"a": 2})])
-        tx.add_history([Change("r1", 1, "a"), Change("r1", 1, "b"), Change("r2", 1, "a")])
+        tx.write(
+            Changeset(
+                new_records=[Record("r1", "person", {"a": 1}), Record("r2", "person", {"a": 2})]
+            )
+        )
+        tx.write(
+            Changeset(history=[Change("r1", 1, "a"), Change("r1", 1, "b"), Change("r2", 1, "a")])
+        )
         tx.add_events([an_event("e1"), Event("hakuna", "absences", "x1", "e2", "poll", NOW),
                        an_event("e3", "haekka"), Event("", "person", "r1", "e4", "person", NOW),
                        an_event(f"{LINK}/3", "haekka"), an_event("write:o1", "haekka")])  # fmt: skip
@@ -66,12 +73,14 @@ def test_the_log_is_kept_and_can_be_answered(ledger: Ledger) -> None:
 def test_what_names_somebody_is_found_and_rewritten(ledger: Ledger) -> None:
     """History by field and by record, who was joined with whom, writes by record or link and a slice at a time."""
     with ledger.write() as tx:
-        tx.add_history(
-            [
-                Change("r1", 1, "lead", None, "r9"),
-                Change("r1", 1, "name", None, "x"),
-                Change("r2", 2, "", None, "deleted", policy=f"{JOINED}r9"),
-            ]
+        tx.write(
+            Changeset(
+                history=[
+                    Change("r1", 1, "lead", None, "r9"),
+                    Change("r1", 1, "name", None, "x"),
+                    Change("r2", 2, "", None, "deleted", policy=f"{JOINED}r9"),
+                ]
+            )
         )
     fill(ledger, *(an_operation(f"o{n}", f"l{n}", record_id=f"r{n}") for n in range(5)))
     with ledger.write() as tx:

@@ -8,6 +8,7 @@ from uuid import uuid4
 from syncengine.ledger import Ledger
 from syncengine.model.case import CaseKind
 from syncengine.model.change import Change
+from syncengine.model.changeset import Changeset
 from syncengine.model.ref import Ref
 from tests.contract.ledger.samples import (
     a_case,
@@ -51,11 +52,11 @@ def test_a_question_is_asked_once(ledger: Ledger) -> None:
     fill(ledger, newer)
     with ledger.write() as tx:
         assert tx.cases() == [replace(newer, id="c1", opened_at=1.0)]
-        tx.dissolve_cases(["s", "other"], 3.0)
+        tx.write(Changeset(dissolved=dict.fromkeys(["s", "other"], 3.0)))
         assert tx.cases() == []
         (closed,) = tx.cases(open_only=False)
         assert (closed.answer, closed.closed_at) == ("dissolved", 3.0)
-        tx.raise_cases([newer])
+        tx.write(Changeset(raised=[newer]))
         assert tx.cases(subjects=["s"]) == [newer]
 
 
@@ -74,18 +75,23 @@ def test_cases_are_listed_as_asked(ledger: Ledger) -> None:
 def test_history_is_told_in_order(ledger: Ledger) -> None:
     """Changes come back oldest first."""
     with ledger.write() as tx:
-        tx.add_history([Change("r1", n, "name", old=n, new=n + 1) for n in (3, 1, 2)])
-        tx.add_history([Change("r2", 1, "name")])
+        tx.write(Changeset(history=[Change("r1", n, "name", old=n, new=n + 1) for n in (3, 1, 2)]))
+        tx.write(Changeset(history=[Change("r2", 1, "name")]))
         assert [change.generation for change in tx.history("r1")] == [3, 1, 2]
 
 
 def test_what_was_put_aside_is_found_across_records(ledger: Ledger) -> None:
     """Newest first, all changes or those that lost a value, as many as asked for."""
     with ledger.write() as tx:
-        tx.add_history(
-            [Change("r1", 1, "name", lost="a", lost_by="hakuna"), Change("r1", 2, "name")]
+        tx.write(
+            Changeset(
+                history=[
+                    Change("r1", 1, "name", lost="a", lost_by="hakuna"),
+                    Change("r1", 2, "name"),
+                ]
+            )
         )
-        tx.add_history([Change("r2", 1, "name", lost="b", lost_by="record")])
+        tx.write(Changeset(history=[Change("r2", 1, "name", lost="b", lost_by="record")]))
         assert [c.lost for c in tx.select_history(lost=True)] == ["b", "a"]
         assert [c.lost for c in tx.select_history(lost=True, limit=1)] == ["b"]
         assert [c.record_id for c in tx.select_history()] == ["r2", "r1", "r1"]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from syncengine.errors import Bug, LostRace
 from syncengine.ledger import Ledger, Transaction
+from syncengine.model.changeset import Changeset, Wakes
 from syncengine.model.key import KeyKind
 from syncengine.model.link import Link, LinkState, Wait, Waiting
 from syncengine.model.operation import Operation, OperationState
@@ -74,7 +74,7 @@ def test_touching_moves_the_time_of_reading_alone(ledger: Ledger) -> None:
     """An unchanged row costs its link no version and clears its suspicion."""
     fill(ledger, a_link("l1", suspected_at=NOW), a_link("l2", suspected_at=NOW))
     with ledger.write() as tx:
-        tx.touch_links(["l1"], NOW + 5)
+        tx.write(Changeset(touched=dict.fromkeys(["l1"], NOW + 5)))
         assert tx.links(["l1"])["l1"] == a_link("l1", read_at=NOW + 5)
         assert tx.links(["l2"])["l2"].suspected_at == NOW
 
@@ -84,7 +84,7 @@ def test_removed_links_are_gone(ledger: Ledger) -> None:
     fill(ledger, a_link("l1"), a_link("l2"))
     with ledger.write() as tx:
         tx.take_keys([key(KeyKind.ROW, link, "anna") for link in ("l1", "l2")])
-        tx.remove_links(["l1"])
+        tx.write(Changeset(removed=["l1"]))
         assert [link.id for link in tx.select_links()] == ["l2"]
         assert tx.key_owners([key(KeyKind.ROW, "", "anna")]) == {
             ("row", "person:0", ("anna",)): ["l2"]
@@ -118,51 +118,43 @@ def test_each_reason_makes_its_own_links_dirty(ledger: Ledger) -> None:
         a_link("l4", "r3", connection="haekka"),
         a_link("l5"),
     )
-    steps: list[tuple[Callable[[Transaction], object], set[str]]] = [
-        (lambda tx: tx.dirty_links(["l5", "l1"]), {"l1", "l5"}),
-        (lambda tx: tx.dirty_records(["r1", "r3"], but=["l2"]), {"l1", "l4"}),
-        (lambda tx: tx.dirty_records(["r1"]), {"l1", "l2"}),
-        (lambda tx: tx.dirty_waiting(["ref:hakuna/users/7", "rec:r9@hakuna"]), {"l3"}),
-        (lambda tx: tx.take_keys([key(KeyKind.USES, "r2", "r9", scope="manager")]), set()),
-        (lambda tx: tx.dirty_users(["r9"]), {"l3"}),
-        (
-            lambda tx: tx.take_keys(
-                [
-                    key(KeyKind.RECORD, "r1", "anna"),
-                    key(KeyKind.SHARED, "r2", "bert"),
-                    key(KeyKind.ROW, "l1", "anna"),
-                    key(KeyKind.ROW, "l4", "anna", scope="hakuna/users/person:0"),
-                    key(KeyKind.ASKS, "l5", "bert"),
-                    key(KeyKind.ROW, "l2", "cleo"),
-                ]
-            ),
-            set(),
-        ),
-        (lambda tx: tx.dirty_sharers(["r1"]), {"l4"}),
-        (lambda tx: tx.dirty_sharers(["r1", "r2", "r9"]), {"l4", "l5"}),
-        (lambda tx: tx.dirty_sharers(["l1", "l2"]), {"l4"}),
-        (lambda tx: tx.dirty_sharers(["l2", "l4"]), {"l1"}),
-        (lambda tx: tx.dirty_entity("person", "haekka"), {"l4"}),
-        (lambda tx: tx.dirty_entity("person"), {"l1", "l2", "l3", "l4"}),
-        (lambda tx: tx.dirty_entity("absence"), set()),
-        (lambda tx: tx.dirty_entity("person", at_rest=False), {"l3"}),
-        (lambda tx: tx.dirty_entity("person", "haekka", at_rest=False), set()),
+    borne = [
+        key(KeyKind.RECORD, "r1", "anna"),
+        key(KeyKind.SHARED, "r2", "bert"),
+        key(KeyKind.ROW, "l1", "anna"),
+        key(KeyKind.ROW, "l4", "anna", scope="hakuna/users/person:0"),
+        key(KeyKind.ASKS, "l5", "bert"),
+        key(KeyKind.ROW, "l2", "cleo"),
+        key(KeyKind.USES, "r2", "r9", scope="manager"),
     ]
-    for step, touched in steps:
+    with ledger.write() as tx:
+        tx.write(Changeset(keys=borne))
+    none = frozenset[str]()
+    steps: list[tuple[Wakes, set[str]]] = [
+        (Wakes(links=["l5", "l1"]), {"l1", "l5"}),
+        (Wakes(records={"r1": frozenset({"l2"}), "r3": none}), {"l1", "l4"}),
+        (Wakes(records={"r1": none}), {"l1", "l2"}),
+        (Wakes(siblings={"r1": none}), {"l2"}),
+        (Wakes(waiting=["ref:hakuna/users/7", "rec:r9@hakuna"]), {"l3"}),
+        (Wakes(users=["r9"]), {"l3"}),
+        (Wakes(sharers=["r1"]), {"l4"}),
+        (Wakes(sharers=["r1", "r2", "r9"]), {"l4", "l5"}),
+        (Wakes(sharers=["l1", "l2"]), {"l4"}),
+        (Wakes(sharers=["l2", "l4"]), {"l1"}),
+        (Wakes(entities=[("person", "haekka")]), {"l4"}),
+        (Wakes(entities=[("person", None)]), {"l1", "l2", "l3", "l4"}),
+        (Wakes(entities=[("absence", None)]), set()),
+        (Wakes(unfinished=[("person", "hakuna")]), {"l3"}),
+        (Wakes(unfinished=[("person", "haekka")]), set()),
+    ]
+    for wakes, touched in steps:
         before = dirt(ledger)
         with ledger.write() as tx:
-            step(tx)
+            tx.write(Changeset(wakes=wakes))
         after = dirt(ledger)
         assert {
             id_: n - before.get(id_, 0) for id_, n in after.items() if n != before.get(id_)
         } == (dict.fromkeys(touched, 1))
-
-
-def test_dirtying_an_entity_counts(ledger: Ledger) -> None:
-    """It says how many tied links it reached."""
-    fill(ledger, a_link("l1", "r1"), a_link("l2", "r2"), a_link("l3"))
-    with ledger.write() as tx:
-        assert tx.dirty_entity("person") == 2
 
 
 def test_claims_take_what_is_due(ledger: Ledger) -> None:
@@ -218,7 +210,7 @@ def test_saving_a_link_keeps_its_lease(ledger: Ledger) -> None:
     fill(ledger, a_link("l1", dirty=1))
     with ledger.write() as tx:
         tx.claim_links("reconcile", NOW, 20, 9)
-        tx.save_links([a_link("l1", dirty=5)])
+        tx.write(Changeset(links=[a_link("l1", dirty=5)]))
         assert claim(tx, "reconcile", NOW, 20, 9) == []
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from syncengine.ledger import Ledger
 from syncengine.model.change import ON_MISSING, Change
+from syncengine.model.changeset import Changeset
 from syncengine.model.operation import Action, Hold, OperationState
 from syncengine.model.record import Record
 from tests.contract.ledger.samples import (
@@ -162,7 +163,7 @@ def test_a_hold_keeps_a_plan_together(ledger: Ledger, there: str) -> None:
         an_operation("o5", **{**deletes, "created_at": NOW - 61}),
     )
     with ledger.write() as tx:
-        tx.derive_due(["r1"])
+        tx.write(Changeset(derivations=["r1"]))
         claimed = tx.claim_operations(NOW, 20, 9, ["hakuna"], holds=[a_hold()])
     free = {"nothing", "a dirty link of another entity", "a row to be read where nothing can be"}
     free |= {"a dirty link that waits for its own write"}
@@ -174,11 +175,11 @@ def test_a_hold_waits_for_a_listing(ledger: Ledger) -> None:
     """A listing under way may add to a plan, until it ends or its time is over."""
     fill(ledger, *[an_operation(f"o{n}", kind="delete", created_at=NOW) for n in range(2)])
     with ledger.write() as tx:
-        tx.listing_until("haekka", "users", NOW + 9)
-        tx.listing_until("hakuna", "users", NOW + 9)
+        tx.write(Changeset(listings={("haekka", "users"): NOW + 9}))
+        tx.write(Changeset(listings={("hakuna", "users"): NOW + 9}))
         assert not tx.claim_operations(NOW, 20, 9, ["hakuna"], holds=[a_hold()])
         assert len(tx.claim_operations(NOW + 9, 20, 1, ["hakuna"], holds=[a_hold()])) == 1
-        tx.listing_until("hakuna", "users", 0.0)
+        tx.write(Changeset(listings={("hakuna", "users"): 0.0}))
         assert len(tx.claim_operations(NOW, 20, 9, ["hakuna"], holds=[a_hold()])) == 1
 
 
@@ -255,14 +256,16 @@ def test_records_that_a_rule_deleted_are_counted(ledger: Ledger) -> None:
         return Change(record, 2, "", new="deleted", **{**known, **given})
 
     with ledger.write() as tx:
-        tx.add_history(
-            [
-                gone("r1"),
-                gone("r1", at=NOW - 1),
-                gone("r1", connection="haekka"),
-                gone("r1", policy="missing"),
-                gone("r2"),
-            ]
+        tx.write(
+            Changeset(
+                history=[
+                    gone("r1"),
+                    gone("r1", at=NOW - 1),
+                    gone("r1", connection="haekka"),
+                    gone("r1", policy="missing"),
+                    gone("r2"),
+                ]
+            )
         )
         assert tx.written_since("person", "hakuna", NOW)["delete"] == 1
 

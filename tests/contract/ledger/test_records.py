@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from syncengine.ledger import Ledger
+from syncengine.model.changeset import Changeset
 from syncengine.model.key import KeyKind
 from syncengine.model.record import Record
 from tests.contract.ledger.samples import (
@@ -29,7 +30,7 @@ def test_a_unique_key_has_one_owner(ledger: Ledger) -> None:
         assert tx.take_keys([mine, mine]) == set()
         assert tx.take_keys([theirs, replace(theirs, scope="person:1")]) == {theirs}
         assert tx.key_owners([theirs]) == {("record", "person:0", ("anna",)): ["r1"]}
-        tx.drop_keys("record", ["r1"])
+        tx.write(Changeset(dropped_keys={("record", owner) for owner in ["r1"]}))
         assert tx.take_keys([theirs, mine]) == {mine}
 
 
@@ -41,7 +42,7 @@ def test_other_keys_are_borne_by_many(ledger: Ledger) -> None:
         assert tx.key_owners([rows[0], key(KeyKind.ROW, "", "anna", "7")]) == {
             ("row", "person:0", ("anna", 7)): ["l1", "l2"]
         }
-        tx.drop_keys("row", ["l1", "r1"])
+        tx.write(Changeset(dropped_keys={("row", owner) for owner in ["l1", "r1"]}))
         assert tx.key_owners(rows)["row", "person:0", ("anna", 7)] == ["l2"]
 
 
@@ -74,12 +75,12 @@ def test_derivations_are_due_until_done(ledger: Ledger) -> None:
     """A record that moves while it is looked at stays due."""
     fill(ledger, Record("r1", "person", {}), Record("r2", "person", {}))
     with ledger.write() as tx:
-        tx.derive_due(["r1", "r2"])
+        tx.write(Changeset(derivations=["r1", "r2"]))
         due = tx.derivations_due(9)
         assert due.keys() == {"r1", "r2"}
         assert tx.derivations_due(1) == {"r1": due["r1"]}
-        tx.derive_due(["r2"])
-        tx.save_records([Record("r2", "person", {"a": 1})])
+        tx.write(Changeset(derivations=["r2"]))
+        tx.write(Changeset(records=[Record("r2", "person", {"a": 1})]))
         tx.derivations_done(due)
         assert tx.derivations_due(9).keys() == {"r2"}
 
@@ -88,14 +89,14 @@ def test_a_move_is_due_however_many_looked_before_it(ledger: Ledger) -> None:
     """Two that looked at one move together leave none of a later one undone, in whatever order they end."""
     fill(ledger, Record("r1", "person", {}))
     with ledger.write() as tx:
-        tx.derive_due(["r1"])
+        tx.write(Changeset(derivations=["r1"]))
         first = tx.derivations_due(9)
         tx.derivations_done(first)
-        tx.derive_due(["r1"])
+        tx.write(Changeset(derivations=["r1"]))
         tx.derivations_done(first)
         assert tx.derivations_due(9).keys() == {"r1"}
         tx.derivations_done(tx.derivations_due(9))
         tx.derivations_done(first)
         assert not tx.derivations_due(9)
-        tx.derive_due(["r1"])
+        tx.write(Changeset(derivations=["r1"]))
         assert tx.derivations_due(9).keys() == {"r1"}

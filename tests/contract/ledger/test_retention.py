@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from syncengine.ledger import Ledger
 from syncengine.model.change import Change
+from syncengine.model.changeset import Changeset
 from syncengine.model.key import KeyKind
 from syncengine.model.link import LinkState
 from syncengine.model.operation import Action, OperationState
@@ -24,7 +25,7 @@ def test_what_is_over_comes_in_the_order_of_ids(ledger: Ledger) -> None:
     with ledger.write() as tx:
         tx.add_events([an_event(name) for name in "abc"])
         lines = [Change("r1", 1, "", at=1.0), Change("r1", 2, "", at=4.0), Change("r2", 1, "a")]
-        tx.add_history(lines)
+        tx.write(Changeset(history=lines))
     with ledger.read() as tx:
         (first, at), second, third = tx.aged("events", None, 9)
         assert at == NOW
@@ -77,7 +78,9 @@ def test_how_a_record_was_made_and_the_last_change_of_each_field_stay(ledger: Le
     """What lies between is deleted; of other records nothing."""
     lines = [("r1", ""), ("r1", "a"), ("r1", "b"), ("r1", "a"), ("r1", ""), ("r1", ""), ("r2", "a")]
     with ledger.write() as tx:
-        tx.add_history([Change(record, n, field) for n, (record, field) in enumerate(lines)])
+        tx.write(
+            Changeset(history=[Change(record, n, field) for n, (record, field) in enumerate(lines)])
+        )
         ids = [id_ for id_, _ in tx.aged("history", None, 99)]
         assert tx.forget("history", ids) == 2
         assert [c.generation for c in tx.history("r1")] == [0, 2, 3, 5]
@@ -116,7 +119,7 @@ def test_a_record_goes_with_all_that_is_its_own(ledger: Ledger) -> None:
     mine = [key(KeyKind.FORMER, "r1", "anna"), key(KeyKind.DERIVED, "r1", "x", scope="rule")]
     with ledger.write() as tx:
         tx.take_keys([*mine, key(KeyKind.ROW, "l1", "anna"), key(KeyKind.RECORD, "r2", "bert")])
-        tx.add_history([Change("r1", 1, ""), Change("r2", 1, "")])
+        tx.write(Changeset(history=[Change("r1", 1, ""), Change("r2", 1, "")]))
         assert tx.derived_by(["r1", "r2"]) == [("r1", "rule")]
         tx.remove_records(["r1"], ["l1"], ["drift:l1", "missing:l1"])
         assert tx.record_ids() == {"person": ["r2"]}

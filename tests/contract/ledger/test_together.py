@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 from syncengine.errors import LostRace
 from syncengine.ledger import Ledger
 from syncengine.ledger.engine import make_engine
+from syncengine.model.changeset import Changeset
 from syncengine.model.key import KeyKind
 from syncengine.model.record import Record
 from tests.contract.ledger.samples import (
@@ -70,9 +71,9 @@ def _grow(url: str, told: SimpleQueue[Any], number: int) -> None:
     for _ in range(15):
         with ledger.write() as tx:
             record = tx.records(["r1"], lock=True)["r1"]
-            tx.save_records([replace(record, generation=record.generation + 1)])
+            tx.write(Changeset(records=[replace(record, generation=record.generation + 1)]))
             state = tx.connection("hakuna", lock=True)
-            tx.save_connection(replace(state, failures=state.failures + 1))
+            tx.write(Changeset(connections=[replace(state, failures=state.failures + 1)]))
     told.put(number)
 
 

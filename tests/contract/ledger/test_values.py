@@ -14,6 +14,7 @@ from syncengine.ledger import Ledger
 from syncengine.ledger.engine import make_engine
 from syncengine.model.case import Case
 from syncengine.model.change import Change
+from syncengine.model.changeset import Changeset
 from syncengine.model.connection import ResourceState
 from syncengine.model.link import Link
 from syncengine.model.operation import Operation
@@ -51,7 +52,7 @@ def test_what_is_added_is_read_back(
     ledger = Ledger(engine)
     fill(ledger, link, operation, record, case)
     with ledger.write() as tx:
-        tx.add_history([change])
+        tx.write(Changeset(history=[change]))
     with ledger.read() as tx:
         assert tx.links([link.id, "unknown"]) == {link.id: link}
         assert tx.operations([operation.id, "unknown"]) == {operation.id: operation}
@@ -73,10 +74,10 @@ def test_what_is_saved_is_read_back(
     fill(ledger, a_link(link.id), an_operation(operation.id), Record(record.id, "person", {}))
     fill(ledger, a_case(case.id))
     with ledger.write() as tx:
-        tx.save_links([link])
-        tx.save_operations([operation])
-        tx.save_records([record])
-        tx.save_cases([case])
+        tx.write(Changeset(links=[link]))
+        tx.write(Changeset(operations=[operation]))
+        tx.write(Changeset(records=[record]))
+        tx.write(Changeset(cases=[case]))
     with ledger.read() as tx:
         assert tx.links([link.id]) == {link.id: replace(link, version=link.version + 1)}
         assert tx.operations([operation.id]) == {operation.id: operation}
@@ -87,7 +88,7 @@ def test_what_is_saved_is_read_back(
 def test_saving_what_is_gone_is_a_lost_race(ledger: Ledger) -> None:
     """A write that finds no row is told, not swallowed."""
     with pytest.raises(LostRace, match="1 of 1 links are gone"), ledger.write() as tx:
-        tx.save_links([a_link("l1")])
+        tx.write(Changeset(links=[a_link("l1")]))
 
 
 def test_an_exception_takes_everything_back(ledger: Ledger) -> None:
@@ -102,7 +103,7 @@ def test_an_exception_takes_everything_back(ledger: Ledger) -> None:
 def test_a_read_transaction_cannot_write(ledger: Ledger) -> None:
     """Writing in a snapshot fails instead of being lost."""
     with pytest.raises(DBAPIError), ledger.read() as tx:
-        tx.add_links([a_link("l1")])
+        tx.write(Changeset(new_links=[a_link("l1")]))
     fill(ledger, a_link("l1"))
 
 
@@ -125,7 +126,7 @@ def test_a_restart_forgets_nothing(shared: Engine) -> None:
     with ledger.write() as tx:
         first = tx.add_events([an_event("e1")])
         tx.claim_links("reconcile", NOW, 20, 9)
-        tx.save_resource(state)
+        tx.write(Changeset(resources=[state]))
     shared.dispose()
     with Ledger(make_engine(url_of(shared))).write() as tx:
         assert tx.links(["l1"]) == {"l1": a_link("l1", dirty=1)}

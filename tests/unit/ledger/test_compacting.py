@@ -10,6 +10,7 @@ from sqlalchemy import create_engine, text
 from syncengine.ledger import Ledger
 from syncengine.ledger.engine import make_engine
 from syncengine.ledger.migrations import upgrade
+from syncengine.model.changeset import Changeset
 from syncengine.model.record import Record
 from tests.unit.ledger.databases import postgres_database
 
@@ -28,9 +29,15 @@ def test_a_file_has_nothing_of_a_deleted_row(tmp_path: Path) -> None:
     upgrade(engine)
     ledger = Ledger(engine)
     with ledger.write() as tx:
-        tx.add_records([Record(f"r{n}", "person", {"name": f"{NAME} {n}"}) for n in range(200)])
+        tx.write(
+            Changeset(
+                new_records=[Record(f"r{n}", "person", {"name": f"{NAME} {n}"}) for n in range(200)]
+            )
+        )
     with ledger.write() as tx:
-        tx.save_records([Record(f"r{n}", "person", {"name": "short"}) for n in range(100)])
+        tx.write(
+            Changeset(records=[Record(f"r{n}", "person", {"name": "short"}) for n in range(100)])
+        )
         tx.erase([f"r{n}" for n in range(200)], [], [], [], [])
     assert NAME.encode() in files(tmp_path)
     reader = sqlite3.connect(f"{tmp_path}/kept.db")
@@ -50,7 +57,11 @@ def test_dead_rows_of_postgresql_are_freed() -> None:
         upgrade(engine)
         ledger = Ledger(engine)
         with ledger.write() as tx:
-            tx.add_records([Record(f"r{n}", "person", {"name": NAME}) for n in range(50)])
+            tx.write(
+                Changeset(
+                    new_records=[Record(f"r{n}", "person", {"name": NAME}) for n in range(50)]
+                )
+            )
         with ledger.write() as tx:
             tx.erase([f"r{n}" for n in range(50)], [], [], [], [])
         assert ledger.compact()

@@ -15,6 +15,7 @@ from syncengine.errors import DatabaseDown
 from syncengine.ledger.encryption import Vault, new_key
 from syncengine.ledger.rekey import reseal
 from syncengine.model.case import Case, CaseKind
+from syncengine.model.changeset import Changeset
 from syncengine.model.standing import Level
 from syncengine.planning.standing import LEVELS
 from tests.unit.web.conftest import LONGEST, Side, notice, signed
@@ -123,7 +124,7 @@ def test_metrics_count_what_is_there(side: Side) -> None:
     side.client.post("/events/hr", content=notice(), headers=signed(notice()))
     case = Case("c1", CaseKind.IDENTITY, "s1", "Is Anna the Anna of hakuna?", {"name": "Anna"})
     with side.engine.ledger.write() as tx:
-        tx.raise_cases([case])
+        tx.write(Changeset(raised=[case]))
     samples = _samples(side)
     assert samples[("syncengine_links", ("hr", "person", "seen"))] == 1
     assert samples[("syncengine_links_dirty", ())] == 1
@@ -138,7 +139,7 @@ def test_metrics_name_nobody(side: Side) -> None:
     side.client.post("/events/hr", content=body, headers=signed(body))
     case = Case("c1", CaseKind.IDENTITY, "s1", "Is Anna the Anna of hakuna?", {"name": "Anna"})
     with side.engine.ledger.write() as tx:
-        tx.raise_cases([case])
+        tx.write(Changeset(raised=[case]))
     assert "anna" not in side.client.get("/metrics").text.lower()
 
 
@@ -153,7 +154,7 @@ def test_the_standing_is_among_the_metrics(side: Side) -> None:
     assert found["syncengine_standing", ("note", "unread")] == 1
     case = Case("c1", CaseKind.DRIFT, "drift:l1", "Anna?", opened_at=1.0)
     with side.engine.ledger.write() as tx:
-        tx.raise_cases([case])
+        tx.write(Changeset(raised=[case]))
     found = _samples(side)
     assert found["syncengine_standing", ("ask", "question")] == 1
     assert found["syncengine_standing_level", ()] == Level.ASK

@@ -12,6 +12,7 @@ from syncengine.flows.core.clock_setback import AHEAD, correct_setback
 from syncengine.flows.run.sweep import sweep
 from syncengine.flows.send.probe import expire
 from syncengine.flows.views.status import status
+from syncengine.model.changeset import Changeset
 from syncengine.model.operation import OperationState
 from tests.support.bench import Bench, within
 from tests.support.people import anna, duo
@@ -70,7 +71,7 @@ def slots_held(made: Bench) -> None:
 def put_off(made: Bench) -> None:
     with made.engine.ledger.write() as tx:
         waiting = tx.select_operations([OperationState.PENDING])
-        tx.save_operations([replace(o, next_at=made.clock.now() + 30) for o in waiting])
+        tx.write(Changeset(operations=[replace(o, next_at=made.clock.now() + 30) for o in waiting]))
 
 
 def blocked(made: Bench) -> None:
@@ -85,7 +86,7 @@ def listed(made: Bench) -> None:
 
 def listing(made: Bench) -> None:
     with made.engine.ledger.write() as tx:
-        tx.listing_until("hr", "people", made.clock.now() + 300)
+        tx.write(Changeset(listings={("hr", "people"): made.clock.now() + 300}))
 
 
 @pytest.mark.parametrize(

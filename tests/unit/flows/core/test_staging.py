@@ -18,6 +18,7 @@ from syncengine.flows.send.dispatch import dispatch
 from syncengine.ledger import Ledger, Transaction
 from syncengine.ledger.engine import make_engine
 from syncengine.ledger.migrations import upgrade
+from syncengine.model.changeset import Changeset, Wakes
 from syncengine.model.operation import OperationState
 from syncengine.ports import Page
 from syncengine.simulation.traits import Fault
@@ -172,7 +173,7 @@ def test_a_plan_that_never_stops_growing_is_sent_after_a_while() -> None:
     made.think()
     last = made.links("lms")[-1].id
     with made.engine.ledger.write() as tx:
-        tx.dirty_links([last])
+        tx.write(Changeset(wakes=Wakes(links=[last])))
     assert made.send() == {}
     made.clock.sleep(3601)
     assert made.send() == {"applied": 1}

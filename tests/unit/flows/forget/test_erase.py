@@ -19,6 +19,7 @@ from syncengine.flows.reconcile.derive import derive
 from syncengine.flows.reconcile.reconcile import reconcile
 from syncengine.flows.views.status import status
 from syncengine.ledger import Ledger, Transaction
+from syncengine.model.changeset import Changeset
 from syncengine.model.erasure import Erasure
 from syncengine.model.link import Link
 from syncengine.model.operation import OperationState
@@ -67,7 +68,7 @@ def test_a_write_under_way_is_waited_for(state: OperationState) -> None:
     lead(made)
     (operation,) = made.unsettled()
     with made.engine.ledger.write() as tx:
-        tx.save_operations([replace(operation, state=state)])
+        tx.write(Changeset(operations=[replace(operation, state=state)]))
     assert preview(made.engine, made.record().id)["under_way"]
     with pytest.raises(NotPossible, match="update of person in lms"):
         gone(made)
@@ -221,7 +222,7 @@ def test_nobody_else_goes_along() -> None:
     (team,) = made.records("team")
     with made.engine.ledger.write() as tx:
         held = tx.records([other], lock=True)[other]
-        tx.save_records([replace(held, values={**held.values, "team": team.id})])
+        tx.write(Changeset(records=[replace(held, values={**held.values, "team": team.id})]))
     with pytest.raises(NotPossible, match="another person would go, too: its team"):
         gone(made, mine)
     assert len(made.records()) == 2
@@ -331,10 +332,16 @@ def test_what_another_worker_commits_in_the_same_moment_goes_too() -> None:
 
     def late() -> None:
         with kept.write() as tx:
-            tx.add_records([Record("n" * 36, "note", {"about": mine, "text": "late"})])
+            tx.write(
+                Changeset(new_records=[Record("n" * 36, "note", {"about": mine, "text": "late"})])
+            )
             held = tx.records([team.id], lock=True)[team.id]
             named_again = {**held.values, "lead": mine}
-            tx.save_records([replace(held, values=named_again, generation=held.generation + 1)])
+            tx.write(
+                Changeset(
+                    records=[replace(held, values=named_again, generation=held.generation + 1)]
+                )
+            )
 
     made.engine.ledger = Afterwards(kept, late)
     done = gone(made, mine)
@@ -354,7 +361,7 @@ def test_a_row_of_hers_that_is_first_seen_in_the_same_moment_goes_too() -> None:
 
     def first_seen() -> None:
         with kept.write() as tx:
-            tx.add_links([late])
+            tx.write(Changeset(new_links=[late]))
 
     made.engine.ledger = Afterwards(kept, first_seen)
     gone(made, mine)

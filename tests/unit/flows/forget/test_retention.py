@@ -21,6 +21,7 @@ from syncengine.flows.views.explain import explain
 from syncengine.flows.views.status import status
 from syncengine.ledger.tables import metadata
 from syncengine.mapping import Retention
+from syncengine.model.changeset import Changeset
 from syncengine.model.event import Event
 from syncengine.model.operation import OperationState
 from syncengine.simulation.clock import ManualClock
@@ -290,7 +291,7 @@ def test_what_a_rule_made_is_not_made_again() -> None:
     mine, _ = anna(made)
     (course,) = made.records("course")
     with made.engine.ledger.write() as tx:
-        tx.save_records([replace(course, deleted=True)])
+        tx.write(Changeset(records=[replace(course, deleted=True)]))
     assert not later(made, 800)["left"]
     made.sync()
     assert not made.records("course")

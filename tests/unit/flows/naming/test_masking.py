@@ -18,6 +18,7 @@ from syncengine.flows.views.explain import explain, select_history
 from syncengine.flows.views.plan import plan
 from syncengine.flows.views.status import status
 from syncengine.model.case import Case, CaseKind
+from syncengine.model.changeset import Changeset
 from syncengine.simulation.vendor import FakeVendor
 from tests.support.bench import Bench
 from tests.support.people import duo
@@ -179,7 +180,7 @@ def test_what_the_project_does_not_know_is_hidden() -> None:
     assert at.at(system, "name", "Anna") == "Anna"
     case = Case("c" * 36, CaseKind.QUARANTINED, "x", "?", {"found": {"value": HOME}}, {}, "pet")
     with made.engine.ledger.write() as tx:
-        tx.raise_cases([case])
+        tx.write(Changeset(raised=[case]))
     assert leaks(made) == set()
     made.engine.project = replace(made.engine.project, entities={})
     assert DOTS in json.dumps(select_history(made.engine, False, 100), ensure_ascii=False)
@@ -299,7 +300,7 @@ def test_what_a_listing_could_not_read_is_hidden_where_it_may_be_sensitive() -> 
     made, plain = company(), duo()
     for bench in (made, plain):
         with bench.engine.ledger.write() as tx:
-            tx.raise_cases(cases)
+            tx.write(Changeset(raised=cases))
     assert leaks(made) == set()
     told = [queries.case(made.engine, case.id) for case in cases]
     assert told[0]["question"] == f"A row of hr people does not fit: '{DOTS}' is no number"

@@ -7,6 +7,7 @@ import pytest
 from syncengine.flows.people.undo import undo
 from syncengine.flows.views.explain import explain
 from syncengine.model.case import CaseKind
+from syncengine.model.changeset import Changeset, Wakes
 from tests.support.bench import Bench
 from tests.support.company import company
 from tests.support.people import duo
@@ -69,7 +70,7 @@ def again(made: Bench) -> None:
     before, lines = made.cases(), len(made.history(made.record().id))
     ids = [link.id for link in made.links()]
     with made.engine.ledger.write() as tx:
-        tx.dirty_links(ids)
+        tx.write(Changeset(wakes=Wakes(links=ids)))
     made.settle()
     assert made.cases() == before
     assert len(made.history(made.record().id)) == lines

@@ -10,6 +10,7 @@ from syncengine.errors import LostRace
 from syncengine.flows.people.links import split
 from syncengine.flows.reconcile import derive as deriving
 from syncengine.flows.reconcile.derive import derive
+from syncengine.model.changeset import Changeset, Wakes
 from syncengine.model.record import Record, World
 from syncengine.planning.derivations import derived
 from tests.support.school import RECORD, school
@@ -124,7 +125,7 @@ def test_two_that_make_the_same_record_make_one(monkeypatch: pytest.MonkeyPatch)
     person, before = made.record().id, made.records("course")
     assert len(before) == 1
     with made.engine.ledger.write() as tx:
-        tx.derive_due([person])
+        tx.write(Changeset(derivations=[person]))
 
     def late(
         _tx: Any, rule: Any, entity: Any, wanted: Any, world: World
@@ -150,7 +151,7 @@ def test_a_course_whose_row_stays_alone_is_searched_for_once() -> None:
     made.sync()
     before = [o.id for o in made.operations()]
     with made.engine.ledger.write() as tx:
-        tx.dirty_entity("course")
+        tx.write(Changeset(wakes=Wakes(entities={("course", None)})))
     made.sync()
     assert [o.id for o in made.operations()] == before
     assert len(made.vendors["lms"].rows("courses")) == 1
@@ -171,6 +172,6 @@ def test_a_course_of_who_gave_her_row_to_a_new_record_waits_for_a_row_of_hers() 
     before = {k.id: (k.state, k.wait) for k in made.links("lms")}
     assert "person in lms" in {wait.what for _, wait in before.values() if wait}
     with made.engine.ledger.write() as tx:
-        tx.dirty_entity("course")
+        tx.write(Changeset(wakes=Wakes(entities={("course", None)})))
     made.settle()
     assert {k.id: (k.state, k.wait) for k in made.links("lms")} == before

@@ -7,6 +7,7 @@ import pytest
 from syncengine.flows.people.links import split
 from syncengine.flows.send.dispatch import dispatch
 from syncengine.model.case import CaseKind
+from syncengine.model.changeset import Changeset, Wakes
 from syncengine.model.link import LinkState
 from tests.support.bench import Bench
 from tests.support.people import HR, LMS, LMS_BOTH, anna, duo
@@ -30,7 +31,7 @@ def people(on_missing: str, lms: str) -> Bench:
 def look_again(made: Bench) -> None:
     """Everything is looked at, and nothing else has happened."""
     with made.engine.ledger.write() as tx:
-        tx.dirty_entity("person")
+        tx.write(Changeset(wakes=Wakes(entities={("person", None)})))
     made.sync()
 
 
@@ -147,7 +148,7 @@ def test_a_row_that_another_holds_is_waited_for_without_a_call() -> None:
     assert [k.state for k in made.links("lms")].count(LinkState.WAITING) == 1
     before, calls = made.operations(), len(lms.calls)
     with made.engine.ledger.write() as tx:
-        tx.dirty_entity("person")
+        tx.write(Changeset(wakes=Wakes(entities={("person", None)})))
     made.settle()
     assert (made.operations(), len(lms.calls)) == (before, calls)
     lms.remove(theirs)
@@ -187,7 +188,7 @@ def test_what_would_be_planned_anew_costs_no_call() -> None:
     before = len(made.vendors["lms"].calls)
     link = made.link("lms")
     with made.engine.ledger.write() as tx:
-        tx.dirty_links([link.id])
+        tx.write(Changeset(wakes=Wakes(links=[link.id])))
     assert dispatch(made.engine) == {"cancelled": 1}
     assert len(made.vendors["lms"].calls) == before
     made.settle()

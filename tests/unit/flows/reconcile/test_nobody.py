@@ -10,6 +10,7 @@ from syncengine.flows.people.cases import answer, answers_now
 from syncengine.flows.people.decisions import Decision, NotPossible
 from syncengine.flows.views.status import status
 from syncengine.model.case import CaseKind
+from syncengine.model.changeset import Changeset, Wakes
 from syncengine.model.link import LinkState
 from tests.support.bench import Bench
 from tests.support.company import company, employee
@@ -98,7 +99,7 @@ def again(made: Bench) -> None:
     """Everything is looked at once more, and the same is asked."""
     before, ids = made.cases(), [link.id for link in made.links()]
     with made.engine.ledger.write() as tx:
-        tx.dirty_links(ids)
+        tx.write(Changeset(wakes=Wakes(links=ids)))
     made.settle()
     assert made.cases() == before
 
@@ -116,7 +117,8 @@ def test_likeness_that_ends_ends_the_question(ends: str) -> None:
     elif ends == "gone":
         record = made.record()
         with made.engine.ledger.write() as tx:
-            Decision(made.engine, tx, "kim").delete(record, "by hand")
+            act = Decision(made.engine, tx, "kim")
+            act.commit(act.delete(record, "by hand"))
     else:
         hr.edit(mine, "employees", professionalEmail="ida@x.de", jobStatus="HIRED")
         hakuna.add("users", id="h2", email="ida@x.de", name="Ida Müller")
@@ -132,7 +134,8 @@ def test_an_answer_about_who_is_not_like_it_any_more_is_refused() -> None:
     case, record = made.case(), made.record()
     with made.engine.ledger.write() as tx:
         values = {"private_email": "new@post.example", "last_name": "Berg"}
-        Decision(made.engine, tx, "kim").change(record, values, "by hand")
+        act = Decision(made.engine, tx, "kim")
+        act.commit(act.change(record, values, "by hand")[1])
     with pytest.raises(NotPossible, match="no longer"):
         answer(made.engine, case.id, f"link {record.id}")
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from syncengine.model.changeset import Changeset
 from syncengine.model.key import Key, KeyKind
 from syncengine.model.record import World
 from syncengine.planning.identity import record_keys
@@ -157,9 +158,15 @@ def test_identities_of_an_older_store_are_taken_anew(spelled: str) -> None:
 def _as_it_was(made: Bench, owner: str, spelled: str) -> None:
     """The keys as an older version left them, and its mark."""
     with made.engine.ledger.write() as tx:
-        tx.drop_keys(KeyKind.RECORD, [owner])
+        tx.write(Changeset(dropped_keys={(KeyKind.RECORD, owner) for owner in [owner]}))
         tx.take_keys([Key(KeyKind.RECORD, "person:0", (spelled,), owner)])
         state = tx.connection("entity:person", lock=True)
-        tx.save_connection(replace(state, digest="an-older-one:" + state.digest.partition(":")[2]))
+        tx.write(
+            Changeset(
+                connections=[
+                    replace(state, digest="an-older-one:" + state.digest.partition(":")[2])
+                ]
+            )
+        )
         state = tx.connection("project", lock=True)
-        tx.save_connection(replace(state, digest="older"))
+        tx.write(Changeset(connections=[replace(state, digest="older")]))

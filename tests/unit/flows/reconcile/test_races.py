@@ -9,6 +9,7 @@ import pytest
 
 from syncengine.errors import LostRace
 from syncengine.flows.reconcile.reconcile import reconcile
+from syncengine.model.changeset import Changeset, Wakes
 from syncengine.model.link import LinkState
 from syncengine.model.operation import Action, Operation, OperationState
 from tests.support.bench import COMMIT, Bench
@@ -99,7 +100,7 @@ def test_an_unsettled_operation_keeps_every_other_plan_of_its_link_away() -> Non
             body={"job": "x"}, key="k1", state=OperationState.CLAIMED, lease_until=2e9,
         )  # fmt: skip
         with made.engine.ledger.write() as tx:
-            tx.add_operations([operation])
+            tx.write(Changeset(new_operations=[operation]))
 
     with made.between(COMMIT, another):
         reconcile(made.engine)
@@ -159,7 +160,7 @@ def test_the_dirty_counter_is_lowered_to_what_was_read() -> None:
 
     def another() -> None:
         with made.engine.ledger.write() as tx:
-            tx.dirty_links([link.id])
+            tx.write(Changeset(wakes=Wakes(links=[link.id])))
 
     with made.between(COMMIT, another):
         reconcile(made.engine)
@@ -248,4 +249,4 @@ def test_one_place_holds_one_link_of_a_record() -> None:
     )
     for twin in twins:
         with pytest.raises(LostRace), made.engine.ledger.write() as tx:
-            tx.add_links([twin])
+            tx.write(Changeset(new_links=[twin]))

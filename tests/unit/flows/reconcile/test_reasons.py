@@ -240,7 +240,8 @@ def test_an_answer_is_checked_against_what_is_known_not_what_was_asked() -> None
     made, _, bert = hired()
     case, record = made.case(), made.record(name="Anna")
     with made.engine.ledger.write() as tx:
-        Decision(made.engine, tx, "kim").change(record, {"email": "anna.b@x.de"}, "by hand")
+        act = Decision(made.engine, tx, "kim")
+        act.commit(act.change(record, {"email": "anna.b@x.de"}, "by hand")[1])
     with pytest.raises(NotPossible, match="no longer") as refused:
         answer(made.engine, case.id, f"replace {record.id}")
     assert "new" in str(refused.value)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from syncengine.flows.views.plan import plan
+from syncengine.model.changeset import Changeset
 from tests.support.bench import Bench
 from tests.support.people import COLUMNS, FIELDS, HR, LMS, anna, duo, entity, remap
 
@@ -130,6 +131,8 @@ def test_faces_without_a_fingerprint_are_left_alone() -> None:
     old = made.link("lms").id
     with made.engine.ledger.write() as tx:
         held = tx.links([old], lock=True)
-        tx.save_links([replace(k, base=replace(k.base, rules={})) for k in held.values()])
+        tx.write(
+            Changeset(links=[replace(k, base=replace(k.base, rules={})) for k in held.values()])
+        )
     remap(made, entity(hr=HR, lms=SHOUTED))
     assert planned(made) == set()

@@ -10,6 +10,7 @@ from typing import cast
 from syncengine.flows.people.pausing import resume
 from syncengine.flows.run.restore import WHY, RestoreReport, recover
 from syncengine.flows.views.plan import plan
+from syncengine.model.changeset import Changeset
 from syncengine.model.operation import OperationState
 from tests.support.bench import Bench
 from tests.support.people import anna, duo
@@ -115,6 +116,8 @@ def test_a_listing_that_was_under_way_begins_anew() -> None:
     made = duo()
     anna(made)
     with made.engine.ledger.write() as tx:
-        tx.save_resource(replace(tx.resource("hr", "people"), progress={"after": "x"}))
+        tx.write(
+            Changeset(resources=[replace(tx.resource("hr", "people"), progress={"after": "x"})])
+        )
     recover(made.engine)
     assert not made.read(lambda tx: tx.resource("hr", "people")).progress

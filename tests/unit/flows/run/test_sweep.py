@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from syncengine.flows.capture.capture import capture
 from syncengine.flows.run.sweep import WAITS_EVERY, sweep
+from syncengine.model.changeset import Changeset
 from syncengine.model.link import Link, Wait
 from syncengine.simulation.bench import LIMITS
 from syncengine.simulation.clock import ManualClock
@@ -85,13 +86,20 @@ def test_whatever_waits_has_its_turn_to_be_looked_at_again() -> None:
     made = duo(limits=replace(LIMITS, batch=2))
     sweep(made.engine)
     with made.engine.ledger.write() as tx:
-        tx.add_links(
-            [
-                Link(
-                    f"l{n:02}", "person", "lms", "people", f"p{n}", wait=Wait(f"free:{n}", "a row")
-                )
-                for n in range(11)
-            ]
+        tx.write(
+            Changeset(
+                new_links=[
+                    Link(
+                        f"l{n:02}",
+                        "person",
+                        "lms",
+                        "people",
+                        f"p{n}",
+                        wait=Wait(f"free:{n}", "a row"),
+                    )
+                    for n in range(11)
+                ]
+            )
         )
     looked = []
     for _ in range(3):
@@ -100,7 +108,7 @@ def test_whatever_waits_has_its_turn_to_be_looked_at_again() -> None:
         dirty = [link for link in made.links("lms") if link.dirty]
         looked.append([link.id for link in dirty])
         with made.engine.ledger.write() as tx:
-            tx.save_links([replace(link, dirty=0) for link in dirty])
+            tx.write(Changeset(links=[replace(link, dirty=0) for link in dirty]))
     assert [len(ids) for ids in looked] == [8, 3, 8]
     assert sorted(looked[0] + looked[1]) == [f"l{n:02}" for n in range(11)]
     assert looked[2] == looked[0]

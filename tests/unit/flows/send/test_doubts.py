@@ -8,6 +8,7 @@ import pytest
 
 from syncengine.flows.reconcile.forecast import forecast
 from syncengine.model.case import Case, CaseKind
+from syncengine.model.changeset import Changeset, Wakes
 from syncengine.model.link import LinkState
 from syncengine.model.operation import OperationState, Written
 from syncengine.simulation.traits import Fault
@@ -53,7 +54,7 @@ def at_rest(made: Bench) -> None:
     history = made.history(made.records()[0].id) if made.records() else []
     ids = [link.id for link in made.links()]
     with made.engine.ledger.write() as tx:
-        tx.dirty_links(ids)
+        tx.write(Changeset(wakes=Wakes(links=ids)))
     passes(made, 2)
     assert (made.written(), [(c.subject, c.evidence) for c in made.cases()]) == before
     assert (made.history(made.records()[0].id) if made.records() else []) == history

@@ -10,6 +10,7 @@ import pytest
 from syncengine.flows.capture.refresh import refresh
 from syncengine.flows.reconcile.reconcile import reconcile
 from syncengine.flows.send.dispatch import dispatch
+from syncengine.model.changeset import Changeset
 from syncengine.model.link import Link, LinkState
 from syncengine.model.operation import OperationState, Written
 from syncengine.simulation.clock import ManualClock
@@ -86,7 +87,7 @@ def test_a_create_whose_row_was_seen_before_its_answer_is_settled_alone(
         if len(self.rows()) == 1:
             seen = Link("seen", "person", "lms", "people", answer.external_id, dirty=1)
             with made.engine.ledger.write() as tx:
-                tx.add_links([seen])
+                tx.write(Changeset(new_links=[seen]))
         return answer
 
     made.scan_all()

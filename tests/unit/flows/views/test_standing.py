@@ -19,6 +19,7 @@ from syncengine.ledger import Ledger
 from syncengine.ledger.engine import make_engine
 from syncengine.ledger.migrations import upgrade
 from syncengine.model.case import Case, CaseKind
+from syncengine.model.changeset import Changeset
 from syncengine.model.link import SCOPE, Link, LinkState, Wait, WriteApproval
 from syncengine.model.process import Process
 from syncengine.model.standing import Level
@@ -85,8 +86,8 @@ def many(made: Bench, size: int) -> None:
         Case(f"c{n:05}", CaseKind.DRIFT, f"drift:l{n:05}", "Anna?", opened_at=1.0) for n in ids
     ]
     with made.engine.ledger.write() as tx:
-        tx.add_links([*links, *behind, *let, *nobodys])
-        tx.raise_cases(asked)
+        tx.write(Changeset(new_links=[*links, *behind, *let, *nobodys]))
+        tx.write(Changeset(raised=asked))
 
 
 def test_every_number_is_counted_and_costs_the_same_statements(made: Bench) -> None:
@@ -141,14 +142,14 @@ def test_a_link_that_waits_for_the_same_waits_since_it_began() -> None:
     made = duo()
     with made.engine.ledger.write() as tx:
         wait = Wait("scan:lms/people", "a listing")
-        tx.add_links([Link("l1", "person", "lms", "people", record_id="r1", wait=wait,
-                           state=LinkState.CREATING)])  # fmt: skip
+        tx.write(Changeset(new_links=[Link("l1", "person", "lms", "people", record_id="r1", wait=wait,
+                           state=LinkState.CREATING)]))  # fmt: skip
     began = made.clock.now()
 
     def since(**changes: Any) -> float | None:
         made.clock.sleep(60)
         with made.engine.ledger.write() as tx:
-            tx.save_links([replace(tx.links(["l1"])["l1"], **changes)])
+            tx.write(Changeset(links=[replace(tx.links(["l1"])["l1"], **changes)]))
         waits = [x.since for x in standing(made.engine).lines if x.code in ("waiting", "scope")]
         return waits[0] if waits else None
 
