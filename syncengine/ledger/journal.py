@@ -107,11 +107,6 @@ class Journal(Session):
         ]
         self._put(t.cases, rows, *_TOLD, key=("subject_hash",), where=t.is_open)
 
-    def _dissolve_cases(self, subjects: Collection[str], at: float) -> None:
-        """Close open cases whose reason no longer exists (answer ``dissolved``)."""
-        dissolved = {"answer": "dissolved", "closed_at": at}
-        self._change(t.cases, dissolved, t.is_open, subject=subjects)
-
     def cases(
         self, ids: Collection[str] | None = None, kind: str | None = None,
         subjects: Collection[str] | None = None, open_only: bool = True, lock: bool = False,
@@ -126,14 +121,6 @@ class Journal(Session):
         """Kind -> open cases."""
         counted = self._counted(t.cases, (t.cases.c.kind,), t.is_open)
         return {kind: count for (kind,), count in counted.items()}
-
-    def _save_cases(self, cases: Sequence[Case]) -> None:
-        """Write."""
-        self._save(CASES, cases)
-
-    def _add_history(self, changes: Sequence[Change]) -> None:
-        """Append."""
-        self._add(CHANGES, changes)
 
     def changes(self, ids: Collection[int]) -> list[Change]:
         """History entries of any record by id, oldest first."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, astuple, replace
+from dataclasses import asdict, astuple
 from functools import cache
 from typing import Any
 
@@ -88,7 +88,6 @@ LINKS = Stored(
     ruling=(asdict, _approval),
     columns={"approval": "ruling", "foreign_values": "noted", "suspected_at": "nominated_at"},
 )
-_DIRTIER = _c.dirty + 1
 _TIE = (_c.entity, _c.connection, _c.resource, _c.external_id_hash)
 _RECORD = (_c.record_id,)
 _ID = (_c.id, _c.external_id)
@@ -119,8 +118,6 @@ _SHARERS = (
 """The links of others that show an identity which the owners bear."""
 _IS_ASKED = exists().where(t.cases.c.link_id == _c.id, t.asks_whose, t.is_open)
 _HAS_APPROVAL = _c.ruling.is_not(None)
-_IS_UNFINISHED = or_(t.is_waiting_for, t.among(_c.state, LinkState.CREATING))
-_IS_ROWLESS = t.among(_c.state, *(set(LinkState) - {LinkState.LINKED, LinkState.LEFT}))
 
 
 class Links(Session):
@@ -268,49 +265,6 @@ class Links(Session):
         )  # fmt: skip
         return {(r, c): self._open(_c.external_id, text, link) for r, c, link, text in found}
 
-    def _add_links(self, links: Sequence[Link]) -> None:
-        """Insert."""
-        # In one order, so that two captures of the same page do not wait for each other in a circle.
-        self._add(
-            LINKS,
-            sorted(links, key=lambda link: (link.resource, link.external_id or "", link.id)),
-        )
-
-    def _save_links(self, links: Sequence[Link]) -> None:
-        """Write all columns of locked links, except leases, each as its next version."""
-        self._save(LINKS, [replace(link, version=link.version + 1) for link in links])
-
-    def _touch_links(self, ids: Collection[str], read_at: float) -> None:
-        """An unchanged row was read: set ``read_at``, clear ``suspected_at``."""
-        self._change(t.links, {"read_at": read_at, "nominated_at": None}, id=ids)
-
-    def _remove_links(self, ids: Collection[str]) -> None:
-        """Delete links whose row another link has taken over, and their keys."""
-        self._drop(t.links, id=ids)
-        self._drop(t.keys, owner=ids)
-
-    def _dirty(self, *where: Condition, **asked: Any) -> None:
-        self._change(t.links, {"dirty": _DIRTIER}, *where, **asked)
-
-    def _dirty_links(self, ids: Collection[str]) -> None:
-        """Raise ``dirty`` by one."""
-        self._dirty(id=ids)
-
-    def _dirty_records(self, record_ids: Collection[str], but: Collection[str] = ()) -> None:
-        """Raise ``dirty`` of all links of these records, except links ``but``."""
-        self._dirty(record_id=record_ids, id__not=but or None)
-
-    def _dirty_siblings(self, record_ids: Collection[str], but: Collection[str] = ()) -> None:
-        """Raise ``dirty`` of the links of these records that have no row, except links ``but``: their plan depends on
-        which rows the record has elsewhere."""
-        self._dirty(_IS_ROWLESS, record_id=record_ids, id__not=but or None)
-
-    def _dirty_users(self, record_ids: Collection[str]) -> None:
-        """Raise ``dirty`` of all links of the records that refer to these (keys of kind ``uses``)."""
-        hashes = [self._vault.hash([id_]) for id_ in record_ids]
-        users = self._rows(t.keys, (t.keys.c.owner,), kind=KeyKind.USES, hash=hashes)
-        self._dirty(record_id=[row[0] for row in users])
-
     def sharers(self, owners: Collection[str]) -> set[str]:
         """Ids of other links whose row shows, or asks about, an identity key that one of these owners (records or
         links) holds; not of these links themselves, nor of links tied to these records."""
@@ -318,18 +272,6 @@ class Links(Session):
             return set()
         found = self._connection.execute(_SHARERS, {"given_owner": sorted(owners)})
         return {row[0] for row in found}
-
-    def _dirty_waiting(self, keys: Collection[str]) -> None:
-        """Raise ``dirty`` of links whose ``wait.key`` is among these."""
-        self._dirty(t.is_waiting_for, wait_key=keys)
-
-    def _dirty_entity(
-        self, entity: str, connection: str | None = None, at_rest: bool = True
-    ) -> None:  # fmt: skip
-        """Raise ``dirty`` of all tied links of an entity (in one connection). Without ``at_rest``, only of those that
-        wait for something or are to be created."""
-        which = () if at_rest else (_IS_UNFINISHED,)
-        self._dirty(_IS_TIED, *which, entity=entity, connection=connection)
 
     def claim_links(
         self, work: str, now: float, lease: float, limit: int,

@@ -109,14 +109,6 @@ class Operations(Session):
         """By id."""
         return {o.id: o for o in self._found(OPERATIONS, id=ids, lock=lock)}
 
-    def _add_operations(self, operations: Sequence[Operation]) -> None:
-        """Insert. Raises LostRace where the link has an unsettled operation."""
-        self._add(OPERATIONS, operations)
-
-    def _save_operations(self, operations: Sequence[Operation]) -> None:
-        """Write locked operations."""
-        self._save(OPERATIONS, operations)
-
     def unsettled(self, link_ids: Collection[str], lock: bool = False) -> dict[str, Operation]:
         """Link id -> its unsettled operation; locked, so that nobody begins to send it."""
         found = self._found(OPERATIONS, t.is_unsettled, link_id=link_ids, lock=lock)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from secrets import randbelow
 from typing import Any
 
 from sqlalchemy import bindparam, update
@@ -45,14 +44,6 @@ class Records(Session):
             found.setdefault(entity, []).append(id_)
         return found
 
-    def _add_records(self, records: Sequence[Record]) -> None:
-        """Insert."""
-        self._add(RECORDS, records)
-
-    def _save_records(self, records: Sequence[Record]) -> None:
-        """Write locked records."""
-        self._save(RECORDS, records)
-
     def take_keys(self, keys: Sequence[Key]) -> set[Key]:
         """Insert keys; returns those of a unique kind that another owner holds already (they are not inserted)."""
         hashes = {key: self._vault.hash(key.parts) for key in keys}
@@ -74,7 +65,7 @@ class Records(Session):
     def retake_keys(self, owners: Collection[str], keys: Sequence[Key]) -> set[Key]:
         """Take keys in place of all identities, likenesses and references that these records bear; returns what
         ``take_keys`` does."""
-        self._drop_keys(_OF_LIVE, owners)
+        self._drop(t.keys, kind=_OF_LIVE, owner=owners)
         return self.take_keys(keys)
 
     def _owning(self, hashes: Mapping[Key, str]) -> Sequence[Sequence[Any]]:
@@ -93,17 +84,13 @@ class Records(Session):
         moved = held ^ wanted
         if not moved:
             return {}
-        self._drop_keys(kind, {owner for *_, owner in held - wanted})
+        self._drop(t.keys, kind=kind, owner={owner for *_, owner in held - wanted})
         changed = {owner for *_, owner in moved}
         self.take_keys([key for key in keys if key.owner in changed])
         places = {(scope, hash_) for _, scope, hash_, _ in moved}
         near = self._rows(t.keys, _PLACE, kind=kind, hash={hash_ for _, hash_ in places})
         sharers = {o for _, scope, hash_, o in near if (scope, hash_) in places}
         return {**dict.fromkeys(sharers - set(owners), False), **dict.fromkeys(changed, True)}
-
-    def _drop_keys(self, kind: str | Collection[str], owners: Collection[str]) -> None:
-        """Delete all keys of a kind, or of several, that these owners bear."""
-        self._drop(t.keys, kind=kind, owner=owners)
 
     def records_sharing(self, owners: Collection[str]) -> set[str]:
         """Other records that hold as ``shared`` an identity that one of these holds as ``record``."""
@@ -126,10 +113,6 @@ class Records(Session):
             for key, hash_ in hashes.items()
             if (place := (key.kind.value, key.scope, hash_)) in owners
         }
-
-    def _derive_due(self, record_ids: Collection[str]) -> None:
-        """Mark these records as changed, so that the derivations over them are evaluated."""
-        self._change(t.records, {"derive_due": 1 + randbelow(2**31 - 1)}, id=record_ids)
 
     def derivations_due(self, limit: int) -> dict[str, int]:
         """Record id -> number of its last change, for records whose derivations are due."""

@@ -60,11 +60,12 @@ class Changeset:
     """All that one transaction is to write; ``ledger.Transaction.write`` writes it, and says in which order.
 
     Records, links, operations and cases: those to be inserted (``new_``), and locked ones to be written. ``removed``:
-    links whose row another link has taken over, with their keys. ``touched``: link -> when its unchanged row was read.
-    ``keys`` are taken; what a decision depends on is taken before, by a claim. ``dropped_keys``: (kind, owner).
-    ``raised``: questions to be opened, or to be asked anew where the subject is open already. ``dissolved``: subject of
-    an open question whose reason is over -> since when. ``derivations``: records over which derivations are due.
-    ``listings``: (connection, resource) -> until when at most a listing is under way; 0: it has ended."""
+    links whose row another link has taken over, with their keys. ``touched``: link -> when its unchanged row was read;
+    it is suspected no more. ``keys`` are taken; what a decision depends on is taken before, by a claim.
+    ``dropped_keys``: (kind, owner). ``raised``: questions to be opened, or to be asked anew where the subject is open
+    already. ``dissolved``: subject of an open question whose reason is over -> since when. ``derivations``: records
+    over which derivations are due. ``listings``: (connection, resource) -> until when at most a listing is under way;
+    0: it has ended."""
 
     new_records: Sequence[Record] = ()
     records: Sequence[Record] = ()

@@ -87,10 +87,23 @@ def _no_equivalence(_: Any) -> Any:
 
 
 def _content_key(original: Any) -> Any:
-    def add(self: Any, operations: Any) -> None:
-        original(self, [replace(o, key=digest([o.link_id, dict(o.body)])) for o in operations])
+    def write(self: Any, change: Changeset) -> None:
+        same = [replace(o, key=digest([o.link_id, dict(o.body)])) for o in change.new_operations]
+        original(self, replace(change, new_operations=same))
 
-    return add
+    return write
+
+
+def _nobody_woken(original: Any) -> Any:
+    return lambda self, change: original(
+        self, replace(change, wakes=replace(change.wakes, waiting=()))
+    )
+
+
+def _siblings_asleep(original: Any) -> Any:
+    return lambda self, change: original(
+        self, replace(change, wakes=replace(change.wakes, records={}))
+    )
 
 
 def _lists_are_true(original: Any) -> Any:
@@ -232,14 +245,14 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "siblings are not told": Mutant(
         3,
-        {f"{SQL}.links.Links._dirty_records": _gives(None)},
+        {f"{SQL}.writing.Writing.write": _siblings_asleep},
         "not as its scope says",
         3001,
         "enter.572 everything.575 remove.916",
     ),
     "key from content": Mutant(
         4,
-        {f"{SQL}.operations.Operations._add_operations": _content_key},
+        {f"{SQL}.writing.Writing.write": _content_key},
         "a create took effect twice in tm",
         3019,
         "enter.501 everything.706 remove.141",
@@ -277,7 +290,7 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "nobody is woken": Mutant(
         11,
-        {f"{SQL}.links.Links._dirty_waiting": _gives(None)},
+        {f"{SQL}.writing.Writing.write": _nobody_woken},
         "waits for a row that is there",
         3008,
         "enter.933",
