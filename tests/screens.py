@@ -26,7 +26,7 @@ SCREENS = {
 """Name of a picture -> where it is taken."""
 FIRST = {"question": "tbody a", "record": "tbody a"}
 """What is clicked before."""
-SIZE = {"width": 1200, "height": 760}
+SIZE = {"width": 1080, "height": 680}
 PHONE = {"width": 375, "height": 720}
 
 

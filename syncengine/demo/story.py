@@ -18,7 +18,10 @@ from syncengine.demo.screen import Screen
 from syncengine.demo.stage import NotSo, Stage
 from syncengine.demo.steps import STEPS
 from syncengine.errors import SyncengineError
+from syncengine.flows.people.members import add_member
+from syncengine.flows.people.signing_in import make_link
 from syncengine.logs import configure_logs
+from syncengine.model.member import Role
 
 STOPPED = 130
 """The exit code after Ctrl-C, as shells have it."""
@@ -76,6 +79,7 @@ def _stay(stage: Stage, screen: Screen) -> None:
     screen.table(
         ["", ""],
         [
+            ["console", f"{stage.service.web_url}/link/{_guest(stage)} (signs you in, once)"],
             ["Flower", f"{stage.service.flower_url} (user, password: {login})"],
             ["metrics", f"{stage.service.web_url}/metrics"],
             ["vendors", f"{stage.sandbox.env['SYNCENGINE_SANDBOX_URL']}/requests"],
@@ -86,6 +90,13 @@ def _stay(stage: Stage, screen: Screen) -> None:
     screen.say(f"  . {stage.write_exports()}")
     screen.say("Ctrl-C ends it.")
     threading.Event().wait()
+
+
+def _guest(stage: Stage) -> str:
+    """The secret of a link that signs somebody in to the console who may look, answer and pause."""
+    roles = (Role.ANSWERER, Role.OPERATOR)
+    add_member(stage.engine, "guest", roles, "demo")
+    return make_link(stage.engine, "guest", "demo")
 
 
 @contextmanager

@@ -111,6 +111,21 @@ def sign_in_by_link(engine: Engine, token: str, address: str = "") -> SignedIn:
 
 def sign_in(engine: Engine, name: str, password: str, address: str = "") -> SignedIn:
     """Begin a session with name and password. Raises Refused, with a time where the name is shut."""
+    member = _checked(engine, name, password, address, "sign in")
+    with engine.ledger.write() as tx:
+        return _begin(engine, tx, member, "password", address)
+
+
+def prove(engine: Engine, signed_in: SignedIn, password: str, address: str = "") -> None:
+    """Note that the member of a session has said again who they are. Raises Refused as ``sign_in`` does."""
+    _checked(engine, signed_in.member.name, password, address, "prove")
+    with engine.ledger.write() as tx:
+        for grant in tx.grants(signed_in.grant.hash, GrantKind.SESSION, lock=True):
+            tx.save_grant(replace(grant, proved_at=engine.clock.now()))
+
+
+def _checked(engine: Engine, name: str, password: str, address: str, action: str) -> Member:
+    """Whose name and password these are. Raises Refused, and counts what was wrong."""
     now, folded = engine.clock.now(), name.strip().casefold()
     with engine.ledger.read() as tx:
         found = tx.members(names=[folded])
@@ -122,10 +137,10 @@ def sign_in(engine: Engine, name: str, password: str, address: str = "") -> Sign
         member = the_member(tx, folded) if member is not None else None
         if right and member is not None and not member.locked and member.shut_until <= now:
             tx.save_member(replace(member, failures=0, shut_until=0.0))
-            return _begin(engine, tx, member, "password", address)
+            return member
         until = _failed(tx, member, now)
         about = member.id if member else ""
-        note(engine, tx, "", "console", "sign in", about, "refused", address)
+        note(engine, tx, "", "console", action, about, "refused", address)
     raise Refused(until)
 
 

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from syncengine.flows.core.engine import Engine
-from syncengine.flows.people.signing_in import LONGEST, SignedIn
+from syncengine.flows.people.signing_in import LONGEST, PROVED, SignedIn
 from syncengine.model.member import Member
 from syncengine.web.console import templating
 from syncengine.web.console.rights import Right, may
@@ -84,6 +84,11 @@ class Ask:
     def author(self) -> str:
         """By which name a decision goes on record."""
         return self.member.name
+
+    @property
+    def proved(self) -> bool:
+        """Whether the member has said just now who they are."""
+        return self.signed_in is not None and self.now - self.signed_in.grant.proved_at < PROVED
 
     def may(self, right: Right) -> bool:
         """Whether who asks has a right."""

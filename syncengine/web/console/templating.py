@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import gettext
+import re
 from collections.abc import Mapping
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
 from syncengine.web.console.times import Times
 from syncengine.web.console.words import plain, short_id
 
 HERE: Final = Path(__file__).parent
+_MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z")
+"""A canonical datetime."""
 LANGUAGES: Final = ("en", "de")
 """The first one is that of the templates."""
 
@@ -68,8 +73,13 @@ def steady(given: Any) -> Any:
     return given
 
 
-def value(given: Any) -> Markup:
-    """A value of a row or a record: text whose direction is its own."""
+@pass_context
+def value(context: Context, given: Any) -> Markup:
+    """A value of a row or a record: text whose direction is its own; moments in the zone of the page."""
+    times: Times | None = context.get("times")
+    if times is not None and isinstance(given, str) and _MOMENT.fullmatch(given):
+        at = datetime.fromisoformat(given).timestamp()
+        return Markup('<time datetime="%s" title="%s">%s</time>') % (given, given, times.minute(at))
     return Markup("<bdi>%s</bdi>") % plain(given)
 
 

@@ -48,6 +48,11 @@ class Times:
         word, month = self.translate(f"{then:%a}"), self.translate(f"{then:%b}")
         return f"{word} {then.day} {month} {then.year}, {then:%H:%M:%S %Z}"
 
+    def minute(self, at: float) -> str:
+        """``3 Nov 2026, 14:02``."""
+        then = self._at(at)
+        return f"{then.day} {self.translate(f'{then:%b}')} {then.year}, {then:%H:%M}"
+
     def iso(self, at: float) -> str:
         """For machines."""
         return self._at(at).isoformat(timespec="seconds")

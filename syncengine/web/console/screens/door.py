@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from syncengine.flows.people import signing_in
 from syncengine.flows.people.decisions import NotPossible
-from syncengine.flows.people.signing_in import PROVED, SHORTEST, Refused
+from syncengine.flows.people.signing_in import SHORTEST, Refused
 from syncengine.web.console.ask import Ask
 from syncengine.web.console.rights import Right
 
@@ -96,7 +96,7 @@ def sign_out(ask: Ask) -> Response:
 
 def show_password(ask: Ask) -> Response:
     """The form for a new password."""
-    return ask.page("password.html", shortest=SHORTEST, proved=_proved(ask))
+    return ask.page("password.html", shortest=SHORTEST, proved=ask.proved)
 
 
 def change_password(ask: Ask) -> Response:
@@ -104,7 +104,7 @@ def change_password(ask: Ask) -> Response:
     error = ""
     if ask.given("password") != ask.given("again"):
         error = "The two are not the same."
-    elif not _proved(ask):
+    elif not ask.proved:
         try:
             signing_in.sign_in(ask.engine, ask.author, ask.given("present"), ask.visit.address)
         except Refused:
@@ -117,11 +117,27 @@ def change_password(ask: Ask) -> Response:
         except NotPossible as why:
             error = f"{why}".capitalize() + "."
     if error:
-        return ask.page("password.html", 422, shortest=SHORTEST, proved=_proved(ask), error=error)
+        return ask.page("password.html", 422, shortest=SHORTEST, proved=ask.proved, error=error)
     begun = signing_in.sign_in(ask.engine, ask.author, ask.given("password"), ask.visit.address)
     return ask.begin_session(ask.to(_next("", ask, begun), "Your password is set."), begun)
 
 
-def _proved(ask: Ask) -> bool:
-    """Whether the member has just signed in."""
-    return ask.signed_in is not None and ask.now - ask.signed_in.grant.proved_at < PROVED
+def show_prove(ask: Ask) -> Response:
+    """The form for one's password, before something grave is done."""
+    return ask.page("prove.html", next=ask.query("next"))
+
+
+def prove(ask: Ask) -> Response:
+    """Say again who one is. Wrong passwords count as they do at the door."""
+    until = ask.shared.door.shut_until(ask.visit.address, ask.now)
+    try:
+        if not until and ask.signed_in is not None:
+            signing_in.prove(ask.engine, ask.signed_in, ask.given("password"), ask.visit.address)
+            return ask.to(_next(ask.given("next"), ask))
+    except Refused as refused:
+        ask.shared.door.failed(ask.visit.address, ask.now)
+        until = refused.until
+    error = "The present password is wrong."
+    if until:
+        error = f"Too many wrong passwords. Try again after {ask.times.full(until)}."
+    return ask.page("prove.html", 429 if until else 422, next=ask.given("next"), error=error)

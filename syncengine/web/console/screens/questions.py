@@ -73,11 +73,18 @@ def answer_one(ask: Ask) -> Response:
     case, given = _case(ask), ask.given("answer")
     if not given:
         raise HTTPException(422, "no answer was chosen")
+    if _deletes(case, given) and not ask.proved:
+        return ask.to("/prove", next=f"/questions/{case.id}")
     done = _give(ask, case.id, given)
     words = {name: ask.given(name) for name in ("kind", "connection", "age")}
     after = next_question(ask.engine, _wanted(ask, words), place_of(case))
     told = f"Done: {done}. The next sync carries it on."
     return ask.to(f"/questions/{after}" if after else "/questions", told, **words)
+
+
+def _deletes(case: Case, given: str) -> bool:
+    """Whether an answer lets held deletes go, before which one says again who one is."""
+    return case.kind is CaseKind.STAGED and given == "approve" and case.subject.endswith(":delete")
 
 
 def answer_many(ask: Ask) -> Response:
@@ -97,6 +104,7 @@ def answer_many(ask: Ask) -> Response:
     failed = []
     for id_ in ids:
         try:
+            _must_be_of_many(ask, id_)
             _give(ask, id_, _meant(ask, id_, given))
         except HTTPException as why:
             failed.append({"id": id_, "why": why.detail})
@@ -135,6 +143,14 @@ def _who_was_first(ask: Ask, case_id: str) -> str:
     if not case.author:
         return f"what it asked about is no longer so, since {ask.times.short(case.closed_at)}"
     return f"{case.author} answered this at {ask.times.short(case.closed_at)}: {case.answer}"
+
+
+def _must_be_of_many(ask: Ask, case_id: str) -> None:
+    """Raises HTTPException for a question that is looked at by itself."""
+    with ask.engine.ledger.read() as tx:
+        found = tx.cases(ids=[case_id], open_only=False)
+    if found and found[0].kind in _SINGLY:
+        raise HTTPException(409, "held writes are looked at one by one")
 
 
 def _meant(ask: Ask, case_id: str, given: str) -> str:

@@ -11,6 +11,7 @@ from syncengine.flows.people.signing_in import FREE_FAILURES, IDLE, LONGEST, mak
 from syncengine.model.member import Role
 from tests.support.bench import Bench
 from tests.support.console import PASSWORD, Browser, at_console, stranger, token_of, with_password
+from tests.unit.web.console.conftest import leavers
 
 
 def _inside(browser: Browser) -> bool:
@@ -187,3 +188,32 @@ def test_pages_allow_nothing_from_elsewhere(bench: Bench) -> None:
     assert "frame-ancestors 'none'" in policy
     assert answer.headers["cache-control"] == "no-store"
     assert not re.search(r"<script>|\son\w+=|style=|javascript:", answer.text)
+
+
+def test_deletes_are_approved_by_whoever_has_just_said_who_they_are() -> None:
+    """Later the password is asked for again, and a wrong one opens nothing."""
+    made = leavers()
+    (case,) = made.cases()
+    with_password(made.engine, Role.ANSWERER)
+    with stranger(made.engine) as browser:
+        browser.send("/sign-in", name="kim", password=PASSWORD)
+        made.clock.sleep(700)
+        asked = browser.send(f"/questions/{case.id}", answer="approve")
+        assert asked.url.path == "/prove"
+        back = {"next": f"/questions/{case.id}"}
+        assert browser.send("/prove", password="wrong", **back).status_code == 422
+        assert made.cases() == [case]
+        proved = browser.send("/prove", password=PASSWORD, **back)
+        assert proved.url.path == f"/questions/{case.id}"
+        browser.send(f"/questions/{case.id}", answer="approve")
+    assert made.cases() == []
+
+
+def test_held_deletes_are_not_approved_among_many() -> None:
+    """Each is looked at by itself."""
+    made = leavers()
+    (case,) = made.cases()
+    with at_console(made.engine, Role.ANSWERER) as browser:
+        answer = browser.send("/questions", case=case.id, answer="approve")
+    assert "held writes are looked at one by one" in answer.text
+    assert made.cases() == [case]

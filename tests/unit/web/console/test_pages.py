@@ -18,7 +18,8 @@ from syncengine.model.member import Role
 from syncengine.web.console.screens.activity import times_of
 from tests.support.bench import Bench
 from tests.support.console import at_console
-from tests.support.people import LMS, crowd, duo, lead, row
+from tests.support.people import crowd, duo, lead, row
+from tests.unit.web.console.conftest import leavers
 from tests.unit.web.console.test_questions import _statements
 
 HOSTILE = (
@@ -144,17 +145,7 @@ def _until(look: Callable[[], str], words: str) -> str:
 
 def test_deletes_stand_in_front_of_a_plan() -> None:
     """With the reason why they are looked at first."""
-    made = duo(
-        lms_system=LMS.replace(
-            "create: out", "create: out, scope: \"job != 'left'\", on_leave: delete"
-        )
-    )
-    ids = crowd(made)
-    made.sync()
-    for id_ in ids:
-        made.vendors["hr"].edit(id_, job="left")
-    made.scan("hr")
-    made.think()
+    made = leavers()
     store_plan(made.engine, "kim")
     with at_console(made.engine, Role.VIEWER) as browser:
         page = unescape(browser.get("/plan").text)

@@ -101,3 +101,13 @@ def test_a_value_is_one_line_that_is_cut() -> None:
     assert plain(["a", 1]) == "a, 1"
     assert plain("a\u202eb\nc\x00") == "a b c "
     assert len(plain("x" * 10_000)) == 300
+
+
+def test_moments_are_shown_in_the_zone_of_the_project() -> None:
+    """What a field holds as UTC is read on the clock of whoever looks; the value itself is at hand."""
+    times = Times(ZoneInfo("Europe/Berlin"), 0.0)
+    shown = environment("en").from_string("{{ given|value }}")
+    text = shown.render(given="2026-11-27T10:00:00.998Z", times=times)
+    assert "27 Nov 2026, 11:00" in text
+    assert 'title="2026-11-27T10:00:00.998Z"' in text
+    assert shown.render(given="2026-11-27", times=times) == "<bdi>2026-11-27</bdi>"
