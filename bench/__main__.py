@@ -15,7 +15,9 @@ from pathlib import Path
 
 from bench.result import RESULTS, say
 
-BENCHES = ("changes", "sync", "latency", "queue", "noop", "first", "plan", "start")
+BENCHES = (
+    "changes", "slow", "sync", "latency", "queue", "noop", "first", "plan", "start", "scale", "peers",
+)  # fmt: skip
 _FEW = "--people 500 --changes 400 --rounds 2"
 SETS = {
     "small": (
@@ -28,7 +30,7 @@ SETS = {
         "first --people 1000 --rounds 1",
         "plan --people 1000 --rounds 2",
     ),
-    "long": ("start", "changes", "sync", "latency", "queue", "noop", "first", "plan"),
+    "long": BENCHES,
 }
 """Name -> what is run: in under 15 minutes, and in some hours."""
 

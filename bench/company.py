@@ -60,6 +60,14 @@ class Company:
             found: int = connection.execute(sa.text(statement), values).scalar_one()
         return found
 
+    def size(self) -> int:
+        """Bytes of the database."""
+        if self.database.dialect.name == "postgresql":
+            return self.scalar("SELECT pg_database_size(current_database())")
+        return self.scalar(
+            "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"
+        )
+
     def applied(self) -> int:
         """Writes that are settled, since ever."""
         return self.scalar("SELECT count(*) FROM operations WHERE state = 'applied'")

@@ -214,9 +214,21 @@ def bare_first(told_in: Path) -> dict[str, Any]:
     return {"seconds": took, "cpu": cpu, "people": len(rows), "made": len(left)}
 
 
+def imported(connection: str) -> dict[str, Any]:
+    """One vendor is read into an empty ledger, and nothing is written to any."""
+    with open_engine(read_settings()) as engine:
+        started, worked = time.perf_counter(), time.process_time()
+        sync(engine, connection)
+        took, cpu = time.perf_counter() - started, time.process_time() - worked
+        with engine.ledger.read() as tx:
+            rows = tx.resource(connection, "employees").rows
+    return {"seconds": took, "cpu": cpu, "rows": rows}
+
+
 MEASURES: dict[str, Callable[..., dict[str, Any]]] = {
     "pass": lambda: one_pass(os.environ.get("BENCH_PROFILE")),
     "observe": listed_only,
+    "import": imported,
     "plan": from_the_mirror,
     "bare": lambda file: bare(Path(file)),
     "first": lambda file: bare_first(Path(file)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -36,3 +37,9 @@ def cpu_of(leader: int) -> float:
     while more := {pid for pid, parent in parents.items() if parent in tree} - tree:
         tree |= more
     return sum(used.get(pid, 0.0) for pid in tree)
+
+
+def cpu_of_children() -> float:
+    """CPU seconds of the children that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime

@@ -70,7 +70,8 @@ class Case:
 
 @dataclass(slots=True)
 class Result:
-    """What a bench found. ``unit``: of the figures, ``changes/s``; ``limit``: what the engine is held against."""
+    """What a bench found. ``unit``: of the figures, ``changes/s``; ``limit``: what the engine is held against.
+    ``of_ratios``: its cases have different units, so that the plot shows ratios alone."""
 
     name: str
     title: str
@@ -79,6 +80,7 @@ class Result:
     cases: list[Case] = field(default_factory=list)
     options: Mapping[str, Any] = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
+    of_ratios: bool = False
 
     def case(self, name: str, goal: Goal | None = None) -> Case:
         """The case of this name, made if it is new."""
@@ -138,22 +140,23 @@ class Result:
             "skipped": self.skipped,
         }
 
+    def _bars(self, case: Case) -> Bars:
+        text = spread(case.ratios or case.engine) + (
+            "" if case.goal is None else f", goal {case.goal}"
+        )
+        if self.of_ratios:
+            return Bars(case.name, case.ratios, (), text)
+        return Bars(case.name, case.engine, case.limit, text)
+
     def save(self, folder: Path = RESULTS) -> list[Path]:
         """Write NAME.json and NAME.svg; their paths."""
         folder.mkdir(parents=True, exist_ok=True)
         files = [folder / f"{self.name}.{end}" for end in ("json", "svg")]
         files[0].write_text(json.dumps(self.document(), indent=2) + "\n", "utf-8")
-        bars = [
-            Bars(c.name, c.engine, c.limit, f"{spread(c.ratios or c.engine)}{_goal(c)}")
-            for c in self.cases
-            if c.engine
-        ]
-        files[1].write_text(draw(self.title, self.unit, self.limit, bars), "utf-8")
+        bars = [bars for case in self.cases if (bars := self._bars(case)).engine]
+        unit = f"over {self.limit}" if self.of_ratios else self.unit
+        files[1].write_text(draw(self.title, unit, self.limit, bars), "utf-8")
         return files
-
-
-def _goal(case: Case) -> str:
-    return "" if case.goal is None else f", goal {case.goal}"
 
 
 def spread(values: Sequence[float]) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bench.company import company
+from bench.processes import cpu_of_children
 from bench.result import Goal, Result
 from syncengine.bootstrap import starter
 
@@ -51,14 +51,9 @@ def run(asked: argparse.Namespace) -> Result:
 
 def spent(command: Sequence[str], environment: Mapping[str, str]) -> tuple[float, float]:
     """Seconds by the clock and of CPU that a command takes. Raises CalledProcessError."""
-    before, started = _children(), time.perf_counter()
+    before, started = cpu_of_children(), time.perf_counter()
     done = subprocess.run(command, env={**os.environ, **environment}, capture_output=True)
     took = time.perf_counter() - started
     if done.returncode not in (0, 3):
         raise subprocess.CalledProcessError(done.returncode, command, done.stdout, done.stderr)
-    return took, _children() - before
-
-
-def _children() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+    return took, cpu_of_children() - before
