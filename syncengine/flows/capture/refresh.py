@@ -20,6 +20,10 @@ from syncengine.model.values import Json
 from syncengine.planning.observation import evidence_row, never_seen
 from syncengine.planning.questions import shown
 
+CHUNK = 32
+"""Rows that are read before they are stored together: with the first of them another worker goes on, while the next are
+read."""
+
 
 def refresh(engine: Engine, ids: Collection[str] | None = None) -> int:
     """Read due links one by one, concurrently within the connections' slots, for at most one slice of time per
@@ -42,9 +46,8 @@ def _refresh(engine: Engine, connection: str, ids: Collection[str] | None) -> in
         if not engine.may_call(tx, connection):
             return []
         now, limits = engine.clock.now(), engine.limits
-        return tx.claim_links(
-            "refresh", now, limits.lease, limits.batch, ids=ids, connections=[connection]
-        )
+        many = min(CHUNK, limits.batch)
+        return tx.claim_links("refresh", now, limits.lease, many, ids=ids, connections=[connection])
 
     with slot_session(engine, connection, ids=ids) as held:
         while links := held.claim(claim):

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from syncengine.flows.capture.notices import notice
-from syncengine.flows.capture.refresh import refresh
+from syncengine.flows.capture.refresh import CHUNK, refresh
 from syncengine.flows.capture.rows import Read, store
 from syncengine.ports import Item, Page
-from tests.support.people import COLUMNS, HR_DELETES, anna, crowd, duo, lead, row
+from tests.support.people import COLUMNS, HR_DELETES, LIMITS_WIDE, anna, crowd, duo, lead, row
 
 
 def test_a_read_that_began_before_the_last_one_was_received_does_not_count() -> None:
@@ -299,3 +299,15 @@ def test_a_notice_during_our_own_write_is_not_forgotten(at: int) -> None:
     made.settle()
     moved = made.vendors["lms"].row(theirs)["name"]
     assert made.record().values["name"] == moved
+
+
+def test_a_row_that_was_read_does_not_wait_for_all_others() -> None:
+    """Of many rows to be read the first ones are stored and announced while the others are still to come."""
+    made = duo(hr={"unlisted": ("job",)}, limits=LIMITS_WIDE)
+    made.vendors["hr"].latency = 0.001
+    crowd(made, 2 * CHUNK)
+    made.scan("hr")
+    made.queue.sent.clear()
+    refresh(made.engine)
+    told = [len(ids) for task, ids in made.queue.sent if task == "reconcile"]
+    assert told == [CHUNK, CHUNK]
