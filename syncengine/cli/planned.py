@@ -50,8 +50,7 @@ def show_plan(opened: Engine, found: Preview, standing: Mapping[str, Any]) -> No
     lines = [line for line in standing["lines"] if line["code"] not in BY_PLANS]
     show_lines(console, {**standing, "lines": lines})
     if not changes:
-        if standing["verdict"] != UNREAD:
-            console.print("Nothing to write.")
+        console.print(UNREAD if standing["verdict"] == UNREAD else "Nothing to write.")
         return
     console.print(f"{ui.counted(len(changes), 'change')}: {_counts(changes)}.", style="bold")
     if document["unsent"]:

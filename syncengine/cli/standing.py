@@ -42,20 +42,16 @@ BY_PLANS = ("observed", "waiting", "scope", "moving")
 
 
 def show_lines(console: Console, standing: Mapping[str, Any]) -> None:
-    """Each line of the document of a standing, the worst first."""
-    rows = Table.grid(padding=(0, 1, 0, 0))
+    """Each line of the document of a standing, the worst first; what to do stands whole on one line, and once."""
+    rows, shown = Table.grid(padding=(0, 1, 0, 0)), set[str]()
     for line in standing["lines"]:
         sign, style = _SIGNS[line["level"]]
-        hint = _HINTS.get(line["code"], "").format_map(line["about"])
-        text = ui.plain(line["text"]).removesuffix(".")
-        told = Text(
-            f"{text}: `{hint}`"
-            if hint and text[-1] != "?"
-            else f"{text} `{hint}`"
-            if hint
-            else text
-        )
-        rows.add_row(Text(sign, style), told)
+        text, hint = ui.plain(line["text"]).removesuffix("."), _hint(line)
+        if hint and hint not in shown:
+            fits = len(text) + len(hint) + 2 <= console.width - 3
+            text = f"{text}{'' if text[-1] in '?!' else ':'}{' ' if fits else chr(10)}{hint}"
+        shown.add(hint)
+        rows.add_row(Text(sign, style), Text(text))
     if rows.row_count:
         console.print(rows)
 
@@ -64,6 +60,11 @@ def headline(standing: Mapping[str, Any], after: str = "") -> Text:
     """The verdict; ``after``: how long it took to come to it."""
     verdict = str(standing["verdict"]).removesuffix(".")
     return Text(f"{verdict}{after}.", _STYLES[standing["level"]])
+
+
+def _hint(line: Mapping[str, Any]) -> str:
+    hint = _HINTS.get(line["code"], "").format_map(line["about"])
+    return f"`{hint}`" if hint else ""
 
 
 def worst(*codes: int) -> ui.Exit:

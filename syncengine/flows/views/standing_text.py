@@ -86,7 +86,12 @@ class _Words:
     @property
     def entities(self) -> str:
         """``3 visits``."""
-        return self.count(self.line.about.get("entity", "row"))
+        return self.count(self.entity)
+
+    @property
+    def entity(self) -> str:
+        """``training record``."""
+        return self.line.about.get("entity", "row").replace("_", " ")
 
     def since(self, before: str = " since ") -> str:
         """`` since Tue 14:02``; empty where it is not known."""
@@ -113,7 +118,7 @@ def _question(w: _Words) -> str:
 
 def _staged(w: _Words) -> str:
     wait = "waits" if w.line.count == 1 else "wait"
-    what = f"{w.count(w.kind)} of {w.line.about['entity']} in {w.connection}"
+    what = f"{w.count(w.kind)} of {w.entity} in {w.connection}"
     return f"{what} {wait} for approval{w.since()}."
 
 
@@ -130,7 +135,7 @@ def _waiting(w: _Words) -> str:
 
 
 def _let_be(w: _Words) -> str:
-    what = f"{w.count(w.kind)} of {w.line.about['entity']} in {w.connection}"
+    what = f"{w.count(w.kind)} of {w.entity} in {w.connection}"
     return f"{what} {w.line.told['by']}{w.reason()}."
 
 
@@ -197,6 +202,6 @@ _SENTENCES: Mapping[str, Callable[[_Words], str]] = {
     "scope": _scope,
     "limit": _limit,
     "off": _off,
-    "unread": lambda _: UNREAD,
+    "unread": lambda _: "No vendor has been read to the end yet.",
     "moving": _moving,
 }
