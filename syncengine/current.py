@@ -182,7 +182,7 @@ class Current:
         editions: Editions | None = None,
         begin: Callable[[Engine], object] | None = None,
     ) -> None:
-        """``kind``: worker or web; ``""``: it does not report, as further threads of a process do not. ``queue``: makes
+        """``kind``: worker, live or web; ``""``: it does not report, as further threads of a process do not. ``queue``: makes
         that of the settings, which are complete once the database can be used. ``editions``: where another process has
         looked already. ``begin``: what comes before the first work of an engine. Raises ConfigInvalid where there are
         no editions."""
@@ -241,3 +241,9 @@ class Current:
             if self._kind == "worker":
                 tx.note_alive("worker", now)
         self._told = told
+
+
+def note_worker(engine: Engine) -> None:
+    """A worker takes tasks."""
+    with engine.ledger.write() as tx:
+        tx.note_alive("worker", engine.clock.now())

@@ -79,7 +79,7 @@ class Settings(BaseModel):
     show_sensitive: bool = False
     lease: float = Field(20, gt=0)
     request_timeout: float = Field(10, gt=0)
-    sweep: float = Field(5, gt=0)
+    sweep: float = Field(5, gt=0, le=30)
     batch: int = Field(100, ge=1, le=1000)
 
     @field_validator("database_url")

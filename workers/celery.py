@@ -34,7 +34,7 @@ VISIBILITY = 3600
 """Seconds after which Redis hands out again what a dead worker had fetched and not begun."""
 LOOK = 1.0
 """Seconds between two looks at the project's files."""
-SIGN = 30.0
+SIGN = 15.0
 """Seconds between two tasks by which a worker shows that it takes some."""
 CHILD_MEMORY = 600_000
 """Kilobytes after which a pool process is replaced when its task is done."""

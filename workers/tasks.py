@@ -10,7 +10,7 @@ from typing import Literal
 import structlog
 from celery import current_task, signals
 
-from syncengine.current import Current
+from syncengine.current import Current, note_worker
 from syncengine.errors import Again, DatabaseDown, Retry
 from syncengine.flows.capture import capture as captures
 from syncengine.flows.capture import refresh as refreshing
@@ -40,11 +40,17 @@ def current() -> Current:
     """The engine of this process: made after the fork, since neither connections nor threads survive one."""
     return Current(
         settings,
-        "worker",
+        _kind(),
         lambda _: queue(),
         editions=editions().follower(),
         begin=follow_project,
     )
+
+
+def _kind() -> str:
+    """``live`` for a worker that takes nothing but what was just changed: it is none on which the rest can rely."""
+    taken = app.amqp.queues.consume_from
+    return "live" if all(name.endswith(f".{LIVE}") for name in taken) else "worker"
 
 
 @signals.worker_process_init.connect
@@ -129,7 +135,7 @@ def derive(_: list[str]) -> None:
 @app.task(name=f"{NAMESPACE}alive")
 def alive(_: list[str]) -> None:
     """Show that there is a worker which takes tasks, where there is nothing else to do."""
-    _work(lambda _: None)
+    _work(note_worker)
 
 
 @app.task(name=f"{NAMESPACE}sweep")

@@ -16,7 +16,7 @@ from syncengine.model.link import SCOPE
 from syncengine.model.operation import OperationState
 from syncengine.model.standing import Figures, Level, Line, Standing
 
-SILENT = 90.0
+SILENT = 60.0
 """Seconds without a sign of life after which a part of the service counts as dead."""
 FORGOTTEN = 30 * 86_400.0
 """Seconds after which nobody waits for a service any more that was stopped without a word."""

@@ -110,3 +110,11 @@ def test_a_strangers_message_does_not_reach_celery(monkeypatch: pytest.MonkeyPat
     with pytest.raises(Bug) as caught:
         app.tasks["syncengine.dispatch"](["a"])
     assert "Anna" not in str(caught.value)
+
+
+def test_a_worker_of_changes_alone_is_told_from_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody relies on it for what is due, so that its sign of life is none of a worker's."""
+    names = [queue.name for queue in app.conf.task_queues]
+    for taken, kind in ((names, "worker"), ([n for n in names if n.endswith("live")], "live")):
+        monkeypatch.setattr(app.amqp.queues, "_consume_from", dict.fromkeys(taken))
+        assert tasks._kind() == kind
