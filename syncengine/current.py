@@ -182,8 +182,8 @@ class Current:
         editions: Editions | None = None,
         begin: Callable[[Engine], object] | None = None,
     ) -> None:
-        """``kind``: worker, live or web; ``""``: it does not report, as further threads of a process do not. ``queue``: makes
-        that of the settings, which are complete once the database can be used. ``editions``: where another process has
+        """``kind``: worker, live or web; ``""``: it does not report, as further threads of a process do not.
+        ``queue``: makes that of the settings, which are complete once the database can be used. ``editions``: where another process has
         looked already. ``begin``: what comes before the first work of an engine. Raises ConfigInvalid where there are
         no editions."""
         self._settings, self._queue, self._timeouts = settings, queue, timeouts
