@@ -183,9 +183,9 @@ class Current:
         begin: Callable[[Engine], object] | None = None,
     ) -> None:
         """``kind``: worker, live or web; ``""``: it does not report, as further threads of a process do not.
-        ``queue``: makes that of the settings, which are complete once the database can be used. ``editions``: where another process has
-        looked already. ``begin``: what comes before the first work of an engine. Raises ConfigInvalid where there are
-        no editions."""
+        ``queue``: makes that of the settings, which are complete once the database can be used. ``editions``: where
+        another process has looked already. ``begin``: what comes before the first work of an engine. Raises
+        ConfigInvalid where there are no editions."""
         self._settings, self._queue, self._timeouts = settings, queue, timeouts
         self._editions, self._begin = editions or Editions(settings), begin
         self._opened = ExitStack()
