@@ -19,10 +19,11 @@ BENCHES = (
     "changes", "slow", "sync", "latency", "queue", "noop", "first", "plan", "start", "scale", "peers",
 )  # fmt: skip
 _FEW = "--people 500 --changes 400 --rounds 2"
+_STACKS = "--stacks sqlite-embedded postgresql-redis postgresql-rabbitmq"
 SETS = {
     "small": (
         "start",
-        f"changes {_FEW} --stacks sqlite-embedded postgresql-redis postgresql-rabbitmq",
+        f"changes {_FEW} --workers 1 2 {_STACKS}",
         f"sync {_FEW}",
         "latency --backlog 400 --notices 20 --rounds 1",
         "queue --people 500 --tasks 1000 --rounds 2",

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from html import escape
 
 ENGINE, LIMIT, INK, PALE = "#2a6fb0", "#b9bec5", "#222222", "#e4e6e9"
-NAMES, WIDE, TEXTS, BAR, GAP = 250, 430, 300, 16, 18
-"""Widths of names, bars and the texts behind them; height of a bar; between two cases."""
+LETTER, WIDE, TEXTS, BAR, GAP = 7, 430, 380, 16, 18
+"""Widths of a letter, of bars and of the texts behind them; height of a bar; between two cases."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,7 @@ class Bars:
 
 def draw(title: str, unit: str, limit: str, cases: Sequence[Bars]) -> str:
     """An SVG document."""
+    names = 20 + LETTER * max((len(case.name) for case in cases), default=0)
     most = max((v for c in cases for v in (*c.engine, *c.limit)), default=0) or 1
     step = _step(most)
     end = step * -(-most // step)
@@ -32,22 +33,22 @@ def draw(title: str, unit: str, limit: str, cases: Sequence[Bars]) -> str:
     for case in cases:
         rows = [(case.engine, ENGINE), (case.limit, LIMIT)][: 2 if case.limit else 1]
         middle = y + BAR * len(rows) / 2 + 4
-        parts.append(_text(NAMES - 10, middle, case.name, "end"))
-        reach = NAMES + WIDE * max((*case.engine, *case.limit)) / end
+        parts.append(_text(names - 10, middle, case.name, "end"))
+        reach = names + WIDE * max((*case.engine, *case.limit)) / end
         parts.append(_text(reach + 10, middle, case.text))
         for values, colour in rows:
-            parts += _bar(y, values, colour, WIDE / end)
+            parts += _bar(names, y, values, colour, WIDE / end)
             y += BAR
         y += GAP
     grid = []
     for number in range(round(end / step) + 1):
-        x = NAMES + WIDE * number * step / end
+        x = names + WIDE * number * step / end
         grid.append(f'<path d="M{x:.1f} {top - 8}V{y - GAP + 8:.1f}" stroke="{PALE}"/>')
         grid.append(_text(x, y + 8, f"{number * step:g}", "middle"))
-    legend = [_key(NAMES, ENGINE, f"engine, {unit}")]
+    legend = [_key(names, ENGINE, f"engine, {unit}")]
     if any(case.limit for case in cases):
-        legend.append(_key(NAMES + 200, LIMIT, limit))
-    width, height = NAMES + WIDE + TEXTS, y + 20
+        legend.append(_key(names + 200, LIMIT, limit))
+    width, height = names + WIDE + TEXTS, y + 20
     size = f'width="{width}" height="{height:.0f}"'
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height:.0f}" {size}'
     whole = [
@@ -62,11 +63,11 @@ def draw(title: str, unit: str, limit: str, cases: Sequence[Bars]) -> str:
     return "\n".join(whole)
 
 
-def _bar(y: float, values: Sequence[float], colour: str, scale: float) -> list[str]:
+def _bar(left: float, y: float, values: Sequence[float], colour: str, scale: float) -> list[str]:
     length = statistics.median(values) * scale
-    low, high = (NAMES + scale * value for value in (min(values), max(values)))
+    low, high = (left + scale * value for value in (min(values), max(values)))
     centre = y + BAR / 2
-    bar = f'<rect x="{NAMES}" y="{y + 1:.1f}" width="{length:.1f}" height="{BAR - 2}" fill="{colour}"/>'
+    bar = f'<rect x="{left}" y="{y + 1:.1f}" width="{length:.1f}" height="{BAR - 2}" fill="{colour}"/>'
     if len(values) == 1:
         return [bar]
     ends = "".join(f"M{x:.1f} {centre - 4:.1f}v8" for x in (low, high))

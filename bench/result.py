@@ -141,9 +141,8 @@ class Result:
         }
 
     def _bars(self, case: Case) -> Bars:
-        text = spread(case.ratios or case.engine) + (
-            "" if case.goal is None else f", goal {case.goal}"
-        )
+        text = spread(case.engine) + (f", ratio {spread(case.ratios)}" if case.ratios else "")
+        text += "" if case.goal is None else f"; goal {case.goal}"
         if self.of_ratios:
             return Bars(case.name, case.ratios, (), text)
         return Bars(case.name, case.engine, case.limit, text)

@@ -24,7 +24,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 def run(asked: argparse.Namespace) -> Result:
     """Measure each size, the smallest one first."""
-    result = Result("scale", "What a person costs", "ms, MB or KB", "in the smallest company")
+    result = Result("scale", "What a person costs", "ms, MB or KB", "the smallest company")
     result.options, result.of_ratios = vars(asked), True
     for people in sorted(asked.people):
         with company(asked.stack, people) as made:
