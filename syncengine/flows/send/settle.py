@@ -51,20 +51,29 @@ class Settle(Outcomes):
         held = self.ours(tx, operation)
         if link is None or system is None or held is None:
             return "stale"
+        outcome, change, found = self._adopted(tx, system, link, held, items)
+        self.commit(tx, change, [former for _, former in found])
+        for item, _ in found:
+            self._show(tx, system, link, item, preflight)
+        return outcome
+
+    def _adopted(
+        self, tx: Transaction, system: System, link: Link, held: Operation, items: Sequence[Item]
+    ) -> tuple[str, Changeset, list[tuple[Item, Link]]]:
+        """The outcome of a create whose row is there, what is to be written, and the row that is adopted, if one is,
+        with the link that held it."""
         item, holder = self._free(tx, link, items)
         now, cancelled = self.now, OperationState.CANCELLED
-        if item is None and holder is not None and self._lags(tx, system, holder, operation):
+        if item is None and holder is not None and self._lags(tx, system, holder, held):
             again, why = now + system.resource.list_lag, "what a search showed has moved on"
-            self.commit(tx, conclude(held, OperationState.PENDING, why, now, next_at=again))
-            return "not_sent"
+            later = conclude(held, OperationState.PENDING, why, now, next_at=again)
+            return "not_sent", later, []
         if item is not None and is_erased(tx, link, item.external_id):
-            self.commit(tx, refusal(held, link, Rejected(IN_THE_WAY), now, sent=False))
-            return "rejected"
+            return "rejected", refusal(held, link, Rejected(IN_THE_WAY), now, sent=False), []
         if item is None or len(items) > 1:
             waits = link if holder is None else behind(link, holder)
             waits = _waits_among(link, items[0]) if len(items) > 1 else waits
-            self.commit(tx, conclude(held, cancelled, THERE, now, link=waits))
-            return "stale"
+            return "stale", conclude(held, cancelled, THERE, now, link=waits), []
         at = tx.links_at(link.entity, link.connection, link.resource, [item.external_id], lock=True)
         former = at.get(item.external_id, link)
         tied = replace(
@@ -75,9 +84,7 @@ class Settle(Outcomes):
         alone = former.id == link.id
         stored, room = (tied, Changeset()) if alone else made_room(self.engine, tx, tied, former)
         change = conclude(held, cancelled, THERE, now, link=stored) + room
-        self.commit(tx, change + followed(self.engine, [(tied, operation)]), [former])
-        self._show(tx, system, link, item, preflight)
-        return "stale"
+        return "stale", change + followed(self.engine, [(tied, held)]), [(item, former)]
 
     def _lags(self, tx: Transaction, system: System, holder: Link, operation: Operation) -> bool:
         """Whether a search showed another record's row as it was before that row changed its identity."""
@@ -93,15 +100,18 @@ class Settle(Outcomes):
     ) -> str:  # fmt: skip
         """A probe found the row of a create: it took effect, and its base comes from the body."""
         item, holder = self._free(tx, link, items)
-        if item is None and holder is not None:
+        change, freed = Changeset(), list[Link]()
+        if item is not None:
+            answer = Written(item.external_id, None)
+            found = holders_of(tx, [(link, answer)])
+            done = Done(system, link, held, answer, preflight.started, holder=found.get(link.id))
+            change, freed = applied(self.engine, tx, [done]), list(found.values())
+        elif holder is not None:
             why, waits = "another record holds the row", behind(link, holder)
-            self.commit(tx, conclude(held, OperationState.STALE, why, self.now, link=waits))
+            change = conclude(held, OperationState.STALE, why, self.now, link=waits)
+        self.commit(tx, change, freed)
         if item is None:
             return "stale"
-        answer = Written(item.external_id, None)
-        holders = holders_of(tx, [(link, answer)])
-        done = Done(system, link, held, answer, preflight.started, holder=holders.get(link.id))
-        self.commit(tx, applied(self.engine, tx, [done]), holders.values())
         self._show(tx, system, link, item, preflight)
         return "applied"
 
