@@ -30,7 +30,9 @@ from syncengine.ledger.engine import make_engine
 from syncengine.ledger.migrations import upgrade
 from syncengine.ledger.rekey import counted, reseal
 from syncengine.mapping import load_project
+from syncengine.model.changeset import Changeset
 from syncengine.model.key import KeyKind
+from syncengine.model.operation import UNSETTLED
 from syncengine.model.record import World
 from syncengine.planning.identity import record_keys
 from tests.unit.ledger.databases import empty_database
@@ -147,6 +149,26 @@ def test_a_database_of_an_earlier_version_goes_on(old: Old) -> None:
     """After the upgrade all rows are as they were, whatever was encrypted still is, and everybody is found."""
     upgrade(old.engine, old.keys)
     _all_is_there(old, Ledger(old.engine, old.keys))
+
+
+def test_what_waited_before_is_counted_and_what_was_settled_has_a_time(old: Old) -> None:
+    """Links are grouped as if this version had written them, and wait since the upgrade at the latest."""
+    upgrade(old.engine, old.keys)
+    ledger = Ledger(old.engine, old.keys)
+    with ledger.read() as tx:
+        waiting = tx.waiting_links()
+        before = tx.figures((), (), 0.0).waits
+    assert sum(group.count for group in before) == len(waiting) > 0
+    assert all(group.since for group in before)
+    with ledger.write() as tx:
+        held = tx.links([link.id for link in waiting], lock=True)
+        tx.write(Changeset(links=[*held.values()]))
+    with ledger.read() as tx:
+        assert list(tx.figures((), (), 0.0).waits) == list(before)
+    with old.engine.connect() as connection:
+        rows = connection.exec_driver_sql("SELECT state, settled_at FROM operations").all()
+    assert all((at is None) == (state in UNSETTLED) for state, at in rows)
+
 
 
 def test_a_database_of_an_earlier_version_is_sealed_anew(old: Old) -> None:
