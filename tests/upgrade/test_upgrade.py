@@ -170,7 +170,6 @@ def test_what_waited_before_is_counted_and_what_was_settled_has_a_time(old: Old)
     assert all((at is None) == (state in UNSETTLED) for state, at in rows)
 
 
-
 def test_a_database_of_an_earlier_version_is_sealed_anew(old: Old) -> None:
     """With a new key, whether there were keys before or not; then the old ones are not needed."""
     upgrade(old.engine, old.keys)
