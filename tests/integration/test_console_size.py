@@ -1,0 +1,84 @@
+"""The console of a large company: each page is there at once, and small."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from statistics import median
+
+import pytest
+
+from syncengine.flows.views.stored_plan import store_plan
+from syncengine.ledger.engine import make_engine
+from syncengine.ledger.migrations import upgrade
+from syncengine.model.case import Case, CaseKind
+from syncengine.model.changeset import Changeset
+from syncengine.model.member import Role
+from tests.support.bench import Bench
+from tests.support.company import company, multiply
+from tests.support.console import at_console
+
+PEOPLE, QUESTIONS = 10_000, 5_000
+SLOWEST = 0.15
+"""Seconds of the server for a page; the median of several, since other tests run beside."""
+LARGEST = 100_000
+"""Bytes."""
+
+pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    """So many people, and so many questions about them."""
+    database = make_engine(f"sqlite:///{tmp_path_factory.mktemp('large')}/large.db")
+    upgrade(database)
+    made = company(1, database=database)
+    made.sync()
+    multiply(made, PEOPLE)
+    store_plan(made.engine, "kim")
+    links = made.read(lambda tx: tx.select_links("person", "hakuna", limit=QUESTIONS))
+    asked = [
+        Case(
+            f"{n:08}-0000-0000-0000-000000000000",
+            CaseKind.IDENTITY if n % 2 else CaseKind.MISSING,
+            f"asked:{link.id}",
+            "To which person does this row of hakuna users belong?",
+            evidence={"row": dict(link.row or {}), "records": []},
+            answers={"new": "it is someone new", "ignore": "leave alone"},
+            entity="person",
+            link_id=link.id,
+            record_id=link.record_id,
+            opened_at=float(n),
+        )
+        for n, link in enumerate(links)
+    ]
+    with made.engine.ledger.write() as tx:
+        tx.write(Changeset(raised=asked))
+    yield made
+    database.dispose()
+
+
+def test_each_page_is_there_at_once_and_small(large: Bench) -> None:
+    """Of ten thousand people and five thousand questions, once names were read."""
+    record = large.read(lambda tx: tx.records_of("person")[PEOPLE // 2].id)
+    paths = [
+        "/", "/questions", "/questions?kind=identity", "/questions?connection=hakuna",
+        "/questions?after=2500.0~x", "/questions/00000017-0000-0000-0000-000000000000", "/records/person",
+        "/records/person?q=berg-00123", f"/records/person/{record}", "/plan", "/activity",
+        "/activity?show=changes", "/activity?show=runs", "/connections", "/connections/hakuna", "/mappings",
+        "/access", "/about",
+    ]  # fmt: skip
+    slow = {}
+    with at_console(large.engine, *Role) as browser:
+        for path in paths:
+            browser.get(path)
+            times = []
+            for _ in range(5):
+                began = time.perf_counter()
+                answer = browser.get(path)
+                times.append(time.perf_counter() - began)
+            assert answer.status_code == 200, path
+            assert len(answer.content) < LARGEST, path
+            if median(times) >= SLOWEST:
+                slow[path] = median(times)
+    assert slow == {}

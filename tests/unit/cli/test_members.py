@@ -1,0 +1,81 @@
+"""``syncengine members``: who may use the console."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from syncengine.cli.app import app
+from syncengine.cli.members import link_of
+from syncengine.settings import Settings
+from tests.support.places import MAPPINGS
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> object:
+    """A command on an empty database."""
+    monkeypatch.setenv("SYNCENGINE_PROJECT", str(MAPPINGS))
+    monkeypatch.setenv("SYNCENGINE_DATABASE_URL", f"sqlite:///{tmp_path}/members.db")
+    monkeypatch.setenv("SYNCENGINE_AUTHOR", "ada")
+
+    def go(*words: str, given: str = "") -> Result:
+        return CliRunner().invoke(app, ["members", *words], input=given)
+
+    return go
+
+
+def _json(result: Result) -> dict[str, object]:
+    assert result.exit_code == 0, result.output
+    found: dict[str, object] = json.loads(result.stdout)
+    return found
+
+
+def test_a_member_is_added_with_a_link(run) -> None:  # type: ignore[no-untyped-def]
+    """And stands in the list with their roles."""
+    told = _json(run("add", "Ada", "--role", "admin", "--role", "viewer", "--json"))
+    assert str(told["link"]).startswith("http://127.0.0.1:8080/link/")
+    (member,) = _json(run("list", "--json"))["members"]  # type: ignore[misc]
+    assert member["name"] == "ada"
+    assert member["roles"] == ["viewer", "admin"]
+    assert not member["password"]
+
+
+def test_a_name_is_there_once(run) -> None:  # type: ignore[no-untyped-def]
+    """However it is spelled; and it says something."""
+    run("add", "ada", "--role", "viewer")
+    twice = run("add", "ADA", "--role", "viewer")
+    assert twice.exit_code == 1
+    assert "there is a member ada already" in twice.output
+    assert run("add", " ", "--role", "viewer").exit_code == 1
+
+
+def test_roles_lock_unlock_and_password_are_changed(run) -> None:  # type: ignore[no-untyped-def]
+    """A locked member gets no link."""
+    run("add", "ada", "--role", "admin")
+    run("add", "kim", "--role", "viewer")
+    assert _json(run("roles", "kim", "--role", "operator", "--json"))["roles"] == ["operator"]
+    assert _json(run("lock", "kim", "--json"))["locked"]
+    refused = run("link", "kim")
+    assert refused.exit_code == 1
+    assert "syncengine members unlock kim" in refused.output
+    assert not _json(run("unlock", "kim", "--json"))["locked"]
+    assert run("password", "kim", given="short\n").exit_code == 1
+    assert run("password", "kim", given="correct horse battery\n").exit_code == 0
+    assert "nobody" not in run("link", "kim").output
+
+
+def test_whoever_is_not_there_is_told(run) -> None:  # type: ignore[no-untyped-def]
+    """With how to see who is."""
+    run("add", "ada", "--role", "admin")
+    assert "see `syncengine members list`" in run("lock", "kim").output
+    assert "Nobody may use the console" not in run("list").output
+
+
+def test_a_link_leads_to_where_the_console_is() -> None:
+    """To the name that was given, the first of ours, or this machine."""
+    assert link_of(Settings(), "t") == "http://127.0.0.1:8080/link/t"
+    assert link_of(Settings(hosts=("sync.example.com",)), "t") == "https://sync.example.com/link/t"
+    assert link_of(Settings(), "t", "https://x.example/") == "https://x.example/link/t"
