@@ -79,13 +79,15 @@ def _stay(stage: Stage, screen: Screen) -> None:
     screen.table(
         ["", ""],
         [
-            ["console", f"{stage.service.web_url}/link/{_guest(stage)} (signs you in, once)"],
+            ["console", stage.service.web_url],
             ["Flower", f"{stage.service.flower_url} (user, password: {login})"],
             ["metrics", f"{stage.service.web_url}/metrics"],
             ["vendors", f"{stage.sandbox.env['SYNCENGINE_SANDBOX_URL']}/requests"],
             ["log", str(stage.log)],
         ],
     )
+    screen.say("The console, which this link signs you in to, once:")
+    screen.say(f"  {stage.service.web_url}/link/{_guest(stage)}")
     screen.say("To look at it with the commands of syncengine, begin with:")
     screen.say(f"  . {stage.write_exports()}")
     screen.say("Ctrl-C ends it.")

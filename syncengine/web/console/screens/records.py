@@ -8,6 +8,7 @@ from typing import Any, Final
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from syncengine.flows.naming.masking import DOTS
 from syncengine.flows.views.directory import PER_PAGE
 from syncengine.flows.views.explain import explain
 from syncengine.flows.views.why import Reason, whys
@@ -79,7 +80,8 @@ def _row(field: Mapping[str, Any], reasons: Sequence[Reason]) -> dict[str, Any]:
         agreeing = next(
             (r.agreeing for r in reasons if r.connection == system["connection"]), frozenset()
         )
-        alike = str(system["value"]).casefold() == str(field["value"]).casefold()
+        covered = DOTS in (system["value"], field["value"])
+        alike = not covered and _spoken(system["value"]) == _spoken(field["value"])
         same = alike or field["field"] in agreeing
         sides[system["connection"]] = {**system, "same": same}
     return {
@@ -87,6 +89,10 @@ def _row(field: Mapping[str, Any], reasons: Sequence[Reason]) -> dict[str, Any]:
         "because": field["because"], "owner": field["owner"], "formula": field["formula"],
         "undo": _last(field),
     }  # fmt: skip
+
+
+def _spoken(value: Any) -> str:
+    return str(value).casefold()
 
 
 def _last(field: Mapping[str, Any]) -> int | None:
