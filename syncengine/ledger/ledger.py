@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from syncengine.errors import ConfigInvalid, LostRace, Unreadable
 from syncengine.ledger.access import Access
 from syncengine.ledger.compacting import compact
+from syncengine.ledger.copying import copied
 from syncengine.ledger.encryption import Vault
 from syncengine.ledger.engine import reader
 from syncengine.ledger.erasures import Erasures
@@ -68,6 +69,15 @@ class Ledger:
                 yield transaction
         except Unreadable as unreadable:
             raise self._quarantine(unreadable) from None
+
+    @contextmanager
+    def copy(self) -> Iterator[Ledger]:
+        """A copy of what stands here now, in memory, for as long as the block lasts; see ``copying.copied``."""
+        database = copied(self._engine)
+        try:
+            yield Ledger(database, self._vault.keys)
+        finally:
+            database.dispose()
 
     def compact(self) -> bool:
         """Remove deleted data from the database files; False where somebody else is using them."""

@@ -82,7 +82,7 @@ class _Work:
         if link_id in self.of.closed or link.record_id is None or self._unknown(link):
             return
         self.due.discard(link_id)
-        plan = plan_link(self._scene(link))
+        plan = _plan_link(self._scene(link))
         before = self.plans.get(link_id)
         self.plans[link_id] = plan if before is None else after(before, plan)
         self.links[link_id] = plan.link
@@ -136,7 +136,7 @@ class _Work:
             self.world = replace(self.world, externals=externals)
 
 
-def plan_link(plan_input: PlanInput) -> Plan:
+def _plan_link(plan_input: PlanInput) -> Plan:
     """The plan of one link; a row that cannot be read, or does not fit, is a question."""
     link = plan_input.link
     if link.set_aside:

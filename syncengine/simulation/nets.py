@@ -75,7 +75,8 @@ def _decided(link: Link) -> Any:
 
 def as_planned(company: Company) -> bool:
     """What the next sync writes is what was planned right before: the same rows, in the same way, the same fields.
-    False where a vendor answered otherwise than it was known: there nothing is compared. Raises Violation."""
+    False where nothing is compared, since a vendor answered otherwise than it was known, or since an earlier write left
+    the window of ``safety`` while vendors were read. Raises Violation."""
     bench = company.bench
     for vendor in bench.vendors.values():
         vendor.faults.clear()
@@ -88,8 +89,11 @@ def as_planned(company: Company) -> bool:
         if change["action"] != "learn" and not (change["held"] or change["observed_only"])
     }
     befell = [v.befell.copy() for v in bench.vendors.values()]
-    before = {o.id for o in bench.operations() if o.state not in UNSETTLED}
+    earlier, began = bench.operations(), bench.clock.now()
+    before = {o.id for o in earlier if o.state not in UNSETTLED}
     sync(bench.engine)
+    if any(_left_window(bench, o, began) for o in earlier):
+        return False
     done = [o for o in reversed(bench.operations()) if o.id not in before]
     deaf = {name: vendor.deaf for name, vendor in bench.vendors.items()}
     if any(_otherwise(o) or deaf[o.connection] & o.carried.keys() for o in done):
@@ -104,6 +108,12 @@ def as_planned(company: Company) -> bool:
     for row in planned.keys() | written.keys():
         _compare(row, planned.get(row), written.get(row, ()))
     return True
+
+
+def _left_window(bench: Bench, operation: Operation, since: float) -> bool:
+    """Whether safety counts an operation no more that it counted then."""
+    window = bench.engine.project.entities[operation.entity].safety.window
+    return since <= operation.created_at + window <= bench.clock.now()
 
 
 def _otherwise(operation: Operation) -> bool:

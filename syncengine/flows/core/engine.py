@@ -6,7 +6,7 @@ import queue
 import uuid
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -76,7 +76,7 @@ class Engine:
     used: set[str] = field(default_factory=set)
     tell: Callable[[str, str, float], None] = lambda *_: None
     goes_on: Callable[[str, str, int, int], None] = _log_listing
-    pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(32, "call"))
+    pool: Executor = field(default_factory=lambda: ThreadPoolExecutor(32, "call"))
 
     def __post_init__(self) -> None:
         for name, gate in self.gates.items():

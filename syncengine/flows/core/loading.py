@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from syncengine.flows.core.engine import Engine
 from syncengine.flows.core.places import Place, holders_of
-from syncengine.flows.core.world import NOTHING, Overlay, load_world
+from syncengine.flows.core.world import load_world
 from syncengine.ledger import Transaction
 from syncengine.mapping import Context, Entity
 from syncengine.model.key import Key, KeyKind
@@ -24,24 +24,6 @@ from syncengine.planning.identity import (
 from syncengine.planning.questions import about
 
 
-@dataclass(slots=True)
-class Batch:
-    """Links that are decided together, and what their decisions depend on.
-
-    ``siblings``: record id -> its links. ``refused``: link id ->
-    digest of the body that the vendor refused. ``ready``: places where every row is told who it is. ``holders``:
-    link to be made -> another one that holds its row. ``asked``: subjects of the open questions about these links."""
-
-    links: dict[str, Link]
-    records: dict[str, Record]
-    siblings: dict[str, list[Link]]
-    world: World
-    ready: set[Place] = field(default_factory=set)
-    refused: dict[str, str] = field(default_factory=dict)
-    holders: dict[str, Link] = field(default_factory=dict)
-    asked: set[str] = field(default_factory=set)
-
-
 @dataclass(frozen=True, slots=True)
 class Records:
     """Records as they are loaded to be decided and committed, each with all its links. ``links``: as they were read.
@@ -54,62 +36,74 @@ class Records:
 
 
 def load_records(engine: Engine, tx: Transaction, ids: Collection[str]) -> Records:
-    """Load these records in one snapshot, each with all its links and what their plans depend on."""
+    """Load these records in one snapshot, each with all its links and what their plans depend on, in a constant number
+    of statements."""
     every = {k.id: k for k in tx.links_of(ids)}
     known = {i: k for i, k in every.items() if engine.system(k.entity, k.connection) is not None}
+    siblings: dict[str, list[Link]] = {}
+    for link in sorted(every.values(), key=lambda k: k.id):
+        siblings.setdefault(link.record_id or "", []).append(link)
+    records = tx.records(list(siblings))
+    world = load_world(engine, tx, known.values(), records)
     made = [k for k in known.values() if k.state in TO_BE_MADE]
-    batch = load_surroundings(engine, tx, known, every.values(), places_of=made)
+    cases = tx.cases(subjects={subject for i in known for subject in about(i)})
     unsettled = tx.unsettled(list(known)).items()
     sent = {i for i, o in unsettled if o.state is not OperationState.PENDING}
-    closed = sent | {i for i, k in every.items() if k.need_get or i not in known}
+    found = _Surroundings(
+        closed=sent | {i for i, k in every.items() if k.need_get or i not in known},
+        ready=_ready(tx, made),
+        refused={
+            c.link_id: str(c.evidence.get("digest", ""))
+            for c in cases
+            if c.link_id and c.subject == f"rejected:{c.link_id}"
+        },
+        holders=holders_of(engine, tx, known.values(), records, world),
+    )
     aggregates = [
-        _aggregate(engine, batch, record, closed)
-        for _, record in sorted(batch.records.items())
+        found.aggregate(engine.project.entities[record.entity], record, siblings[i], world)
+        for i, record in sorted(records.items())
         if record.entity in engine.project.entities
     ]
-    return Records(aggregates, every, batch.world, batch.asked)
+    return Records(aggregates, every, world, {case.subject for case in cases})
 
 
-def _aggregate(engine: Engine, batch: Batch, record: Record, closed: Collection[str]) -> Aggregate:
-    links = {k.id: k for k in sorted(batch.siblings.get(record.id, ()), key=lambda k: k.id)}
-    return Aggregate(
-        engine.project.entities[record.entity],
-        record,
-        links,
-        batch.world,
-        closed & links.keys(),
-        {i for i, k in links.items() if (k.entity, k.connection, k.resource) in batch.ready},
-        {i: batch.refused[i] for i in links if i in batch.refused},
-        {i: batch.holders[i] for i in links if i in batch.holders},
-    )
-
-
-def load_surroundings(
-    engine: Engine, tx: Transaction, links: dict[str, Link], every: Iterable[Link],
-    overlay: Overlay = NOTHING, places_of: Iterable[Link] | None = None,
-) -> Batch:  # fmt: skip
-    """Load what the plans of these links depend on.
-
-    ``every``: all links of their records. ``places_of``: the links whose places have to be known (None: all)."""
-    siblings: dict[str, list[Link]] = {}
-    for sibling in every:
-        siblings.setdefault(sibling.record_id or "", []).append(sibling)
-    records = overlay.seen(tx.records(list(siblings)), siblings)
-    world = load_world(engine, tx, links.values(), records, overlay)
-    batch = Batch(links, records, siblings, world)
-    whose = links.values() if places_of is None else places_of
-    for place in {(k.entity, k.connection, k.resource) for k in whose}:
-        if tx.resource(place[1], place[2]).scanned_at and not tx.uncorrelated_links(*place):
-            batch.ready.add(place)
-    asked = tx.cases(subjects={subject for i in links for subject in about(i)})
-    batch.asked = {case.subject for case in asked}
-    batch.refused = {
-        c.link_id: str(c.evidence.get("digest", ""))
-        for c in asked
-        if c.link_id and c.subject == f"rejected:{c.link_id}"
+def _ready(tx: Transaction, links: Iterable[Link]) -> set[str]:
+    """Links whose place is known whole: it was listed, and every row there is told who it is."""
+    places: dict[Place, list[str]] = {}
+    for link in links:
+        places.setdefault((link.entity, link.connection, link.resource), []).append(link.id)
+    return {
+        link_id
+        for place, mine in places.items()
+        if tx.resource(place[1], place[2]).scanned_at and not tx.uncorrelated_links(*place)
+        for link_id in mine
     }
-    batch.holders = holders_of(engine, tx, links.values(), records, world, overlay)
-    return batch
+
+
+@dataclass(frozen=True, slots=True)
+class _Surroundings:
+    """What the plans of links depend on beside their records; by link id, as ``Aggregate`` says."""
+
+    closed: Collection[str]
+    ready: Collection[str]
+    refused: Mapping[str, str]
+    holders: Mapping[str, Link]
+
+    def aggregate(
+        self, entity: Entity, record: Record, links: Iterable[Link], world: World
+    ) -> Aggregate:
+        """The part of it that is about one record."""
+        mine = {link.id: link for link in links}
+        return Aggregate(
+            entity,
+            record,
+            mine,
+            world,
+            mine.keys() & self.closed,
+            mine.keys() & self.ready,
+            {i: self.refused[i] for i in mine if i in self.refused},
+            {i: self.holders[i] for i in mine if i in self.holders},
+        )
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from syncengine.flows.core.engine import Engine
 from syncengine.flows.core.staging import group_of
-from syncengine.flows.core.world import NOTHING, Overlay, load_world
+from syncengine.flows.core.world import load_world
 from syncengine.ledger import Transaction
 from syncengine.mapping import Context
 from syncengine.model.key import Key
@@ -113,7 +113,7 @@ def holds(tx: Transaction, rival: Link) -> bool:
 
 def holders_of(
     engine: Engine, tx: Transaction, links: Iterable[Link], records: Mapping[str, Record],
-    world: World, ahead: Overlay = NOTHING,
+    world: World,
 ) -> dict[str, Link]:  # fmt: skip
     """Link to be made -> a local link that holds its row: as known here, or as its vendor has told."""
     wanted: list[_Wanted] = []
@@ -134,14 +134,13 @@ def holders_of(
         if link.state is LinkState.WAITING and link.wait and link.wait.key.startswith(here):
             told[link.id] = (wanted[-1], link.wait.key.removeprefix(here))
     found = _rivals(engine, tx, wanted, world) if wanted else {}
-    found = {name: ahead.links.get(rival.id, rival) for name, rival in found.items()}
     rivals = {i: k for i, k in found.items() if k.id != i and holds(tx, k)}
-    return rivals | _awaited(engine, tx, told, records, ahead)
+    return rivals | _awaited(engine, tx, told, records)
 
 
 def _awaited(
     engine: Engine, tx: Transaction, told: Mapping[str, tuple[_Wanted, str]],
-    records: Mapping[str, Record], ahead: Overlay,
+    records: Mapping[str, Record],
 ) -> dict[str, Link]:  # fmt: skip
     """Link whose row is to be created -> the holder that it already waits for, if that still holds the row. ``told``:
     link -> what is wanted, and the id of the row that it waits for."""
@@ -150,8 +149,7 @@ def _awaited(
     }
     if not held:
         return {}
-    held = {name: ahead.links.get(holder.id, holder) for name, holder in held.items()}
-    world = load_world(engine, tx, held.values(), records, ahead)
+    world = load_world(engine, tx, held.values(), records)
     return {
         name: holder
         for name, holder in held.items()

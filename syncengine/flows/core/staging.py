@@ -31,6 +31,11 @@ class Group:
     connection: str
     kind: str
 
+    @classmethod
+    def of(cls, subject: str) -> Group:
+        """The group whose case has this subject."""
+        return cls(*subject.removeprefix(STAGED).split(":"))
+
     @property
     def subject(self) -> str:
         """Subject of the group's case, and the wait key of the links that it holds."""
@@ -41,7 +46,7 @@ def group_of(link: Link) -> Group | None:
     """The group whose case holds a link, if any."""
     if link.wait is None or not link.wait.key.startswith(STAGED):
         return None
-    return Group(*link.wait.key.removeprefix(STAGED).split(":"))
+    return Group.of(link.wait.key)
 
 
 def approved(approval: WriteApproval | None, kind: str, digest: str) -> bool:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
 
 from syncengine.flows.core.engine import Engine
 from syncengine.ledger import Transaction
@@ -14,33 +13,9 @@ from syncengine.model.ref import Ref
 from syncengine.model.values import ABSENT, as_list, utc_text
 
 
-@dataclass(frozen=True, slots=True)
-class Overlay:
-    """Changes of a forecast laid over the ledger: ``records`` as they will be, new ones included, ``externals``: record
-    id -> connection -> external id of a row that will be created there, and ``links`` as they will be."""
-
-    records: Mapping[str, Record] = field(default_factory=dict)
-    externals: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    links: Mapping[str, Link] = field(default_factory=dict)
-
-    def seen(self, found: Mapping[str, Record], asked: Iterable[str]) -> dict[str, Record]:
-        """The records with these ids, as they will be."""
-        return {**found, **{i: self.records[i] for i in asked if i in self.records}}
-
-    def everyone(self, entity: str, found: Sequence[Record]) -> list[Record]:
-        """All live records of an entity, as they will be."""
-        mine = {i: r for i, r in self.records.items() if r.entity == entity}
-        return [r for r in {**{r.id: r for r in found}, **mine}.values() if not r.deleted]
-
-
-NOTHING = Overlay()
-"""Nothing lies ahead: things are as the ledger says."""
-
-
 def load_world(
-    engine: Engine, tx: Transaction, links: Iterable[Link], records: Mapping[str, Record],
-    ahead: Overlay = NOTHING,
-) -> World:  # fmt: skip
+    engine: Engine, tx: Transaction, links: Iterable[Link], records: Mapping[str, Record]
+) -> World:
     """Load all records and links that the refs of these rows and records point at, as deep as expressions follow
     them."""
     pairs: set[tuple[str, Ref]] = set()
@@ -60,13 +35,11 @@ def load_world(
         missing = referred - known.keys()
         if not missing:
             break
-        more = ahead.seen(tx.records(missing), missing)
+        more = tx.records(missing)
         known |= more
         referred = _targets(engine, more.values())
     everyone = known.keys() | referred | set(tied.values())
     externals = tx.externals(everyone) if everyone else {}
-    for record_id in everyone & ahead.externals.keys():
-        externals |= {(record_id, c): x for c, x in ahead.externals[record_id].items()}
     return World(engine.today, known, tied, externals)
 
 

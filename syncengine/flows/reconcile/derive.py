@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from syncengine.flows.core.engine import Engine
-from syncengine.flows.core.world import NOTHING, Overlay, load_world
+from syncengine.flows.core.world import load_world
 from syncengine.flows.reconcile.records import create_records, invalidate, new_record
 from syncengine.ledger import Transaction
 from syncengine.mapping import Derivation, Entity
@@ -19,7 +19,7 @@ from syncengine.planning.identity import record_keys
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
+class _Due:
     """Records whose derivations are due, the rules over them, and the data that these need."""
 
     records: Mapping[str, Record]
@@ -28,31 +28,34 @@ class Due:
     world: World
 
 
-def load_due(
-    engine: Engine, tx: Transaction, ids: Collection[str], overlay: Overlay = NOTHING
-) -> Due:
+def _load_due(engine: Engine, tx: Transaction, ids: Collection[str]) -> _Due:
     """Load what the derivations over these records need."""
-    records = overlay.seen(tx.records(ids), ids)
+    records = tx.records(ids)
     entities = {record.entity for record in records.values()}
     rules = [d for d in engine.project.derivations if entities & set(d.sources)]
     everyone = {
-        name: overlay.everyone(name, tx.records_of(name))
+        name: tx.records_of(name)
         for name in {n for d in rules for n in d.sources if entities & d.sources.keys() - {n}}
     }
     known = {r.id: r for group in everyone.values() for r in group} | records
-    world = load_world(engine, tx, (), known, overlay) if rules else World(engine.today)
-    return Due(records, rules, everyone, world)
+    world = load_world(engine, tx, (), known) if rules else World(engine.today)
+    return _Due(records, rules, everyone, world)
 
 
-def derive(engine: Engine) -> int:
-    """Evaluate the derivations over one batch of changed records. Returns how many records were due."""
+Made = dict[str, tuple[Derivation, Ids]]
+"""Id of a record that a derivation has made -> the derivation, and the records that it is made of."""
+
+
+def derive(engine: Engine, made: Made | None = None) -> int:
+    """Evaluate the derivations over one batch of changed records. Returns how many records were due; what is made is
+    added to ``made``."""
     with engine.ledger.read() as tx:
         moves = tx.derivations_due(engine.limits.batch)
         if not moves:
             return 0
-        due = load_due(engine, tx, moves)
+        due = _load_due(engine, tx, moves)
     for rule in due.rules:
-        _ensure(engine, rule, due)
+        _ensure(engine, rule, due, {} if made is None else made)
     with engine.ledger.write() as tx:
         tx.derivations_done(moves)
     if due.rules:
@@ -60,10 +63,11 @@ def derive(engine: Engine) -> int:
     return len(moves)
 
 
-def _ensure(engine: Engine, rule: Derivation, due: Due) -> None:
+def _ensure(engine: Engine, rule: Derivation, due: _Due, made: Made) -> None:
     wanted, ended = combinations(rule, list(due.records.values()), due.everyone, due.world)
     if wanted:
-        _make(engine, rule, wanted, due.world)
+        fresh = _make(engine, rule, wanted, due.world)
+        made |= {record_id: (rule, ids) for ids, record_id in fresh.items()}
     if ended:
         _end(engine, rule, ended, due.world)
 
@@ -73,12 +77,15 @@ def derived_key(rule: str, ids: Ids, owner: str = "") -> Key:
     return Key(KeyKind.DERIVED, rule, ids, owner)
 
 
-def _make(engine: Engine, rule: Derivation, wanted: Mapping[Ids, Inputs], world: World) -> None:
+def _make(
+    engine: Engine, rule: Derivation, wanted: Mapping[Ids, Inputs], world: World
+) -> dict[Ids, str]:
+    """Returns which records were made of what."""
     entity = engine.project.entities[rule.ensure]
     with engine.ledger.write() as tx:
-        found = candidates(tx, rule, entity, wanted, world)
+        found = _candidates(tx, rule, entity, wanted, world)
         made = {ids: new_record(engine, record) for ids, record in found.items()}
-        owners = by_identity(tx, entity, made, world)
+        owners = _by_identity(tx, entity, made, world)
         fresh = {ids: r for ids, r in made.items() if ids not in owners}
         position, policy = str(rule.position), f"derive {rule.name}"
         lost, change = create_records(
@@ -89,9 +96,10 @@ def _make(engine: Engine, rule: Derivation, wanted: Mapping[Ids, Inputs], world:
         keys += [derived_key(rule.name, ids, owner) for ids, owner in owners.items()]
         again = [r.id for ids, r in fresh.items() for r in wanted[ids].values()][:1] if lost else ()
         tx.write(change + Changeset(keys=keys, derivations=again))
+    return {ids: record.id for ids, record in fresh.items() if record.id not in losers}
 
 
-def candidates(
+def _candidates(
     tx: Transaction, rule: Derivation, entity: Entity, wanted: Mapping[Ids, Inputs], world: World
 ) -> dict[Ids, Record]:
     """Records, without ids, for combinations that never had one."""
@@ -104,7 +112,7 @@ def candidates(
     return {ids: record for ids, record in made.items() if record is not None}
 
 
-def by_identity(
+def _by_identity(
     tx: Transaction, entity: Entity, made: Mapping[Ids, Record], world: World
 ) -> dict[Ids, str]:
     """Combinations whose record exists already under its identity, and which one it is."""
@@ -117,29 +125,20 @@ def by_identity(
     return {asked[name]: owners[0] for name, owners in found.items() if owners}
 
 
-def ending(
-    tx: Transaction, rule: Derivation, ended: Collection[Ids], lock: bool = False
-) -> list[Record]:
-    """The live records of combinations that have ended, marked as deleted."""
-    key_owners = tx.key_owners([derived_key(rule.name, ids) for ids in ended])
-    held = tx.records({o for owners in key_owners.values() for o in owners}, lock=lock)
-    return [
-        replace(r, deleted=True, generation=r.generation + 1)
-        for r in held.values()
-        if not r.deleted
-    ]
-
-
-def ended_change(rule: Derivation, record: Record) -> Change:
-    """The history entry of a record whose combination has ended."""
-    policy, position = f"derive {rule.name} ended", str(rule.position)
-    return Change(record.id, record.generation, "", "", "deleted", rule=position, policy=policy)
-
-
 def _end(engine: Engine, rule: Derivation, ended: Collection[Ids], world: World) -> None:
-    now = engine.clock.now()
+    """Delete the records of combinations that have ended."""
+    now, policy, position = engine.clock.now(), f"derive {rule.name} ended", str(rule.position)
     with engine.ledger.write() as tx:
-        gone = ending(tx, rule, ended, lock=True)
-        history = [replace(ended_change(rule, record), at=now) for record in gone]
+        key_owners = tx.key_owners([derived_key(rule.name, ids) for ids in ended])
+        held = tx.records({o for owners in key_owners.values() for o in owners}, lock=True)
+        gone = [
+            replace(r, deleted=True, generation=r.generation + 1)
+            for r in held.values()
+            if not r.deleted
+        ]
+        history = [
+            Change(r.id, r.generation, "", "", "deleted", rule=position, policy=policy, at=now)
+            for r in gone
+        ]
         change = invalidate(engine, tx, gone, world)
         tx.write(Changeset(records=gone, history=history) + change)

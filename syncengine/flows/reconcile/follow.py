@@ -38,12 +38,12 @@ def follow_project(engine: Engine) -> None:
         change, digests = Changeset(), dict[str, str]()
         for entity in engine.project.entities.values():
             digests[f"entity:{entity.name}"] = _entity_mark(engine, entity)
-            if remapped(tx, entity):
+            if _remapped(tx, entity):
                 change += Changeset(new_links=_placeholders(tx, entity))
                 change += _looked_anew(engine, tx, entity)
-            if due_anew(engine, tx, entity):
+            if _due_anew(engine, tx, entity):
                 change += Changeset(wakes=Wakes(entities={(entity.name, None)}))
-        for rule in changed_derivations(engine, tx):
+        for rule in _changed_derivations(engine, tx):
             digests[f"derive:{rule.name}"] = rule.digest
             moved = {record.id for name in rule.sources for record in tx.records_of(name)}
             change += Changeset(derivations=moved)
@@ -105,14 +105,14 @@ def _entity_mark(engine: Engine, entity: Entity) -> str:
     return f"{entity.digest}:" + ",".join(f"{c.name}={c.mode}/{c.timezone}" for c in used)
 
 
-def due_anew(engine: Engine, tx: Transaction, entity: Entity) -> bool:
+def _due_anew(engine: Engine, tx: Transaction, entity: Entity) -> bool:
     """Whether all links of an entity are to be planned again, since its mapping, a mode or the day has changed."""
     made_by = tx.connection(f"entity:{entity.name}").digest
     another_day = tx.connection("day").digest != engine.today
     return made_by != _entity_mark(engine, entity) or (entity.uses_today and another_day)
 
 
-def changed_derivations(engine: Engine, tx: Transaction) -> list[Derivation]:
+def _changed_derivations(engine: Engine, tx: Transaction) -> list[Derivation]:
     """The derivations that have changed, or depend on the day that has."""
     another_day = tx.connection("day").digest != engine.today
     return [
@@ -123,7 +123,7 @@ def changed_derivations(engine: Engine, tx: Transaction) -> list[Derivation]:
     ]
 
 
-def remapped(tx: Transaction, entity: Entity) -> bool:
+def _remapped(tx: Transaction, entity: Entity) -> bool:
     """Whether the mapping of an entity differs from the one that its links were planned with."""
     return tx.connection(f"entity:{entity.name}").digest.partition(":")[0] != entity.digest
 

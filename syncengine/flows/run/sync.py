@@ -16,9 +16,10 @@ from syncengine.flows.core.runs import running, tallies
 from syncengine.flows.forget.retention import AT_ONCE, forget_slices
 from syncengine.flows.reconcile.derive import derive
 from syncengine.flows.reconcile.follow import follow_project
-from syncengine.flows.reconcile.forecast import Forecast, forecast
 from syncengine.flows.reconcile.reconcile import reconcile
 from syncengine.flows.reconcile.unsent import under_way, untouched, wanted
+from syncengine.flows.run.planned import Planned
+from syncengine.flows.run.rehearsal import rehearse
 from syncengine.flows.run.sweep import listed
 from syncengine.flows.run.waiting import Delay, ProgressDeadline, Tell, delays
 from syncengine.flows.send.dispatch import dispatch
@@ -49,7 +50,7 @@ class _Pass:
     progress: Progress
     deadline: ProgressDeadline
     began: float
-    agreed: Forecast | None = None
+    agreed: Planned | None = None
     outcomes: Counter[str] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
     first: dict[str, int] = field(default_factory=dict)
@@ -256,9 +257,9 @@ def observe(
     return faults
 
 
-def _agreed(engine: Engine, digest: str, when: str) -> Forecast:
-    """The forecast. Raises Stale if it is not the agreed one."""
-    found = forecast(engine)
+def _agreed(engine: Engine, digest: str, when: str) -> Planned:
+    """The plan. Raises Stale if it is not the agreed one."""
+    found = rehearse(engine)
     if found.digest() != digest:
         raise Stale(
             f"the plan is another one{when}: expected {digest}, found {found.digest()}. "

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from syncengine.flows.core.engine import Engine
 from syncengine.flows.naming.masking import Mask, mask
 from syncengine.flows.naming.names import Names, names
-from syncengine.flows.reconcile.forecast import Forecast, forecast
 from syncengine.flows.reconcile.unsent import untouched
+from syncengine.flows.run.planned import Planned, Staged
+from syncengine.flows.run.rehearsal import rehearse
 from syncengine.flows.run.sync import Progress, observe
 from syncengine.flows.run.waiting import Tell
-from syncengine.flows.views.held import Held
 from syncengine.flows.views.queries import Document, select_cases
 from syncengine.flows.views.status import rejected_writes
 from syncengine.mapping import System
@@ -41,17 +41,16 @@ def preview(
 ) -> Preview:
     """The plan and the names of its records."""
     faults = observe(engine, progress, tell) if fresh else []
-    made = forecast(engine)
+    made = rehearse(engine)
     with engine.ledger.read() as tx:
         open_cases = {case.subject for case in tx.cases()}
-        held = Held(engine, tx, made, open_cases)
         unsorted = sum(
             tx.uncorrelated_links(entity.name, system.connection, system.resource.name)
             for entity, system in engine.places()
         )
         called = names(engine, tx, _mentioned(engine, made), made.new_records)
         new = untouched(engine, tx)
-    changes = _changes(engine, called, made, held)
+    changes = _changes(engine, called, made)
     per_rule = Counter(rule.name for rule, _ in made.derived_records.values())
     document = {
         "digest": made.digest(),
@@ -62,26 +61,26 @@ def preview(
             for r in engine.project.derivations
             if (n := per_rule[r.name])
         ],
-        "staged": held.staged,
+        "staged": [_staged(group) for group in made.staged],
         "held": [case["question"] for case in select_cases(engine, CaseKind.STAGED)],
         "let_be": rejected_writes(engine),
-        "questions": _kinds(made, made.cases.keys() - open_cases),
-        "open_questions": _kinds(made, made.cases.keys() & open_cases),
+        "questions": _kinds(made, made.asked.keys() - open_cases),
+        "open_questions": _kinds(made, made.asked.keys() & open_cases),
         "waiting": _waiting(made),
         "unsorted": unsorted,
-        "unread": len(made.unread),
+        "unread": made.unread,
         "faults": faults,
     }
     return Preview(document, called)
 
 
-def _changes(engine: Engine, called: Names, made: Forecast, held: Held) -> list[Document]:
+def _changes(engine: Engine, called: Names, made: Planned) -> list[Document]:
     """What would be written and what would be learned, in order."""
     changes = [
         *(
             _written(engine, called, made, write, why)
             for link_id in made.writes
-            for write, why in held.parts(link_id)
+            for write, why in made.parts(link_id)
         ),
         *_learned(engine, called, made),
     ]
@@ -106,26 +105,28 @@ def _counted(changes: Sequence[Document], new: Collection[str]) -> Document:
     }
 
 
-def _waiting(made: Forecast) -> list[Document]:
-    """What links would wait for, but those whose writes a person lets be."""
-    waiting = Counter(
-        (k.entity, k.connection, k.wait.what)
-        for k in made.waits.values()
-        if k.wait is not None and not (k.approval is not None and k.approval.refuses)
-    )
+def _waiting(made: Planned) -> list[Document]:
+    """What links would wait for."""
+    waiting = Counter((w.entity, w.connection, w.what) for w in made.waits)
     return [
         {"entity": e, "connection": c, "what": what, "count": n}
         for (e, c, what), n in sorted(waiting.items())
     ]
 
 
-def _kinds(made: Forecast, subjects: Iterable[str]) -> dict[str, int]:
-    return dict(sorted(Counter(str(made.cases[subject].kind) for subject in subjects).items()))
+def _staged(group: Staged) -> Document:
+    """Writes about which a person would be asked."""
+    told = {"count": group.count, "allowed": group.allowed, "written": group.written}
+    return {**asdict(group.group), **told}
 
 
-def _mentioned(engine: Engine, made: Forecast) -> set[str]:
+def _kinds(made: Planned, subjects: Iterable[str]) -> dict[str, int]:
+    return dict(sorted(Counter(made.asked[subject] for subject in subjects).items()))
+
+
+def _mentioned(engine: Engine, made: Planned) -> set[str]:
     """The records that a plan is about, and those that its refs name."""
-    found = {c.record_id for c in made.learned.values()}
+    found = {c.record_id for c in made.learned}
     told: list[tuple[str, Mapping[str, Json]]] = []
     for write in made.writes.values():
         found.add(write.operation.record_id)
@@ -134,7 +135,7 @@ def _mentioned(engine: Engine, made: Forecast) -> set[str]:
     records = made.records
     told += [
         (records[c.record_id].entity, {c.field: side})
-        for c in made.learned.values()
+        for c in made.learned
         for side in (c.old, c.new)
     ]
     for entity, values in told:
@@ -145,7 +146,7 @@ def _mentioned(engine: Engine, made: Forecast) -> set[str]:
     return found
 
 
-def _written(engine: Engine, called: Names, made: Forecast, write: Write, held: str) -> Document:
+def _written(engine: Engine, called: Names, made: Planned, write: Write, held: str) -> Document:
     operation = write.operation
     entity = engine.project.entities[operation.entity]
     system = entity.systems[operation.connection]
@@ -221,10 +222,10 @@ def _constants(shown: Mask, system: System, write: Write) -> Iterator[Document]:
         }
 
 
-def _learned(engine: Engine, called: Names, made: Forecast) -> Iterator[Document]:
+def _learned(engine: Engine, called: Names, made: Planned) -> Iterator[Document]:
     """What our own records learn, a record and a source at a time."""
     grouped: dict[tuple[str, str], list[Change]] = {}
-    for change in made.learned.values():
+    for change in made.learned:
         grouped.setdefault((change.record_id, change.connection), []).append(change)
     for (record_id, connection), changes in grouped.items():
         entity = engine.project.entities[made.records[record_id].entity]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from syncengine.flows.reconcile.forecast import forecast
+from syncengine.flows.run.rehearsal import rehearse
 from syncengine.model.case import Case, CaseKind
 from syncengine.model.changeset import Changeset, Wakes
 from syncengine.model.link import LinkState
@@ -83,7 +83,7 @@ def test_what_was_accepted_and_not_done_is_no_edit_and_asks(
     assert len(made.written()["lms"]) == 2
     assert "hr" not in made.written()
     assert not [c for c in made.history(made.record().id) if c.lost is not None]
-    assert not forecast(made.engine).writes
+    assert not rehearse(made.engine).writes
     at_rest(made)
 
 

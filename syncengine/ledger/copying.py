@@ -1,0 +1,44 @@
+"""A copy of the ledger in memory, on which something can be tried out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, Engine
+
+from syncengine.ledger import tables as t
+from syncengine.ledger.connections import is_mark
+from syncengine.ledger.engine import make_engine, reader
+from syncengine.ledger.tables import metadata
+
+_WHOLE: Final = (t.connections, t.links, t.records, t.keys, t.operations, t.cases, t.erasures)
+_NEWEST: Final = (t.events, t.history)
+"""Tables of which only the newest row is copied: whatever is added gets an id beyond it."""
+
+
+def copied(source: Engine) -> Engine:
+    """A database in memory with what decisions are made on: a consistent snapshot of all tables, without earlier
+    events and history. Values are copied as they are stored, encrypted ones encrypted. Nobody holds anything there:
+    leases of links, slots and listings under way have ended."""
+    target = make_engine("sqlite://")
+    metadata.create_all(target)
+    with reader(source) as there, there.begin(), target.begin() as here:
+        for table in _WHOLE:
+            _fill(here, table, there.execute(sa.select(table)))
+        for table in _NEWEST:
+            newest = sa.select(table).order_by(table.c.id.desc()).limit(1)
+            _fill(here, table, there.execute(newest))
+        here.execute(t.links.update().values(lease_until=0.0))
+        here.execute(t.connections.update().where(sa.not_(is_mark)).values(until=0.0))
+    return target
+
+
+def _fill(here: Connection, table: sa.Table, rows: Iterable[Any]) -> None:
+    values = [tuple(row) for row in rows]
+    if values:
+        marks = ", ".join("?" for _ in table.c)
+        # Names of tables and columns are our own.
+        columns = ", ".join(f'"{column.name}"' for column in table.c)
+        here.exec_driver_sql(f'INSERT INTO "{table.name}" ({columns}) VALUES ({marks})', values)
