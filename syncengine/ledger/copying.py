@@ -19,20 +19,40 @@ _NEWEST: Final = (t.events, t.history)
 
 
 def copied(source: Engine) -> Engine:
-    """A database in memory with what decisions are made on: a consistent snapshot of all tables, without earlier
-    events and history. Values are copied as they are stored, encrypted ones encrypted. Nobody holds anything there:
-    leases of links, slots and listings under way have ended."""
+    """A database in memory with what decisions are made on: a consistent snapshot; of earlier events and history it
+    may have only the newest. Values are copied as they are stored, encrypted ones encrypted. Nobody holds anything
+    there: leases of links, slots and listings under way have ended."""
     target = make_engine("sqlite://")
+    with reader(source) as there, there.begin():
+        if source.dialect.name == "sqlite":
+            _copy_pages(there, target)
+        else:
+            _copy_rows(there, target)
+    with target.begin() as here:
+        here.execute(t.links.update().where(t.links.c.lease_until != 0.0).values(lease_until=0.0))
+        here.execute(t.connections.update().where(sa.not_(is_mark)).values(until=0.0))
+    return target
+
+
+def _copy_pages(there: Connection, target: Engine) -> None:
+    """SQLite copies its own pages, which is a hundred times faster than rows."""
+    into = target.raw_connection()
+    try:
+        source, copy = there.connection.driver_connection, into.driver_connection
+        assert source is not None and copy is not None
+        source.backup(copy)
+    finally:
+        into.close()
+
+
+def _copy_rows(there: Connection, target: Engine) -> None:
     metadata.create_all(target)
-    with reader(source) as there, there.begin(), target.begin() as here:
+    with target.begin() as here:
         for table in _WHOLE:
             _fill(here, table, there.execute(sa.select(table)))
         for table in _NEWEST:
             newest = sa.select(table).order_by(table.c.id.desc()).limit(1)
             _fill(here, table, there.execute(newest))
-        here.execute(t.links.update().values(lease_until=0.0))
-        here.execute(t.connections.update().where(sa.not_(is_mark)).values(until=0.0))
-    return target
 
 
 def _fill(here: Connection, table: sa.Table, rows: Iterable[Any]) -> None:

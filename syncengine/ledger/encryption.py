@@ -30,7 +30,7 @@ _EARLIER_KEY = (
     "SYNCENGINE_ENCRYPTION_KEYS: none of these keys opens what an earlier version put into {place};"
     " put the key that it was sealed with into the list"
 )
-_MANY = 10_000
+_MANY = 50_000
 """Hashes of texts that are kept at most."""
 _NO_KEY = b"syncengine keys without encryption"
 

@@ -18,13 +18,15 @@ def race_pause(lost: int) -> float:
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Time and size limits of the flows. ``lease``: seconds for which a worker holds an operation or link.
-    ``request_timeout``: of one vendor call. ``batch``: links or operations per round. ``backoff``: first pause after a
-    failed call, doubled each time up to a minute. ``tries``: failed calls in a row about one row before a person is
-    asked. ``slice``: seconds after which a task starts no more calls and leaves the rest to another one."""
+    ``request_timeout``: of one vendor call. ``batch``: links that are claimed and decided together. ``round``:
+    operations that are read and sent together. ``backoff``: first pause after a failed call, doubled each time up to a
+    minute. ``tries``: failed calls in a row about one row before a person is asked. ``slice``: seconds after which a
+    task starts no more calls and leaves the rest to another one."""
 
     lease: float = 20.0
     request_timeout: float = 10.0
     batch: int = 200
+    round: int = 32
     backoff: float = 1.0
     tries: int = 6
     slice: float = 3.0

@@ -34,11 +34,8 @@ from syncengine.planning.approvals import RECORD
 from syncengine.planning.derivations import Ids
 from syncengine.planning.questions import STAGED
 
-WIDTH: Final = 32
-"""Writes that are answered together."""
-
 BATCH: Final = 500
-"""Records that are decided together."""
+"""Records that are decided together, and writes that are answered together."""
 
 ROUNDS: Final = 12
 """How many writes to one row, one after the other, are foreseen."""
@@ -95,7 +92,7 @@ class _Stage:
     def _engine(
         self, project: Project, mirrors: Mapping[str, Mirror], clock: SkippingClock
     ) -> Engine:
-        limits = replace(self.real.limits, batch=BATCH)
+        limits = replace(self.real.limits, batch=BATCH, round=BATCH)
         gates = {
             name: CallGate(c, self.ledger, clock, limits.request_timeout)
             for name, c in project.connections.items()
@@ -268,7 +265,7 @@ def _is_news(line: Change) -> bool:
 def _widened(project: Project) -> Project:
     """The project with connections that answer many calls at once and have no budget."""
     connections = {
-        name: replace(c, budget=Budget(), spec=replace(c.spec, concurrency=WIDTH))
+        name: replace(c, budget=Budget(), spec=replace(c.spec, concurrency=BATCH))
         for name, c in project.connections.items()
     }
     return replace(project, connections=connections)

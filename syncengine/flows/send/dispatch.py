@@ -26,7 +26,7 @@ from syncengine.flows.core.staging import holds
 from syncengine.flows.send.applied import Done, applied, behind, is_ours
 from syncengine.flows.send.outcomes import stale
 from syncengine.flows.send.reservation import pay, wait
-from syncengine.flows.send.rounds import CHUNK, NEWEST, Round, capture_preflights, rounds
+from syncengine.flows.send.rounds import NEWEST, Round, capture_preflights, rounds
 from syncengine.flows.send.settle import Settle
 from syncengine.ledger import Transaction
 from syncengine.mapping import System
@@ -38,6 +38,9 @@ from syncengine.model.values import Row
 from syncengine.planning.conclude import conclude
 from syncengine.planning.settle import moved_since, outdated
 
+PAUSED_WITHIN = 0.25
+"""Seconds after which a pause keeps back the writes of a round that is under way."""
+
 
 def dispatch(engine: Engine, ids: Collection[str] | None = None) -> Counter[str]:
     """Send due operations, of each connection as many as a slice of time allows. Returns outcome -> how many."""
@@ -45,9 +48,10 @@ def dispatch(engine: Engine, ids: Collection[str] | None = None) -> Counter[str]
     def claim(connection: str, tx: Transaction) -> Sequence[Operation]:
         if not engine.may_call(tx, connection, writing=True):
             return ()
-        now, lease, many = engine.clock.now(), engine.limits.lease, engine.limits.batch
+        now, lease = engine.clock.now(), engine.limits.lease
+        many = min(engine.limits.round, engine.limits.batch)
         return tx.claim_operations(
-            now, lease, min(CHUNK, many), [connection], ids, holds(engine, tx), newest=NEWEST
+            now, lease, min(many), [connection], ids, holds(engine, tx), newest=NEWEST
         )
 
     def send(round_: _Sending) -> Counter[str]:
@@ -77,6 +81,8 @@ class _Sending(Round):
 
     lost: Mapping[str, Row] = field(default_factory=dict)
     """Link for which a create went out before that never showed -> what this is told to the vendor with."""
+    looked_at: float = -1.0
+    """When nothing was found to keep the connection from being written to."""
 
     def send(self) -> Counter[str]:
         engine, settle, outcomes = self.engine, Settle(self.engine), Counter[str]()
@@ -126,9 +132,14 @@ class _Sending(Round):
         return len(late)
 
     def _stopped(self) -> bool:
-        """Whether the connection may no longer be written to; a pause takes effect at once."""
+        """Whether the connection may no longer be written to. A pause takes effect within ``PAUSED_WITHIN`` seconds."""
+        now = self.engine.clock.now()
+        if self.looked_at <= now < self.looked_at + PAUSED_WITHIN:
+            return False
         with self.engine.ledger.read() as tx:
-            return not self.engine.may_call(tx, self.connection, writing=True)
+            stopped = not self.engine.may_call(tx, self.connection, writing=True)
+        self.looked_at = -1.0 if stopped else now
+        return stopped
 
     def _preflight_failed(
         self, settle: Settle, operation: Operation, error: SyncengineError, blamed: bool

@@ -11,7 +11,7 @@ from syncengine.flows.capture.rows import PreflightRead
 from syncengine.flows.core.engine import Engine, retry_on_lost_race
 from syncengine.flows.send.applied import Done, applied
 from syncengine.flows.send.outcomes import traceless, untaken
-from syncengine.flows.send.rounds import CHUNK, Round, capture_preflights, rounds
+from syncengine.flows.send.rounds import Round, capture_preflights, rounds
 from syncengine.flows.send.settle import Settle
 from syncengine.ledger import Transaction
 from syncengine.mapping import System
@@ -33,8 +33,9 @@ def probe(engine: Engine, ids: Collection[str] | None = None) -> Counter[str]:
     def claim(connection: str, tx: Transaction) -> Sequence[Operation]:
         if not engine.may_call(tx, connection):
             return ()
-        now, lease, many = engine.clock.now(), engine.limits.lease, engine.limits.batch
-        return tx.claim_probes(now, lease, min(CHUNK, many), [connection], ids)
+        now, lease = engine.clock.now(), engine.limits.lease
+        many = min(engine.limits.round, engine.limits.batch)
+        return tx.claim_probes(now, lease, many, [connection], ids)
 
     expire(engine)
     return rounds(engine, "probe", ids, claim, _Proving, _Proving.prove)

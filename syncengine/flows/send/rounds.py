@@ -18,10 +18,8 @@ from syncengine.ports import Item
 
 R = TypeVar("R", bound="Round")
 
-CHUNK = 32
-"""Operations of a round."""
 NEWEST = 8
-"""Of these, where more are due, so many are the newest: what was just changed overtakes a backlog, which is worked off
+"""Of the operations of a round, where more are due, so many are the newest: what was just changed overtakes a backlog, which is worked off
 none the less."""
 
 

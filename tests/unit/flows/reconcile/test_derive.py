@@ -132,8 +132,8 @@ def test_two_that_make_the_same_record_make_one(monkeypatch: pytest.MonkeyPatch)
     ) -> dict[Any, Record | None]:
         return {ids: derived(rule, entity, inputs, world) for ids, inputs in wanted.items()}
 
-    monkeypatch.setattr(deriving, "candidates", late)
-    monkeypatch.setattr(deriving, "by_identity", lambda *_: {})
+    monkeypatch.setattr(deriving, "_candidates", late)
+    monkeypatch.setattr(deriving, "_by_identity", lambda *_: {})
     with pytest.raises(LostRace):
         derive(made.engine)
     assert made.records("course") == before

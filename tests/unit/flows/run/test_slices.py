@@ -9,10 +9,11 @@ import pytest
 
 from syncengine.flows.capture.capture import Captured, capture
 from syncengine.flows.core.engine import Engine
+from syncengine.flows.core.limits import Limits
 from syncengine.flows.run.work_slice import work_ids, work_slice
 from syncengine.flows.send.dispatch import _Sending, dispatch
 from syncengine.flows.send.probe import expire
-from syncengine.flows.send.rounds import CHUNK, NEWEST
+from syncengine.flows.send.rounds import NEWEST
 from syncengine.model.operation import OperationState
 from syncengine.simulation.bench import LIMITS
 from tests.support.bench import Bench
@@ -150,7 +151,7 @@ def test_what_was_just_changed_is_worked_alone() -> None:
 
 def test_a_fresh_write_overtakes_a_backlog(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of more writes than a round takes, the newest are in it, and the oldest, too."""
-    made = wanted(CHUNK + NEWEST, latency=0.001)
+    made = wanted(Limits().round + NEWEST, latency=0.001)
     rounds = list[list[str]]()
     send = _Sending.send
 
@@ -160,8 +161,8 @@ def test_a_fresh_write_overtakes_a_backlog(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr(_Sending, "send", watched)
     waiting = sorted(o.id for o in made.operations())
-    assert dispatch(made.engine) == {"applied": CHUNK + NEWEST}
-    assert sorted(rounds[0]) == waiting[: CHUNK - NEWEST] + waiting[-NEWEST:]
+    assert dispatch(made.engine) == {"applied": Limits().round + NEWEST}
+    assert sorted(rounds[0]) == waiting[: Limits().round - NEWEST] + waiting[-NEWEST:]
 
 
 def test_a_vendor_that_is_slow_gets_on_call_by_call() -> None:
@@ -177,7 +178,7 @@ def test_a_vendor_that_is_slow_gets_on_call_by_call() -> None:
 
 def test_claims_last_while_their_task_is_at_work(monkeypatch: pytest.MonkeyPatch) -> None:
     """A batch whose reads take longer than a lease is not taken for lost: nothing of it becomes unknown."""
-    made = wanted(CHUNK, latency=2.0, slice=1000.0)
+    made = wanted(Limits().round, latency=2.0, slice=1000.0)
     real, expired = made.engine.heartbeat, Counter[int]()
 
     def heartbeat(_: Engine) -> None:
