@@ -39,7 +39,8 @@ def _copy_pages(there: Connection, target: Engine) -> None:
     into = target.raw_connection()
     try:
         source, copy = there.connection.driver_connection, into.driver_connection
-        assert source is not None and copy is not None
+        assert source is not None
+        assert copy is not None
         source.backup(copy)
     finally:
         into.close()

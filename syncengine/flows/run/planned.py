@@ -8,7 +8,7 @@ same facts names them alike.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import Any, Final
@@ -140,14 +140,14 @@ def _row(operation: Operation) -> tuple[str, str, str]:
 class Telling:
     """Tells a rehearsal: the ledger it ran on is read once more, at its end.
 
-    ``engine``: on the copy. ``made``: id of a record that was derived -> the derivation and its inputs. ``born``: ids
-    of all records that were made."""
+    ``engine``: on the copy. ``made``: id of a record that was derived -> the derivation and its inputs. ``born``: id
+    of each record that was made -> the connection that showed it, if one did."""
 
     engine: Engine
     tx: Transaction
     sent: Sequence[Sent]
     made: Mapping[str, tuple[Derivation, Ids]]
-    born: Set[str]
+    born: Mapping[str, str]
     names: dict[str, str] = field(default_factory=dict)
     _made_rows: set[tuple[str, str]] = field(default_factory=set)
 
@@ -186,12 +186,12 @@ class Telling:
 
     def _names(self) -> dict[str, str]:
         """Record that was made -> ``new:`` and what it comes from: its derivation and inputs, or its row."""
-        names: dict[str, str] = {}
-        rows = {
-            link.record_id: link.id for link in self.tx.links_of(self.born - self.made.keys())
-            if link.row is not None
-        } if self.born else {}  # fmt: skip
-        names |= {i: f"new:{digest(['row', rows[i]])}" for i in self.born if i in rows}
+        shown = self.born.keys() - self.made.keys()
+        names = {
+            link.record_id: f"new:{digest(['row', link.id])}"
+            for link in (self.tx.links_of(shown) if shown else ())
+            if link.record_id and link.connection == self.born[link.record_id]
+        }
         left = [i for i in self.made if i in self.born]
         while ready := [i for i in left if not set(self.made[i][1]) & (set(left) - {i})]:
             for i in ready:

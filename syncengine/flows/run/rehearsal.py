@@ -28,6 +28,7 @@ from syncengine.ledger import Ledger, Transaction
 from syncengine.mapping import Budget, Derivation, Project
 from syncengine.model.case import CaseKind
 from syncengine.model.change import Change
+from syncengine.model.changeset import Changeset, Wakes
 from syncengine.model.link import SCOPE, Link
 from syncengine.model.operation import UNSETTLED, Operation, OperationState
 from syncengine.planning.approvals import RECORD
@@ -70,7 +71,7 @@ class _Stage:
     sent: list[Sent] = field(default_factory=list)
     learned: dict[tuple[str, str], Change] = field(default_factory=dict)
     made: dict[str, tuple[Derivation, Ids]] = field(default_factory=dict)
-    born: set[str] = field(default_factory=set)
+    born: dict[str, str] = field(default_factory=dict)
     held: dict[str, str] = field(default_factory=dict)
     staged: list[Staged] = field(default_factory=list)
     unread: int = 0
@@ -110,26 +111,17 @@ class _Stage:
             self._line = tx.newest_ids()[1]
             self._asked = {case.subject for case in tx.cases()}
             self.closed = self._closed(tx)
-            for name in self.real.project.connections:
-                state = tx.connection(name)
-                tx.save_connection(replace(state, blocked_until=0.0, halted="", failures=0))
-            tx.save_operations(
-                [
-                    replace(
-                        o, state=OperationState.PENDING, token=None, lease_until=0.0, next_at=0.0
-                    )
-                    for o in tx.select_operations(UNSETTLED)
-                ]
-            )
             unread = tx.claim_links("refresh", self.as_it_is.clock.now(), 0.0, 10**9)
             self.unread = sum(link.record_id is not None for link in unread)
-            tx.save_links(
-                [
-                    replace(k, need_get=False, failures=0)
-                    if k.record_id is not None
-                    else replace(k, need_get=False, dirty=0)
-                    for k in unread
-                ]
+            tx.write(
+                Changeset(
+                    connections=[
+                        replace(state, blocked_until=0.0, halted="", failures=0)
+                        for state in tx.connections(self.real.project.connections)
+                    ],
+                    operations=[_unclaimed(o) for o in tx.select_operations(UNSETTLED)],
+                    links=[_as_known(link) for link in unread],
+                )
             )
 
     # the play
@@ -175,7 +167,7 @@ class _Stage:
         self._line = newest
         for line in lines:
             if line.field == "" and line.new == "made":
-                self.born.add(line.record_id)
+                self.born[line.record_id] = line.connection
             elif _is_news(line) and (line.record_id, line.connection) not in written:
                 before = self.learned.get((line.record_id, line.field), line)
                 self.learned[line.record_id, line.field] = replace(line, old=before.old)
@@ -194,12 +186,19 @@ class _Stage:
     def lift(self) -> None:
         """Connections that are only observed, off or paused are written to from here on."""
         with self.ledger.write() as tx:
-            for name in self.real.project.connections:
-                tx.save_connection(replace(tx.connection(name), paused=""))
+            states = tx.connections(self.real.project.connections)
             dropped = [
-                w for w in tx.waits() if w.key.startswith(OBSERVED) or w.connection in self.closed
+                w.link_id
+                for w in tx.waits()
+                if w.key.startswith(OBSERVED)
+                or (w.connection in self.closed and not w.key.startswith((SCOPE, STAGED)))
             ]
-            tx.dirty_links([w.link_id for w in dropped if not w.key.startswith((SCOPE, STAGED))])
+            tx.write(
+                Changeset(
+                    connections=[replace(state, paused="") for state in states],
+                    wakes=Wakes(links=dropped),
+                )
+            )
 
     def _closed(self, tx: Transaction) -> dict[str, str]:
         """Connection -> why nothing is written there."""
@@ -249,6 +248,21 @@ class _Stage:
         planned.staged, planned.unread = self.staged, self.unread
         planned.engine = self.real
         return planned
+
+
+def _unclaimed(operation: Operation) -> Operation:
+    """A write that is under way, or of which nobody knows whether it took effect, is taken for one that is still to be
+    sent."""
+    pending = OperationState.PENDING
+    return replace(operation, state=pending, token=None, lease_until=0.0, next_at=0.0)
+
+
+def _as_known(link: Link) -> Link:
+    """A link is planned on the row that is known, though it should be read first; not one that belongs to nobody yet,
+    since part of a row may tell another person."""
+    if link.record_id is None:
+        return replace(link, need_get=False, dirty=0)
+    return replace(link, need_get=False, failures=0)
 
 
 def _is_let_be(link: Link) -> bool:

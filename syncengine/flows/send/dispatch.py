@@ -51,7 +51,7 @@ def dispatch(engine: Engine, ids: Collection[str] | None = None) -> Counter[str]
         now, lease = engine.clock.now(), engine.limits.lease
         many = min(engine.limits.round, engine.limits.batch)
         return tx.claim_operations(
-            now, lease, min(many), [connection], ids, holds(engine, tx), newest=NEWEST
+            now, lease, many, [connection], ids, holds(engine, tx), newest=NEWEST
         )
 
     def send(round_: _Sending) -> Counter[str]:

@@ -19,8 +19,8 @@ from syncengine.ports import Item
 R = TypeVar("R", bound="Round")
 
 NEWEST = 8
-"""Of the operations of a round, where more are due, so many are the newest: what was just changed overtakes a backlog, which is worked off
-none the less."""
+"""Of the operations of a round, where more are due, so many are the newest: what was just changed overtakes a
+backlog, which is worked off none the less."""
 
 
 @dataclass(slots=True)
