@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import Any, ParamSpec, TypeVar
 
@@ -173,7 +174,8 @@ class AtOnce(Executor):
     """A pool that runs each call in the thread that submits it; a mirror does not wait."""
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Run it; the future is done. What the call raises is raised here."""
+        """Run it; the future is done. What the call raises is raised here. As in another thread, what it sets in its
+        context is not seen by whoever submits it."""
         future: Future[T] = Future()
-        future.set_result(fn(*args, **kwargs))
+        future.set_result(copy_context().run(fn, *args, **kwargs))
         return future

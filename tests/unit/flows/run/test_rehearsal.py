@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from syncengine.flows.run.rehearsal import rehearse
+from syncengine.mapping import Budget
 from syncengine.simulation.nets import picture
 from tests.support.bench import Bench
 from tests.support.people import crowd, duo
@@ -69,3 +71,15 @@ def test_a_write_that_is_under_way_is_part_of_the_plan() -> None:
         (claimed,) = tx.claim_operations(made.clock.now(), 60.0, 10, ["lms"], None, [])
     planned = rehearse(made.engine)
     assert [w.operation.link_id for w in planned.writes.values()] == [claimed.link_id]
+
+
+def test_vendors_can_be_called_after_a_rehearsal() -> None:
+    """A call with a budget goes out at once, as before."""
+    made = duo()
+    made.engine.gates["hr"].connection = replace(
+        made.engine.gates["hr"].connection, budget=Budget(1000)
+    )
+    made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
+    made.scan_all()
+    rehearse(made.engine)
+    made.scan_all()
