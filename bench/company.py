@@ -197,7 +197,9 @@ def running(made: Company, workers: int, parts: Sequence[str] = PARTS) -> Iterat
             while True:
                 with ledger.read() as tx:
                     there = [
-                        p for p in tx.processes() if p.kind == "worker" and p.since >= started - 60
+                        p
+                        for p in tx.processes()
+                        if p.kind in ("worker", "live") and p.since >= started - 60
                     ]
                     awaited = workers + ("live" in parts)
                     ready = len([p for p in there if p.seen_at >= started]) >= awaited
