@@ -6,6 +6,7 @@ import hashlib
 import secrets
 import threading
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Final
 
 from argon2 import PasswordHasher
@@ -37,8 +38,12 @@ _SHUT_FIRST, _SHUT_MOST = 60.0, 3600.0
 _hasher = PasswordHasher()
 _at_once = threading.Semaphore(2)
 """Each look at a password takes 64 MiB for a moment."""
-_NOBODYS = _hasher.hash(secrets.token_urlsafe())
-"""What a password is compared with where nobody has the name, so that it takes as long."""
+
+
+@cache
+def _nobodys() -> str:
+    """What a password is compared with where nobody has the name, so that it takes as long."""
+    return _hasher.hash(secrets.token_urlsafe())
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +175,7 @@ def sign_out(engine: Engine, signed_in: SignedIn, address: str = "") -> None:
 def _is_right(hashed: str, password: str) -> bool:
     with _at_once:
         try:
-            _hasher.verify(hashed or _NOBODYS, password[:_LONGEST_PASSWORD])
+            _hasher.verify(hashed or _nobodys(), password[:_LONGEST_PASSWORD])
         except (VerificationError, InvalidHashError):
             return False
     return bool(hashed)
