@@ -49,6 +49,8 @@ def runs(
         ui.emit({**document, "zone": opened.project.timezone})
         return
     _show(document, now, zone, limit, end is not None)
+    if not every and document["ran"]:
+        ui.screen().print("Runs that found nothing new, and parts of others: --all", style="dim")
 
 
 def _show(document: Mapping[str, Any], now: float, zone: ZoneInfo, limit: int, ended: bool) -> None:
