@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -11,8 +11,13 @@ from starlette.responses import Response
 from syncengine.flows.people import pausing
 from syncengine.flows.people.members import note
 from syncengine.flows.run.sweep import listed
+from syncengine.flows.views.queries import UNLINKED, select_links
 from syncengine.flows.views.status import connection_document
 from syncengine.web.console.ask import Ask
+from syncengine.web.console.rights import Right
+
+NOBODYS: Final = 50
+"""Rows of nobody that are shown."""
 
 
 def show_list(ask: Ask) -> Response:
@@ -34,9 +39,12 @@ def show_one(ask: Ask) -> Response:
         state = tx.connection(name)
         writes = tx.count_outbox(name)
         links = tx.count_links_in(name)
+    rows = []
+    if ask.may(Right.READ):
+        rows = select_links(ask.engine, None, name, UNLINKED, NOBODYS)
     return ask.page(
         "connection.html", c=_told(ask, name, document), state=state, writes=writes, links=links,
-        declared=declared,
+        declared=declared, nobodys=rows, most=NOBODYS,
     )  # fmt: skip
 
 

@@ -29,7 +29,7 @@ _PLACES: Final = {
     "failing": ("/connections", "Connection", Right.WATCH), "blind": ("/connections", "Connection", Right.WATCH),
     "late": ("/activity", "Activity", Right.WATCH), "paused": ("/connections", "Connection", Right.WATCH),
     "mapping": ("/mappings", "Mappings", Right.WATCH), "off": ("/connections", "Connection", Right.WATCH),
-    "unlinked": ("/connections", "Connection", Right.WATCH), "limit": ("/connections", "Connection", Right.WATCH),
+    "unlinked": ("/connections", "Rows", Right.WATCH), "limit": ("/connections", "Connection", Right.WATCH),
 }  # fmt: skip
 """Code of a line -> where something can be done about it, what the link says, and the right that it needs."""
 
@@ -63,7 +63,8 @@ def _go(ask: Ask, line: Line) -> tuple[str, str] | None:
     if line.code == "staged":
         return "/questions?kind=staged", label
     if path == "/connections" and about.get("connection"):
-        return f"/connections/{about['connection']}", label
+        part = "#nobody" if line.code == "unlinked" else ""
+        return f"/connections/{about['connection']}{part}", label
     return path, label
 
 

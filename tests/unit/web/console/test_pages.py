@@ -306,3 +306,14 @@ def test_a_night_lies_between_evening_and_morning() -> None:
     evening = datetime(2026, 11, 26, 18, tzinfo=zone).timestamp()
     assert times_of("night", noon, zone) == (evening, noon - 4 * 3600)
     assert times_of("night", noon - 6 * 3600, zone) == (evening, None)
+
+
+def test_rows_that_belong_to_nobody_are_named(bench: Bench) -> None:
+    """To whoever may read names; home leads to them."""
+    bench.vendors["lms"].add(email="zoe@x.de", name="Zoe", job="guest")
+    bench.sync()
+    with at_console(bench.engine, Role.VIEWER) as browser:
+        assert "zoe@x.de" in browser.get("/connections/lms").text
+        assert 'href="/connections/lms#nobody"' in browser.get("/").text
+    with at_console(bench.engine, Role.OPERATOR, name="ada") as browser:
+        assert "zoe" not in browser.get("/connections/lms").text.casefold()
