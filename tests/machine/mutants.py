@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from importlib import import_module
 from typing import Any
+
+import pytest
 
 from syncengine.flows.capture import capture
 from syncengine.flows.capture.rows import PreflightRead
@@ -30,6 +33,26 @@ class Mutant:
     breaks: str
     seed: int
     steps: str
+
+    def take_its_rule(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """From now on, and for as long as ``monkeypatch`` lasts, the engine is without the rule."""
+        for dotted, wrap in self.patches.items():
+            place, function = holder(dotted)
+            monkeypatch.setattr(place, function, wrap(getattr(place, function)))
+
+
+def holder(dotted: str) -> tuple[Any, str]:
+    """The module or class that holds a function, and its name there."""
+    parts, (module, rest) = dotted.split("."), ("", [""])
+    for end in range(len(parts) - 1, 0, -1):
+        try:
+            found, rest = import_module(".".join(parts[:end])), parts[end:]
+        except ModuleNotFoundError:
+            continue
+        for name in rest[:-1]:
+            found = getattr(found, name)
+        return found, rest[-1]
+    raise LookupError(f"there is no {module}{dotted}")
 
 
 def _whole_response(original: Any) -> Any:

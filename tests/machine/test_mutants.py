@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,29 +13,13 @@ from tests.machine.mutants import MUTANTS
 PROTOCOL = Path(__file__).parents[2] / "docs" / "protocol.md"
 
 
-def holder(dotted: str) -> tuple[Any, str]:
-    """The module or class that holds a function, and its name there."""
-    parts, (module, rest) = dotted.split("."), ("", [""])
-    for end in range(len(parts) - 1, 0, -1):
-        try:
-            found, rest = import_module(".".join(parts[:end])), parts[end:]
-        except ModuleNotFoundError:
-            continue
-        for name in rest[:-1]:
-            found = getattr(found, name)
-        return found, rest[-1]
-    raise LookupError(f"there is no {module}{dotted}")
-
-
 @pytest.mark.parametrize("name", MUTANTS)
 def test_a_mutant_is_killed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its run keeps all promises with the rule, and breaks one without it."""
     mutant = MUTANTS[name]
     steps = read_steps(mutant.steps)
     assert played(mutant.seed, steps)[1] == ""
-    for dotted, wrap in mutant.patches.items():
-        place, function = holder(dotted)
-        monkeypatch.setattr(place, function, wrap(getattr(place, function)))
+    mutant.take_its_rule(monkeypatch)
     assert mutant.breaks in played(mutant.seed, steps)[1]
 
 

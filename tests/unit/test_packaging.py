@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 from tests.support.places import DOCS, MAPPINGS, ROOT
 
 LOCKS = ("requirements.txt", "requirements-build.txt", "requirements-dev.txt")
-OURS = ("migrate", "worker", "beat", "web", "flower")
+OURS = ("migrate", "worker", "live", "beat", "web", "flower")
 
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 COMPOSE: dict[str, Any] = YAML(typ="safe").load((ROOT / "compose.yaml").read_text("utf-8"))
@@ -102,9 +102,9 @@ def test_what_is_tested_is_what_runs() -> None:
 
 
 def test_compose_starts_the_whole_service() -> None:
-    """Database, broker, migration, worker, beat, web and Flower are there, the last four after what they need."""
+    """Database, broker, migration, workers, beat, web and Flower are there, the last five after what they need."""
     assert set(SERVICES) == {"postgres", "rabbitmq", *OURS}
-    for name in ("worker", "web"):
+    for name in ("worker", "live", "web"):
         needs = SERVICES[name]["depends_on"]
         assert needs["migrate"]["condition"] == "service_completed_successfully"
         assert needs["rabbitmq"]["condition"] == "service_healthy"

@@ -9,7 +9,6 @@ import pytest
 from typer.testing import CliRunner
 
 from syncengine.cli.app import app
-from syncengine.ledger.links import Links
 from tests.machine.mutants import MUTANTS
 
 
@@ -42,7 +41,7 @@ def test_what_breaks_is_shown_as_a_short_run_that_can_be_played_again(
     run = ("--seed", str(mutant.seed), "--steps")
     steps = f"wait.1 {mutant.steps} wait.2"
     assert simulated(*run, steps)[0] == 0
-    monkeypatch.setattr(Links, "dirty_records", lambda *_, **__: None)
+    mutant.take_its_rule(monkeypatch)
     code, printed = simulated(*run, steps)
     assert code == 1
     assert f"Seed {mutant.seed} breaks a promise: {mutant.breaks}" in printed
