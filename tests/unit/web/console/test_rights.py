@@ -81,3 +81,13 @@ def test_whoever_may_not_is_told_which_role_may(bench: Bench) -> None:
     assert (line.author, line.action, line.about, line.outcome) == (
         "kim", "open", "GET /", "refused",
     )  # fmt: skip
+
+
+def test_no_path_that_a_database_cannot_take_gets_that_far(bench: Bench) -> None:
+    """PostgreSQL takes no text with a zero byte: such a page is not there, whoever asks."""
+    with at_console(bench.engine, Role.ADMIN) as browser:
+        token = token_of(browser.get("/password").text)
+        for path in ("/questions/%00", "/records/a%00b", "/records/person/%00"):
+            assert browser.get(path).status_code == 404
+        assert browser.post("/questions/%00", form_token=token).status_code == 404
+    assert "\x00" not in "".join(e.about for e in bench.read(lambda tx: tx.select_audit()))
