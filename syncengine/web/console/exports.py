@@ -16,8 +16,8 @@ from syncengine.web.console.ask import Ask
 MOST: Final = 5000
 """Lines of one file."""
 KINDS: Final = {"csv": "text/csv; charset=utf-8", "json": "application/json"}
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
-"""How a cell begins that a spreadsheet would compute."""
+_FORMULA: Final = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""How a cell begins, after blanks, that a spreadsheet would compute; some take the wide letters for the narrow ones."""
 _TIMES: Final = ("_at", "at")
 
 
@@ -68,4 +68,5 @@ def _cell(value: Any) -> str:
         return ""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     text = "".join(c if c.isprintable() else " " for c in text)
-    return f"'{text}" if text.startswith(_FORMULA) and not isinstance(value, (int, float)) else text
+    computed = text.lstrip().startswith(_FORMULA) and not isinstance(value, (int, float))
+    return f"'{text}" if computed else text

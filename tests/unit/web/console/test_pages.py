@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 import time
 from collections.abc import Callable
@@ -279,6 +280,18 @@ def test_lists_are_files_too(bench: Bench) -> None:
     assert changes.startswith("\ufeffchange,at,entity")
     (last,) = bench.read(lambda tx: tx.select_audit(limit=1))
     assert (last.action, last.about, last.author) == ("export changes", "csv", "kim")
+
+
+@pytest.mark.parametrize("name", [" =1+1", "\t@SUM(A1)", "\uff1dcmd()"])
+def test_no_cell_is_computed_however_its_formula_begins(bench: Bench, name: str) -> None:
+    """Blanks in front of it and wide letters are seen through, as some spreadsheets do."""
+    bench.vendors["hr"].add(**row(email="b@x.de", name=name))
+    bench.sync()
+    with at_console(bench.engine, Role.VIEWER) as browser:
+        table = browser.get("/records/person?as=csv").text
+    cells = [cell for line in csv.reader(table.splitlines()) for cell in line]
+    assert any(name.strip() in cell for cell in cells)
+    assert not any(cell.lstrip().startswith(("=", "@", "\uff1d")) for cell in cells)
 
 
 def test_files_have_no_more_in_them_than_pages(bench: Bench) -> None:
