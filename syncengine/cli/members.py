@@ -89,7 +89,7 @@ def link(name: Name, url: Address = "", by: As = None, as_json: ui.Json = False)
 
     with ui.engine() as opened:
         token = signing_in.make_link(opened, name, decider(opened, by))
-        member = next(m for m in people.all_members(opened) if m.name == name.strip().casefold())
+        member = next(m for m in people.all_members(opened) if m.name == people.folded(name))
     _tell_link(member, link_of(ui.settings(), token, url), as_json)
 
 

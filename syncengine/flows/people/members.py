@@ -85,22 +85,22 @@ def note(
 
 
 def _named(tx: Transaction, name: str) -> Member | None:
-    found = tx.members(names=[_folded(name)], lock=True)
+    found = tx.members(names=[folded(name)], lock=True)
     return found[0] if found else None
 
 
-def _folded(name: str) -> str:
+def folded(name: str) -> str:
     """One spelling for a name: composed, in small letters, without blanks around it."""
     return unicodedata.normalize("NFC", name).strip().casefold()
 
 
 def _fitting(name: str) -> str:
-    folded = _folded(name)
-    if not 0 < len(folded) <= LONGEST_NAME or not all(c.isprintable() for c in folded):
+    found = folded(name)
+    if not 0 < len(found) <= LONGEST_NAME or not all(c.isprintable() for c in found):
         raise NotPossible(
             f"a member's name has 1 to {LONGEST_NAME} printable characters; found {name!r}"
         )
-    return folded
+    return found
 
 
 def _in_order(roles: Collection[Role]) -> tuple[str, ...]:

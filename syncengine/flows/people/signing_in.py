@@ -14,7 +14,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from syncengine.flows.core.engine import Engine, new_id
 from syncengine.flows.people.decisions import NotPossible
-from syncengine.flows.people.members import note, the_member
+from syncengine.flows.people.members import folded, note, the_member
 from syncengine.ledger import Transaction
 from syncengine.model.member import Grant, GrantKind, Member
 
@@ -131,15 +131,15 @@ def prove(engine: Engine, signed_in: SignedIn, password: str, address: str = "")
 
 def _checked(engine: Engine, name: str, password: str, address: str, action: str) -> Member:
     """Whose name and password these are. Raises Refused, and counts what was wrong."""
-    now, folded = engine.clock.now(), name.strip().casefold()
+    now, spelled = engine.clock.now(), folded(name)
     with engine.ledger.read() as tx:
-        found = tx.members(names=[folded])
+        found = tx.members(names=[spelled])
     member = found[0] if found else None
     if member is not None and member.shut_until > now:
         raise Refused(member.shut_until)
     right = _is_right(member.password if member else "", password)
     with engine.ledger.write() as tx:
-        member = the_member(tx, folded) if member is not None else None
+        member = the_member(tx, spelled) if member is not None else None
         if right and member is not None and not member.locked and member.shut_until <= now:
             tx.save_member(replace(member, failures=0, shut_until=0.0))
             return member

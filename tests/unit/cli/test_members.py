@@ -52,6 +52,13 @@ def test_a_name_is_there_once(run) -> None:  # type: ignore[no-untyped-def]
     assert run("add", " ", "--role", "viewer").exit_code == 1
 
 
+def test_a_link_is_made_however_the_accents_of_a_name_are_typed(run) -> None:  # type: ignore[no-untyped-def]
+    """As one letter or as a letter and an accent."""
+    run("add", "ada", "--role", "admin")
+    run("add", "zo\u00eb", "--role", "viewer")
+    assert _json(run("link", "Zoe\u0308", "--json"))["link"]
+
+
 def test_roles_lock_unlock_and_password_are_changed(run) -> None:  # type: ignore[no-untyped-def]
     """A locked member gets no link."""
     run("add", "ada", "--role", "admin")

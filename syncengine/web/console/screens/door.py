@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from syncengine.flows.people import signing_in
 from syncengine.flows.people.decisions import NotPossible
+from syncengine.flows.people.members import LONGEST_NAME, folded
 from syncengine.flows.people.signing_in import SHORTEST, Refused
 from syncengine.web.console.ask import Ask
 from syncengine.web.console.rights import Right
@@ -24,16 +25,20 @@ def show_sign_in(ask: Ask) -> Response:
 
 def sign_in(ask: Ask) -> Response:
     """Let somebody in who knows the password."""
-    name, address = ask.given("name"), ask.visit.address
-    door, folded = ask.shared.door, name.casefold()
-    until = max(door.shut_until(address, ask.now), door.name_shut_until(folded, ask.now))
+    # One character more than a name may have is no name, and all that is remembered of a longer one.
+    name, address = ask.given("name")[: LONGEST_NAME + 1], ask.visit.address
+    door, spelled = ask.shared.door, folded(name)
+    until = door.shut_until(address, ask.now)
+    if not until and (until := door.name_shut_until(spelled, ask.now)):
+        # The address counts as it does for a name that is there.
+        door.failed(address, ask.now)
     if not until:
         try:
             begun = signing_in.sign_in(ask.engine, name, ask.given("password"), address)
         except Refused as refused:
-            known = bool(_known(ask, folded))
-            door.failed(address, ask.now, "" if known else folded)
-            until = refused.until or door.name_shut_until(folded, ask.now)
+            known = bool(_known(ask, spelled))
+            door.failed(address, ask.now, "" if known else spelled)
+            until = refused.until or door.name_shut_until(spelled, ask.now)
         else:
             return ask.begin_session(ask.to(_next(ask.given("next"), ask, begun)), begun)
     error = "Name or password is wrong."

@@ -9,6 +9,7 @@ import pytest
 from syncengine.flows.people import members
 from syncengine.flows.people.signing_in import FREE_FAILURES, IDLE, LONGEST, make_link
 from syncengine.model.member import Role
+from syncengine.web.console.doors import TRIES
 from tests.support.bench import Bench
 from tests.support.console import PASSWORD, Browser, at_console, stranger, token_of, with_password
 from tests.unit.web.console.conftest import leavers
@@ -94,6 +95,35 @@ def test_five_wrong_passwords_shut_a_name_whether_it_is_there_or_not(
         assert browser.send("/sign-in", name=name, password="wrong").status_code == 429
 
 
+@pytest.mark.parametrize("name", ["kim", "nobody"])
+def test_tries_at_a_shut_name_shut_the_address_whether_it_is_there_or_not(
+    bench: Bench, name: str
+) -> None:
+    """Then other names are shut there, too; this tells nobody which names there are."""
+    with_password(bench.engine, Role.VIEWER)
+    with stranger(bench.engine) as browser:
+        for _ in range(TRIES):
+            browser.send("/sign-in", name=name, password="wrong")
+        assert browser.send("/sign-in", name="another", password="wrong").status_code == 429
+
+
+def test_of_a_name_longer_than_any_no_more_is_remembered(bench: Bench) -> None:
+    """Names that begin alike are one name at the door, so that strangers fill no memory."""
+    with_password(bench.engine, Role.VIEWER)
+    with stranger(bench.engine) as browser:
+        for end in range(FREE_FAILURES):
+            answer = browser.send("/sign-in", name="x" * 61 + f"{end}" * 50_000, password="wrong")
+    assert answer.status_code == 429
+
+
+def test_a_name_is_known_however_its_accents_are_sent(bench: Bench) -> None:
+    """As one letter or as a letter and an accent, which some systems send."""
+    with_password(bench.engine, Role.VIEWER, name="zo\u00eb")
+    with stranger(bench.engine) as browser:
+        browser.send("/sign-in", name="Zoe\u0308", password=PASSWORD)
+        assert _inside(browser)
+
+
 def test_the_right_password_after_the_minute_opens_again(bench: Bench) -> None:
     """And wrong ones are counted anew."""
     with_password(bench.engine, Role.VIEWER)
@@ -159,6 +189,7 @@ def test_a_form_of_somebody_else_is_refused(bench: Bench) -> None:
         evil = browser.post("/sign-out", "https://evil.example", form_token=token)
         assert evil.status_code == 403
         assert browser.post("/sign-out", "", form_token=token).status_code == 403
+        assert browser.post("/sign-out", "http://[", form_token=token).status_code == 403
         assert _inside(browser)
 
 
