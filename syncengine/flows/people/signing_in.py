@@ -38,6 +38,8 @@ _SHUT_FIRST, _SHUT_MOST = 60.0, 3600.0
 _hasher = PasswordHasher()
 _at_once = threading.Semaphore(2)
 """Each look at a password takes 64 MiB for a moment."""
+_places = threading.Semaphore(3)
+"""One more may wait; further ones are sent away, so that strangers at the door take no thread from who is inside."""
 
 
 @cache
@@ -61,6 +63,13 @@ class Refused(NotPossible):
     def __init__(self, until: float = 0.0) -> None:
         super().__init__("name or password is wrong")
         self.until = until
+
+
+class Busy(NotPossible):
+    """So many passwords are looked at that this one was not: it counts neither as right nor as wrong."""
+
+    def __init__(self) -> None:
+        super().__init__("too many people sign in just now; try again in some seconds")
 
 
 def hash_of(token: str) -> str:
@@ -115,7 +124,7 @@ def sign_in_by_link(engine: Engine, token: str, address: str = "") -> SignedIn:
 
 
 def sign_in(engine: Engine, name: str, password: str, address: str = "") -> SignedIn:
-    """Begin a session with name and password. Raises Refused, with a time where the name is shut."""
+    """Begin a session with name and password. Raises Refused, with a time where the name is shut, and Busy."""
     member = _checked(engine, name, password, address, "sign in")
     with engine.ledger.write() as tx:
         return _begin(engine, tx, member, "password", address)
@@ -130,7 +139,7 @@ def prove(engine: Engine, signed_in: SignedIn, password: str, address: str = "")
 
 
 def _checked(engine: Engine, name: str, password: str, address: str, action: str) -> Member:
-    """Whose name and password these are. Raises Refused, and counts what was wrong."""
+    """Whose name and password these are. Raises Refused, and counts what was wrong; or Busy."""
     now, spelled = engine.clock.now(), folded(name)
     with engine.ledger.read() as tx:
         found = tx.members(names=[spelled])
@@ -173,11 +182,15 @@ def sign_out(engine: Engine, signed_in: SignedIn, address: str = "") -> None:
 
 
 def _is_right(hashed: str, password: str) -> bool:
-    with _at_once:
-        try:
+    if not _places.acquire(blocking=False):
+        raise Busy
+    try:
+        with _at_once:
             _hasher.verify(hashed or _nobodys(), password[:_LONGEST_PASSWORD])
-        except (VerificationError, InvalidHashError):
-            return False
+    except (VerificationError, InvalidHashError):
+        return False
+    finally:
+        _places.release()
     return bool(hashed)
 
 

@@ -17,13 +17,13 @@ from syncengine.errors import Bug
 from syncengine.flows.core.engine import Engine
 from syncengine.flows.people.decisions import NotPossible
 from syncengine.flows.people.members import note
-from syncengine.flows.people.signing_in import SignedIn, session
+from syncengine.flows.people.signing_in import Busy, SignedIn, session
 from syncengine.web.bodies import bounded
 from syncengine.web.console import templating
 from syncengine.web.console.ask import FORM, SESSION, VISIT, Ask, Visit, same_token
 from syncengine.web.console.rights import Right, may, roles_for
 from syncengine.web.console.shared import Shared
-from syncengine.web.sql_thread import SqlThread
+from syncengine.web.sql_thread import RETRY_AFTER, SqlThread
 
 Show = Callable[[Ask], Response]
 Handler = Callable[[Request, Exception], Awaitable[Response]]
@@ -149,6 +149,8 @@ class Console:
             self.shared.glance.forget()
         try:
             return do(ask)
+        except Busy as why:
+            raise HTTPException(503, f"{why}", {"Retry-After": RETRY_AFTER}) from None
         except NotPossible as why:
             raise HTTPException(409, f"{why}") from None
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+import threading
 
 import pytest
 
-from syncengine.flows.people import members
+from syncengine.flows.people import members, signing_in
 from syncengine.flows.people.signing_in import FREE_FAILURES, IDLE, LONGEST, make_link
 from syncengine.model.member import Role
 from syncengine.web.console.doors import TRIES
@@ -114,6 +115,22 @@ def test_of_a_name_longer_than_any_no_more_is_remembered(bench: Bench) -> None:
         for end in range(FREE_FAILURES):
             answer = browser.send("/sign-in", name="x" * 61 + f"{end}" * 50_000, password="wrong")
     assert answer.status_code == 429
+
+
+def test_a_crowd_at_the_door_is_sent_away_and_keeps_no_member_waiting(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Passwords are looked at by few threads, and wait for none; what was not looked at does not count as wrong."""
+    with_password(bench.engine, Role.VIEWER)
+    with stranger(bench.engine) as browser:
+        with monkeypatch.context() as crowded:
+            crowded.setattr(signing_in, "_places", threading.Semaphore(0))
+            for _ in range(FREE_FAILURES):
+                answer = browser.send("/sign-in", name="kim", password=PASSWORD)
+        assert answer.status_code == 503
+        assert answer.headers["retry-after"]
+        browser.send("/sign-in", name="kim", password=PASSWORD)
+        assert _inside(browser)
 
 
 def test_a_name_is_known_however_its_accents_are_sent(bench: Bench) -> None:
