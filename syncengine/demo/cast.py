@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from syncengine.demo.screen import Screen
 from syncengine.demo.stage import NotSo, Stage
 from syncengine.model.change import Change
-from syncengine.model.link import SCOPE, Link, LinkState
+from syncengine.model.condition import InScope
+from syncengine.model.link import Link, LinkState
 from syncengine.sandbox.process import Row
 
 DOMAIN = "alpenblick.example"
@@ -147,7 +148,7 @@ def waits_of(story: Story, employee: Row) -> list[Link]:
         found = tx.links_at("person", "heavenhr", "employees", [employee["id"]])
         person = next((link.record_id for link in found.values()), None)
         entries = [k for k in tx.waiting_links() if k.entity == "time_entry"]
-        waiting = [k for k in entries if k.wait is not None and k.wait.key != SCOPE]
+        waiting = [k for k in entries if k.wait is not None and k.wait.on != InScope()]
         records = tx.records([k.record_id for k in waiting if k.record_id is not None])
     return [k for k in waiting if records[k.record_id or ""].values.get("person") == person]
 

@@ -15,6 +15,7 @@ from syncengine.ledger.connections import PROCESS, RESOURCE, Connections, known
 from syncengine.ledger.links import LINKS
 from syncengine.ledger.statements import Within, given
 from syncengine.ledger.stored import Values, hashed
+from syncengine.model.condition import WrittenTo
 from syncengine.model.connection import ConnectionState, ResourceState
 from syncengine.model.link import WaitGroup, wait_group
 from syncengine.model.operation import OperationState
@@ -140,7 +141,7 @@ class Standings(Connections):
     def _unsent(self, observed: Collection[str]) -> dict[tuple[str, str, str], int]:
         if not observed:
             return {}
-        keys = [hashed(self._vault, f"observed:{name}") for name in sorted(observed)]
+        keys = [hashed(self._vault, str(WrittenTo(name))) for name in sorted(observed)]
         asked = {"given_keys": keys, "given_observed": sorted(observed)}
         rows = self._connection.execute(_UNSENT, asked)
         return {tuple(group): count for *group, count in rows}

@@ -15,10 +15,10 @@ from syncengine.ledger.encryption import Vault
 from syncengine.ledger.session import Session
 from syncengine.ledger.statements import Condition, Shape, Within, conditions, given, shape_of
 from syncengine.ledger.stored import Mark, Stored, Values, fresh, hashed
+from syncengine.model.condition import InScope, RecordAt, condition
 from syncengine.model.key import KeyKind
 from syncengine.model.link import (
     LIVE,
-    SCOPE,
     Base,
     Doubt,
     Link,
@@ -39,7 +39,7 @@ def _split(link: Link) -> Values:
 
 def _join(*values: Any) -> Link:
     *before, key, what = values
-    return Link(*[*before, None if key is None else Wait(key, what)])
+    return Link(*[*before, None if key is None else Wait(condition(key), what)])
 
 
 def _base_to_json(base: Base) -> Json:
@@ -62,11 +62,11 @@ def _approval(said: dict[str, Any]) -> WriteApproval:
 def _beside(link: Link, vault: Vault, mark: Mark) -> Values:
     if link.wait is None:
         return {"wait_group": None, "wait_record": None, "waits_since": None}
-    kind, _, place = link.wait.key.partition(":")
-    record, _, connection = place.rpartition("@")
+    on = link.wait.on
+    here = isinstance(on, RecordAt) and on.connection == link.connection
     return {
         "wait_group": vault.hash(list(astuple(wait_group(link))[2:6])),
-        "wait_record": record if kind == "rec" and connection == link.connection else None,
+        "wait_record": on.record_id if isinstance(on, RecordAt) and here else None,
         "waits_since": mark.at,
     }
 
@@ -199,7 +199,8 @@ class Links(Session):
         return [
             Waiting(
                 link, entity, connection, record,
-                self._open(_c.wait_key, key, link), self._open(_c.wait_what, what, link),
+                condition(self._open(_c.wait_key, key, link)),
+                self._open(_c.wait_what, what, link),
             )
             for link, entity, connection, record, key, what in self._rows(
                 t.links, _WAITING, t.is_waiting_for
@@ -220,7 +221,9 @@ class Links(Session):
         # Statements of their own, each over its own small index.
         reasons = (t.is_dirty, t.needs_get)
         found = [self._rows(t.links, _RECORD, _IS_TIED, reason) for reason in reasons]
-        found.append(self._rows(t.links, _RECORD, _IS_TIED, t.is_waiting_for, wait_key__ne=SCOPE))
+        found.append(
+            self._rows(t.links, _RECORD, _IS_TIED, t.is_waiting_for, wait_key__ne=str(InScope()))
+        )
         found.append(self._rows(t.operations, (t.operations.c.record_id,), t.is_unsettled))
         return {row[0] for rows in found for row in rows}
 

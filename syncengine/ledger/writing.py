@@ -96,7 +96,7 @@ class Writing(Links, Records, Operations, Journal, Connections):
         named = [self._vault.hash([id_]) for id_ in wakes.users]
         users = self._rows(t.keys, (t.keys.c.owner,), kind=KeyKind.USES, hash=named)
         self._dirty(record_id={row[0] for row in users})
-        self._dirty(t.is_waiting_for, wait_key=wakes.waiting)
+        self._dirty(t.is_waiting_for, wait_key=sorted(map(str, wakes.waiting)))
         for entity, connection in sorted(wakes.entities, key=str):
             self._dirty(_IS_TIED, entity=entity, connection=connection)
         for entity, connection in sorted(wakes.unfinished):

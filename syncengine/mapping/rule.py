@@ -12,6 +12,7 @@ from syncengine.mapping.codecs import Lens
 from syncengine.mapping.expressions import Expression
 from syncengine.mapping.paths import Steps, put, walk
 from syncengine.mapping.words import Apply, Flow, OnDrift
+from syncengine.model.condition import RecordAt, RowTied
 from syncengine.model.link import Wait
 from syncengine.model.record import Record, World
 from syncengine.model.ref import Position, Ref
@@ -275,14 +276,15 @@ class Rule:
         ref = self._ref(external)
         record = context.world.tied.get((self.target.entity, ref))
         if record is None:
-            key = f"ref:{ref.connection}/{ref.resource}/{ref.external_id}"
-            raise Unresolved(Wait(key, f"{self.target.entity} of {ref.connection} to be linked"))
+            raise Unresolved(
+                Wait(RowTied(ref), f"{self.target.entity} of {ref.connection} to be linked")
+            )
         return record
 
     def _external(self, record: Json, context: Context) -> Json:
         assert self.target is not None
         external = context.world.externals.get((record, self.target.connection))
         if external is None:
-            key = f"rec:{record}@{self.target.connection}"
-            raise Unresolved(Wait(key, f"{self.target.entity} in {self.target.connection}"))
+            on = RecordAt(str(record), self.target.connection)
+            raise Unresolved(Wait(on, f"{self.target.entity} in {self.target.connection}"))
         return self.lens.encode(external)

@@ -9,6 +9,7 @@ from typing import TypeVar
 from syncengine.errors import Bug
 from syncengine.model.case import Case
 from syncengine.model.change import Change
+from syncengine.model.condition import Condition
 from syncengine.model.connection import ConnectionState, ResourceState
 from syncengine.model.key import Key, KeyKind
 from syncengine.model.link import Link
@@ -29,7 +30,7 @@ class Wakes:
     ``links``: these. ``records``: all links of these records, and ``siblings``: those of them that have no row, whose
     plans depend on which rows the record has elsewhere; both with the links that are left out. ``users``: links of the
     records that refer to these. ``sharers``: links of others whose row shows, or asks about, an identity that one of
-    these records or links bears or has borne until now. ``waiting``: links that wait for one of these keys.
+    these records or links bears or has borne until now. ``waiting``: links that wait for one of these.
     ``entities``: all tied links of an entity (in one connection); ``unfinished``: those of them that wait for something
     or are to be created."""
 
@@ -38,7 +39,7 @@ class Wakes:
     siblings: But = field(default_factory=dict)
     users: Ids = ()
     sharers: Ids = ()
-    waiting: Ids = ()
+    waiting: Collection[Condition] = ()
     entities: Collection[tuple[str, str | None]] = ()
     unfinished: Collection[tuple[str, str]] = ()
 

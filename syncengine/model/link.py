@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Literal
 
+from syncengine.model.condition import Approved, Condition
 from syncengine.model.ref import Ref
 from syncengine.model.values import Json, Row
 
@@ -100,18 +101,18 @@ class Base:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """What a link waits for before it can be planned further. ``key`` is what wakes it:
-    ``ref:<connection>/<resource>/<external id>`` for a vendor's row to be linked, ``rec:<record id>@<connection>`` for
-    a record's link there, the subject of a staged case for its answer, ``SCOPE``, or ``""`` for a missing value.
-    ``what`` is the text for people; it names fields and connections and never shows values, except yes, no, and the day
-    from which the record is in scope."""
+    """What a link waits for before it can be planned further. ``on``: what wakes it; None for a missing value, which
+    comes with a change of the link itself. ``what`` is the text for people; it names fields and connections and never
+    shows values, except yes, no, and the day from which the record is in scope."""
 
-    key: str
+    on: Condition | None
     what: str
 
+    @property
+    def key(self) -> str:
+        """The text under which the condition is stored and looked up."""
+        return "" if self.on is None else str(self.on)
 
-SCOPE = "scope"
-"""What a link waits for whose record is out of scope, so that it is to get no row: the record wakes it, or the day."""
 
 REFUSALS = {"reject": "rejected", "drop": "dropped", "keep": "kept"}
 """The answers by which a person lets a write be, and the word for what was done."""
@@ -216,22 +217,22 @@ class WaitGroup:
 
 def wait_group(link: Link) -> WaitGroup:
     """The group of a link that waits, without its numbers."""
-    wait, said = link.wait or Wait("", ""), link.approval
+    wait, said = link.wait or Wait(None, ""), link.approval
     if said is not None and said.refuses:
         told = ("let_be", said.summary, said.kind, said.reason)
     else:
-        kind, _, rest = wait.key.partition(":")
-        told = (kind, wait.what, rest.rpartition(":")[2] if kind == "staged" else "", "")
+        write = wait.on.kind if isinstance(wait.on, Approved) else ""
+        told = (wait.key.partition(":")[0], wait.what, write, "")
     return WaitGroup(link.entity, link.connection, *told)
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A link that waits, without the rest of the link. ``key``, ``what``: as in ``Wait``."""
+    """A link that waits, without the rest of the link. ``on``, ``what``: as in ``Wait``."""
 
     link_id: str
     entity: str
     connection: str
     record_id: str | None
-    key: str
+    on: Condition | None
     what: str

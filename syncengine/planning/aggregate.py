@@ -141,7 +141,7 @@ def _plan_link(plan_input: PlanInput) -> Plan:
     link = plan_input.link
     if link.set_aside:
         return Plan(
-            replace(link, dirty=0, wait=Wait("", f"a row of {link.connection} that can be read"))
+            replace(link, dirty=0, wait=Wait(None, f"a row of {link.connection} that can be read"))
         )
     try:
         return decide(plan_input)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from syncengine.model.link import SCOPE, Link, LinkState, Wait
+from syncengine.model.condition import InScope
+from syncengine.model.link import Link, LinkState, Wait
 from syncengine.model.operation import Operation
 from syncengine.model.values import digest
 from syncengine.planning import questions
@@ -49,8 +50,8 @@ def not_done(
     it already."""
     approval = link.approval
     if approval is not None and approval.refuses and approval.covers(kind, digest):
-        return Plan(replace(link, wait=Wait("", approval.summary)))
-    wait = Wait("", f"an answer: {link.connection} accepted this write and did not do it")
+        return Plan(replace(link, wait=Wait(None, approval.summary)))
+    wait = Wait(None, f"an answer: {link.connection} accepted this write and did not do it")
     case = questions.not_done(plan_input, kind, digest, sides)
     return Plan(replace(link, wait=wait), cases=(case,))
 
@@ -70,11 +71,11 @@ def apply_approval(plan_input: PlanInput, plan: Plan) -> Plan:
     approval, wanted, link = plan.link.approval, plan.operation, plan.link
     if approval is None:
         return plan
-    refused = Wait("", approval.summary) if approval.refuses else None
+    refused = Wait(None, approval.summary) if approval.refuses else None
     if wanted is None:
         if link.state is LinkState.LEFT:
             return replace(plan, link=replace(link, wait=link.wait or refused))
-        waits = link.wait is not None and link.wait.key != SCOPE
+        waits = link.wait is not None and link.wait.on != InScope()
         told = link.state in ENDED or waits or plan.requeue or plan.cases
         return plan if told else replace(plan, link=replace(link, approval=None))
     if not approval.covers(kind_of(plan_input.system, wanted), body_digest(wanted)):

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from syncengine.model.case import Case
 from syncengine.model.changeset import Changeset, Wakes
+from syncengine.model.condition import OperationSettled
 from syncengine.model.link import Link
 from syncengine.model.operation import UNSETTLED, Operation, OperationState
 
@@ -35,5 +36,7 @@ def conclude(
         links=() if link is None else [link],
         raised=() if case is None else [case],
         dissolved=dict.fromkeys(asked, now),
-        wakes=Wakes(links={held.link_id} if link is None else (), waiting={f"op:{held.id}"}),
+        wakes=Wakes(
+            links={held.link_id} if link is None else (), waiting={OperationSettled(held.id)}
+        ),
     )

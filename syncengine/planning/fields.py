@@ -124,7 +124,7 @@ class Fields(Sides):
         here = self.link.connection
         if not self.writing or self.doubts[name].stage != "undone":
             what = f"{here} to show what it accepted"
-            self.wait = (self.wait or Wait("", what)) if self.writing else self.wait
+            self.wait = (self.wait or Wait(None, what)) if self.writing else self.wait
             return True
         known = name in self.canonical and self.values.get(name) == self.canonical[name]
         if known and rule.apply != "create":

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field, replace
 from syncengine.errors import RowInvalid
 from syncengine.mapping import Context, Entity, System, Unresolved
 from syncengine.model.case import IDENTITY, Case, CaseKind
+from syncengine.model.condition import Condition, OperationSettled, PlaceFree, RecordAt, RowTied
 from syncengine.model.key import Key, KeyKind
 from syncengine.model.link import LIVE, Base, Link, LinkState, Wait
 from syncengine.model.operation import Operation, OperationState
 from syncengine.model.record import Record, World
+from syncengine.model.ref import Ref
 from syncengine.model.spelling import folded
 from syncengine.model.values import ABSENT, Json, as_list, is_empty
 from syncengine.planning.likeness import Likes, row_likes
@@ -170,7 +172,9 @@ def correlate(
     calm = replace(link, dirty=0, wait=None)
     made = hits.made
     if made is not None and made.state in (OperationState.CLAIMED, OperationState.UNKNOWN):
-        return Correlation(replace(calm, wait=Wait(f"op:{made.id}", "our own create under way")))
+        return Correlation(
+            replace(calm, wait=Wait(OperationSettled(made.id), "our own create under way"))
+        )
     for scope, parts in keys.parts.items():
         found = tuple(dict.fromkeys(hits.records.get(scope, ())))
         sharers = tuple(hits.rows.get(scope, ()))
@@ -212,7 +216,7 @@ def _tie(
         operation = hits.operations.get(rival.id)
         if rival.state in (LinkState.CREATING, LinkState.WAITING):
             if operation is not None and operation.state is not OperationState.PENDING:
-                wait = Wait(f"op:{operation.id}", "our own create under way")
+                wait = Wait(OperationSettled(operation.id), "our own create under way")
                 return Correlation(replace(link, wait=wait))
             absorbed.append(rival.id)
             if operation is not None:
@@ -234,15 +238,15 @@ def _tie(
     return Correlation(tied, None, tuple(absorbed), tuple(cancelled), replaces_row=replaces_row)
 
 
-def place_free(link: Link) -> str:
-    """Wait key of links that wait for this link's row or place to become free."""
-    return f"free:{link.connection}/{link.resource}/{link.external_id}"
+def place_free(link: Link) -> PlaceFree:
+    """What links wait for that are to get this link's row or place."""
+    return PlaceFree(Ref(link.connection, link.resource, str(link.external_id)))
 
 
-def known_by(link: Link) -> frozenset[str]:
-    """Wait keys that come true once a record has this row: its ref, and the record's link in this connection."""
-    place = f"{link.connection}/{link.resource}/{link.external_id}"
-    return frozenset({f"ref:{place}", f"rec:{link.record_id}@{link.connection}"})
+def known_by(link: Link) -> frozenset[Condition]:
+    """What comes true once a record has this row."""
+    row = Ref(link.connection, link.resource, str(link.external_id))
+    return frozenset({RowTied(row), RecordAt(str(link.record_id), link.connection)})
 
 
 def to_create(link: Link) -> Link:
@@ -280,7 +284,7 @@ def make_record(entity: Entity, system: System, link: Link, context: Context) ->
     values = with_defaults(entity, values)
     missing = lacking(entity, values)
     if missing:
-        return Correlation(replace(link, wait=Wait("", f"{missing[0]} in {link.connection}")))
+        return Correlation(replace(link, wait=Wait(None, f"{missing[0]} in {link.connection}")))
     record = Record(id="", entity=entity.name, values=values, stamps=stamps)
     tied = replace(link, state=LinkState.LINKED, dirty=1, base=Base())
     return Correlation(tied, record)

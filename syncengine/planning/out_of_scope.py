@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date, timedelta
 
-from syncengine.model.link import SCOPE, Wait
+from syncengine.model.condition import InScope
+from syncengine.model.link import Wait
 from syncengine.planning.plan_input import PlanInput
 
 
@@ -22,7 +23,7 @@ def why_out_of_scope(plan_input: PlanInput) -> Wait:
     ]
     what = ", ".join(told) or f"out of scope by {', '.join(named) or 'the mapping'}"
     until = _until(plan_input)
-    return Wait(SCOPE, f"{what}, until {until}" if until else what)
+    return Wait(InScope(), f"{what}, until {until}" if until else what)
 
 
 def _until(plan_input: PlanInput) -> str:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from syncengine.mapping import paths
 from syncengine.model.change import ON_MISSING, Change
+from syncengine.model.condition import Approved, Listed
 from syncengine.model.link import LEAVE, LIVE, WHOLE, Base, Link, LinkState, Wait
 from syncengine.model.operation import Action
 from syncengine.model.spelling import alike, blank
@@ -88,7 +89,7 @@ def _lost(plan_input: PlanInput, gone: bool) -> Wait | None:
         ]
         there = any(s.state in AT_VENDOR and s.row is not None for s in rows)
         if not there and any(_is_lost(s, gone) for s in rows):
-            return Wait("", f"its row in {name}, which is gone or in question")
+            return Wait(None, f"its row in {name}, which is gone or in question")
     return None
 
 
@@ -145,7 +146,7 @@ def _create(plan_input: PlanInput, link: Link) -> Plan:
         return Plan(replace(link, wait=why_out_of_scope(plan_input)))
     if not plan_input.ready:
         what = f"a complete listing of {link.connection} {link.resource}"
-        return Plan(replace(link, wait=Wait(f"scan:{link.connection}/{link.resource}", what)))
+        return Plan(replace(link, wait=Wait(Listed(link.connection, link.resource), what)))
     wanted = link.approval is not None and link.approval.answer == "recreate"
     lost = None if wanted else _lost(plan_input, gone=link.row_version > 0)
     if lost is not None:
@@ -155,7 +156,7 @@ def _create(plan_input: PlanInput, link: Link) -> Plan:
     if system.key is not None:
         chosen = system.key.on_record(record, plan_input.world)
         if is_empty(chosen):
-            return Plan(replace(link, wait=Wait("", f"the id for {link.connection}")))
+            return Plan(replace(link, wait=Wait(None, f"the id for {link.connection}")))
         external_id = str(chosen)
     fields = Fields(plan_input, link)
     for name, rule in system.rules.items():
@@ -168,7 +169,7 @@ def _create(plan_input: PlanInput, link: Link) -> Plan:
         body[system.resource.chosen_id] = external_id
     lacking = [n for n, f in system.resource.fields.items() if f.required and not _has(body, n)]
     if lacking:
-        return Plan(replace(link, wait=Wait("", f"{lacking[0]} for {link.connection}")))
+        return Plan(replace(link, wait=Wait(None, f"{lacking[0]} for {link.connection}")))
     if plan_input.holder is not None:
         return Plan(waits_for(link, plan_input.holder))
     operation = fields.operation(Action.CREATE, body, external_id)
@@ -223,7 +224,7 @@ def _row_gone(plan_input: PlanInput, link: Link) -> Plan:
 def _asked(link: Link) -> bool:
     """Whether a person is already asked what happens to a missing row; then only an answer deletes the record. A delete
     held for approval is another question."""
-    held = link.wait is not None and link.wait.key.startswith(questions.STAGED)
+    held = link.wait is not None and isinstance(link.wait.on, Approved)
     approval = link.approval
     said = (
         approval is not None

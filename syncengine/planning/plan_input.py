@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from syncengine.mapping import Entity, System
 from syncengine.model.case import Case
 from syncengine.model.change import Change
+from syncengine.model.condition import Condition
 from syncengine.model.link import Link
 from syncengine.model.operation import Operation
 from syncengine.model.record import Record, World
@@ -43,7 +44,7 @@ class PlanInput:
 class Plan:
     """What becomes of one link. It changes nothing where our own write comes back.
 
-    ``link`` and ``record``: as they are to be (record None: unchanged). ``satisfies``: wait keys that come true.
+    ``link`` and ``record``: as they are to be (record None: unchanged). ``satisfies``: conditions that come true.
     ``requeue``: the link is to be planned once more. ``earlier``: history of plans that this one replaces."""
 
     link: Link
@@ -52,6 +53,6 @@ class Plan:
     cases: tuple[Case, ...] = ()
     dissolves: frozenset[str] = frozenset()
     changes: tuple[Change, ...] = ()
-    satisfies: frozenset[str] = frozenset()
+    satisfies: frozenset[Condition] = frozenset()
     requeue: bool = False
     earlier: tuple[Change, ...] = ()

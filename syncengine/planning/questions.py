@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from syncengine.model.case import Case, CaseKind
+from syncengine.model.condition import Approved
 from syncengine.model.link import Wait
 from syncengine.model.operation import Operation
 from syncengine.model.values import Json
@@ -242,7 +243,7 @@ def unmade(operation: Operation, body: str, times: int = 0) -> Case:
 
 def not_taken(connection: str) -> Wait:
     """The wait of a link whose write was refused, cannot be sent, or was accepted and not done."""
-    return Wait("", f"an answer: {connection} did not take this write")
+    return Wait(None, f"an answer: {connection} did not take this write")
 
 
 def unprovable(operation: Operation) -> Case:
@@ -265,15 +266,6 @@ def unprovable(operation: Operation) -> Case:
     )
 
 
-STAGED = "staged:"
-"""How the subject of a staged case begins, and the wait of a link that is held by it."""
-
-
-def staged_subject(entity: str, connection: str, kind: str) -> str:
-    """Subject of the case about a plan that writes too much; it is also the wait key of the links that it holds."""
-    return f"{STAGED}{entity}:{connection}:{kind}"
-
-
 def staged(
     entity: str, connection: str, kind: str, links: list[str], allowed: int | None, gone: int = 0
 ) -> Case:
@@ -293,7 +285,7 @@ def staged(
     return Case(
         id="",
         kind=CaseKind.STAGED,
-        subject=staged_subject(entity, connection, kind),
+        subject=str(Approved(entity, connection, kind)),
         question=f"{question}: {limit}.",
         evidence={"links": links, "allowed": allowed},
         answers=answers,

@@ -12,7 +12,6 @@ from itertools import groupby
 
 from syncengine.model.case import CaseKind
 from syncengine.model.connection import ConnectionState, ResourceState
-from syncengine.model.link import SCOPE
 from syncengine.model.operation import OperationState
 from syncengine.model.standing import Figures, Level, Line, Standing
 
@@ -208,7 +207,7 @@ def _observed(facts: Facts) -> Iterator[Line]:
         yield Line("observed", Level.HELD, count, None, {"connection": name})
 
 
-_OTHER_LINES = ("staged", "let_be", "observed", SCOPE)
+_OTHER_LINES = ("staged", "let_be", "observed", "scope")
 """Kinds of waits that have lines of their own."""
 
 
@@ -240,7 +239,7 @@ def _unlinked(facts: Facts) -> Iterator[Line]:
 
 def _scope(facts: Facts) -> Iterator[Line]:
     """``told``: on which day the first of them comes into scope by itself."""
-    outside = [g for g in facts.figures.waits if g.kind == SCOPE]
+    outside = [g for g in facts.figures.waits if g.kind == "scope"]
     outside.sort(key=lambda g: (g.entity, g.connection))
     for (entity, connection), of in groupby(outside, key=lambda g: (g.entity, g.connection)):
         groups = [*of]

@@ -7,7 +7,8 @@ from copy import deepcopy
 from dataclasses import dataclass
 
 from syncengine.mapping import Context, Rule, System, Unresolved, paths
-from syncengine.model.link import SCOPE, Link, LinkState
+from syncengine.model.condition import InScope, Listed, OperationSettled, PlaceFree, RecordAt
+from syncengine.model.link import Link, LinkState
 from syncengine.model.operation import UNSETTLED, Action, Operation, OperationState
 from syncengine.model.record import Record
 from syncengine.model.values import ABSENT, Json, Row, is_empty
@@ -162,20 +163,20 @@ class Checks(Rest):
 
     def waits(self, link: Link) -> None:
         """Who waits waits for something that is so; who waits for nothing is not left lying."""
-        key = "" if link.wait is None else link.wait.key
-        what, _, about = key.partition(":")
-        if what == "scan":
+        on = None if link.wait is None else link.wait.on
+        if isinstance(on, Listed):
             raise Violation(f"waits for a listing that came: {_named(link)}")
-        if what == "op" and about not in {o.id for o in self.operations if o.state in UNSETTLED}:
+        under_way = {o.id for o in self.operations if o.state in UNSETTLED}
+        if isinstance(on, OperationSettled) and on.operation_id not in under_way:
             raise Violation(f"waits for what is over: {_named(link)}")
-        if what == "free":
-            self.place(link, about.removeprefix(f"{link.connection}/{link.resource}/"))
+        if isinstance(on, PlaceFree):
+            self.place(link, on.row.external_id)
         # A link whose write has no outcome is decided on only once somebody has answered.
-        there = tuple(about.split("@")) in self.world.externals
-        if what == "rec" and there and not self.asked(link):
+        there = isinstance(on, RecordAt) and (on.record_id, on.connection) in self.world.externals
+        if there and not self.asked(link):
             raise Violation(f"waits for a row that is there: {_named(link)}")
         record, system = self.records.get(link.record_id or ""), self.system(link)
-        outside = link.wait is None or key == SCOPE
+        outside = link.wait is None or isinstance(on, InScope)
         idle = link.state is LinkState.CREATING and outside and not self.asked(link)
         if record is not None and system is not None and idle and self.in_scope(system, record):
             raise Violation(f"in scope, without a row, and nobody knows why: {_named(link)}")

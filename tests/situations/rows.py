@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from syncengine.model.condition import condition
 from syncengine.model.link import Base, LinkState, Wait
 from syncengine.model.operation import Action, OperationState
 from syncengine.planning.approvals import body_digest
@@ -120,7 +121,7 @@ def creating(given: Given) -> str:
     waits = given["the link"] == "waiting"
     link = a_link(
         state=LinkState.WAITING if waits else LinkState.CREATING, external_id=None, row=None,
-        base=Base(), wait=Wait("free:lms/people/x9", "a row") if waits else None,
+        base=Base(), wait=Wait(condition("free:lms/people/x9"), "a row") if waits else None,
     )  # fmt: skip
     about, (values, required) = RECORDS[given["the record"]], LACKS[given["it lacks"]]
     record = a_record(**{**about, "values": {"job": None, **about.get("values", {}), **values}})
@@ -157,7 +158,7 @@ def stranger(given: Given) -> str:
     keys = RowKeys({SCOPE: ("anna@x.de",)})
     hits = Hits()
     if fits == "nobody, a ref of its identity is not linked":
-        keys = RowKeys({}, Wait("ref:lms/people/x7", "a person"))
+        keys = RowKeys({}, Wait(condition("ref:lms/people/x7"), "a person"))
     elif fits == "nobody, but another new row does":
         hits = Hits(rows={SCOPE: ["k8"]})
     elif fits == "one record, and another new row too":

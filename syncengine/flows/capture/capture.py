@@ -16,6 +16,7 @@ from syncengine.flows.core.engine import Engine, TimedJobs, failed, new_id
 from syncengine.ledger import Transaction
 from syncengine.mapping import System
 from syncengine.model.changeset import Changeset, Wakes
+from syncengine.model.condition import Listed
 from syncengine.model.connection import ResourceState
 from syncengine.model.link import Link
 from syncengine.planning.questions import emptied, emptied_subject
@@ -342,7 +343,7 @@ def wake_waiting_creates(
         tx.uncorrelated_links(e.name, connection, resource) for e, _ in systems
     ):
         return Changeset()
-    return Changeset(wakes=Wakes(waiting={f"scan:{connection}/{resource}"}))
+    return Changeset(wakes=Wakes(waiting={Listed(connection, resource)}))
 
 
 def list_soon(

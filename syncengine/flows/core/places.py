@@ -10,6 +10,7 @@ from syncengine.flows.core.staging import group_of
 from syncengine.flows.core.world import load_world
 from syncengine.ledger import Transaction
 from syncengine.mapping import Context
+from syncengine.model.condition import PlaceFree
 from syncengine.model.key import Key
 from syncengine.model.link import Link, LinkState
 from syncengine.model.operation import UNSHOWN, Action, Operation
@@ -130,9 +131,9 @@ def holders_of(
         place = (link.entity, link.connection, link.resource)
         id_ = None if is_empty(chosen) else str(chosen)
         wanted.append(_Wanted(link.id, link.id, place, record, id_))
-        here = f"free:{link.connection}/{link.resource}/"
-        if link.state is LinkState.WAITING and link.wait and link.wait.key.startswith(here):
-            told[link.id] = (wanted[-1], link.wait.key.removeprefix(here))
+        on = None if link.wait is None else link.wait.on
+        if link.state is LinkState.WAITING and isinstance(on, PlaceFree):
+            told[link.id] = (wanted[-1], on.row.external_id)
     found = _rivals(engine, tx, wanted, world) if wanted else {}
     rivals = {i: k for i, k in found.items() if k.id != i and holds(tx, k)}
     return rivals | _awaited(engine, tx, told, records)

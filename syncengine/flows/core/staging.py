@@ -8,45 +8,29 @@ evidence repeats it for people.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from syncengine.flows.core.engine import Engine, new_id
 from syncengine.ledger import Transaction
 from syncengine.mapping import Project, Safety
 from syncengine.model.changeset import Changeset, Wakes
+from syncengine.model.condition import Approved, OperationSettled
 from syncengine.model.link import Link, LinkState, Wait, WriteApproval
 from syncengine.model.operation import Action, Hold, OperationState
 from syncengine.planning.approvals import RECORD, body_digest, without_write
 from syncengine.planning.identity import place_free
 from syncengine.planning.plan_input import Plan
-from syncengine.planning.questions import STAGED, staged, staged_subject
+from syncengine.planning.questions import staged
 from syncengine.planning.safety import allowance, waits
 
-
-@dataclass(frozen=True, slots=True, order=True)
-class Group:
-    """Writes that are judged together."""
-
-    entity: str
-    connection: str
-    kind: str
-
-    @classmethod
-    def of(cls, subject: str) -> Group:
-        """The group whose case has this subject."""
-        return cls(*subject.removeprefix(STAGED).split(":"))
-
-    @property
-    def subject(self) -> str:
-        """Subject of the group's case, and the wait key of the links that it holds."""
-        return staged_subject(self.entity, self.connection, self.kind)
+Group = Approved
+"""Writes that are judged together; that they are approved is what the links wait for that their case holds."""
 
 
 def group_of(link: Link) -> Group | None:
     """The group whose case holds a link, if any."""
-    if link.wait is None or not link.wait.key.startswith(STAGED):
-        return None
-    return Group.of(link.wait.key)
+    on = None if link.wait is None else link.wait.on
+    return on if isinstance(on, Approved) else None
 
 
 def approved(approval: WriteApproval | None, kind: str, digest: str) -> bool:
@@ -180,7 +164,7 @@ def _judge(
             case = staged(*named, sorted(everything), allowed, gone)
             tx.write(change + Changeset(raised=[replace(case, id=new_id(), opened_at=now)]))
             return True
-    tx.write(Changeset(dissolved={group.subject: now}, wakes=Wakes(waiting={group.subject})))
+    tx.write(Changeset(dissolved={group.subject: now}, wakes=Wakes(waiting={group})))
     return False
 
 
@@ -203,7 +187,9 @@ def _called_back(
         operations=cancelled,
         links=[replace(k, wait=_wait(group), approval=approvals[k.id]) for k in taken],
         wakes=Wakes(
-            waiting={key for k in taken for key in (f"op:{pending[k.id].id}", place_free(k))}
+            waiting={
+                key for k in taken for key in (OperationSettled(pending[k.id].id), place_free(k))
+            }
         ),
     )
     return {k.id: approvals[k.id] for k in taken}, change
@@ -219,7 +205,7 @@ def _held(group: Group, plan: Plan, approval: WriteApproval) -> Plan:
 
 
 def _wait(group: Group) -> Wait:
-    return Wait(group.subject, "approval")
+    return Wait(group, "approval")
 
 
 def holds(engine: Engine, tx: Transaction) -> list[Hold]:

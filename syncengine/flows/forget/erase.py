@@ -27,6 +27,7 @@ from syncengine.ledger import Transaction
 from syncengine.model.case import CaseKind
 from syncengine.model.change import Change
 from syncengine.model.changeset import Changeset, Wakes
+from syncengine.model.condition import OperationSettled
 from syncengine.model.erasure import ERASED, TAKE_IN, Erasure
 from syncengine.model.key import Key, KeyKind
 from syncengine.model.link import Link, LinkState
@@ -332,7 +333,7 @@ def _others_cleaned(
     wakes = Wakes(
         links={o.link_id for o in pending},
         sharers=[*footprint.records, *footprint.links],
-        waiting={*marks.waits, *(f"op:{o.id}" for o in pending)},
+        waiting={*marks.waits, *(OperationSettled(o.id) for o in pending)},
     )
     change = Changeset(
         links=links,

@@ -32,6 +32,7 @@ from syncengine.ledger import Transaction
 from syncengine.mapping import Entity
 from syncengine.model.case import Case, CaseKind
 from syncengine.model.change import JOINED, Change
+from syncengine.model.condition import Condition, OperationSettled, RecordAt
 from syncengine.model.event import Event
 from syncengine.model.key import Key
 from syncengine.model.link import Link, LinkState
@@ -115,9 +116,9 @@ def _marks(
     told: IdentifyingWords,
 ) -> Marks:  # fmt: skip
     known = [link for link in links.values() if link.external_id is not None]
-    waits = {key for link in known for key in (place_free(link), *known_by(link))}
-    waits |= {f"op:{id_}" for id_ in operations}
-    waits |= {f"rec:{k.record_id}@{k.connection}" for k in links.values() if k.record_id}
+    waits: set[Condition] = {on for link in known for on in (place_free(link), *known_by(link))}
+    waits |= {OperationSettled(id_) for id_ in operations}
+    waits |= {RecordAt(k.record_id, k.connection) for k in links.values() if k.record_id}
     return Marks(
         frozenset(records),
         frozenset({*records, *links, *operations}),

@@ -9,6 +9,7 @@ from syncengine.flows.naming.identifying import IdentifyingWords
 from syncengine.mapping import Entity, Rule, System
 from syncengine.model.case import Case
 from syncengine.model.change import Change
+from syncengine.model.condition import Condition
 from syncengine.model.link import Base, Doubt, Link
 from syncengine.model.operation import Operation
 from syncengine.model.record import Record
@@ -19,13 +20,13 @@ from syncengine.model.values import ABSENT, Json, as_list
 @dataclass(frozen=True, slots=True)
 class Marks:
     """Ids by which erased things are referred to. ``records``: record ids; ``things``: these and the ids of links and
-    operations; ``places``: entity and ref of each row; ``waits``: their wait keys; ``identifying``: words that identify
-    them."""
+    operations; ``places``: entity and ref of each row; ``waits``: what waits for them; ``identifying``: words that
+    identify them."""
 
     records: frozenset[str]
     things: frozenset[str]
     places: frozenset[tuple[str, Ref]]
-    waits: frozenset[str]
+    waits: frozenset[Condition]
     identifying: IdentifyingWords
 
     def at(self, connection: str) -> set[str]:
@@ -71,7 +72,7 @@ def in_record(record: Record, marks: Marks) -> Record:
 
 def in_link(system: System | None, link: Link, marks: Marks) -> Link:
     """A link without the parts of its row and base that refer to them, as if the vendor had not shown these yet."""
-    wait = None if link.wait is not None and link.wait.key in marks.waits else link.wait
+    wait = None if link.wait is not None and link.wait.on in marks.waits else link.wait
     row, named = _in_row(system, link.connection, link.row, marks)
     rules = system.rules if system is not None else {}
     kept = (link.base.vendor, link.base.released, link.foreign_values)

@@ -11,6 +11,7 @@ from syncengine.flows.capture.capture import suspect_missing, unseen_links
 from syncengine.flows.capture.erased_rows import settle_return
 from syncengine.flows.capture.notices import sought
 from syncengine.flows.core.engine import Engine, retry_on_lost_race
+from syncengine.flows.core.staging import Group
 from syncengine.flows.core.world import load_world
 from syncengine.flows.people.decisions import Decision, NotPossible
 from syncengine.flows.people.links import LinkEditor
@@ -19,6 +20,7 @@ from syncengine.ledger import Transaction
 from syncengine.mapping import Context, Rule, Unresolved
 from syncengine.model.case import Case, CaseKind
 from syncengine.model.changeset import Changeset, Wakes
+from syncengine.model.condition import OperationSettled
 from syncengine.model.erasure import ERASED, KEEP_OUT, TAKE_IN
 from syncengine.model.link import Base, Link, LinkState, WriteApproval
 from syncengine.model.operation import Action, OperationState
@@ -27,7 +29,7 @@ from syncengine.model.values import ABSENT, is_empty, utc_text
 from syncengine.planning.doubts import without
 from syncengine.planning.identity import AT_VENDOR, place_free, to_create
 from syncengine.planning.plan import TAKES_PLACE
-from syncengine.planning.questions import STAGED, undone_subject
+from syncengine.planning.questions import undone_subject
 
 REVISED = {
     (CaseKind.STAGED, "reject"): "approve",
@@ -272,7 +274,8 @@ class _Answer(Decision):
 
     def staged(self) -> Done:
         """Approve or reject the write of each link in the case; this holds until another write is wanted there."""
-        _, connection, kind = self.case.subject.removeprefix(STAGED).split(":")
+        group = Group.of(self.case.subject)
+        connection, kind = group.connection, group.kind
         self.tx.connection(connection, lock=True)
         held = self._held()
         if not held:
@@ -317,7 +320,7 @@ class _Answer(Decision):
         held = self.tx.operations([operation_id], lock=True).get(operation_id)
         if held is None or held.state is not OperationState.UNKNOWN:
             return "it was settled meanwhile", Changeset()
-        link, woken = self.asked(), Wakes(waiting={f"op:{operation_id}"})
+        link, woken = self.asked(), Wakes(waiting={OperationSettled(operation_id)})
         again = replace(link, dirty=link.dirty + 1)
         if self.given == "applied":
             need_get = link.external_id is not None

@@ -10,12 +10,13 @@ from syncengine.flows.core.loading import Records
 from syncengine.flows.core.staging import group_of, stage
 from syncengine.flows.reconcile.follow import mark_modes
 from syncengine.flows.reconcile.records import dependents, identify, retied, same_identity
-from syncengine.flows.reconcile.unsent import OBSERVED, only_observed
+from syncengine.flows.reconcile.unsent import only_observed
 from syncengine.ledger import Transaction
 from syncengine.model.case import Case
 from syncengine.model.changeset import Changeset, Wakes
+from syncengine.model.condition import Approved, Condition, InScope, OperationSettled, WrittenTo
 from syncengine.model.connection import ConnectionState
-from syncengine.model.link import SCOPE, Link
+from syncengine.model.link import Link
 from syncengine.model.operation import Operation, OperationState
 from syncengine.model.record import Record, World
 from syncengine.planning.aggregate import Decided
@@ -25,7 +26,6 @@ from syncengine.planning.identity import (
     known_by,
 )
 from syncengine.planning.plan_input import Plan
-from syncengine.planning.questions import STAGED
 from syncengine.planning.safety import kind_of
 
 
@@ -123,7 +123,9 @@ class Commit:
         turned = frozenset(i for i, p in good.items() if p.link.state is not read[i].state)
         unaware = {k.record_id for k in read.values() if k.id not in knowing}
         stay = {p.operation.id for p in good.values() if p.operation is not None}
-        satisfies = {f"op:{o.id}" for o in unsent.values() if o.id not in stay}
+        satisfies: set[Condition] = {
+            OperationSettled(o.id) for o in unsent.values() if o.id not in stay
+        }
         satisfies |= {key for p in good.values() for key in p.satisfies}
         satisfies |= {key for link in came for key in known_by(link)}
         wakes = Wakes(
@@ -227,8 +229,9 @@ def _begins_to_wait(held: Link, decided: Link, operation: Operation | None = Non
     wakes it. Not where it waits for an answer or writes something."""
     if operation is not None:
         return False
-    key = "" if decided.wait is None else decided.wait.key
-    return bool(key) and not key.startswith((STAGED, OBSERVED, SCOPE)) and decided.wait != held.wait
+    on = None if decided.wait is None else decided.wait.on
+    asleep = on is None or isinstance(on, Approved | WrittenTo | InScope)
+    return not asleep and decided.wait != held.wait
 
 
 def lowered(held: Link, read: Link, decided: Link, operation: Operation | None = None) -> Link:

@@ -6,23 +6,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from syncengine.flows.core.engine import Engine
 from syncengine.ledger import Transaction
-from syncengine.model.link import SCOPE, Link, Wait, Waiting
+from syncengine.model.condition import InScope, RecordAt, RowTied, WrittenTo
+from syncengine.model.link import Link, Wait, Waiting
 from syncengine.model.operation import UNSETTLED, OperationState
-
-OBSERVED: Final = "observed:"
-"""How the key begins of what a link waits for whose write is dropped, since its connection is only observed."""
 
 
 def only_observed(link: Link) -> Wait:
     """The wait of a link whose write was dropped because its connection is only observed. Links that it could not name
     yet are left out of it; for a row that the link shows and that is not linked yet it still waits."""
-    if link.wait is not None and link.wait.key.startswith("ref:"):
+    if link.wait is not None and isinstance(link.wait.on, RowTied):
         return link.wait
-    return Wait(f"{OBSERVED}{link.connection}", f"mode: write in {link.connection}")
+    return Wait(WrittenTo(link.connection), f"mode: write in {link.connection}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +45,15 @@ def wanted(tx: Transaction) -> Wanted:
     """The writes in the outbox, those dropped because their connection is only observed, and the waits for rows that
     these would create."""
     pending, every = tx.pending_places(), tx.waits()
-    waits = [w for w in every if w.key != SCOPE]
+    waits = [w for w in every if w.on != InScope()]
     writes = Counter(connection for connection, _ in pending)
-    made = {f"rec:{record}@{connection}" for connection, record in pending}
-    while follow := [w for w in waits if w.key.startswith(OBSERVED) or w.key in made]:
+    made = {RecordAt(record, connection) for connection, record in pending}
+    while follow := [w for w in waits if isinstance(w.on, WrittenTo) or w.on in made]:
         seen = {w.link_id for w in follow}
         waits = [w for w in waits if w.link_id not in seen]
         writes.update(w.connection for w in follow)
-        made |= {f"rec:{w.record_id}@{w.connection}" for w in follow}
-    return Wanted(writes, waits, [w for w in every if w.key == SCOPE])
+        made |= {RecordAt(str(w.record_id), w.connection) for w in follow}
+    return Wanted(writes, waits, [w for w in every if w.on == InScope()])
 
 
 def is_observed(engine: Engine, connection: str) -> bool:

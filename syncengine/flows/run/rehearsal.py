@@ -20,7 +20,6 @@ from syncengine.flows.people.decisions import NotPossible
 from syncengine.flows.reconcile.derive import derive
 from syncengine.flows.reconcile.follow import follow_project
 from syncengine.flows.reconcile.reconcile import reconcile
-from syncengine.flows.reconcile.unsent import OBSERVED
 from syncengine.flows.run.mirror import AtOnce, Mirror, Nobody, SkippingClock
 from syncengine.flows.run.planned import Planned, Sent, Staged, Telling
 from syncengine.flows.send.dispatch import dispatch
@@ -29,11 +28,11 @@ from syncengine.mapping import Budget, Derivation, Project
 from syncengine.model.case import CaseKind
 from syncengine.model.change import Change
 from syncengine.model.changeset import Changeset, Wakes
-from syncengine.model.link import SCOPE, Link
+from syncengine.model.condition import Approved, InScope, WrittenTo
+from syncengine.model.link import Link
 from syncengine.model.operation import UNSETTLED, Operation, OperationState
 from syncengine.planning.approvals import RECORD
 from syncengine.planning.derivations import Ids
-from syncengine.planning.questions import STAGED
 
 BATCH: Final = 500
 """Records that are decided together, and writes that are answered together."""
@@ -190,8 +189,8 @@ class _Stage:
             dropped = [
                 w.link_id
                 for w in tx.waits()
-                if w.key.startswith(OBSERVED)
-                or (w.connection in self.closed and not w.key.startswith((SCOPE, STAGED)))
+                if isinstance(w.on, WrittenTo)
+                or (w.connection in self.closed and not isinstance(w.on, InScope | Approved))
             ]
             tx.write(
                 Changeset(
@@ -242,7 +241,7 @@ class _Stage:
                 self.learned.values()
             )
             planned.asked = {c.subject: c.kind for c in tx.cases() if c.kind is not CaseKind.STAGED}
-            waits = [w for w in tx.waits() if not w.key.startswith((SCOPE, STAGED, OBSERVED))]
+            waits = [w for w in tx.waits() if not isinstance(w.on, InScope | Approved | WrittenTo)]
             links = tx.links([w.link_id for w in waits])
             planned.waits = [w for w in waits if not _is_let_be(links[w.link_id])]
         planned.staged, planned.unread = self.staged, self.unread

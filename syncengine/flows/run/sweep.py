@@ -11,13 +11,13 @@ from syncengine.flows.core.clock_setback import correct_setback
 from syncengine.flows.core.engine import Engine
 from syncengine.flows.forget.retention import forget
 from syncengine.flows.reconcile.follow import follow_project
-from syncengine.flows.reconcile.unsent import OBSERVED
 from syncengine.flows.send.probe import expire
 from syncengine.ledger import Transaction
 from syncengine.model.case import CaseKind
 from syncengine.model.changeset import Changeset, Wakes
+from syncengine.model.condition import InScope, WrittenTo
 from syncengine.model.connection import ResourceState
-from syncengine.model.link import SCOPE, Link
+from syncengine.model.link import Link
 from syncengine.model.operation import UNSETTLED
 
 WAITS_EVERY = 600.0
@@ -62,8 +62,8 @@ def _looked_at_waits(engine: Engine, tx: Transaction) -> Changeset:
         return Changeset()
     many = engine.limits.batch * MESSAGES
     waits = tx.waiting_links(many, after=reached)
-    keys = {link.id: "" if link.wait is None else link.wait.key for link in waits}
-    due = {i for i, key in keys.items() if key and not key.startswith((OBSERVED, SCOPE))}
+    on = {link.id: link.wait.on for link in waits if link.wait is not None}
+    due = {i for i, of in on.items() if of is not None and not isinstance(of, WrittenTo | InScope)}
     reached = waits[-1].id if len(waits) == many else ""
     return Changeset(
         links=_read_again(engine, tx, int(period)),

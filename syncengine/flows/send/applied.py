@@ -11,6 +11,7 @@ from syncengine.flows.reconcile.records import derivable, referring, retied
 from syncengine.ledger import Transaction
 from syncengine.mapping import System
 from syncengine.model.changeset import Changeset, Wakes
+from syncengine.model.condition import Condition, OperationSettled
 from syncengine.model.event import Event
 from syncengine.model.link import Link
 from syncengine.model.operation import (
@@ -140,12 +141,12 @@ def followed(engine: Engine, settled: Sequence[tuple[Link, Operation]]) -> Chang
     created = [(k, o) for k, o in settled if o.action is Action.CREATE]
     deleted = [k for k, o in settled if o.action is Action.DELETE]
     entities, but = engine.project.entities, frozenset(k.id for k, _ in turned)
-    awaited = {
+    awaited: set[Condition] = {
         place_free(link)
         for link, o in settled
         if o.action is Action.DELETE or renames(entities[o.entity], o.carried)
     }
-    awaited |= {key for k, o in created for key in (f"op:{o.id}", *known_by(k))}
+    awaited |= {key for k, o in created for key in (OperationSettled(o.id), *known_by(k))}
     wakes = Wakes(siblings={o.record_id: but for _, o in turned}, waiting=awaited)
     wakes += retied(engine, [k for k, _ in created], deleted)
     for link, _ in created:

@@ -16,6 +16,7 @@ from syncengine.flows.send.outcomes import PROBE_STEP, Outcomes, refusal
 from syncengine.ledger import Transaction
 from syncengine.mapping import System
 from syncengine.model.changeset import Changeset
+from syncengine.model.condition import PlaceFree
 from syncengine.model.link import Base, Link, LinkState, Wait
 from syncengine.model.operation import (
     THERE,
@@ -23,6 +24,7 @@ from syncengine.model.operation import (
     OperationState,
     Written,
 )
+from syncengine.model.ref import Ref
 from syncengine.planning.conclude import conclude
 from syncengine.planning.questions import unprovable
 from syncengine.planning.settle import inherited_base
@@ -182,6 +184,6 @@ class Settle(Outcomes):
 
 def _waits_among(link: Link, item: Item) -> Link:
     """Several rows fit what was to be made: the next listing shows them, and a person is asked."""
-    place = f"{link.connection}/{link.resource}/{item.external_id}"
-    wait = Wait(f"free:{place}", f"several rows of {link.connection} to be told apart")
+    row = Ref(link.connection, link.resource, item.external_id)
+    wait = Wait(PlaceFree(row), f"several rows of {link.connection} to be told apart")
     return replace(link, state=LinkState.WAITING, wait=wait, dirty=0)

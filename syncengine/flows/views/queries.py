@@ -18,8 +18,9 @@ from syncengine.ledger import Transaction
 from syncengine.mapping import Entity, System
 from syncengine.model.case import Case, CaseKind
 from syncengine.model.change import Change
+from syncengine.model.condition import InScope
 from syncengine.model.event import Event
-from syncengine.model.link import SCOPE, Link, LinkState
+from syncengine.model.link import Link, LinkState
 from syncengine.model.operation import UNSETTLED, Operation, OperationState
 from syncengine.model.record import Record
 from syncengine.model.ref import Ref
@@ -99,7 +100,7 @@ def link_document(called: Names, link: Link) -> Document:
         "name": called.of(link.record_id) if tied else row_name(called.engine, link),
         "state": str(link.state),
         "waits_for": link.wait.what if link.wait and said is None else None,
-        "out_of_scope": link.wait is not None and link.wait.key == SCOPE,
+        "out_of_scope": link.wait is not None and link.wait.on == InScope(),
         "let_be": f"{said.kind} {said.summary}{': ' * bool(said.reason)}{said.reason}"
         if said
         else None,

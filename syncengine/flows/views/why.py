@@ -6,15 +6,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from syncengine.flows.core.engine import Engine
-from syncengine.flows.reconcile.unsent import OBSERVED
+from syncengine.flows.core.staging import group_of
 from syncengine.ledger import Transaction
 from syncengine.mapping import Entity, System
 from syncengine.model.case import Case, CaseKind
+from syncengine.model.condition import Approved, InScope, WrittenTo
 from syncengine.model.connection import ConnectionState
-from syncengine.model.link import SCOPE, Link, LinkState
+from syncengine.model.link import Link, LinkState
 from syncengine.model.operation import UNSETTLED, Operation, OperationState
 from syncengine.model.record import Record
-from syncengine.planning.questions import STAGED
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def whys(engine: Engine, record_id: str) -> list[Reason]:
 
 def _all_seen(engine: Engine, tx: Transaction, record: Record, entity: Entity) -> Iterator[Seen]:
     links = tx.links_of([record.id])
-    held = {k.wait.key for k in links if k.wait is not None and k.wait.key.startswith(STAGED)}
+    held = {group.subject for k in links if (group := group_of(k)) is not None}
     cases = tx.cases_of([record.id], [link.id for link in links])
     staged = {case.subject: case for case in tx.cases(subjects=sorted(held))} if held else {}
     operations = tx.unsettled([link.id for link in links])
@@ -133,14 +133,14 @@ def _code(seen: Seen) -> tuple[str, str]:
 
 
 def _waiting(link: Link) -> tuple[str, str]:
-    key, what = (link.wait.key, link.wait.what) if link.wait is not None else ("", "")
+    on, what = (link.wait.on, link.wait.what) if link.wait is not None else (None, "")
     if link.approval is not None and link.approval.refuses:
         return "let_be", link.approval.summary
-    if key == SCOPE:
+    if isinstance(on, InScope):
         return "scope", what
-    if key.startswith(OBSERVED):
+    if isinstance(on, WrittenTo):
         return "observed", ""
-    return ("staged" if key.startswith(STAGED) else "waits"), what
+    return ("staged" if isinstance(on, Approved) else "waits"), what
 
 
 def _under_way(seen: Seen, link: Link) -> tuple[str, str]:

@@ -18,6 +18,7 @@ from syncengine.model.key import Key, KeyKind
 from syncengine.model.link import Base, Link, LinkState, Wait, WriteApproval
 from syncengine.model.operation import Action, Operation, OperationState
 from syncengine.model.record import Record
+from tests.support.conditions import CONDITIONS
 
 NOW = 1_800_000_000.25
 HAKUNA = ("person", "hakuna", "users")
@@ -85,7 +86,7 @@ LINKS = st.builds(
     read_at=A_TIME, need_get=st.booleans(),
     base=st.builds(Base, A_ROW, A_ROW, st.frozensets(NAMES, max_size=2), RULES), foreign_values=A_ROW,
     version=st.integers(0, 2**40), dirty=st.integers(0, 9), suspected_at=st.none() | A_TIME,
-    wait=st.none() | st.builds(Wait, NAMES | st.just(""), NAMES),
+    wait=st.none() | st.builds(Wait, st.none() | CONDITIONS, NAMES),
     approval=st.none() | st.builds(WriteApproval, *[NAMES] * 5, st.text()),
 )  # fmt: skip
 OPERATIONS = st.builds(

@@ -20,6 +20,7 @@ from syncengine.ledger.tables import metadata
 from syncengine.model.case import CaseKind
 from syncengine.model.change import Change
 from syncengine.model.changeset import Changeset
+from syncengine.model.condition import condition
 from syncengine.model.connection import ConnectionState, ResourceState
 from syncengine.model.key import KeyKind
 from syncengine.model.link import Base, Wait
@@ -48,7 +49,7 @@ def _fill_with_secrets(ledger: Ledger) -> None:
     spoken = f"{NAME},2026-11-15,ILLNESS"
     link = a_link(
         "l1", "r1", row=told, foreign_values=told, base=Base(told, told), external_id=spoken, parent=spoken,
-        listed_hash=NAME, wait=Wait(f"ref:hakuna/users/{spoken}", f"until {NAME}"),
+        listed_hash=NAME, wait=Wait(condition(f"ref:hakuna/users/{spoken}"), f"until {NAME}"),
     )  # fmt: skip
     operation = an_operation(
         "o1", body=told, carried=told, expected=told, detail=NAME, external_id=spoken

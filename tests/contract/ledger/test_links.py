@@ -9,6 +9,7 @@ import pytest
 from syncengine.errors import Bug, LostRace
 from syncengine.ledger import Ledger, Transaction
 from syncengine.model.changeset import Changeset, Wakes
+from syncengine.model.condition import condition
 from syncengine.model.key import KeyKind
 from syncengine.model.link import Link, LinkState, Wait, Waiting
 from syncengine.model.operation import Operation, OperationState
@@ -49,7 +50,7 @@ def test_records_that_are_not_at_rest(ledger: Ledger) -> None:
     """A record is not at rest for each of four reasons; what has no record is nobody's unrest."""
     fill(
         ledger, a_link("calm", "r1"), a_link("dirty", "r2", dirty=1),
-        a_link("unread", "r3", need_get=True), a_link("waits", "r4", wait=Wait("", "a name")),
+        a_link("unread", "r3", need_get=True), a_link("waits", "r4", wait=Wait(None, "a name")),
         a_link("busy", "r5"), a_link("done", "r6"), a_link("untied", dirty=1),
         an_operation("o1", "busy", record_id="r5"),
         an_operation("o2", "done", record_id="r6", state=OperationState.APPLIED),
@@ -109,7 +110,7 @@ def test_unseen_links_have_a_row_that_was_read_before(ledger: Ledger) -> None:
 
 def test_each_reason_makes_its_own_links_dirty(ledger: Ledger) -> None:
     """Dirt falls on the links that are named, on none besides, and adds up."""
-    wait = Wait("ref:hakuna/users/7", "anna in hakuna")
+    wait = Wait(condition("ref:hakuna/users/7"), "anna in hakuna")
     fill(
         ledger,
         a_link("l1", "r1"),
@@ -135,7 +136,7 @@ def test_each_reason_makes_its_own_links_dirty(ledger: Ledger) -> None:
         (Wakes(records={"r1": frozenset({"l2"}), "r3": none}), {"l1", "l4"}),
         (Wakes(records={"r1": none}), {"l1", "l2"}),
         (Wakes(siblings={"r1": none}), {"l2"}),
-        (Wakes(waiting=["ref:hakuna/users/7", "rec:r9@hakuna"]), {"l3"}),
+        (Wakes(waiting=[*map(condition, ["ref:hakuna/users/7", "rec:r9@hakuna"])]), {"l3"}),
         (Wakes(users=["r9"]), {"l3"}),
         (Wakes(sharers=["r1"]), {"l4"}),
         (Wakes(sharers=["r1", "r2", "r9"]), {"l4", "l5"}),
@@ -294,7 +295,7 @@ def test_links_can_be_looked_at(ledger: Ledger) -> None:
         ledger,
         a_link("l1", dirty=1),
         a_link("l2", row=None, need_get=True, dirty=1),
-        a_link("l3", "r1", dirty=1, wait=Wait("", "a value")),
+        a_link("l3", "r1", dirty=1, wait=Wait(None, "a value")),
         a_link("l4", "r2"),
         an_operation("o1", "l3", state=OperationState.CLAIMED),
     )
@@ -310,7 +311,7 @@ def test_links_can_be_looked_at(ledger: Ledger) -> None:
         assert tx.uncorrelated_links(*HAKUNA) == 2
         assert [link.id for link in tx.waiting_links(1)] == ["l3"]
         assert tx.waiting_links(1, after="l3") == []
-        assert tx.waits() == [Waiting("l3", "person", "hakuna", "r1", "", "a value")]
+        assert tx.waits() == [Waiting("l3", "person", "hakuna", "r1", None, "a value")]
         assert (tx.dirty_count(), tx.dirty_count(["hakuna"]), tx.dirty_count(["haekka"])) == (
             2,
             2,

@@ -7,6 +7,7 @@ import pytest
 from syncengine.errors import LostRace
 from syncengine.ledger import Ledger
 from syncengine.model.changeset import Changeset, Wakes
+from syncengine.model.condition import condition
 from syncengine.model.key import KeyKind
 from syncengine.model.link import LinkState, Wait
 from syncengine.model.operation import OperationState
@@ -21,11 +22,11 @@ def written(ledger: Ledger, change: Changeset) -> None:
 
 def test_a_link_that_is_saved_and_woken_is_dirty(ledger: Ledger) -> None:
     """A save writes the dirty counter as well, so wakes come after it, whatever they wake a link by."""
-    wait = Wait("free:hakuna/users/7", "a row to be free")
+    wait = Wait(condition("free:hakuna/users/7"), "a row to be free")
     fill(ledger, a_link("l1", "r1"), a_link("l2", "r2", state=LinkState.CREATING, row=None))
     saved = [a_link("l1", "r1"), a_link("l2", "r2", state=LinkState.CREATING, row=None, wait=wait)]
     new = a_link("l3", "r1", state=LinkState.CREATING, row=None, connection="haekka")
-    wakes = Wakes(records={"r1": frozenset()}, waiting={wait.key})
+    wakes = Wakes(records={"r1": frozenset()}, waiting={wait.on})
     written(ledger, Changeset(links=saved, new_links=[new], wakes=wakes))
     assert dirt(ledger) == {"l1": 1, "l2": 1, "l3": 1}
 

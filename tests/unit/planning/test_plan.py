@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncengine.model.case import CaseKind
+from syncengine.model.condition import condition
 from syncengine.model.link import Base, LinkState, Wait, WriteApproval
 from syncengine.model.operation import Action
 from syncengine.planning.approvals import RECORD, body_digest
@@ -130,7 +131,7 @@ def test_a_create_waits_for_its_chosen_id() -> None:
     assert (made.operation.external_id, made.operation.body["id"]) == ("dev", "dev")
     empty = plan(FRESH, {"values": {"job": None}}, lms_system=system, abilities=CHOSEN)
     assert empty.operation is None
-    assert empty.link.wait == Wait("", "the id for lms")
+    assert empty.link.wait == Wait(None, "the id for lms")
 
 
 @pytest.mark.parametrize(
@@ -154,7 +155,11 @@ def test_a_refused_body_is_not_sent_again() -> None:
 
 def test_a_waiting_link_tries_again_when_it_is_woken() -> None:
     """``creating <-> waiting``: a waiting link is made once nobody holds its row, and rests while somebody does."""
-    waits = {**FRESH, "state": LinkState.WAITING, "wait": Wait("free:lms/people/x", "a row")}
+    waits = {
+        **FRESH,
+        "state": LinkState.WAITING,
+        "wait": Wait(condition("free:lms/people/x"), "a row"),
+    }
     made = plan(waits)
     assert (made.link.state, made.operation is not None) == (LinkState.CREATING, True)
     rests = plan(waits, holder=a_link(id="k2", external_id="x", record_id="r2"))
@@ -352,7 +357,7 @@ def test_a_rejected_write_is_not_planned() -> None:
     made = plan({"approval": said}, LEAD)
     assert made.operation is None
     assert made.link.approval == said
-    assert made.link.wait == Wait("", "rejected by kim")
+    assert made.link.wait == Wait(None, "rejected by kim")
 
 
 @pytest.mark.parametrize("answer", ["", "approve", "reject"])
@@ -383,7 +388,7 @@ def test_a_leaver_that_is_kept_has_left(system: str) -> None:
         made = decide(plan_input(made.link, record, lms_system=system))
     assert (made.operation, made.cases) == (None, ())
     assert (made.link.state, made.link.approval) == (LinkState.LEFT, said)
-    assert made.link.wait == Wait("", "rejected by kim")
+    assert made.link.wait == Wait(None, "rejected by kim")
 
 
 def test_a_record_that_is_kept_lives_on_without_its_row() -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from syncengine.flows.capture.capture import capture
 from syncengine.flows.run.sweep import WAITS_EVERY, sweep
 from syncengine.model.changeset import Changeset
+from syncengine.model.condition import condition
 from syncengine.model.link import Link, Wait
 from syncengine.simulation.bench import LIMITS
 from syncengine.simulation.clock import ManualClock
@@ -95,7 +96,7 @@ def test_whatever_waits_has_its_turn_to_be_looked_at_again() -> None:
                         "lms",
                         "people",
                         f"p{n}",
-                        wait=Wait(f"free:{n}", "a row"),
+                        wait=Wait(condition(f"free:lms/people/{n}"), "a row"),
                     )
                     for n in range(11)
                 ]

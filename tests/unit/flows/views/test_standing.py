@@ -20,7 +20,8 @@ from syncengine.ledger.engine import make_engine
 from syncengine.ledger.migrations import upgrade
 from syncengine.model.case import Case, CaseKind
 from syncengine.model.changeset import Changeset
-from syncengine.model.link import SCOPE, Link, LinkState, Wait, WriteApproval
+from syncengine.model.condition import InScope, condition
+from syncengine.model.link import Link, LinkState, Wait, WriteApproval
 from syncengine.model.process import Process
 from syncengine.model.standing import Level
 from tests.support.bench import Bench
@@ -64,8 +65,8 @@ def many(made: Bench, size: int) -> None:
     """Links that wait in each way, rows of nobody, questions; ``size`` of each."""
     ids = range(size)
     waits = {
-        "o": Wait("observed:lms", "mode: write in lms"), "s": Wait(SCOPE, "job is no"),
-        "w": Wait("scan:lms/people", "a complete listing of lms people"),
+        "o": Wait(condition("observed:lms"), "mode: write in lms"), "s": Wait(InScope(), "job is no"),
+        "w": Wait(condition("scan:lms/people"), "a complete listing of lms people"),
     }  # fmt: skip
     links = [
         Link(f"{kind}{n:05}", "person", "lms", "people", f"{kind}{n}", record_id=f"{kind}r{n}",
@@ -74,12 +75,12 @@ def many(made: Bench, size: int) -> None:
     ]  # fmt: skip
     behind = [
         Link(f"b{n:05}", "person", "lms", "badges", record_id=f"br{n}", state=LinkState.CREATING,
-             wait=Wait(f"rec:or{n}@lms", "person in lms")) for n in ids
+             wait=Wait(condition(f"rec:or{n}@lms"), "person in lms")) for n in ids
     ]  # fmt: skip
     said = WriteApproval("update", "d", "reject", "c1", "kim", "a test")
     let = [
         Link(f"l{n:05}", "person", "hr", "people", f"l{n}", record_id=f"lr{n}",
-             state=LinkState.LINKED, wait=Wait("", said.summary), approval=said) for n in ids
+             state=LinkState.LINKED, wait=Wait(None, said.summary), approval=said) for n in ids
     ]  # fmt: skip
     nobodys = [Link(f"n{n:05}", "person", "hr", "people", f"n{n}", row={"id": n}) for n in ids]
     asked = [
@@ -141,7 +142,7 @@ def test_a_link_that_waits_for_the_same_waits_since_it_began() -> None:
     """However often it is planned again; with another wait it begins anew."""
     made = duo()
     with made.engine.ledger.write() as tx:
-        wait = Wait("scan:lms/people", "a listing")
+        wait = Wait(condition("scan:lms/people"), "a listing")
         tx.write(Changeset(new_links=[Link("l1", "person", "lms", "people", record_id="r1", wait=wait,
                            state=LinkState.CREATING)]))  # fmt: skip
     began = made.clock.now()
@@ -154,7 +155,7 @@ def test_a_link_that_waits_for_the_same_waits_since_it_began() -> None:
         return waits[0] if waits else None
 
     assert since(dirty=3) == since(wait=wait) == began
-    assert since(wait=Wait("", "the id for lms")) == began + 180
+    assert since(wait=Wait(None, "the id for lms")) == began + 180
     assert since(wait=None) is None
     assert since(wait=wait) == began + 300
 
