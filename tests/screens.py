@@ -46,18 +46,18 @@ def main() -> None:
         with scene.engine() as engine:
             store_plan(engine, "kim")
         browser = playwright.chromium.launch(executable_path=path, args=args)
-        page = _signed_in(browser.new_page(base_url=url, viewport=SIZE), scene, "kim")  # type: ignore[arg-type]
+        page = _signed_in(browser.new_page(base_url=url, viewport=SIZE), scene, "kim")
         for name, place in SCREENS.items():
             page.goto(place)
             if name in FIRST:
                 page.locator(FIRST[name]).first.click()
             _take(page, name)
-        dark = browser.new_page(base_url=url, viewport=SIZE, color_scheme="dark")  # type: ignore[arg-type]
+        dark = browser.new_page(base_url=url, viewport=SIZE, color_scheme="dark")
         _take(_signed_in(dark, scene, "ada"), "home-dark")
-        phone = _signed_in(browser.new_page(base_url=url, viewport=PHONE), scene, "lee")  # type: ignore[arg-type]
+        phone = _signed_in(browser.new_page(base_url=url, viewport=PHONE), scene, "lee")
         phone.goto("/questions")
         _take(phone, "questions-phone")
-        stranger = browser.new_page(base_url=url, viewport=SIZE)  # type: ignore[arg-type]
+        stranger = browser.new_page(base_url=url, viewport=SIZE)
         stranger.goto("/sign-in")
         _take(stranger, "sign-in")
         browser.close()

@@ -89,6 +89,8 @@ def _remarks(document: Mapping[str, Any]) -> Iterator[str]:
     if document["unread"]:
         rows = ui.counted(document["unread"], "row")
         yield f"{rows} changed out of the listing's sight: `syncengine plan --fresh` reads them."
+    if document["unfinished"]:
+        yield "More follows from these writes than is foreseen: plan again once they are made."
     if any(change["action"] == "create" for change in document["changes"]):
         yield "What vendors add to new rows by themselves is known once they are made: plan again then."
 

@@ -61,7 +61,7 @@ def show_flower(stage: Stage, screen: Screen) -> None:
     seen = Counter((task["name"] or "", str(task["state"])) for task in tasks)
     workers = stage.flower("workers?status=true")
     screen.say(
-        f"Flower saw {len(workers)} worker and {seen.total()} tasks. Cut off: was in the killed process."
+        f"Flower saw {len(workers)} worker{'s' * (len(workers) != 1)} and {seen.total()} tasks. Cut off: was in the killed process."
     )
     screen.table(
         ["task", "succeeded", "cut off", "under way"],

@@ -52,7 +52,7 @@ def test_screens_are_open_to_everybody(planned: Desk, way: str) -> None:
             broken = Axe().run(page).response["violations"]
             found += [(path, v["id"], [n["target"] for n in v["nodes"][:3]]) for v in broken]
             width = page.evaluate("document.documentElement.scrollWidth")
-            if width > WAYS[way]["viewport"]["width"]:  # type: ignore[index]
+            if width > WAYS[way]["viewport"]["width"]:
                 found.append((path, "wider than the screen", [width]))
             small = page.evaluate(_SMALL)
             found += [(path, "smaller than 24 px", [text]) for text in small]

@@ -60,7 +60,8 @@ class Planned:
     """What a pass would do. ``writes``: by link, each with what its parts are held for. ``derived_records``: id of a
     record that a derivation makes -> the derivation and its inputs. ``records``: those that are made or learn
     something, as they will be; ``new``: which are made. ``learned``: what our records learn. ``asked``: subject of an
-    open question -> its kind. ``waits``: links that will wait. ``unread``: rows that need a fresh read first."""
+    open question -> its kind. ``waits``: links that will wait. ``unread``: rows of records that need a fresh
+    read first; ``unsorted``: rows of nobody that do. ``unfinished``: more follows than is foreseen."""
 
     engine: Engine
     writes: dict[str, Write] = field(default_factory=dict)
@@ -72,6 +73,8 @@ class Planned:
     waits: list[Waiting] = field(default_factory=list)
     staged: list[Staged] = field(default_factory=list)
     unread: int = 0
+    unsorted: int = 0
+    unfinished: bool = False
     _parts: dict[str, list[tuple[Write, str]]] = field(default_factory=dict)
     _by_row: dict[tuple[str, str, str], Write] = field(default_factory=dict)
 

@@ -29,7 +29,7 @@ from syncengine.model.case import CaseKind
 from syncengine.model.change import Change
 from syncengine.model.changeset import Changeset, Wakes
 from syncengine.model.condition import Approved, InScope, WrittenTo
-from syncengine.model.link import Link
+from syncengine.model.link import Link, LinkState
 from syncengine.model.operation import UNSETTLED, Operation, OperationState
 from syncengine.planning.approvals import RECORD
 from syncengine.planning.derivations import Ids
@@ -74,6 +74,8 @@ class _Stage:
     held: dict[str, str] = field(default_factory=dict)
     staged: list[Staged] = field(default_factory=list)
     unread: int = 0
+    unsorted: int = 0
+    unfinished: bool = False
     closed: dict[str, str] = field(default_factory=dict)
     _asked: Collection[str] = ()
     _line: int = 0
@@ -112,6 +114,7 @@ class _Stage:
             self.closed = self._closed(tx)
             unread = tx.claim_links("refresh", self.as_it_is.clock.now(), 0.0, 10**9)
             self.unread = sum(link.record_id is not None for link in unread)
+            self.unsorted = len(unread) - self.unread
             tx.write(
                 Changeset(
                     connections=[
@@ -126,11 +129,12 @@ class _Stage:
     # the play
 
     def play(self, engine: Engine) -> None:
-        """Decide and send until nothing is due."""
+        """Decide and send until nothing is due, or as far as is foreseen."""
         for _ in range(ROUNDS):
             self._think(engine)
             if not self._send(engine):
                 return
+        self.unfinished = True
 
     def _think(self, engine: Engine) -> None:
         while True:
@@ -244,7 +248,12 @@ class _Stage:
             waits = [w for w in tx.waits() if not isinstance(w.on, InScope | Approved | WrittenTo)]
             links = tx.links([w.link_id for w in waits])
             planned.waits = [w for w in waits if not _is_let_be(links[w.link_id])]
+            left = sum(
+                tx.uncorrelated_links(entity.name, system.connection, system.resource.name)
+                for entity, system in self.real.places()
+            )
         planned.staged, planned.unread = self.staged, self.unread
+        planned.unsorted, planned.unfinished = self.unsorted + left, self.unfinished
         planned.engine = self.real
         return planned
 
@@ -257,11 +266,12 @@ def _unclaimed(operation: Operation) -> Operation:
 
 
 def _as_known(link: Link) -> Link:
-    """A link is planned on the row that is known, though it should be read first; not one that belongs to nobody yet,
-    since part of a row may tell another person."""
-    if link.record_id is None:
-        return replace(link, need_get=False, dirty=0)
-    return replace(link, need_get=False, failures=0)
+    """A link is planned on the row that is known, though it should be read first. One that belongs to nobody yet is
+    left alone: part of a row may tell another person."""
+    if link.record_id is not None:
+        return replace(link, need_get=False, failures=0)
+    alone = LinkState.UNLINKED if link.state is LinkState.SEEN else link.state
+    return replace(link, need_get=False, dirty=0, state=alone)
 
 
 def _is_let_be(link: Link) -> bool:

@@ -44,10 +44,6 @@ def preview(
     made = rehearse(engine)
     with engine.ledger.read() as tx:
         open_cases = {case.subject for case in tx.cases()}
-        unsorted = sum(
-            tx.uncorrelated_links(entity.name, system.connection, system.resource.name)
-            for entity, system in engine.places()
-        )
         called = names(engine, tx, _mentioned(engine, made), made.new_records)
         new = untouched(engine, tx)
     changes = _changes(engine, called, made)
@@ -67,7 +63,8 @@ def preview(
         "questions": _kinds(made, made.asked.keys() - open_cases),
         "open_questions": _kinds(made, made.asked.keys() & open_cases),
         "waiting": _waiting(made),
-        "unsorted": unsorted,
+        "unsorted": made.unsorted,
+        "unfinished": made.unfinished,
         "unread": made.unread,
         "faults": faults,
     }

@@ -33,17 +33,17 @@ def _json(result: Result) -> dict[str, object]:
     return found
 
 
-def test_a_member_is_added_with_a_link(run) -> None:  # type: ignore[no-untyped-def]
+def test_a_member_is_added_with_a_link(run) -> None:
     """And stands in the list with their roles."""
     told = _json(run("add", "Ada", "--role", "admin", "--role", "viewer", "--json"))
     assert str(told["link"]).startswith("http://127.0.0.1:8080/link/")
-    (member,) = _json(run("list", "--json"))["members"]  # type: ignore[misc]
+    (member,) = _json(run("list", "--json"))["members"]
     assert member["name"] == "ada"
     assert member["roles"] == ["viewer", "admin"]
     assert not member["password"]
 
 
-def test_a_name_is_there_once(run) -> None:  # type: ignore[no-untyped-def]
+def test_a_name_is_there_once(run) -> None:
     """However it is spelled; and it says something."""
     run("add", "ada", "--role", "viewer")
     twice = run("add", "ADA", "--role", "viewer")
@@ -52,14 +52,14 @@ def test_a_name_is_there_once(run) -> None:  # type: ignore[no-untyped-def]
     assert run("add", " ", "--role", "viewer").exit_code == 1
 
 
-def test_a_link_is_made_however_the_accents_of_a_name_are_typed(run) -> None:  # type: ignore[no-untyped-def]
+def test_a_link_is_made_however_the_accents_of_a_name_are_typed(run) -> None:
     """As one letter or as a letter and an accent."""
     run("add", "ada", "--role", "admin")
     run("add", "zo\u00eb", "--role", "viewer")
     assert _json(run("link", "Zoe\u0308", "--json"))["link"]
 
 
-def test_roles_lock_unlock_and_password_are_changed(run) -> None:  # type: ignore[no-untyped-def]
+def test_roles_lock_unlock_and_password_are_changed(run) -> None:
     """A locked member gets no link."""
     run("add", "ada", "--role", "admin")
     run("add", "kim", "--role", "viewer")
@@ -74,7 +74,7 @@ def test_roles_lock_unlock_and_password_are_changed(run) -> None:  # type: ignor
     assert "nobody" not in run("link", "kim").output
 
 
-def test_whoever_is_not_there_is_told(run) -> None:  # type: ignore[no-untyped-def]
+def test_whoever_is_not_there_is_told(run) -> None:
     """With how to see who is."""
     run("add", "ada", "--role", "admin")
     assert "see `syncengine members list`" in run("lock", "kim").output

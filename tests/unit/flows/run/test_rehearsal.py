@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
+from syncengine.flows.run import rehearsal
 from syncengine.flows.run.rehearsal import rehearse
 from syncengine.mapping import Budget
+from syncengine.model.changeset import Changeset
 from syncengine.simulation.nets import picture
 from tests.support.bench import Bench
 from tests.support.people import crowd, duo
@@ -56,6 +60,7 @@ def test_a_row_that_nobody_has_sorted_yet_is_sorted_in_the_rehearsal() -> None:
     made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
     made.scan_all()
     planned = rehearse(made.engine)
+    assert planned.unsorted == 0
     assert [record.values["name"] for record in planned.new_records.values()]
     assert {write.operation.connection for write in planned.writes.values()} == {"lms"}
     assert rehearse(made.engine).digest() == planned.digest()
@@ -83,3 +88,24 @@ def test_vendors_can_be_called_after_a_rehearsal() -> None:
     made.scan_all()
     rehearse(made.engine)
     made.scan_all()
+
+
+def test_a_row_of_nobody_that_has_to_be_read_first_is_said_to_be_unsorted() -> None:
+    """Part of a row may tell another person."""
+    made = duo()
+    made.vendors["hr"].add(email="anna@x.de", name="Anna", job="dev")
+    made.scan_all()
+    (link,) = made.links("hr")
+    with made.engine.ledger.write() as tx:
+        tx.write(Changeset(links=[replace(link, need_get=True)]))
+    planned = rehearse(made.engine)
+    assert (planned.unsorted, planned.unread) == (1, 0)
+    assert not planned.new_records
+
+
+def test_what_goes_on_beyond_what_is_foreseen_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No plan ends in silence before its end."""
+    made = derived()
+    assert not rehearse(made.engine).unfinished
+    monkeypatch.setattr(rehearsal, "ROUNDS", 1)
+    assert rehearse(made.engine).unfinished

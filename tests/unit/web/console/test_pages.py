@@ -231,7 +231,7 @@ def test_pages_cost_as_many_statements_however_much_there_is() -> None:
         with at_console(made.engine, Role.VIEWER) as browser:
             for path in paths:
                 browser.get(path)
-            counts.append([_statements(made, lambda p=path: browser.get(p)) for path in paths])  # type: ignore[misc]
+            counts.append([_statements(made, lambda p=path: browser.get(p)) for path in paths])
     assert counts[0] == counts[1]
 
 

@@ -195,7 +195,7 @@ def test_a_page_costs_as_many_statements_however_much_is_asked() -> None:
     for people in (10, 60):
         made = asking(people)
         with at_console(made.engine, Role.VIEWER) as browser:
-            counts.append(_statements(made, lambda b=browser: _page(b)))  # type: ignore[misc]
+            counts.append(_statements(made, lambda b=browser: _page(b)))
     assert counts[0] == counts[1] < 30
 
 

@@ -38,7 +38,7 @@ def test_every_route_lets_in_whom_it_says(bench: Bench, who: tuple[Role, ...]) -
                 _try(browser.client, screen, method, token_of(page), who)
 
 
-def _try(client, screen: Screen, method: str, token: str, who: tuple[Role, ...]) -> None:  # type: ignore[no-untyped-def]
+def _try(client, screen: Screen, method: str, token: str, who: tuple[Role, ...]) -> None:
     data = {"form_token": token} if method == "POST" else None
     answer = client.request(
         method, _address(screen), data=data, headers={"Origin": "http://127.0.0.1"},
@@ -62,7 +62,7 @@ def _try(client, screen: Screen, method: str, token: str, who: tuple[Role, ...])
 def test_a_route_without_a_right_does_not_start() -> None:
     """Neither one that shows something nor one that does something."""
     for broken in (
-        Screen("/x", None, lambda ask: ask.to("/")),  # type: ignore[arg-type]
+        Screen("/x", None, lambda ask: ask.to("/")),
         Screen("/x", Right.READ, act=lambda ask: ask.to("/")),
         Screen("/x", Right.READ),
     ):

@@ -25,7 +25,7 @@ PO = HERE / "locale" / "de" / "LC_MESSAGES" / "console.po"
 def _messages() -> Iterator[tuple[str, str]]:
     """File and text of all that templates say."""
     for path in sorted((HERE / "templates").glob("*.html")):
-        for _, _, told in environment("en").extract_translations(path.read_text("utf-8")):  # type: ignore[attr-defined]
+        for _, _, told in environment("en").extract_translations(path.read_text("utf-8")):
             texts = told if isinstance(told, tuple) else (told,)
             yield from ((path.name, text) for text in texts[:1] if text)
 
