@@ -60,8 +60,10 @@ def show_flower(stage: Stage, screen: Screen) -> None:
     tasks = stage.flower("tasks?limit=100000").values()
     seen = Counter((task["name"] or "", str(task["state"])) for task in tasks)
     workers = stage.flower("workers?status=true")
+    many = "worker" if len(workers) == 1 else "workers"
     screen.say(
-        f"Flower saw {len(workers)} worker{'s' * (len(workers) != 1)} and {seen.total()} tasks. Cut off: was in the killed process."
+        f"Flower saw {len(workers)} {many} and {seen.total()} tasks. Cut off: was in the killed "
+        "process."
     )
     screen.table(
         ["task", "succeeded", "cut off", "under way"],
