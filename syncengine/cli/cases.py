@@ -155,9 +155,9 @@ def answer(
         given = _meant(case, " ".join(words))
         done = give(opened, chosen, given, reason, author)
     if as_json:
-        ui.emit({"case": chosen, "answer": given, "done": done})
+        ui.emit({"case": chosen, "answer": given, "done": done.done, "more_approvals": done.more})
     else:
-        ui.screen().print(ui.cell(f"Done: {done}. The next sync carries it on."))
+        ui.screen().print(ui.cell(done.told))
 
 
 def _the_one(opened: Engine, text: str) -> str:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import asdict
 
 from syncengine.ledger import tables as t
 from syncengine.ledger.session import Session
 from syncengine.ledger.stored import Stored
-from syncengine.model.member import AuditEntry, Grant, Member
+from syncengine.model.member import AuditEntry, Grant, Member, Scope
 from syncengine.model.stored_plan import SUMMARY, PlanPart
 
-MEMBERS = Stored(t.members, Member, roles=(list, tuple))
-GRANTS = Stored(t.grants, Grant)
+
+def _scope(told: dict[str, list[str]]) -> Scope:
+    return Scope(**{name: tuple(words) for name, words in told.items()})
+
+
+MEMBERS = Stored(t.members, Member, roles=(list, tuple), limits=(asdict, _scope))
+GRANTS = Stored(t.grants, Grant, rights=(list, tuple))
 AUDIT = Stored(t.audit, AuditEntry, bound=("author",))
 PLANS = Stored(t.plans, PlanPart, bound=("id", "part"))
 _BY_NAME = (t.members.c.name,)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from syncengine.ledger import statements
 from syncengine.ledger import tables as t
 from syncengine.ledger.encryption import Vault
 from syncengine.ledger.session import Session
 from syncengine.ledger.stored import Mark, Stored, Values, hashed
-from syncengine.model.case import Case
+from syncengine.model.case import Case, Vote
 from syncengine.model.change import Change
 from syncengine.model.event import Event
 from syncengine.model.ref import Ref
@@ -22,7 +22,10 @@ def _in_run(_: Case | Change, __: Vault, mark: Mark) -> Values:
     return {"run_id": mark.run}
 
 
-CASES = Stored(t.cases, Case, beside=_in_run, kept={"run_id": t.cases.c.run_id})
+CASES = Stored(
+    t.cases, Case, beside=_in_run, kept={"run_id": t.cases.c.run_id},
+    votes=(lambda votes: [asdict(v) for v in votes], lambda told: tuple(Vote(**v) for v in told)),
+)  # fmt: skip
 CHANGES = Stored(t.history, Change, bound=("record_id", "generation", "field"), beside=_in_run)
 _MANY = 4000
 """Events per statement: as many as SQLite's 32,766 parameters allow for their seven columns, and less."""
@@ -110,11 +113,12 @@ class Journal(Session):
     def cases(
         self, ids: Collection[str] | None = None, kind: str | None = None,
         subjects: Collection[str] | None = None, open_only: bool = True, lock: bool = False,
+        links: Collection[str] | None = None,
     ) -> list[Case]:  # fmt: skip
         """As asked, oldest first."""
         return self._found(
             CASES, *([t.is_open] if open_only else []), order=(t.cases.c.opened_at, t.cases.c.id),
-            lock=lock, id=ids, kind=kind, subject=subjects,
+            lock=lock, id=ids, kind=kind, subject=subjects, link_id=links,
         )  # fmt: skip
 
     def count_cases(self) -> dict[str, int]:

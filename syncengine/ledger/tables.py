@@ -164,7 +164,7 @@ cases = table(
     texts="id kind entity record_id? link_id? operation_id? answer?",
     found="subject?",
     times="opened_at closed_at?",
-    sealed="question evidence answers author reason",
+    sealed="question evidence answers author reason votes",
     kept_texts="run_id?",
 )
 is_open = cases.c.closed_at.is_(None)
@@ -224,20 +224,22 @@ index(runs, "under_way", "connection resource", where=runs.c.ended_at.is_(None))
 members = table(
     metadata,
     "members",
-    texts="id name",
+    texts="id name subject?",
     counts="failures",
     times="created_at shut_until",
     flags="locked",
-    packed="roles",
+    packed="roles limits",
     sealed="password",
 )
 index(members, "name", "name", unique=True)
+index(members, "subject", "subject", where=members.c.subject.is_not(None), unique=True)
 
 grants = table(
     metadata,
     "grants",
-    texts="id kind member_id hash",
+    texts="id kind member_id hash name?",
     times="created_at expires_at seen_at proved_at",
+    packed="rights",
 )
 index(grants, "hash", "hash", unique=True)
 index(grants, "member", "member_id")

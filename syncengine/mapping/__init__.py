@@ -3,6 +3,7 @@
 from syncengine.mapping.expressions import Expression
 from syncengine.mapping.loader import load_project
 from syncengine.mapping.project import (
+    Approvals,
     Budget,
     Connection,
     Derivation,
@@ -16,6 +17,7 @@ from syncengine.mapping.project import (
 from syncengine.mapping.rule import Context, Field, Rule, Unresolved
 
 __all__ = [
+    "Approvals",
     "Budget",
     "Connection",
     "Context",

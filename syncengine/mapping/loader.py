@@ -12,7 +12,7 @@ from syncengine.mapping.connections import compile_connections, zone
 from syncengine.mapping.derivations import compile_derivations
 from syncengine.mapping.draft import Draft, EntityDraft, ordered
 from syncengine.mapping.entities import compile_entity, digest
-from syncengine.mapping.project import Derivation, Entity, Project, Retention
+from syncengine.mapping.project import Approvals, Derivation, Entity, Project, Retention
 from syncengine.mapping.schema import FILES, ConnectionsFile, DeriveFile, EntityFile, Part, check
 from syncengine.mapping.source import Document, fill, read
 from syncengine.model.resource import Catalog
@@ -65,8 +65,7 @@ def load_project(
     faults = sorted({fault for d in files.documents for fault in d.faults})
     if faults:
         raise ConfigInvalid([f"{position}: {text}" for position, text in faults])
-    kept = Retention(**part.retention.model_dump()) if part else Retention()
-    return _project(folder, draft, entities, derivations, files.documents, kept)
+    return _project(folder, draft, entities, derivations, files.documents, part)
 
 
 def _read(folder: Path, environment: Mapping[str, str], secrets_dir: Path | None) -> _Files:
@@ -119,7 +118,7 @@ def _project(
     entities: Mapping[str, Entity],
     derivations: Sequence[Derivation],
     documents: Sequence[Document],
-    retention: Retention,
+    part: ConnectionsFile | None,
 ) -> Project:
     needs = {
         name: sorted({f.to for f in entity.fields.values() if f.to})
@@ -138,5 +137,6 @@ def _project(
             [(c.name, c.connector, c.timezone) for c in draft.connections.values()],
         ),
         warnings=tuple(text for d in documents for text in d.warnings),
-        retention=retention,
+        retention=Retention(**part.retention.model_dump()) if part else Retention(),
+        approvals=Approvals(**part.approvals.model_dump()) if part else Approvals(),
     )

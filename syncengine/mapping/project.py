@@ -80,6 +80,19 @@ class Safety:
 
 
 @dataclass(frozen=True, slots=True)
+class Approvals:
+    """How many people have to approve held writes of a kind, before they are sent."""
+
+    deletes: int = 1
+    creates: int = 1
+    updates: int = 1
+
+    def of(self, kind: str) -> int:
+        """For writes of a kind (create, update or delete)."""
+        return {"delete": self.deletes, "create": self.creates, "update": self.updates}[kind]
+
+
+@dataclass(frozen=True, slots=True)
 class Retention:
     """For how many seconds what is over is kept: ``events``, settled ``operations``, closed ``cases``, ``history``,
     records that ``left`` (were deleted), and what is known of a process that says nothing any more (``runs``)."""
@@ -203,6 +216,7 @@ class Project:
     digest: str
     warnings: tuple[str, ...]
     retention: Retention = Retention()
+    approvals: Approvals = Approvals()
 
     def systems_of(self, connection: str, resource: str) -> tuple[tuple[Entity, System], ...]:
         """What is mapped onto a resource of a connection."""

@@ -18,6 +18,7 @@ from pydantic import (
 from syncengine.mapping.project import (
     LARGEST_LISTING,
     LONGEST_LISTING,
+    Approvals,
     Budget,
     Retention,
     Safety,
@@ -108,9 +109,11 @@ Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 Title = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_. -]*$")]
 Cel = Annotated[str, StringConstraints(min_length=1), Field(description="an expression")]
 Count = Annotated[int, Field(strict=False, ge=1)]
+Few = Annotated[int, Field(ge=1, le=9)]
 
 
 _BUDGET, _SCHEDULE, _RETENTION, _SAFETY = Budget(), Schedule(), Retention(), Safety()
+_APPROVALS = Approvals()
 """What holds where nothing is written."""
 
 
@@ -175,12 +178,21 @@ class RetentionPart(Part):
     runs: Minutes = _RETENTION.runs
 
 
+class ApprovalsPart(Part):
+    """How many people have to approve held writes of a kind."""
+
+    deletes: Few = _APPROVALS.deletes
+    creates: Few = _APPROVALS.creates
+    updates: Few = _APPROVALS.updates
+
+
 class ConnectionsFile(Part):
     """connections.yaml"""
 
     version: Literal[1]
     timezone: str = "UTC"
     retention: RetentionPart = RetentionPart()
+    approvals: ApprovalsPart = ApprovalsPart()
     modes: dict[str, Mode] = {}
     connections: dict[Name, ConnectionPart]
 

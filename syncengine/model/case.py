@@ -28,12 +28,23 @@ IDENTITY = "identity:"
 
 
 @dataclass(frozen=True, slots=True)
+class Vote:
+    """One of several approvals that held writes need: by whom, when (epoch seconds), and for exactly which writes
+    (``planning.votes.digest_of``)."""
+
+    author: str
+    digest: str
+    at: float
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """A question that waits for a person's answer. ``subject`` identifies what it is about and is unique among open
     cases, so that the same question is not asked twice.
 
     ``evidence``: what a person needs to see; encrypted at rest. ``answers``: answer -> what it will do. ``author``,
-    ``reason``: who answered, and why.
+    ``reason``: who answered, and why. ``votes``: approvals that were given while more are needed.
     """
 
     id: str
@@ -51,3 +62,4 @@ class Case:
     author: str = ""
     reason: str = ""
     closed_at: float | None = None
+    votes: tuple[Vote, ...] = ()

@@ -22,11 +22,23 @@ class Role(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Scope:
+    """To which part of everything a member is limited: these entities, connections and kinds of question. An empty one
+    is no limit."""
+
+    entities: tuple[str, ...] = ()
+    connections: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Member:
     """Somebody who may sign in. ``name`` is unique and stands as the author of all that the member decides.
 
     ``password``: its hash, ``""`` for none. ``locked``: shut out until an admin says otherwise. ``failures``: wrong
-    passwords in a row; ``shut_until``: no password is looked at before (epoch seconds)."""
+    passwords in a row; ``shut_until``: no password is looked at before (epoch seconds). ``subject``: by which the
+    provider of the sign-in knows them, None for a member who was added here. ``limits``: what they may see and do no
+    more than."""
 
     id: str
     name: str
@@ -36,6 +48,8 @@ class Member:
     failures: int = 0
     shut_until: float = 0.0
     created_at: float = 0.0
+    subject: str | None = None
+    limits: Scope = Scope()
 
     def has(self, *roles: Role) -> bool:
         """Whether the member has one of these roles."""
@@ -43,16 +57,19 @@ class Member:
 
 
 class GrantKind(StrEnum):
-    """What a secret opens: a ``session`` of a browser, or a ``link`` by which one is begun once."""
+    """What a secret opens: a ``session`` of a browser, a ``link`` by which one is begun once, or the API, to a program
+    that has a ``token``."""
 
     SESSION = "session"
     LINK = "link"
+    TOKEN = "token"
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
     """A secret that was given to a member; only its hash is stored. Times are epoch seconds. ``seen_at``: when it was
-    last used; ``proved_at``: when the member last proved who they are."""
+    last used; ``proved_at``: when the member last proved who they are. ``name``, ``rights``: of a token, what it is for
+    and what it may do of all that its member may."""
 
     id: str
     kind: GrantKind
@@ -62,6 +79,8 @@ class Grant:
     expires_at: float
     seen_at: float = 0.0
     proved_at: float = 0.0
+    name: str | None = None
+    rights: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

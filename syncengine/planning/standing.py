@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 
 from syncengine.model.case import CaseKind
+from syncengine.model.condition import Approved
 from syncengine.model.connection import ConnectionState, ResourceState
 from syncengine.model.operation import OperationState
 from syncengine.model.standing import Figures, Level, Line, Standing
@@ -50,7 +51,8 @@ class Listed:
 class Facts:
     """What a standing is told of. ``edition``: of the files as they stand, the last of which was changed at
     ``edition_at``. ``off``: connection -> why it is off; ``unused``: those that no mapping uses. ``unlinked``: (entity,
-    connection) -> rows of nobody. ``dirty``: links that are to be looked at."""
+    connection) -> rows of nobody. ``dirty``: links that are to be looked at. ``approvals``: subject of the question
+    about held writes -> approvals given and needed, where several are."""
 
     now: float
     edition: str
@@ -61,6 +63,7 @@ class Facts:
     listings: Sequence[Listed]
     unlinked: Mapping[tuple[str, str], int]
     dirty: int
+    approvals: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     @property
     def has_service(self) -> bool:
@@ -188,7 +191,10 @@ def _staged(facts: Facts) -> Iterator[Line]:
     for group in facts.figures.waits:
         if group.kind == "staged":
             about = {"entity": group.entity, "connection": group.connection, "kind": group.write}
-            yield Line("staged", Level.ASK, group.count, group.since, about)
+            subject = Approved(group.entity, group.connection, group.write).subject
+            given, needed = facts.approvals.get(subject, (0, 1))
+            told = {"given": str(given), "needed": str(needed)} if needed > 1 else {}
+            yield Line("staged", Level.ASK, group.count, group.since, about, told)
 
 
 def _paused(facts: Facts) -> Iterator[Line]:

@@ -233,7 +233,7 @@ def reply(company: Company, chance: Random) -> str:
     company.ruled |= case.kind in (CaseKind.IDENTITY, CaseKind.UNKNOWN)
     company.misled |= given == "not_applied" and _took_effect(company, case)
     try:
-        done = answer(company.bench.engine, case.id, given)
+        done = answer(company.bench.engine, case.id, given).done
     except NotPossible as error:
         done = str(error)
     return f"{case.question} {given}: {done}"

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
 from syncengine.flows.people.cases import answer
 from syncengine.flows.people.members import lock
@@ -136,6 +136,29 @@ def test_whoever_guesses_is_shut_out(desk: Desk) -> None:
         expect(page.get_by_role("alert")).to_contain_text("Too many wrong passwords")
 
 
+def test_two_people_approve_a_plan_of_leavers(desk: Desk) -> None:
+    """The first one is refused as the second; somebody else sends it."""
+    (case, *_) = _open(desk, "staged")
+    with desk.open(Role.ANSWERER, name="ina") as page:
+        _approve(page, case)
+        expect(page.get_by_role("status")).to_contain_text("1 of 2 given")
+        expect(page.locator("main")).to_contain_text("1 of 2 approvals given")
+        expect(page.locator("main li").first).to_contain_text("ina")
+        _approve(page, case)
+        expect(page.locator("main")).to_contain_text("have approved this already")
+        page.goto("/")
+        expect(page.locator(".lines").first).to_contain_text("1 of 2 given")
+    with desk.open(Role.ANSWERER, name="ben") as page:
+        _approve(page, case)
+        expect(page.get_by_role("status")).to_contain_text("12 writes are sent")
+
+
+def _approve(page: Page, case: str) -> None:
+    page.goto(f"/questions/{case}")
+    page.get_by_text("Send them all", exact=True).click()
+    page.get_by_role("button", name="Answer").click()
+
+
 @pytest.mark.long
 def test_a_plan_is_computed_and_its_deletes_approved(browser: Browser, tmp_path: Path) -> None:
     """The page looks again by itself until the plan is there."""
@@ -146,6 +169,6 @@ def test_a_plan_is_computed_and_its_deletes_approved(browser: Browser, tmp_path:
             page.get_by_role("button", name="Compute a plan").click()
             page.get_by_text("Look at these first").wait_for(timeout=30_000)
             page.get_by_role("link", name="Look and decide").click()
-            page.get_by_text("Send them all").click()
+            page.get_by_text("Send them all", exact=True).click()
             page.get_by_role("button", name="Answer").click()
-            expect(page.get_by_role("status")).to_contain_text("12 writes are sent")
+            expect(page.get_by_role("status")).to_contain_text("1 of 2 given")

@@ -58,7 +58,7 @@ class Bench(Simulated):
     def answer(self, given: str, case: Case | None = None) -> str:
         """Answer the one open case, or the one given."""
         asked = case or self.case()
-        return answer(self.engine, asked.id, given)
+        return answer(self.engine, asked.id, given).done
 
     def link(self, connection: str, row: str | None = None) -> Link:
         """The one link in a connection, or that of a row of people."""

@@ -75,6 +75,7 @@ def monday(folder: Path, people: int = 60) -> Iterator[Scene]:
         with made.engine() as engine:
             sync(engine)
         _only_observe(project, "haekka")
+        _by_two(project)
         _later(sandbox)
         with made.engine() as engine:
             sync(engine)
@@ -120,6 +121,12 @@ def _only_observe(project: Path, connection: str) -> None:
     mode = f"  {connection}: ${{SYNCENGINE_MODE:-observe}}"
     assert mode in text
     path.write_text(text.replace(mode, f"  {connection}: observe"), "utf-8")
+
+
+def _by_two(project: Path) -> None:
+    """Two people approve deletes."""
+    path = project / "connections.yaml"
+    path.write_text(path.read_text("utf-8") + "\napprovals: {deletes: 2}\n", "utf-8")
 
 
 @contextmanager

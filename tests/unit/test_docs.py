@@ -109,6 +109,7 @@ def test_named_code_exists(path: Path) -> None:
 MODELS: dict[str, type[Part]] = {
     "The file of connections": schema.ConnectionsFile,
     "Retention": schema.RetentionPart,
+    "Approvals": schema.ApprovalsPart,
     "A connection": schema.ConnectionPart,
     "A budget": schema.BudgetPart,
     "A schedule": schema.SchedulePart,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from syncengine.errors import RowInvalid
@@ -13,6 +13,7 @@ from syncengine.flows.capture.notices import sought
 from syncengine.flows.core.engine import Engine, retry_on_lost_race
 from syncengine.flows.core.staging import Group
 from syncengine.flows.core.world import load_world
+from syncengine.flows.people.approving import Answered, Votes, with_vote
 from syncengine.flows.people.decisions import Decision, NotPossible
 from syncengine.flows.people.links import LinkEditor
 from syncengine.flows.people.offers import offered, outdated
@@ -40,13 +41,16 @@ REVISED = {
 
 
 def answer(
-    engine: Engine, case_id: str, given: str, reason: str = "", author: str = "admin"
-) -> str:
-    """Carry out a person's answer to a case in one transaction. Returns what was done. Raises NotPossible."""
-    done = _Answers(engine).give(case_id, given, reason, author)
-    engine.queue.announce("refresh", [])
-    engine.queue.announce("reconcile", [])
-    return done
+    engine: Engine, case_id: str, given: str, reason: str = "", author: str = "admin",
+    seen: str | None = None,
+) -> Answered:  # fmt: skip
+    """Carry out a person's answer to a case in one transaction. ``seen``: the digest of the held writes that they have
+    looked at, where they approve such. Raises NotPossible."""
+    answered = _Answers(engine).give(case_id, given, reason, author, seen)
+    if not answered.more:
+        engine.queue.announce("refresh", [])
+        engine.queue.announce("reconcile", [])
+    return answered
 
 
 Done = tuple[str, Changeset]
@@ -58,7 +62,9 @@ class _Answers:
     engine: Engine
 
     @retry_on_lost_race
-    def give(self, case_id: str, given: str, reason: str, author: str) -> str:
+    def give(
+        self, case_id: str, given: str, reason: str, author: str, seen: str | None = None
+    ) -> Answered:
         """One answer; who comes second waits for the first one and is told what that was."""
         engine = self.engine
         with engine.ledger.write() as tx:
@@ -69,13 +75,19 @@ class _Answers:
             possible = answers_now(engine, tx, case)
             if given not in possible:
                 raise NotPossible(_refusal(engine, tx, case, given, possible))
-            act = _Answer(engine, tx, author, reason, case=case, given=given)
+            act = _Answer(engine, tx, author, reason, case=case, given=given, seen=seen)
             done, change = act.carried_out()
-            closed = replace(
-                act.case, answer=given, author=author, reason=reason, closed_at=engine.clock.now()
-            )
-            act.commit(change + Changeset(cases=[closed]))
-        return done
+            answered = act.case
+            if not act.more:
+                answered = replace(
+                    answered,
+                    answer=given,
+                    author=author,
+                    reason=reason,
+                    closed_at=engine.clock.now(),
+                )
+            act.commit(change + Changeset(cases=[answered]))
+        return Answered(done, act.more)
 
 
 def _refusal(
@@ -107,6 +119,8 @@ def answers_now(engine: Engine, tx: Transaction, case: Case) -> dict[str, str]:
 class _Answer(Decision):
     case: Case = field(kw_only=True)
     given: str = field(kw_only=True)
+    seen: str | None = field(default=None, kw_only=True)
+    more: int = field(default=0, kw_only=True)
 
     def carried_out(self) -> Done:
         acts: dict[CaseKind, Callable[[], Done]] = {
@@ -280,6 +294,13 @@ class _Answer(Decision):
         held = self._held()
         if not held:
             raise NotPossible("none of these writes is held any more")
+        self.case, votes = self._voted(held)
+        if self.more:
+            told = f"your approval counts, {len(votes.given)} of {votes.needed} given"
+            return (
+                f"{told}; {self.more} more {'has' if self.more == 1 else 'have'} to approve",
+                Changeset(),
+            )
         records = self.tx.records([k.record_id for k in held if k.record_id])
         told = f"{kind} in {connection} {'approved' if self.given == 'approve' else 'rejected'}"
         change = Changeset(links=[self._answered(link, kind) for link in held])
@@ -290,6 +311,16 @@ class _Answer(Decision):
         )
         none = "none of " * (self.given == "reject")
         return f"{none}{len(held)} writes {'is' if none else 'are'} sent", change
+
+    def _voted(self, held: Sequence[Link]) -> tuple[Case, Votes]:
+        """The case with this approval; a rejection ends those that were given."""
+        if self.given != "approve":
+            return replace(self.case, votes=()), Votes("", (), 1)
+        case, votes = with_vote(
+            self.engine, self.tx, self.case, held, self.author, self.reason, self.seen
+        )
+        self.more = max(0, votes.needed - len(votes.given))
+        return case, votes
 
     def _held(self) -> list[Link]:
         """The links that the case holds, or that its earlier answer holds back; locked."""

@@ -24,7 +24,7 @@ from syncengine.flows.run.mirror import AtOnce, Mirror, Nobody, SkippingClock
 from syncengine.flows.run.planned import Planned, Sent, Staged, Telling
 from syncengine.flows.send.dispatch import dispatch
 from syncengine.ledger import Ledger, Transaction
-from syncengine.mapping import Budget, Derivation, Project
+from syncengine.mapping import Approvals, Budget, Derivation, Project
 from syncengine.model.case import CaseKind
 from syncengine.model.change import Change
 from syncengine.model.changeset import Changeset, Wakes
@@ -295,7 +295,7 @@ def _widened(project: Project) -> Project:
 
 
 def _opened(project: Project) -> Project:
-    """The same, where all connections are written to."""
+    """The same, where all connections are written to and one approval is enough."""
     wide = _widened(project)
     connections = {name: replace(c, mode="write", off="") for name, c in wide.connections.items()}
-    return replace(wide, connections=connections)
+    return replace(wide, connections=connections, approvals=Approvals())

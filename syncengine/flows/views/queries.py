@@ -10,6 +10,7 @@ from syncengine.flows.core.engine import Engine
 from syncengine.flows.core.world import load_world
 from syncengine.flows.naming.masking import mask, shown_id, without
 from syncengine.flows.naming.names import Names, identity_texts, names
+from syncengine.flows.people.approving import Votes, votes_on
 from syncengine.flows.people.cases import answers_now
 from syncengine.flows.reconcile.unsent import is_observed
 from syncengine.flows.views.evidence import Shown, rivals_in
@@ -228,7 +229,7 @@ def find_cases(engine: Engine, text: str) -> list[str]:
 
 def case(engine: Engine, case_id: str) -> Document:
     """One case with its evidence: ``sides`` are what stands beside each other (``title``, ``values``), ``writes``
-    the writes that are held. Raises KeyError for an unknown id."""
+    the writes that are held, ``approvals`` how far these are approved. Raises KeyError for an unknown id."""
     with engine.ledger.read() as tx:
         found = {c.id: c for c in tx.cases(ids=[case_id], open_only=False)}[case_id]
         evidence = found.evidence
@@ -242,6 +243,7 @@ def case(engine: Engine, case_id: str) -> Document:
         possible = answers_now(engine, tx, found)
         rivals = rivals_in(tx, [replace(found, answers=possible)])
         history = tx.history(found.record_id) if found.record_id and "fields" in evidence else []
+        votes = votes_on(engine, tx, found)
     document = _case(called, links, found, rivals)
     at = Shown(called, found, links.get(found.link_id or ""), rivals)
     document["answers"] = {
@@ -252,7 +254,14 @@ def case(engine: Engine, case_id: str) -> Document:
         link_document(called, links[i]) for i in evidence.get("links", ()) if i in links
     ]
     document["vendor_says"] = at.vendor_says
+    document["approvals"] = None if votes is None else _approvals(votes)
     return document
+
+
+def _approvals(votes: Votes) -> Document:
+    """How far held writes are approved, and the digest by which an approval says which ones it means."""
+    given = [{"by": v.author, "at": v.at, "reason": v.reason} for v in votes.given]
+    return {"digest": votes.digest, "needed": votes.needed, "given": given}
 
 
 def _ref_values(engine: Engine, case: Case) -> set[str]:

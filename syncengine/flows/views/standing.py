@@ -7,9 +7,12 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from syncengine.flows.core.engine import Engine
+from syncengine.flows.people.approving import votes_on
 from syncengine.flows.run.sweep import listed
 from syncengine.flows.views.standing_text import sentence, verdict
 from syncengine.ledger import Transaction
+from syncengine.mapping import Approvals
+from syncengine.model.case import CaseKind
 from syncengine.model.connection import ResourceState
 from syncengine.model.standing import Standing
 from syncengine.planning import standing as rules
@@ -61,7 +64,16 @@ def _facts(engine: Engine, tx: Transaction) -> Facts:
                   if place[0] in engine.connectors],
         unlinked=tx.count_untied(),
         dirty=tx.dirty_count(),
+        approvals=_approvals(engine, tx),
     )  # fmt: skip
+
+
+def _approvals(engine: Engine, tx: Transaction) -> dict[str, tuple[int, int]]:
+    """How far held writes are approved, where more than one person has to."""
+    if engine.project.approvals == Approvals():
+        return {}
+    asked = {case.subject: votes_on(engine, tx, case) for case in tx.cases(kind=CaseKind.STAGED)}
+    return {subject: (len(v.given), v.needed) for subject, v in asked.items() if v is not None}
 
 
 def _unused(engine: Engine, connections: Collection[str]) -> list[str]:

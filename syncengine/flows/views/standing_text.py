@@ -119,7 +119,9 @@ def _question(w: _Words) -> str:
 def _staged(w: _Words) -> str:
     wait = "waits" if w.line.count == 1 else "wait"
     what = f"{w.count(w.kind)} of {w.entity} in {w.connection}"
-    return f"{what} {wait} for approval{w.since()}."
+    told = w.line.told
+    given = f", {told['given']} of {told['needed']} given" if "needed" in told else ""
+    return f"{what} {wait} for approval{w.since()}{given}."
 
 
 def _paused(w: _Words) -> str:

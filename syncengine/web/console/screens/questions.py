@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from syncengine.flows.naming.masking import DOTS
 from syncengine.flows.people import cases
+from syncengine.flows.people.approving import Answered
 from syncengine.flows.people.decisions import NotPossible
 from syncengine.flows.people.members import note
 from syncengine.flows.views import queries
@@ -75,10 +76,13 @@ def answer_one(ask: Ask) -> Response:
         raise HTTPException(422, "no answer was chosen")
     if _deletes(case, given) and not ask.proved:
         return ask.to("/prove", next=f"/questions/{case.id}")
-    done = _give(ask, case.id, given)
+    seen = ask.given("digest") if case.kind is CaseKind.STAGED else None
+    done = _give(ask, case.id, given, seen)
     words = {name: ask.given(name) for name in ("kind", "connection", "age")}
     after = next_question(ask.engine, _wanted(ask, words), place_of(case))
-    told = f"Done: {done}. The next sync carries it on."
+    told = done.told
+    if done.more:
+        return ask.to(f"/questions/{case.id}", told, **words)
     return ask.to(f"/questions/{after}" if after else "/questions", told, **words)
 
 
@@ -113,16 +117,16 @@ def answer_many(ask: Ask) -> Response:
     return ask.page("answered.html", done=len(ids) - len(failed), failed=failed, words=words)
 
 
-def _give(ask: Ask, case_id: str, given: str) -> str:
-    """Carry out one answer, and put it into the audit. Raises HTTPException where somebody was first, or where it fits
-    no longer."""
+def _give(ask: Ask, case_id: str, given: str, seen: str | None = None) -> Answered:
+    """Carry out one answer, and put it into the audit. ``seen``: the digest of the writes that were looked at. Raises
+    HTTPException where somebody was first, or where it fits no longer."""
     reason = ask.given("reason")[:1000]
     try:
-        done = cases.answer(ask.engine, case_id, given, reason, ask.author)
+        done = cases.answer(ask.engine, case_id, given, reason, ask.author, seen)
     except NotPossible as why:
         _note(ask, case_id, given, "refused")
         raise HTTPException(409, _who_was_first(ask, case_id) or f"{why}") from None
-    _note(ask, case_id, given, "done")
+    _note(ask, case_id, given, "approved, more have to" if done.more else "done")
     return done
 
 

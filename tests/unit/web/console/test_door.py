@@ -9,6 +9,7 @@ import pytest
 
 from syncengine.flows.people import members, signing_in
 from syncengine.flows.people.signing_in import FREE_FAILURES, IDLE, LONGEST, make_link
+from syncengine.flows.views import queries
 from syncengine.model.member import Role
 from syncengine.web.console.doors import TRIES
 from tests.support.bench import Bench
@@ -242,18 +243,21 @@ def test_deletes_are_approved_by_whoever_has_just_said_who_they_are() -> None:
     """Later the password is asked for again, and a wrong one opens nothing."""
     made = leavers()
     (case,) = made.cases()
+    seen = queries.case(made.engine, case.id)["approvals"]["digest"]
     with_password(made.engine, Role.ANSWERER)
     with stranger(made.engine) as browser:
         browser.send("/sign-in", name="kim", password=PASSWORD)
         made.clock.sleep(700)
-        asked = browser.send(f"/questions/{case.id}", answer="approve")
+        asked = browser.send(f"/questions/{case.id}", answer="approve", digest=seen)
         assert asked.url.path == "/prove"
         back = {"next": f"/questions/{case.id}"}
         assert browser.send("/prove", password="wrong", **back).status_code == 422
         assert made.cases() == [case]
         proved = browser.send("/prove", password=PASSWORD, **back)
         assert proved.url.path == f"/questions/{case.id}"
-        browser.send(f"/questions/{case.id}", answer="approve")
+        assert browser.send(f"/questions/{case.id}", answer="approve").status_code == 409
+        assert made.cases() == [case]
+        browser.send(f"/questions/{case.id}", answer="approve", digest=seen)
     assert made.cases() == []
 
 

@@ -1,0 +1,97 @@
+"""Approving: several people say yes to one set of held writes, each for exactly that set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from syncengine.flows.core.engine import Engine
+from syncengine.flows.core.staging import Group
+from syncengine.flows.people.decisions import NotPossible
+from syncengine.ledger import Transaction
+from syncengine.model.case import Case, CaseKind, Vote
+from syncengine.model.link import Link
+from syncengine.model.operation import OperationState
+from syncengine.planning.votes import counting, digest_of, refusal
+
+_MOST = 10_000
+"""Changes and writes that are looked at for who asked for what."""
+_WHOLE = ("made", "deleted")
+"""What a change of a whole record says that somebody asked for."""
+
+
+class Votes(NamedTuple):
+    """How far a set of held writes is approved. ``digest``: of the set; ``given``: the approvals that count for it;
+    ``needed``: how many there have to be."""
+
+    digest: str
+    given: tuple[Vote, ...]
+    needed: int
+
+
+class Answered(NamedTuple):
+    """What an answer did, for people. ``more``: how many people have to say the same before it is carried out."""
+
+    done: str
+    more: int = 0
+
+    @property
+    def told(self) -> str:
+        """A sentence or two."""
+        return f"Done: {self.done}." + " The next sync carries it on." * (not self.more)
+
+
+def votes_on(engine: Engine, tx: Transaction, case: Case) -> Votes | None:
+    """How far the writes are approved that an open case holds; None for a case about something else."""
+    if case.kind is not CaseKind.STAGED or case.closed_at is not None:
+        return None
+    held = [k.id for k in tx.waiting_links(key=case.subject)]
+    return _votes(engine, tx, case, list(tx.links(held).values()))
+
+
+def _votes(engine: Engine, tx: Transaction, case: Case, held: Sequence[Link]) -> Votes:
+    writes = digest_of(held)
+    needed = engine.project.approvals.of(Group.of(case.subject).kind)
+    locked = [m.name for m in tx.members() if m.locked] if case.votes else []
+    return Votes(writes, counting(case.votes, writes, locked), needed)
+
+
+def with_vote(
+    engine: Engine, tx: Transaction, case: Case, held: Sequence[Link], author: str, reason: str,
+    seen: str | None,
+) -> tuple[Case, Votes]:  # fmt: skip
+    """The case with an approval of all that it holds, and how far that is. ``seen``: the digest of the writes that
+    ``author`` has looked at, None where nobody says. Raises NotPossible where the approval does not count."""
+    before = _votes(engine, tx, case, held)
+    if seen is not None and seen != before.digest:
+        raise NotPossible("other writes are held than those that you looked at: look at them again")
+    asked_for = before.needed > 1 and _asked_for(tx, author, held)
+    why = refusal(before.given, author, before.needed, asked_for)
+    if why:
+        raise NotPossible(why)
+    vote = Vote(author, before.digest, engine.clock.now(), reason)
+    now = before._replace(given=(*before.given, vote))
+    return replace(case, votes=now.given), now
+
+
+def _asked_for(tx: Transaction, author: str, held: Sequence[Link]) -> bool:
+    """Whether one of the held writes follows from what somebody decided, since its row was last written to: a value
+    given by an answer or an undo, a record made or deleted, or the answer that the row may be deleted."""
+    links = {k.id: k for k in held}
+    records = {k.record_id: k.id for k in held if k.record_id}
+    changes = tx.page_of_history(None, _MOST, author=author, record_id=sorted(records))
+    decided = [(records[c.record_id], c.at) for c in changes if c.field or c.new in _WHOLE]
+    answered = tx.cases(links=sorted(links), open_only=False)
+    decided += [
+        (case.link_id, case.closed_at)
+        for case in answered
+        if case.author == author and case.answer == "delete" and case.link_id and case.closed_at
+    ]
+    if not decided:
+        return False
+    written: dict[str, float] = {}
+    applied = str(OperationState.APPLIED)
+    for operation in tx.page_of_operations(None, _MOST, link_id=sorted(links), state=applied):
+        written.setdefault(operation.link_id, operation.created_at)
+    return any(at >= written.get(link_id, 0.0) for link_id, at in decided)

@@ -1,0 +1,161 @@
+"""Held writes that several people have to approve: each for exactly these writes, nobody twice."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from syncengine.flows.people.approving import Answered
+from syncengine.flows.people.cases import answer
+from syncengine.flows.people.decisions import NotPossible
+from syncengine.flows.people.members import add_member, lock
+from syncengine.flows.people.undo import undo
+from syncengine.flows.views import queries
+from syncengine.flows.views.plan import plan
+from syncengine.flows.views.standing import standing
+from syncengine.flows.views.standing_text import sentence
+from syncengine.mapping import Approvals
+from syncengine.model.member import Role
+from tests.support.bench import Bench
+from tests.unit.flows.core.leavers import deletes, edit, people, staged
+
+
+@pytest.fixture
+def made() -> Bench:
+    """Ten of twelve leave; two people have to approve it."""
+    return by_two(staged())
+
+
+def by_two(made: Bench) -> Bench:
+    """From now on two people have to approve deletes."""
+    made.engine.project = replace(made.engine.project, approvals=Approvals(deletes=2))
+    return made
+
+
+def approve(made: Bench, name: str, seen: str | None = None) -> Answered:
+    """Somebody approves what is held."""
+    return answer(made.engine, made.case().id, "approve", "as agreed", name, seen)
+
+
+def test_one_of_two_sends_nothing_and_the_second_sends_all(made: Bench) -> None:
+    """Between them the question stays open, and says who has approved."""
+    first = approve(made, "kim")
+    assert (first.more, first.told) == (
+        1,
+        "Done: your approval counts, 1 of 2 given; 1 more has to approve.",
+    )
+    made.sync()
+    assert deletes(made) == 0
+    told = queries.case(made.engine, made.case().id)["approvals"]
+    assert (told["needed"], [v["by"] for v in told["given"]]) == (2, ["kim"])
+    case = made.case()
+    assert approve(made, "lee").more == 0
+    made.sync()
+    assert deletes(made) == 10
+    (closed,) = made.read(lambda tx: tx.cases(ids=[case.id], open_only=False))
+    assert [v.author for v in closed.votes] == ["kim", "lee"]
+
+
+@pytest.mark.parametrize("again", ["kim", "Kim"])
+def test_nobody_approves_twice(made: Bench, again: str) -> None:
+    """However the name is spelled; the refusal says how many more have to."""
+    approve(made, "kim")
+    with pytest.raises(NotPossible, match="approved this already; 1 more of 2"):
+        approve(made, again)
+    made.sync()
+    assert deletes(made) == 0
+
+
+@pytest.mark.parametrize("who", [[10], []])
+def test_an_approval_lapses_with_the_set_it_was_for(made: Bench, who: list[int]) -> None:
+    """One more who leaves, or one who comes back: other writes, which somebody else's approval does not cover."""
+    approve(made, "kim")
+    if who:
+        edit(made, [people(made)[n] for n in who], job="left")
+    else:
+        edit(made, people(made)[:1], job="dev")
+    made.sync()
+    assert queries.case(made.engine, made.case().id)["approvals"]["given"] == []
+    assert approve(made, "lee").more == 1
+    made.sync()
+    assert deletes(made) == 0
+    assert approve(made, "kim").more == 0
+
+
+def test_an_approval_says_which_writes_were_looked_at(made: Bench) -> None:
+    """Where more are held than on the page that somebody has open, nothing is approved."""
+    seen = queries.case(made.engine, made.case().id)["approvals"]["digest"]
+    edit(made, people(made)[10:11], job="left")
+    made.sync()
+    with pytest.raises(NotPossible, match="other writes are held"):
+        approve(made, "kim", seen)
+    assert made.case().votes == ()
+
+
+def test_nobody_approves_what_they_asked_for() -> None:
+    """Who gave a value by hand from which a delete follows is refused; others may approve it."""
+    made = by_two(staged())
+    made.answer("reject")
+    edit(made, people(made)[:10], job="dev")
+    made.sync()
+    edit(made, people(made)[:10], job="left")
+    made.sync()
+    record = made.records()[0]
+    last = [c for c in made.history(record.id) if c.field == "job" and c.new == "left"][-1]
+    undo(made.engine, last.id, "kim")
+    back = made.history(record.id)[-1]
+    undo(made.engine, back.id, "kim")
+    made.sync()
+    with pytest.raises(NotPossible, match="follows from what you decided yourself"):
+        approve(made, "kim")
+    assert approve(made, "lee").more == 1
+    assert approve(made, "mia").more == 0
+
+
+def test_who_is_locked_has_approved_nothing(made: Bench) -> None:
+    """The approval of a member who was shut out since counts no longer."""
+    for name in ("kim", "lee", "mia"):
+        add_member(made.engine, name, [Role.ANSWERER], "admin")
+    approve(made, "kim")
+    lock(made.engine, "kim", "admin")
+    assert approve(made, "lee").more == 1
+    assert approve(made, "mia").more == 0
+
+
+def test_one_person_stops_it(made: Bench) -> None:
+    """To reject takes one; to change that takes two again, also of those who had approved before."""
+    case = made.case()
+    approve(made, "kim")
+    answer(made.engine, case.id, "reject", author="lee")
+    made.sync()
+    assert answer(made.engine, case.id, "approve", author="kim").more == 1
+    made.sync()
+    assert deletes(made) == 0
+    with pytest.raises(NotPossible, match="already"):
+        answer(made.engine, case.id, "approve", author="kim")
+    assert answer(made.engine, case.id, "approve", author="mia").more == 0
+    made.sync()
+    assert deletes(made) == 10
+
+
+def test_the_standing_says_how_far_it_is(made: Bench) -> None:
+    """On home, in ``status`` and in notifications alike."""
+
+    def told() -> str:
+        now = standing(made.engine)
+        (line,) = (x for x in now.lines if x.code == "staged")
+        return sentence(line, now.at, ZoneInfo("UTC"))
+
+    assert told().endswith(", 0 of 2 given.")
+    approve(made, "kim")
+    assert told().endswith(", 1 of 2 given.")
+
+
+def test_a_plan_foresees_what_two_would_approve(made: Bench) -> None:
+    """The rehearsal takes no approval of anybody, and leaves none."""
+    assert (
+        len([c for c in plan(made.engine)["changes"] if c["action"] in ("delete", "leave")]) == 10
+    )
+    assert made.case().votes == ()
