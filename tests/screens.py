@@ -11,6 +11,7 @@ from pathlib import Path
 from playwright.sync_api import Page, sync_playwright
 
 from syncengine.flows.views.stored_plan import store_plan
+from syncengine.flows.views.upcoming import store_upcoming
 from syncengine.model.member import Role
 from tests.browser.conftest import executable
 from tests.support.places import DOCS
@@ -20,7 +21,8 @@ FOLDER = DOCS / "console"
 SCREENS = {
     "home": "/", "questions": "/questions?kind=identity", "question": "/questions",
     "records": "/records/person?q=anna", "record": "/records/person?q=sandra+br", "plan": "/plan",
-    "activity": "/activity?show=changes", "connections": "/connections", "connection": "/connections/hakuna",
+    "upcoming": "/upcoming", "activity": "/activity?show=changes",
+    "connections": "/connections", "connection": "/connections/hakuna",
     "mappings": "/mappings", "access": "/access", "about": "/about",
 }  # fmt: skip
 """Name of a picture -> where it is taken."""
@@ -45,6 +47,7 @@ def main() -> None:
     ):
         with scene.engine() as engine:
             store_plan(engine, "kim")
+            store_upcoming(engine, "kim")
         browser = playwright.chromium.launch(executable_path=path, args=args)
         page = _signed_in(browser.new_page(base_url=url, viewport=SIZE), scene, "kim")
         for name, place in SCREENS.items():

@@ -25,6 +25,7 @@ from syncengine.cli import (
     simulate,
     subject,
     ui,
+    upcoming,
 )
 from syncengine.errors import Bug, ConfigInvalid, SyncengineError
 from syncengine.logs import hide_values, place, show_values
@@ -81,6 +82,7 @@ for group in (
     project,
     passes,
     queries,
+    upcoming,
     runs,
     explain,
     privacy,

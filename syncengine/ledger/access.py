@@ -80,9 +80,9 @@ class Access(Session):
         """Insert all parts of a plan."""
         self._add(PLANS, parts)
 
-    def plan_summaries(self, limit: int = 1) -> list[PlanPart]:
-        """The summaries of stored plans, the newest first."""
-        return self._found(PLANS, order=_LATEST, limit=limit, part=SUMMARY)
+    def plan_summaries(self, limit: int = 1, part: str = SUMMARY) -> list[PlanPart]:
+        """The summaries of stored plans of one kind, the newest first."""
+        return self._found(PLANS, order=_LATEST, limit=limit, part=part)
 
     def plan_parts(self, id_: str, parts: Collection[str]) -> list[PlanPart]:
         """These parts of one stored plan."""

@@ -1,4 +1,5 @@
-"""Stored plans: what a sync would do, as it was computed at one time, in parts that a screen reads one by one."""
+"""Stored plans: what a sync would do, at once, later, or by other files, as it was computed at one time, in parts that
+screens read one by one."""
 
 from __future__ import annotations
 
@@ -9,12 +10,17 @@ from syncengine.model.values import Json
 
 SUMMARY = ""
 """The part of a stored plan that has the numbers, and says which other parts there are."""
+UPCOMING = "upcoming"
+"""The same of what the coming days bring."""
+TRIAL = "trial"
+"""The same of what the files as they stand would do, which are not in use yet."""
+SUMMARIES = (SUMMARY, UPCOMING, TRIAL)
 
 
 @dataclass(frozen=True, slots=True)
 class PlanPart:
-    """One part of a stored plan: the ``SUMMARY``, or a page of its changes. ``author``: who asked for it; ``at``: when
-    it was computed (epoch seconds); ``digest``: of the whole plan."""
+    """One part of a stored plan: one of the ``SUMMARIES``, or a page of its changes. ``author``: who asked for it;
+    ``at``: when it was computed (epoch seconds); ``digest``: of the whole plan."""
 
     id: str
     part: str

@@ -21,26 +21,28 @@ from syncengine.settings import Settings
 from syncengine.web import client_limits, intake, problems, watch
 from syncengine.web.console import SCREENS
 from syncengine.web.console.console import PATIENCE, THREADS, Console
-from syncengine.web.console.planner import Planner
+from syncengine.web.console.planner import Compute, Planner
 from syncengine.web.console.shared import Shared
 from syncengine.web.sql_thread import LONGEST, SqlThread, Work
 
 
 def make_app(
-    work: Work, settings: Settings, longest: float = LONGEST, pages: Work | None = None
-) -> Starlette:
+    work: Work, settings: Settings, longest: float = LONGEST, pages: Work | None = None,
+    compute: Compute | None = None,
+) -> Starlette:  # fmt: skip
     """The ASGI application: ``POST /events/{connection}``, ``GET /healthz``, ``GET /metrics``, and the console.
 
     ``work`` yields the engine for one request, which waits for its answer ``longest`` seconds; ``pages`` does for one
-    of the console, in any of several threads. Without it there is no console."""
-    console = Console(Shared(settings, Planner(pages or work)), SCREENS)
+    of the console, in any of several threads. Without it there is no console. ``compute``: computes plans in another
+    place; without it they are computed in a thread of this process, and nothing is done ahead."""
+    console = Console(Shared(settings, Planner(pages or work, compute)), SCREENS)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[dict[str, Any]]:
         asyncio.get_running_loop().set_exception_handler(client_limits.on_loop_error)
         sql_thread = SqlThread(work, longest)
         page_threads = SqlThread(pages or work, PATIENCE, THREADS)
-        if pages is not None:
+        if compute is not None:
             console.shared.planner.warm(console.shared.directory)
         try:
             yield {
@@ -72,10 +74,10 @@ def make_app(
 
 def serve(
     work: Work, settings: Settings, host: str = "127.0.0.1", port: int = 8080,
-    pages: Work | None = None,
+    pages: Work | None = None, compute: Compute | None = None,
 ) -> None:  # fmt: skip
     """Run it until SIGTERM or SIGINT."""
-    make_server(make_app(work, settings, pages=pages), host, port).run()
+    make_server(make_app(work, settings, pages=pages, compute=compute), host, port).run()
 
 
 def make_server(app: Starlette, host: str, port: int) -> uvicorn.Server:

@@ -11,6 +11,7 @@ from syncengine.logs import configure_logs, hide_values
 from syncengine.process import keep_private
 from syncengine.settings import Settings, read_settings
 from syncengine.web import serve
+from syncengine.web.apart import Apart
 from syncengine.web.sql_thread import TIMEOUTS, PerThread
 from workers.celery import make_app as make_celery
 from workers.queue import CeleryQueue
@@ -32,7 +33,7 @@ def main(host: str = "127.0.0.1", port: str = "8080") -> None:
     current = Current(settings, "web", queue, TIMEOUTS, editions)
     pages = PerThread(lambda: Current(settings, "", queue, TIMEOUTS, editions.follower()))
     try:
-        serve(current.work, settings, host, int(port), pages.work)
+        serve(current.work, settings, host, int(port), pages.work, Apart())
     finally:
         pages.close()
         current.close()

@@ -172,3 +172,14 @@ def test_a_plan_is_computed_and_its_deletes_approved(browser: Browser, tmp_path:
             page.get_by_text("Send them all", exact=True).click()
             page.get_by_role("button", name="Answer").click()
             expect(page.get_by_role("status")).to_contain_text("1 of 2 given")
+
+
+def test_what_the_coming_days_bring_is_computed_and_read(desk: Desk) -> None:
+    """Beside the pages, on a button; then it says who starts and who leaves."""
+    with desk.open(Role.ANSWERER) as page:
+        page.goto("/upcoming")
+        page.get_by_role("button", name=re.compile("Look ahead|Compute anew")).click()
+        expect(page.locator("main")).to_contain_text("Tarek Aziz", timeout=30_000)
+        expect(page.locator("main")).to_contain_text("leaves weekly10")
+        page.goto("/")
+        expect(page.locator("main")).to_contain_text("1 starts, 1 leaves")

@@ -9,12 +9,13 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 from syncengine.flows.views.stored_plan import store_plan
+from syncengine.flows.views.upcoming import store_upcoming
 from syncengine.model.member import Role
 from tests.browser.conftest import Desk
 
 PATHS = (
     "/", "/questions", "/questions?kind=identity", "QUESTION", "/questions?closed=1",
-    "/records/person", "RECORD", "/plan", "GROUP", "/activity", "/activity?show=changes", "/connections",
+    "/records/person", "RECORD", "/plan", "GROUP", "/upcoming", "/activity", "/activity?show=changes", "/connections",
     "/connections/hakuna", "/mappings", "/access", "/about", "/password",
 )  # fmt: skip
 WAYS = {
@@ -40,6 +41,7 @@ def planned(company: Desk) -> Desk:
     """A plan was computed."""
     with company.scene.engine() as engine:
         store_plan(engine, "kim")
+        store_upcoming(engine, "kim")
     return company
 
 

@@ -9,6 +9,7 @@ from statistics import median
 import pytest
 
 from syncengine.flows.views.stored_plan import store_plan
+from syncengine.flows.views.upcoming import store_upcoming
 from syncengine.ledger.engine import make_engine
 from syncengine.ledger.migrations import upgrade
 from syncengine.model.case import Case, CaseKind
@@ -36,6 +37,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     made.sync()
     multiply(made, PEOPLE)
     store_plan(made.engine, "kim")
+    store_upcoming(made.engine, "kim")
     links = made.read(lambda tx: tx.select_links("person", "hakuna", limit=QUESTIONS))
     asked = [
         Case(
@@ -64,7 +66,7 @@ def test_each_page_is_there_at_once_and_small(large: Bench) -> None:
     paths = [
         "/", "/questions", "/questions?kind=identity", "/questions?connection=hakuna",
         "/questions?after=2500.0~x", "/questions/00000017-0000-0000-0000-000000000000", "/records/person",
-        "/records/person?q=berg-00123", f"/records/person/{record}", "/plan", "/activity",
+        "/records/person?q=berg-00123", f"/records/person/{record}", "/plan", "/upcoming", "/activity",
         "/activity?show=changes", "/activity?show=runs", "/connections", "/connections/hakuna", "/mappings",
         "/access", "/about",
     ]  # fmt: skip

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from shutil import copytree
+from typing import Any
 
 import pytest
 
@@ -24,6 +26,7 @@ from syncengine.process import free_port
 from syncengine.sandbox.process import SandboxProcess
 from syncengine.settings import Settings, read_settings
 from syncengine.web import make_app, make_server
+from syncengine.web.apart import Apart
 from syncengine.web.sql_thread import TIMEOUTS, PerThread
 from tests.support.web import until
 
@@ -104,6 +107,7 @@ def _later(sandbox: SandboxProcess) -> None:
         "locationId": location,
     }  # fmt: skip
     sandbox.mutate("heavenhr", "employees", "create", values=values)
+    _soon(sandbox, values)
     people = [e for e in sandbox.state("heavenhr", "employees") if e.get("professionalEmail")]
     for row in people[20:32]:
         values = {"jobStatus": "LEFT", "endOfContract": "2026-11-20"}
@@ -113,6 +117,22 @@ def _later(sandbox: SandboxProcess) -> None:
     for record in sandbox.state("weekly10", "training_records")[:6]:
         moment = {"date_completed": "2026-11-27T10:00:00Z"}
         sandbox.mutate("weekly10", "training_records", "update", record["api_id"], moment)
+
+
+def _soon(sandbox: SandboxProcess, values: Mapping[str, Any]) -> None:
+    """Two start and one leaves within days."""
+    today = datetime.now(UTC).date()
+    for number, (first, last) in enumerate((("Tarek", "Aziz"), ("Mila", "Sommer"))):
+        own = {
+            "firstName": first, "lastName": last, "email": f"{first.lower()}@post.example",
+            "professionalEmail": f"{first}.{last}@alpenblick.example".lower(),
+            "employeeNumber": f"{2002 + number}",
+            "startDate": (today + timedelta(days=2 + number)).isoformat(),
+        }  # fmt: skip
+        sandbox.mutate("heavenhr", "employees", "create", values={**values, **own})
+    people = [e for e in sandbox.state("heavenhr", "employees") if e.get("professionalEmail")]
+    leaves = {"endOfContract": (today + timedelta(days=2)).isoformat()}
+    sandbox.mutate("heavenhr", "employees", "update", people[10]["id"], leaves)
 
 
 def _only_observe(project: Path, connection: str) -> None:
@@ -135,7 +155,8 @@ def serving(settings: Settings) -> Iterator[str]:
     port = free_port()
     pages = PerThread(lambda: Current(settings, "", None, TIMEOUTS))
     current = Current(settings, "web", None, TIMEOUTS)
-    server = make_server(make_app(current.work, settings, pages=pages.work), "127.0.0.1", port)
+    app = make_app(current.work, settings, pages=pages.work, compute=Apart())
+    server = make_server(app, "127.0.0.1", port)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     until(lambda: server.started)

@@ -144,13 +144,15 @@ class Telling:
     """Tells a rehearsal: the ledger it ran on is read once more, at its end.
 
     ``engine``: on the copy. ``made``: id of a record that was derived -> the derivation and its inputs. ``born``: id
-    of each record that was made -> the connection that showed it, if one did."""
+    of each record that was made -> the connection that showed it, if one did. ``for_sure``: a write of the second play
+    is held for some reason; else only for one that is its own, or that of a write which it follows."""
 
     engine: Engine
     tx: Transaction
     sent: Sequence[Sent]
     made: Mapping[str, tuple[Derivation, Ids]]
     born: Mapping[str, str]
+    for_sure: bool = True
     names: dict[str, str] = field(default_factory=dict)
     _made_rows: set[tuple[str, str]] = field(default_factory=set)
 
@@ -309,9 +311,10 @@ class _Reasons:
             *(self.by_row.get(row, "") for row in write.after),
             *(self.by_record.get(i, "") for i in (record_id, *inputs)),
             *(self.by_record.get(i, "") for i in sorted(named(self.of_plan.engine, operation))),
-            *self.by_record.values(),
         ]
-        why = sent.why or next(filter(None, followed), "another write has to be sent first")
+        why = sent.why or next(filter(None, followed), "")
+        if not why and self.of_plan.for_sure:
+            why = next(filter(None, self.by_record.values()), "another write has to be sent first")
         self.by_record.setdefault(record_id, why)
         if operation.action is Action.CREATE:
             self.by_row[record_id, here] = why

@@ -46,25 +46,31 @@ APPROVAL: Final = "waits for approval"
 def rehearse(engine: Engine) -> Planned:
     """Rehearse a pass from what the ledger knows now."""
     with engine.ledger.copy() as ledger:
-        stage = _Stage(engine, ledger)
-        stage.prepare()
-        follow_project(stage.as_it_is)
-        stage.play(stage.as_it_is)
-        stage.note_staged()
-        stage.lift()
-        stage.play(stage.lifted)
-        return stage.outcome()
+        return played(engine, ledger).outcome()
+
+
+def played(engine: Engine, ledger: Ledger) -> Stage:
+    """A stage on which both plays are over: all that can be done was done."""
+    stage = Stage(engine, ledger)
+    stage.prepare()
+    follow_project(stage.as_it_is)
+    stage.play(stage.as_it_is)
+    stage.note_staged()
+    stage.lift()
+    stage.play(stage.lifted)
+    return stage
 
 
 @dataclass(slots=True)
-class _Stage:
-    """One rehearsal. ``as_it_is``, ``lifted``: the engine on the copy, before and after what keeps writes back is
-    lifted. ``held``: link or record id -> why its writes are kept back."""
+class Stage:
+    """A copy of the ledger on which the engine plays. ``as_it_is``, ``lifted``: before and after what keeps writes back
+    is lifted. ``held``: link or record id -> why its writes are kept back."""
 
     real: Engine
     ledger: Ledger
     as_it_is: Engine = field(init=False)
     lifted: Engine = field(init=False)
+    clock: SkippingClock = field(init=False)
     mirrors: dict[str, Mirror] = field(init=False)
     outbox: dict[str, Operation] = field(default_factory=dict)
     sent: list[Sent] = field(default_factory=list)
@@ -79,6 +85,7 @@ class _Stage:
     closed: dict[str, str] = field(default_factory=dict)
     _asked: Collection[str] = ()
     _line: int = 0
+    _earlier: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         open_project = _opened(self.real.project)
@@ -86,7 +93,7 @@ class _Stage:
             c.name: Mirror(c, open_project, self.ledger, self.outbox)
             for c in open_project.connections.values()
         }
-        clock = SkippingClock(self.real.clock.now())
+        clock = self.clock = SkippingClock(self.real.clock.now())
         used = {name: self.mirrors[name] for name in self.real.connectors}
         self.as_it_is = self._engine(_widened(self.real.project), used, clock)
         self.lifted = self._engine(open_project, self.mirrors, clock)
@@ -235,6 +242,24 @@ class _Stage:
         except NotPossible:
             return False
         return True
+
+    # later
+
+    def begin_day(self, at: float, wakes: Changeset) -> None:
+        """It is that time (epoch seconds), with nothing done since but that these are looked at again."""
+        self.clock.at = max(at, self.clock.at)
+        self.sent, self.learned, self.unfinished = [], {}, False
+        self._earlier = frozenset(self.born)
+        with self.ledger.write() as tx:
+            tx.write(wakes)
+
+    def told(self) -> tuple[Planned, frozenset[str]]:
+        """What was done since the day began, and which records were made then."""
+        with self.ledger.read() as tx:
+            telling = Telling(self.lifted, tx, self.sent, self.made, self.born, for_sure=False)
+            planned = telling.tell(self.learned.values())
+        planned.engine = self.real
+        return planned, frozenset(map(telling.named, self.born.keys() - self._earlier))
 
     # after
 

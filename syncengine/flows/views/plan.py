@@ -44,9 +44,9 @@ def preview(
     made = rehearse(engine)
     with engine.ledger.read() as tx:
         open_cases = {case.subject for case in tx.cases()}
-        called = names(engine, tx, _mentioned(engine, made), made.new_records)
+        called = names(engine, tx, mentioned(engine, made), made.new_records)
         new = untouched(engine, tx)
-    changes = _changes(engine, called, made)
+    changes = changes_of(engine, called, made)
     per_rule = Counter(rule.name for rule, _ in made.derived_records.values())
     document = {
         "digest": made.digest(),
@@ -71,7 +71,7 @@ def preview(
     return Preview(document, called)
 
 
-def _changes(engine: Engine, called: Names, made: Planned) -> list[Document]:
+def changes_of(engine: Engine, called: Names, made: Planned) -> list[Document]:
     """What would be written and what would be learned, in order."""
     changes = [
         *(
@@ -121,7 +121,7 @@ def _kinds(made: Planned, subjects: Iterable[str]) -> dict[str, int]:
     return dict(sorted(Counter(made.asked[subject] for subject in subjects).items()))
 
 
-def _mentioned(engine: Engine, made: Planned) -> set[str]:
+def mentioned(engine: Engine, made: Planned) -> set[str]:
     """The records that a plan is about, and those that its refs name."""
     found = {c.record_id for c in made.learned}
     told: list[tuple[str, Mapping[str, Json]]] = []

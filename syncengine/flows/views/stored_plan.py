@@ -11,7 +11,7 @@ from syncengine.flows.naming.names import Names
 from syncengine.flows.views.plan import Preview, preview
 from syncengine.ledger import Transaction
 from syncengine.mapping import Entity
-from syncengine.model.stored_plan import SUMMARY, PlanPart
+from syncengine.model.stored_plan import SUMMARIES, SUMMARY, TRIAL, PlanPart
 
 Document = dict[str, Any]
 Risk = Literal["high", "middle", "low"]
@@ -25,8 +25,9 @@ SHARE = 0.10
 _RISKS: Sequence[Risk] = ("high", "middle", "low")
 
 
-def store_plan(engine: Engine, author: str) -> PlanPart:
-    """Compute a plan, keep it, and forget older ones. Returns its summary."""
+def store_plan(engine: Engine, author: str, trial: bool = False) -> PlanPart:
+    """Compute a plan, keep it, and forget older ones. ``trial``: by files that are not in use yet. Returns its
+    summary."""
     with engine.ledger.read() as tx:
         seen = list(tx.newest_ids())
     made = preview(engine)
@@ -35,31 +36,54 @@ def store_plan(engine: Engine, author: str) -> PlanPart:
         groups, pages = _groups(engine, tx, made)
     document = {n: value for n, value in made.document.items() if n != "changes"}
     total = len(made.document["changes"])
-    summary = {**document, "groups": groups, "total": total, "seen": seen}
+    summary = {
+        **document, "groups": groups, "total": total, "seen": seen, "edition": engine.edition,
+    }  # fmt: skip
     digest = str(made.document["digest"])
 
     def part(name: str, content: Document) -> PlanPart:
         return PlanPart(plan_id, name, author, digest, at, content)
 
-    parts = [part(SUMMARY, summary), *(part(n, {"changes": c}) for n, c in pages.items())]
-    with engine.ledger.write() as tx:
-        kept = [plan.id for plan in tx.plan_summaries(KEPT - 1)]
-        tx.drop_plans(kept or ["none"])
-        tx.add_plan(parts)
+    parts = [
+        part(TRIAL if trial else SUMMARY, summary),
+        *(part(n, {"changes": c}) for n, c in pages.items()),
+    ]
+    keep_plan(engine, parts)
     return parts[0]
 
 
-def newest_plan(engine: Engine) -> PlanPart | None:
-    """The summary of the last plan, its ``moved`` being how much was read or changed since it was computed."""
+def keep_plan(engine: Engine, parts: Sequence[PlanPart]) -> None:
+    """Keep a plan, whose summary comes first, and forget the older ones of its kind."""
+    with engine.ledger.write() as tx:
+        keep(tx, parts)
+
+
+def keep(tx: Transaction, parts: Sequence[PlanPart]) -> None:
+    """``keep_plan`` in a transaction."""
+    own = parts[0].part
+    kept = [plan.id for part in SUMMARIES for plan in tx.plan_summaries(KEPT - (part == own), part)]
+    tx.drop_plans(kept or ["none"])
+    tx.add_plan(parts)
+
+
+def refused_trial(edition: str, faults: Sequence[str], author: str, at: float) -> PlanPart:
+    """The trial of files that are not valid."""
+    told = {"edition": edition, "faults": list(faults), "groups": [], "total": 0}
+    return PlanPart(new_id(), TRIAL, author, "", at, told)
+
+
+def newest_plan(engine: Engine, kind: str = SUMMARY) -> PlanPart | None:
+    """The summary of the last plan, or trial, its ``moved`` being how much was read or changed since it was
+    computed."""
     with engine.ledger.read() as tx:
-        found = tx.plan_summaries()
+        found = tx.plan_summaries(1, kind)
         if not found:
             return None
-        event, change = found[0].document["seen"]
         now = tx.newest_ids()
+        event, change = found[0].document.get("seen", now)
     moved = max(0, now[0] - event) + max(0, now[1] - change)
     return PlanPart(
-        found[0].id, SUMMARY, found[0].author, found[0].digest, found[0].at,
+        found[0].id, kind, found[0].author, found[0].digest, found[0].at,
         {**found[0].document, "moved": moved},
     )  # fmt: skip
 

@@ -16,6 +16,7 @@ from syncengine.web.console.screens import (
     plan,
     questions,
     records,
+    upcoming,
 )
 
 SCREENS: Final = (
@@ -26,6 +27,7 @@ SCREENS: Final = (
     Screen("/records/{entity}", Right.READ, records.show_list),
     Screen("/records/{entity}/{id}", Right.READ, records.show_one),
     Screen("/plan", Right.WATCH, plan.show, plan.renew, Right.PLAN),
+    Screen("/upcoming", Right.WATCH, upcoming.show, upcoming.renew, Right.PLAN),
     Screen("/activity", Right.WATCH, activity.show),
     Screen("/changes/{id}/undo", Right.ANSWER, act=activity.take_back, act_right=Right.ANSWER),
     Screen("/connections", Right.WATCH, connections.show_list),

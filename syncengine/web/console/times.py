@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 _WEEK = 6 * 86_400
@@ -39,6 +39,17 @@ class Times:
         then, today = self._at(at), self._at(self.now)
         year = "" if then.year == today.year else f" {then.year}"
         return f"{then.day} {self.translate(f'{then:%b}')}{year}"
+
+    def date(self, day: str) -> str:
+        """``Tue 1 Dec`` of ``2026-12-01``, with the year where it is another one."""
+        then = date.fromisoformat(day)
+        year = "" if then.year == self._at(self.now).year else f" {then.year}"
+        word, month = self.translate(f"{then:%a}"), self.translate(f"{then:%b}")
+        return f"{word} {then.day} {month}{year}"
+
+    def days_until(self, day: str) -> int:
+        """How many days it is until then; below 0 where it is over."""
+        return (date.fromisoformat(day) - self._at(self.now).date()).days
 
     def full(self, at: float | None) -> str:
         """``Tue 3 Nov 2026, 14:02:11 CET``."""

@@ -10,12 +10,14 @@ from starlette.responses import Response
 
 from syncengine.flows.views.runs import happened, summary
 from syncengine.flows.views.standing_text import sentence, verdict
+from syncengine.flows.views.upcoming import newest_upcoming
 from syncengine.model.case import CaseKind
 from syncengine.model.standing import Level, Line
 from syncengine.web.console.ask import Ask
 from syncengine.web.console.rights import Right
 
 DAY: Final = 86_400.0
+WEEK: Final = 7
 SIGNS: Final[Mapping[Level, tuple[str, str, str]]] = {
     Level.FAULT: ("!", "fault", "fault"), Level.ASK: ("?", "ask", "asks for a person"),
     Level.HELD: ("–", "held", "held back"), Level.NOTE: ("i", "note", "note"),
@@ -45,10 +47,19 @@ def show(ask: Ask) -> Response:
 
     return ask.page(
         "home.html", sign=SIGNS[now.level], verdict=verdict(now), read=_last_read(ask),
+        soon=_soon(ask),
         summary=summary(happened(ask.engine, ask.now - DAY, limit=1)),
         lines=[told(line) for line in now.lines if line.level > Level.NOTE],
         notes=[told(line) for line in now.lines if line.level <= Level.NOTE],
     )  # fmt: skip
+
+
+def _soon(ask: Ask) -> list[dict[str, Any]]:
+    """What the coming week brings by itself, as far as that was computed."""
+    ask.shared.planner.keep_up(ask.engine)
+    found = newest_upcoming(ask.engine)
+    days = found.document["upcoming"] if found else []
+    return [day for day in days if 0 <= ask.times.days_until(day["day"]) <= WEEK]
 
 
 def _go(ask: Ask, line: Line) -> tuple[str, str] | None:

@@ -9,6 +9,7 @@ from syncengine.flows.views.stored_plan import newest_plan, page_of_plan
 from syncengine.ledger.pages import Asked
 from syncengine.model.case import CaseKind
 from syncengine.web.console.ask import Ask
+from syncengine.web.console.planner import PLANNED
 from syncengine.web.console.rights import Right
 
 
@@ -25,7 +26,7 @@ def show(ask: Ask) -> Response:
         staged = tx.page_of_cases(Asked(kind=CaseKind.STAGED), None, 20)
     return ask.page(
         "plan.html", plan=plan, groups=groups, group=group, changes=changes, number=page,
-        staged=staged, planner=ask.shared.planner,
+        staged=staged, planner=ask.shared.planner.jobs[PLANNED],
     )  # fmt: skip
 
 
