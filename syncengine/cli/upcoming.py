@@ -36,6 +36,8 @@ def upcoming(
 
     Rules that look at the date are played for each day, on what was read last, as if nobody changed anything. No vendor
     is called, and nothing is written.
+
+    Example: `syncengine upcoming --days 14`.
     """
     from syncengine.flows.core.runs import running
     from syncengine.flows.views import upcoming as view
