@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from syncengine.adapters.notify import open_channels
 from syncengine.adapters.vendors import SHIPPED, connect
 from syncengine.adapters.vendors.declare import Vendor
 from syncengine.adapters.vendors.own import vendors_of
@@ -27,6 +28,7 @@ from syncengine.ledger.migrations import upgrade
 from syncengine.ledger.rekey import Resealed, counted, reseal
 from syncengine.mapping import Project, load_project
 from syncengine.model.secret import webhook_secret
+from syncengine.planning.notifications import HEARTBEAT
 from syncengine.ports import Clock, Queue
 from syncengine.settings import Settings
 
@@ -228,7 +230,7 @@ def open_engine(
         }
         engine = Engine(
             project, ledger, connectors, gates, queue or NoQueue(), clock, limits, edition.digest,
-            edition.touched_at,
+            edition.touched_at, channels=open_channels(project.notify, HEARTBEAT),
         )  # fmt: skip
         try:
             yield engine

@@ -6,6 +6,7 @@
     ├── Retry                  the same thing is tried again later, by itself
     │   ├── RateLimited        the vendor or our own budget says: not now (``until``)
     │   ├── DatabaseDown       the database cannot be used now: locked, full, stopped, not reached
+    │   ├── ChannelDown        a notification is not known to have arrived
     │   └── VendorDown         the vendor surely did not do it: refused, timeout before sending, 5xx on a read
     │       ├── Unusable       a read was answered, with what is no JSON, too large, or of another shape
     │       └── Astray         something before the vendor answered: a redirect, a web page; says nothing of a row
@@ -55,6 +56,11 @@ class DatabaseDown(Retry):
     def __init__(self, why: str, do: str) -> None:
         super().__init__(f"the database cannot be used now: {why}; {do}")
         self.why = why
+
+
+class ChannelDown(Retry):
+    """A channel did not take a notification, or not in time. The message is our own, without anything of an answer,
+    which may repeat an address or what was sent."""
 
 
 class VendorDown(Retry):

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from syncengine.model.notification import Message
 from syncengine.model.operation import Written
 from syncengine.model.resource import ConnectorSpec
 from syncengine.model.values import Json, Row
@@ -132,8 +133,16 @@ class Connector(Protocol):
         """Give back the connections."""
 
 
+class Channel(Protocol):
+    """A way to people outside. Its methods make one real call each, within some seconds, may run in any thread, and
+    raise ChannelDown where it is not known to have arrived."""
+
+    def send(self, message: Message) -> None:
+        """Hand over a message."""
+
+
 class Queue(Protocol):
     """Where work is announced after a commit. Losing an announcement costs time, never work."""
 
     def announce(self, task: str, arguments: Iterable[str]) -> None:
-        """``task``: refresh, reconcile, dispatch, probe, derive. ``arguments``: opaque ids."""
+        """``task``: refresh, reconcile, dispatch, probe, derive, notify. ``arguments``: opaque ids."""

@@ -22,6 +22,7 @@ from syncengine.flows.run import sweep as sweeping
 from syncengine.flows.run.work_slice import Flow, work_ids, work_slice
 from syncengine.flows.send import dispatch as sending
 from syncengine.flows.send import probe as probing
+from syncengine.flows.tell import tell as telling
 from syncengine.logs import Scrubbed
 from workers.celery import app, editions, settings
 from workers.queue import LIVE, NAMESPACE, CeleryQueue
@@ -130,6 +131,12 @@ def probe(ids: list[str]) -> None:
 def derive(_: list[str]) -> None:
     """Look at the derivations over records that moved."""
     _turn(lambda engine, _: derivations.derive(engine))
+
+
+@app.task(name=f"{NAMESPACE}notify")
+def notify(_: list[str]) -> None:
+    """Tell people what is new in the standing."""
+    _work(telling.tell)
 
 
 @app.task(name=f"{NAMESPACE}alive")

@@ -16,6 +16,7 @@ from syncengine.cli import (
     explain,
     keys,
     members,
+    notify,
     passes,
     privacy,
     project,
@@ -91,6 +92,7 @@ for group in (
     subject,
     keys,
     members,
+    notify,
     serve,
     simulate,
 ):

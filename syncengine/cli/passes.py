@@ -80,6 +80,7 @@ def sync(
     observed, 4 when something waits for a person.
     """
     from syncengine.flows.run.sync import sync as run_sync
+    from syncengine.flows.tell.tell import tell as tell_people
     from syncengine.flows.views import queries
     from syncengine.flows.views.standing import document as standing_document
     from syncengine.flows.views.standing import standing
@@ -101,6 +102,7 @@ def sync(
         now = standing(opened).without(SERVICE)
         document["standing"] = standing_document(opened, now)
         code = worst(verdict(document, held, unsettled), now.level.exit_code)
+        tell_people(opened)
         if as_json:
             ui.emit(document)
         else:

@@ -66,10 +66,15 @@ def run(
 def web(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8080,
+    only: Annotated[
+        Literal["intake", "console"] | None,
+        typer.Option(help="The webhooks alone, or the pages alone; both if not given."),
+    ] = None,
 ) -> None:
     """Serve the console, the intake of webhooks, `/healthz` and `/metrics`.
 
-    Example: `syncengine web --host 0.0.0.0 --port 8080`
+    Examples: `syncengine web --host 0.0.0.0 --port 8080`; `syncengine web --only intake` where the outside may reach the
+    webhooks and people's pages stand elsewhere.
     """
     from syncengine.bootstrap import load
     from syncengine.web.__main__ import main
@@ -77,7 +82,7 @@ def web(
     load(ui.settings())
     require_port(port, host, "the web side", "stop that, or name another port: --port")
     try:
-        main(host, str(port))
+        main(host, str(port), only or "")
     except SystemExit as stop:
         # The server's own code for a port that is taken means something else among our exit codes.
         raise typer.Exit(ui.Exit.ERROR if stop.code else ui.Exit.DONE) from None

@@ -25,6 +25,7 @@ _HINTS = {
     "halted": "syncengine resume {connection}",
     "failing": "syncengine check --online",
     "blind": "syncengine check --online",
+    "untold": "syncengine notify --test",
     "late": "syncengine operations --connection {connection}",
     "question": "syncengine cases list",
     "staged": "syncengine cases list --kind staged",

@@ -7,10 +7,12 @@ import logging
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime
 from enum import IntEnum
 from os import environ
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO, cast
+from zoneinfo import ZoneInfo
 
 import typer
 from rich.console import Console
@@ -46,6 +48,8 @@ Connection = Annotated[str | None, typer.Option(help="Only this connection.", me
 Entity = Annotated[str | None, typer.Option(help="Only this entity.", metavar="NAME")]
 Limit = Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")]
 
+_zone: ContextVar[str] = ContextVar("zone", default="")
+"""The zone of the project that this command has opened."""
 _UNSIZED = 140
 """Columns where the output is no terminal and nobody says how wide it is."""
 
@@ -98,6 +102,7 @@ def engine(show_sensitive: bool = False) -> Iterator[Engine]:
 
     found = settings()
     with open_engine(found) as opened:
+        _zone.set(opened.project.timezone)
         opened.author = worker(found.author)
         opened.shows_sensitive = show_sensitive or found.show_sensitive
         if opened.shows_sensitive:
@@ -212,10 +217,18 @@ def span(seconds: float) -> str:
 
 
 def clock(at: float | None) -> str:
-    """Epoch seconds in the time of this machine."""
+    """Epoch seconds in the zone of the project; of this machine where no project was opened."""
     if not at:
         return "never"
-    return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    name = _zone.get()
+    zone = ZoneInfo(name) if name else None
+    return datetime.fromtimestamp(at, zone).astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def times() -> None:
+    """Say in which zone the times are that were printed."""
+    if name := _zone.get():
+        screen().print(f"Times: {name}.", style="dim")
 
 
 def short(identifier: str | None) -> str:

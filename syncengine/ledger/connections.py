@@ -201,9 +201,7 @@ class Connections(Session):
         return booking
 
 
-def known(
-    kind: type[ConnectionState | ResourceState | Process], state: dict[str, Any]
-) -> dict[str, Any]:
+def known(kind: type[Any], state: Mapping[str, Any]) -> dict[str, Any]:
     """The attributes of a stored state that this version knows; another version may have written it."""
     names = {field.name for field in fields(kind)}
     return {name: value for name, value in state.items() if name in names}

@@ -11,13 +11,15 @@ from typing import Any
 from sqlalchemy import Select, case, func, select
 
 from syncengine.ledger import tables as t
-from syncengine.ledger.connections import PROCESS, RESOURCE, Connections, known
+from syncengine.ledger.connections import PROCESS, RESOURCE, known
 from syncengine.ledger.links import LINKS
+from syncengine.ledger.notifying import TOLD, Notifying, notifications_of
 from syncengine.ledger.statements import Within, given
 from syncengine.ledger.stored import Values, hashed
 from syncengine.model.condition import WrittenTo
 from syncengine.model.connection import ConnectionState, ResourceState
 from syncengine.model.link import WaitGroup, wait_group
+from syncengine.model.notification import Notifications
 from syncengine.model.operation import OperationState
 from syncengine.model.process import Process
 from syncengine.model.standing import Figures
@@ -68,7 +70,7 @@ def _unsent() -> Select[Any]:
 _UNSENT = _unsent()
 
 
-class Standings(Connections):
+class Standings(Notifying):
     """The part of a transaction that counts for the standing."""
 
     def note_alive(self, part: str, now: float) -> None:
@@ -84,7 +86,7 @@ class Standings(Connections):
     def figures(self, names: Collection[str], observed: Collection[str], late: float) -> Figures:
         """All that the ledger knows for the standing. ``names``: of the project's connections; ``observed``: those that
         are only observed. ``late``: what was due before then (epoch seconds) is late."""
-        states, resources, processes, alive = self._states(names)
+        states, resources, processes, alive, told = self._states(names)
         outbox = self._connection.execute(_OUTBOX, {"given_late": late}).all()
         unsent, sums = self._unsent(observed), Counter[str]()
         for (_, connection, _), count in unsent.items():
@@ -102,21 +104,22 @@ class Standings(Connections):
             outbox=[
                 (name, state, count, int(some), at) for name, state, count, some, at in under_way
             ],
+            notifications=told,
         )
 
     def _states(
         self, names: Collection[str]
     ) -> tuple[
         dict[str, ConnectionState], dict[tuple[str, str], ResourceState], list[Process],
-        dict[str, float],
+        dict[str, float], Notifications,
     ]:  # fmt: skip
-        columns, all_names = (_c.name, _c.part, _c.state), [*names, PROCESS, ALIVE]
+        columns, all_names = (_c.name, _c.part, _c.state), [*names, PROCESS, ALIVE, TOLD]
         rows = self._rows(t.connections, columns, _IS_STATE, name=all_names)
         kept = {(n, p): self._open(_c.state, state, n, p) or {} for n, p, state in rows}
         states = {
             n: ConnectionState(n, **known(ConnectionState, state))
             for (n, p), state in kept.items()
-            if not p
+            if not p and n != TOLD
         }
         resources = {
             (n, p.removeprefix(RESOURCE)): ResourceState(
@@ -129,7 +132,9 @@ class Standings(Connections):
             Process(p, **known(Process, state)) for (n, p), state in kept.items() if n == PROCESS
         ]
         alive = {p: float(state["at"]) for (n, p), state in kept.items() if n == ALIVE}
-        return states, resources, sorted(processes, key=lambda p: (p.kind, p.host, p.pid)), alive
+        processes.sort(key=lambda p: (p.kind, p.host, p.pid))
+        told = notifications_of(kept.get((TOLD, ""), {}))
+        return states, resources, processes, alive, told
 
     def _wait_groups(self, unsent: Mapping[tuple[str, str, str], int]) -> Sequence[WaitGroup]:
         """Without what ``unsent`` has."""

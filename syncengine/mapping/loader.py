@@ -12,8 +12,18 @@ from syncengine.mapping.connections import compile_connections, zone
 from syncengine.mapping.derivations import compile_derivations
 from syncengine.mapping.draft import Draft, EntityDraft, ordered
 from syncengine.mapping.entities import compile_entity, digest
+from syncengine.mapping.notify import Notify
+from syncengine.mapping.notifying import compile_notify
 from syncengine.mapping.project import Approvals, Derivation, Entity, Project, Retention
-from syncengine.mapping.schema import FILES, ConnectionsFile, DeriveFile, EntityFile, Part, check
+from syncengine.mapping.schema import (
+    FILES,
+    ConnectionsFile,
+    DeriveFile,
+    EntityFile,
+    NotifyFile,
+    Part,
+    check,
+)
 from syncengine.mapping.source import Document, fill, read
 from syncengine.model.resource import Catalog
 
@@ -26,6 +36,7 @@ class _Files:
     connections: list[tuple[Document, ConnectionsFile]] = field(default_factory=list)
     entities: list[tuple[Document, EntityFile]] = field(default_factory=list)
     derivations: list[tuple[Document, DeriveFile]] = field(default_factory=list)
+    notify: list[tuple[Document, NotifyFile]] = field(default_factory=list)
 
 
 def load_project(
@@ -62,10 +73,13 @@ def load_project(
     ]
     ensured = {rule.ensure for _, p in files.derivations for rule in p.derive}
     entities = {name: compile_entity(draft, name, name in ensured) for name in draft.entities}
+    notify = Notify()
+    for own, told in files.notify:
+        notify = compile_notify(own, told)
     faults = sorted({fault for d in files.documents for fault in d.faults})
     if faults:
         raise ConfigInvalid([f"{position}: {text}" for position, text in faults])
-    return _project(folder, draft, entities, derivations, files.documents, part)
+    return _project(folder, draft, entities, derivations, files.documents, part, notify)
 
 
 def _read(folder: Path, environment: Mapping[str, str], secrets_dir: Path | None) -> _Files:
@@ -98,7 +112,7 @@ def _sort(
         document.fault((), f"{what}, write exactly one of the keys {known}")
         return
     kind = kinds[0]
-    if kind == "connections":
+    if kind in ("connections", "notify"):
         fill(document, environment, secrets_dir)
     part: Part | None = check(document, FILES[kind])
     if isinstance(part, ConnectionsFile):
@@ -110,6 +124,11 @@ def _sort(
         files.entities.append((document, part))
     elif isinstance(part, DeriveFile):
         files.derivations.append((document, part))
+    elif isinstance(part, NotifyFile):
+        if files.notify:
+            first = files.notify[0][0].file
+            document.fault(("notify",), f"it is in {first} already, merge them")
+        files.notify.append((document, part))
 
 
 def _project(
@@ -119,6 +138,7 @@ def _project(
     derivations: Sequence[Derivation],
     documents: Sequence[Document],
     part: ConnectionsFile | None,
+    notify: Notify,
 ) -> Project:
     needs = {
         name: sorted({f.to for f in entity.fields.values() if f.to})
@@ -139,4 +159,5 @@ def _project(
         warnings=tuple(text for d in documents for text in d.warnings),
         retention=Retention(**part.retention.model_dump()) if part else Retention(),
         approvals=Approvals(**part.approvals.model_dump()) if part else Approvals(),
+        notify=notify,
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from syncengine.mapping.expressions import Expression
+from syncengine.mapping.notify import Notify
 from syncengine.mapping.rule import Field, Rule
 from syncengine.mapping.words import Create, Flow, Keep, Mode, OnLeave, OnMissing
 from syncengine.model.record import Record, World
@@ -206,7 +207,8 @@ class Derivation:
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A whole valid project. ``entities``: what others refer to comes first."""
+    """A whole valid project. ``entities``: what others refer to comes first. ``notify`` is no part of
+    the digest: who is told of something changes nothing of what is synced."""
 
     folder: Path
     timezone: str
@@ -217,6 +219,7 @@ class Project:
     warnings: tuple[str, ...]
     retention: Retention = Retention()
     approvals: Approvals = Approvals()
+    notify: Notify = field(default_factory=Notify)
 
     def systems_of(self, connection: str, resource: str) -> tuple[tuple[Entity, System], ...]:
         """What is mapped onto a resource of a connection."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -15,6 +14,23 @@ from pydantic import (
     ValidationError,
 )
 
+from syncengine.mapping.notify import Kind, Language, Security
+from syncengine.mapping.parts import (
+    Cel,
+    Count,
+    Days,
+    Few,
+    Minutes,
+    Name,
+    Several,
+    Share,
+    Size,
+    Span,
+    Title,
+    Weeks,
+    one_or_more,
+    short,
+)
 from syncengine.mapping.project import (
     LARGEST_LISTING,
     LONGEST_LISTING,
@@ -37,80 +53,6 @@ from syncengine.mapping.words import (
     OnMissing,
 )
 from syncengine.model.values import TypeName
-
-_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-
-
-def span(value: Any) -> float:
-    """Seconds of ``30s 5m 24h 35d``. Raises ValueError."""
-    found = (
-        re.fullmatch(r"(\d{1,6}(?:\.\d{1,3})?)([smhd])", value) if isinstance(value, str) else None
-    )
-    if found is None:
-        raise ValueError("expected a span, write for example 30s, 5m, 24h or 35d")
-    return float(found[1]) * _UNITS[found[2]]
-
-
-def size(value: Any) -> int:
-    """Bytes of ``512MiB`` or ``2GiB``. Raises ValueError."""
-    found = re.fullmatch(r"(\d{1,5})(MiB|GiB)", value) if isinstance(value, str) else None
-    if found is None or not int(found[1]):
-        raise ValueError("expected a size, write for example 512MiB or 2GiB")
-    return int(found[1]) * (1 << 20 if found[2] == "MiB" else 1 << 30)
-
-
-def percent(value: Any) -> float:
-    """The share (0 to 1) of ``10%``. Raises ValueError."""
-    found = re.fullmatch(r"(\d{1,3}(?:\.\d{1,3})?)%", value) if isinstance(value, str) else None
-    if found is None or float(found[1]) > 100:
-        raise ValueError("expected a percentage, write for example 10%")
-    return float(found[1]) / 100
-
-
-def _short(value: Any) -> Any:
-    return {"field": value} if isinstance(value, str) else value
-
-
-def _several(value: Any) -> Any:
-    """One text is a list of one."""
-    return [value] if isinstance(value, str) else value
-
-
-Span = Annotated[
-    float,
-    BeforeValidator(span, json_schema_input_type=str),
-    Field(description="a span: 30s 5m 24h 35d"),
-]
-
-
-def _at_least(shortest: str) -> Any:
-    """What takes a span that is not shorter than this one."""
-
-    def taken(value: Any) -> float:
-        if (seconds := span(value)) < span(shortest):
-            raise ValueError(f"is too short, write at least {shortest}")
-        return seconds
-
-    return BeforeValidator(taken, json_schema_input_type=str)
-
-
-Weeks = Annotated[float, _at_least("14d"), Field(description="a span of at least 14d")]
-Days = Annotated[float, _at_least("1d"), Field(description="a span of at least 1d")]
-Minutes = Annotated[float, _at_least("5m"), Field(description="a span of at least 5m")]
-Size = Annotated[
-    int,
-    BeforeValidator(size, json_schema_input_type=str),
-    Field(description="a size: 512MiB 2GiB"),
-]
-Share = Annotated[
-    float, BeforeValidator(percent, json_schema_input_type=str), Field(description="such as 10%")
-]
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
-Title = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_. -]*$")]
-Cel = Annotated[str, StringConstraints(min_length=1), Field(description="an expression")]
-Count = Annotated[int, Field(strict=False, ge=1)]
-Few = Annotated[int, Field(ge=1, le=9)]
-
 
 _BUDGET, _SCHEDULE, _RETENTION, _SAFETY = Budget(), Schedule(), Retention(), Safety()
 _APPROVALS = Approvals()
@@ -161,7 +103,7 @@ class ConnectionPart(Part):
     longest_listing: Count = LONGEST_LISTING
     webhook: Annotated[
         list[str | None],
-        BeforeValidator(_several, json_schema_input_type=str | list[str]),
+        BeforeValidator(one_or_more, json_schema_input_type=str | list[str]),
         Field(description="the secrets of its notices, whsec_ and base64"),
     ] = []
     resources: dict[str, SchedulePart] = {}
@@ -249,7 +191,7 @@ class SystemPart(Part):
     set: SetPart = SetPart()
     fields: dict[
         str,
-        Annotated[RulePart, BeforeValidator(_short, json_schema_input_type=str | RulePart)],
+        Annotated[RulePart, BeforeValidator(short, json_schema_input_type=str | RulePart)],
     ] = {}
 
 
@@ -294,11 +236,62 @@ class DeriveFile(Part):
     derive: list[DerivePart]
 
 
+class MailPart(Part):
+    """Where mail is handed in."""
+
+    server: Annotated[str, Field(min_length=1)]
+    port: Count = 587
+    security: Security = "starttls"
+    sender: Annotated[str, Field(alias="from", min_length=1)]
+    user: str | None = None
+    password: str | None = None
+
+
+class ChannelPart(Part):
+    """One way to people."""
+
+    kind: Kind
+    to: Several | None = None
+    url: str | None = None
+    secret: str | None = None
+    language: Language = "en"
+
+
+class NotifyRulePart(Part):
+    """Which lines are told to whom."""
+
+    when: Several
+    to: Several
+    wait: Annotated[Span | None, Field(alias="for")] = None
+    at: str | None = None
+    quiet: str | None = None
+
+
+class NotifyPart(Part):
+    """All of it."""
+
+    channels: dict[Name, ChannelPart] = {}
+    rules: list[NotifyRulePart] = []
+    mail: MailPart | None = None
+    console: str | None = None
+    heartbeat: str | None = None
+
+
+class NotifyFile(Part):
+    """notify.yaml"""
+
+    version: Literal[1] = 1
+    notify: NotifyPart
+
+
 FILES: dict[str, type[Part]] = {
     "connections": ConnectionsFile,
     "entity": EntityFile,
     "derive": DeriveFile,
+    "notify": NotifyFile,
 }
+_FILLED = (ConnectionsFile, NotifyFile)
+"""Files with values from the environment, which are not shown."""
 
 
 def check(document: Document, model: type[Part]) -> Part | None:
@@ -332,7 +325,7 @@ def _report(document: Document, model: type[Part], loc: Loc, found: Any) -> None
         document.fault(loc[:-1], f"{loc[-1]!r} is missing, add it")
     elif kind == "literal_error":
         choices = expected.replace("'", "")
-        shown = isinstance(found["input"], str) and model is not ConnectionsFile
+        shown = isinstance(found["input"], str) and model not in _FILLED
         text = f"{found['input']!r} is not known here" if shown else "not known here"
         document.fault(loc, f"{text}, write one of: {choices}", value=True)
     elif kind == "string_pattern_mismatch":

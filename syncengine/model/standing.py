@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
+from typing import Final
 
 from syncengine.model.connection import ConnectionState, ResourceState
 from syncengine.model.link import WaitGroup
+from syncengine.model.notification import Notifications
 from syncengine.model.process import Process
 
 
@@ -27,11 +29,18 @@ class Level(IntEnum):
         return {Level.HELD: 3, Level.ASK: 4, Level.FAULT: 1}.get(self, 0)
 
 
+CODES: Final = (
+    "worker", "beat", "mapping", "halted", "failing", "blind", "late", "untold", "question", "staged", "paused",
+    "observed", "waiting", "let_be", "unlinked", "scope", "limit", "off", "unread", "moving",
+)  # fmt: skip
+"""What a line may be about, in the order of lines that are equally bad."""
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """One line of a standing. ``code``: which of the rules of ``planning.standing`` it is. ``since``: when it began
-    (epoch seconds, None: not known). ``about``: connection, entity, resource, kind; never of a person. ``told``: what
-    else its sentence needs: who decided, and words of people or vendors, which are for screens alone."""
+    (epoch seconds, None: not known). ``about``: connection, entity, resource, kind, channel; never a person. ``told``:
+    what else its sentence needs: who decided, and words of people or vendors, which are for screens alone."""
 
     code: str
     level: Level
@@ -65,7 +74,7 @@ class Figures:
     """What the ledger knows for a standing. ``resources``: by connection and name. ``alive``: part of the service
     (``worker``, ``beat``) -> when it was last at work. ``asked``: kind of question -> open ones, and when the first of
     them was opened. ``unsent``: connection that is only observed -> writes that are not sent; the links that want
-    these are not among ``waits``. ``outbox``: connection,
+    these are not among ``waits``. ``notifications``: what was told, and how that went. ``outbox``: connection,
     state, number, how many of these are late, and when the first is or was due; without what ``unsent`` has."""
 
     states: Mapping[str, ConnectionState]
@@ -76,3 +85,4 @@ class Figures:
     waits: Sequence[WaitGroup]
     unsent: Mapping[str, int]
     outbox: Sequence[tuple[str, str, int, int, float]]
+    notifications: Notifications = field(default_factory=Notifications)

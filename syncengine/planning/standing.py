@@ -6,7 +6,7 @@ Each rule yields lines of its own code. Nothing that waits, stands still, is out
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
@@ -33,7 +33,7 @@ LATE = 300.0
 WAITING = 86_400.0
 """Seconds for which something may wait before a person has to look at it."""
 
-SERVICE = ("worker", "beat", "late")
+SERVICE = ("worker", "beat", "late", "untold")
 """Codes about the service, with which a pass in a process of its own has nothing to do."""
 
 
@@ -52,7 +52,8 @@ class Facts:
     """What a standing is told of. ``edition``: of the files as they stand, the last of which was changed at
     ``edition_at``. ``off``: connection -> why it is off; ``unused``: those that no mapping uses. ``unlinked``: (entity,
     connection) -> rows of nobody. ``dirty``: links that are to be looked at. ``approvals``: subject of the question
-    about held writes -> approvals given and needed, where several are."""
+    about held writes -> approvals given and needed, where several are. ``deaf``: channel of notifications that is off
+    -> why; ``channels``: those that the project has."""
 
     now: float
     edition: str
@@ -64,6 +65,8 @@ class Facts:
     unlinked: Mapping[tuple[str, str], int]
     dirty: int
     approvals: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    deaf: Mapping[str, str] = field(default_factory=dict)
+    channels: Collection[str] = ()
 
     @property
     def has_service(self) -> bool:
@@ -169,6 +172,18 @@ def _late(facts: Facts) -> Iterator[Line]:
         if some and name not in stopped:
             count, due = sum(n for n, _ in some), min(at for _, at in some)
             yield Line("late", Level.FAULT, count, due, {"connection": name})
+
+
+def _untold(facts: Facts) -> Iterator[Line]:
+    """Channels of notifications that are off, or do not take what is sent to them; only those that the project has."""
+    for name, why in sorted(facts.deaf.items()):
+        yield Line("untold", Level.NOTE, 1, None, {"channel": name, "kind": "off"}, {"why": why})
+    for name, sent in sorted(facts.figures.notifications.deliveries.items()):
+        if name in facts.channels and name not in facts.deaf and sent.failures:
+            long = facts.now - sent.failing_since >= FAILING
+            level = Level.FAULT if long else Level.NOTE
+            about, told = {"channel": name, "kind": "failing"}, {"why": sent.why}
+            yield Line("untold", level, sent.failures, sent.failing_since, about, told)
 
 
 def _each(counts: Mapping[str, int]) -> str:
@@ -286,7 +301,7 @@ def _moving(facts: Facts) -> Iterator[Line]:
 
 _RULES: Mapping[str, Callable[[Facts], Iterator[Line]]] = {
     "worker": _worker, "beat": _beat, "mapping": _mapping, "halted": _halted, "failing": _failing,
-    "blind": _blind, "late": _late, "question": _question, "staged": _staged, "paused": _paused,
+    "blind": _blind, "late": _late, "untold": _untold, "question": _question, "staged": _staged, "paused": _paused,
     "observed": _observed, "waiting": _waiting, "let_be": _let_be, "unlinked": _unlinked,
     "scope": _scope, "limit": _limit, "off": _off, "unread": _unread, "moving": _moving,
 }  # fmt: skip
@@ -298,7 +313,7 @@ LEVELS: Mapping[str, tuple[Level, ...]] = {
     **dict.fromkeys(
         ("let_be", "unlinked", "scope", "limit", "off", "unread", "moving"), (Level.NOTE,)
     ),
-    "failing": (Level.NOTE, Level.FAULT),
+    **dict.fromkeys(("failing", "untold"), (Level.NOTE, Level.FAULT)),
     "observed": (Level.HELD,),
     "waiting": (Level.NOTE, Level.ASK),
 }

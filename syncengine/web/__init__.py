@@ -24,17 +24,19 @@ from syncengine.web.console.console import PATIENCE, THREADS, Console
 from syncengine.web.console.planner import Compute, Planner
 from syncengine.web.console.shared import Shared
 from syncengine.web.sql_thread import LONGEST, SqlThread, Work
+from syncengine.web.teller import Teller
 
 
 def make_app(
     work: Work, settings: Settings, longest: float = LONGEST, pages: Work | None = None,
-    compute: Compute | None = None,
+    compute: Compute | None = None, telling: Work | None = None, with_intake: bool = True,
 ) -> Starlette:  # fmt: skip
     """The ASGI application: ``POST /events/{connection}``, ``GET /healthz``, ``GET /metrics``, and the console.
 
     ``work`` yields the engine for one request, which waits for its answer ``longest`` seconds; ``pages`` does for one
     of the console, in any of several threads. Without it there is no console. ``compute``: computes plans in another
-    place; without it they are computed in a thread of this process, and nothing is done ahead."""
+    place; without it they are computed in a thread of this process, and nothing is done ahead. ``telling`` does for the
+    thread that sends notifications; without it none are sent. ``with_intake``: whether notices are taken."""
     console = Console(Shared(settings, Planner(pages or work, compute)), SCREENS)
 
     @asynccontextmanager
@@ -44,6 +46,9 @@ def make_app(
         page_threads = SqlThread(pages or work, PATIENCE, THREADS)
         if compute is not None:
             console.shared.planner.warm(console.shared.directory)
+        teller = Teller(telling) if telling is not None else None
+        if teller is not None:
+            teller.start()
         try:
             yield {
                 "sql_thread": sql_thread,
@@ -52,13 +57,16 @@ def make_app(
                 "broker": watch.BrokerLook(settings),
             }
         finally:
+            if teller is not None:
+                teller.close()
             sql_thread.close()
             page_threads.close()
             console.shared.planner.close()
 
+    notices = [Route("/events/{connection}", intake.receive, methods=["POST"])]
     return Starlette(
         routes=[
-            Route("/events/{connection}", intake.receive, methods=["POST"]),
+            *(notices if with_intake else ()),
             Route("/healthz", watch.healthz),
             Route("/metrics", watch.metrics),
             *(console.routes() if pages is not None else ()),
@@ -74,10 +82,14 @@ def make_app(
 
 def serve(
     work: Work, settings: Settings, host: str = "127.0.0.1", port: int = 8080,
-    pages: Work | None = None, compute: Compute | None = None,
+    pages: Work | None = None, compute: Compute | None = None, telling: Work | None = None,
+    with_intake: bool = True,
 ) -> None:  # fmt: skip
     """Run it until SIGTERM or SIGINT."""
-    make_server(make_app(work, settings, pages=pages, compute=compute), host, port).run()
+    app = make_app(
+        work, settings, pages=pages, compute=compute, telling=telling, with_intake=with_intake
+    )
+    make_server(app, host, port).run()
 
 
 def make_server(app: Starlette, host: str, port: int) -> uvicorn.Server:

@@ -1,4 +1,4 @@
-"""``python -m syncengine.web [HOST [PORT]]``: the web side as a process."""
+"""``python -m syncengine.web [HOST [PORT [intake|console]]]``: the web side as a process."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from workers.celery import make_app as make_celery
 from workers.queue import CeleryQueue
 
 
-def main(host: str = "127.0.0.1", port: str = "8080") -> None:
-    """Serve with the settings of the environment; work is announced to the workers. Raises ConfigInvalid."""
+def main(host: str = "127.0.0.1", port: str = "8080", only: str = "") -> None:
+    """Serve with the settings of the environment; work is announced to the workers. ``only``: intake or console, both if
+    empty. Raises ConfigInvalid."""
     keep_private()
     hide_values()
     settings = read_settings()
@@ -33,7 +34,10 @@ def main(host: str = "127.0.0.1", port: str = "8080") -> None:
     current = Current(settings, "web", queue, TIMEOUTS, editions)
     pages = PerThread(lambda: Current(settings, "", queue, TIMEOUTS, editions.follower()))
     try:
-        serve(current.work, settings, host, int(port), pages.work, Apart())
+        serve(
+            current.work, settings, host, int(port), pages.work if only != "intake" else None,
+            Apart() if only != "intake" else None, pages.work, only != "console",
+        )  # fmt: skip
     finally:
         pages.close()
         current.close()
@@ -41,6 +45,6 @@ def main(host: str = "127.0.0.1", port: str = "8080") -> None:
 
 if __name__ == "__main__":
     try:
-        main(*sys.argv[1:3])
+        main(*sys.argv[1:4])
     except ConfigInvalid as invalid:
         sys.exit(f"the project is invalid:\n{invalid}")

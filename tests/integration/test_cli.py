@@ -408,7 +408,7 @@ def test_schema_for_every_kind_of_file(synced: Cli, tmp_path: Path) -> None:
     synced("schema", "--out", str(tmp_path))
     written = {p.name.split(".")[0]: json.loads(p.read_text()) for p in tmp_path.iterdir()}
     assert written == printed
-    assert printed.keys() == {"connections", "entity", "derive"}
+    assert printed.keys() == {"connections", "entity", "derive", "notify"}
 
 
 def test_a_database_that_is_not_there_is_said_in_a_line(synced: Cli) -> None:

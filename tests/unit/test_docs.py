@@ -41,7 +41,7 @@ from syncengine.web import watch
 from tests.house import sizes, sources
 from tests.support.places import DOCS, MAPPINGS, ROOT
 
-PAGES = sorted(DOCS.glob("*.md"))
+PAGES = sorted(DOCS.rglob("*.md"))
 
 _STEP = re.compile(r"^\d+\. `(syncengine\.[\w.]+)`", re.MULTILINE)
 _DOTTED = re.compile(r"`((?:syncengine|workers)(?:\.\w+)+)(?:\(\))?`")
@@ -122,6 +122,11 @@ MODELS: dict[str, type[Part]] = {
     "Safety": schema.SafetyPart,
     "The file of rules": schema.DeriveFile,
     "A rule": schema.DerivePart,
+    "The file of notifications": schema.NotifyFile,
+    "All of notifications": schema.NotifyPart,
+    "A mail server": schema.MailPart,
+    "A channel": schema.ChannelPart,
+    "A rule of notifications": schema.NotifyRulePart,
 }
 
 
@@ -431,7 +436,7 @@ def test_tables_and_metrics() -> None:
     text = page("operations.md")
     told = re.findall(r"`(\w+)`", sections(text)["Database"].split("these tables:")[1])
     assert set(told) == set(metadata.tables)
-    source = inspect.getsource(watch.LedgerCollector)
+    source = inspect.getsource(watch)
     assert {f"syncengine_{name}" for name in re.findall(r'_family\(\s*"(\w+)"', source)} == set(
         table(sections(text)["Watching"])
     )

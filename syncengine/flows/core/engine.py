@@ -34,7 +34,7 @@ from syncengine.model.changeset import Changeset
 from syncengine.model.connection import ConnectionState
 from syncengine.model.pauses import doubled
 from syncengine.model.run import SERVICE
-from syncengine.ports import Clock, Connector, Queue
+from syncengine.ports import Channel, Clock, Connector, Queue
 
 T = TypeVar("T")
 log = structlog.get_logger()
@@ -57,7 +57,7 @@ class Engine:
     vendor is asked. ``holders``: holders of slots and claim tokens -> when they were last renewed. ``used``:
     connections whose slots this task has held. ``tell``: called with (connection, why, until when) while calls wait;
     ``goes_on``: called with (connection, resource, rows, answers) during a long listing. ``shows_sensitive``:
-    sensitive values are shown."""
+    sensitive values are shown. ``channels``: of notifications, by name, those that are on; the heartbeat among them."""
 
     project: Project
     ledger: Ledger
@@ -71,6 +71,7 @@ class Engine:
     author: str = SERVICE
     run: str = ""
     shows_sensitive: bool = False
+    channels: Mapping[str, Channel] = field(default_factory=dict)
     needs: Counter[str] = field(default_factory=Counter)
     holders: dict[str, float] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)

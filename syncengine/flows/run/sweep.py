@@ -51,6 +51,10 @@ def sweep(engine: Engine) -> Counter[str]:
         for _ in range(min(MESSAGES, -(-count // engine.limits.batch))):
             engine.queue.announce(task, [])
             sent[task] += 1
+    if engine.project.notify:
+        # In a task of its own: a channel may take seconds.
+        engine.queue.announce("notify", [])
+        sent["notify"] += 1
     return +sent
 
 

@@ -16,6 +16,7 @@ from syncengine.model.case import CaseKind
 from syncengine.model.connection import ResourceState
 from syncengine.model.standing import Standing
 from syncengine.planning import standing as rules
+from syncengine.planning.notifications import HEARTBEAT
 from syncengine.planning.standing import LATE, Facts, Listed
 
 
@@ -65,6 +66,8 @@ def _facts(engine: Engine, tx: Transaction) -> Facts:
         unlinked=tx.count_untied(),
         dirty=tx.dirty_count(),
         approvals=_approvals(engine, tx),
+        deaf=_deaf(engine),
+        channels=_channels(engine),
     )  # fmt: skip
 
 
@@ -74,6 +77,17 @@ def _approvals(engine: Engine, tx: Transaction) -> dict[str, tuple[int, int]]:
         return {}
     asked = {case.subject: votes_on(engine, tx, case) for case in tx.cases(kind=CaseKind.STAGED)}
     return {subject: (len(v.given), v.needed) for subject, v in asked.items() if v is not None}
+
+
+def _channels(engine: Engine) -> set[str]:
+    notify = engine.project.notify
+    return {*notify.channels, *([HEARTBEAT] if notify.heartbeat else ())}
+
+
+def _deaf(engine: Engine) -> dict[str, str]:
+    notify = engine.project.notify
+    off = {name: channel.off for name, channel in notify.channels.items() if channel.off}
+    return {**off, HEARTBEAT: notify.heartbeat_off} if notify.heartbeat_off else off
 
 
 def _unused(engine: Engine, connections: Collection[str]) -> list[str]:

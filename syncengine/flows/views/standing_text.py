@@ -171,6 +171,13 @@ def _moving(w: _Words) -> str:
     }[w.kind]
 
 
+def _untold(w: _Words) -> str:
+    channel = w.line.about["channel"]
+    if w.kind == "off":
+        return f"Nobody is told anything by {channel}{w.reason()}."
+    return f"{channel} takes no notifications{w.since()}{w.reason()}."
+
+
 def _halted(w: _Words) -> str:
     where = w.why.partition("; ")[0]
     return f"{w.connection} refuses our credentials{w.since()}{': ' * bool(where)}{where}."
@@ -192,6 +199,7 @@ _SENTENCES: Mapping[str, Callable[[_Words], str]] = {
         f"{w.count('write')} to {w.connection} {'is' if w.line.count == 1 else 'are'} late"
         f" by {duration(w.now - (w.line.since or w.now))}."
     ),
+    "untold": _untold,
     "question": _question,
     "staged": _staged,
     "paused": _paused,

@@ -17,8 +17,18 @@ with contextlib.suppress(SystemExit), contextlib.redirect_stdout(io.StringIO()):
     main()
 print(json.dumps(sorted(sys.modules)))
 """
-PACKAGES = {"annotated_doc", "markdown_it", "mdurl", "pygments", "rich", "shellingham", "typer"}
-"""Of others; those by which options are read and help is set."""
+PACKAGES = {
+    "annotated_doc",
+    "attr",
+    "markdown_it",
+    "mdurl",
+    "pygments",
+    "rich",
+    "shellingham",
+    "typer",
+}
+"""Of others; those by which options are read and help is set. ``rich`` looks for ``attr``, which
+tests alone install."""
 OURS = (
     "syncengine.cli",
     "syncengine.errors",

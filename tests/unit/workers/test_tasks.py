@@ -14,7 +14,17 @@ from syncengine.simulation.clock import ManualClock
 from workers import tasks
 from workers.celery import app
 
-NAMES = {"capture", "refresh", "reconcile", "dispatch", "probe", "derive", "sweep", "alive"}
+NAMES = {
+    "capture",
+    "refresh",
+    "reconcile",
+    "dispatch",
+    "probe",
+    "derive",
+    "sweep",
+    "alive",
+    "notify",
+}
 
 
 class _Current:

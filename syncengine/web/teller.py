@@ -1,0 +1,39 @@
+"""The teller: a thread of the web side that sends notifications, since a worker that is dead cannot say so."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from typing import Final
+
+from syncengine.errors import SyncengineError
+from syncengine.flows.tell.tell import tell
+from syncengine.logs import Scrubbed
+from syncengine.web.sql_thread import Work
+
+EVERY: Final = 15.0
+"""Seconds between two looks; workers look more often, so that the web side sends where they do not."""
+
+
+class Teller:
+    """``work`` yields an engine of this thread. A database that cannot be used is waited for: others say it."""
+
+    def __init__(self, work: Work, every: float = EVERY) -> None:
+        self._work, self._every = work, every
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="teller", daemon=True)
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Look no more; a message that is under way ends by itself within seconds."""
+        self._over.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=15.0)
+
+    def _run(self) -> None:
+        while not self._over.wait(self._every):
+            with contextlib.suppress(SyncengineError), Scrubbed(), self._work() as engine:
+                tell(engine)
