@@ -16,7 +16,7 @@ from syncengine.mapping.notify import Language
 from syncengine.model.notification import Item, News
 from syncengine.model.standing import Level, Line, Standing
 
-_PLAIN: Final = ("faults", "until", "next")
+_PLAIN: Final = ("faults", "until", "next", "given", "needed")
 """What a line has been told that is a number or a day, and no word of anybody."""
 _PAGES: Final[Mapping[str, str]] = {
     "question": "/questions", "staged": "/questions?kind=staged", "observed": "/plan",
