@@ -73,8 +73,8 @@ def web(
 ) -> None:
     """Serve the console, the intake of webhooks, `/healthz` and `/metrics`.
 
-    Examples: `syncengine web --host 0.0.0.0 --port 8080`; `syncengine web --only intake` where the outside may reach the
-    webhooks and people's pages stand elsewhere.
+    Examples: `syncengine web --host 0.0.0.0 --port 8080`; `syncengine web --only intake` where the outside may
+    reach the webhooks and pages for people stand elsewhere.
     """
     from syncengine.bootstrap import load
     from syncengine.web.__main__ import main

@@ -18,8 +18,8 @@ from workers.queue import CeleryQueue
 
 
 def main(host: str = "127.0.0.1", port: str = "8080", only: str = "") -> None:
-    """Serve with the settings of the environment; work is announced to the workers. ``only``: intake or console, both if
-    empty. Raises ConfigInvalid."""
+    """Serve with the settings of the environment; work is announced to the workers. ``only``: intake or console, both
+    if empty. Raises ConfigInvalid."""
     keep_private()
     hide_values()
     settings = read_settings()
