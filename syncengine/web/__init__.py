@@ -46,9 +46,7 @@ def make_app(
         page_threads = SqlThread(pages or work, PATIENCE, THREADS)
         if compute is not None:
             console.shared.planner.warm(console.shared.directory)
-        teller = Teller(telling) if telling is not None else None
-        if teller is not None:
-            teller.start()
+        teller = Teller(telling)
         try:
             yield {
                 "sql_thread": sql_thread,
@@ -57,8 +55,7 @@ def make_app(
                 "broker": watch.BrokerLook(settings),
             }
         finally:
-            if teller is not None:
-                teller.close()
+            teller.close()
             sql_thread.close()
             page_threads.close()
             console.shared.planner.close()

@@ -16,16 +16,14 @@ EVERY: Final = 15.0
 
 
 class Teller:
-    """``work`` yields an engine of this thread. A database that cannot be used is waited for: others say it."""
+    """``work`` yields an engine of this thread; without it nothing is told. A database that cannot be used is waited
+    for: others say it."""
 
-    def __init__(self, work: Work, every: float = EVERY) -> None:
-        self._work, self._every = work, every
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="teller", daemon=True)
-
-    def start(self) -> None:
-        """Begin to look."""
-        self._thread.start()
+    def __init__(self, work: Work | None, every: float = EVERY) -> None:
+        self._every, self._over = every, threading.Event()
+        self._thread = threading.Thread(target=self._run, args=(work,), name="teller", daemon=True)
+        if work is not None:
+            self._thread.start()
 
     def close(self) -> None:
         """Look no more; a message that is under way ends by itself within seconds."""
@@ -33,7 +31,7 @@ class Teller:
         if self._thread.is_alive():
             self._thread.join(timeout=15.0)
 
-    def _run(self) -> None:
+    def _run(self, work: Work) -> None:
         while not self._over.wait(self._every):
-            with contextlib.suppress(SyncengineError), Scrubbed(), self._work() as engine:
+            with contextlib.suppress(SyncengineError), Scrubbed(), work() as engine:
                 tell(engine)
