@@ -183,3 +183,46 @@ def test_what_the_coming_days_bring_is_computed_and_read(desk: Desk) -> None:
         expect(page.locator("main")).to_contain_text("leaves weekly10")
         page.goto("/")
         expect(page.locator("main")).to_contain_text("1 starts, 1 leaves")
+
+
+@pytest.mark.long
+def test_a_privacy_officer_exports_and_erases_a_person(browser: Browser, tmp_path: Path) -> None:
+    """With the password asked for in between; afterwards nobody finds her, and others are refused."""
+    with monday(tmp_path) as scene, serving(scene.settings) as url:
+        desk = Desk(url, scene, browser)
+        with desk.open(Role.PRIVACY_OFFICER, name="dora") as page:
+            with scene.engine() as engine:
+                set_password(engine, "dora", PASSWORD, "test")
+            _sign_in(page, "dora")
+            page.goto("/records/person?q=sandra")
+            page.get_by_role("link", name=re.compile("Sandra Brönnimann")).first.click()
+            place = page.url
+            page.get_by_role("button", name="Uncover").click()
+            expect(page.locator("main")).to_contain_text("That you looked is on record")
+            page.goto(f"{place}/export")
+            with page.expect_download() as found:
+                page.get_by_role("button", name="A file for programs").click()
+            assert "Brönnimann" in Path(found.value.path()).read_text("utf-8")
+            page.goto(f"{place}/erase")
+            expect(page.locator("main")).to_contain_text("is kept out by it")
+            page.get_by_label(re.compile("Why, without a name")).fill("request 2026-17")
+            page.get_by_label(re.compile("I am sure")).check()
+            page.get_by_role("button", name="Erase for good").click()
+            expect(page.get_by_role("status")).to_contain_text("are gone")
+            page.goto("/records/person?q=sandra+brön")
+            expect(page.locator("main")).to_contain_text("Nobody by that name")
+        with desk.open(Role.VIEWER, Role.ANSWERER, Role.OPERATOR, Role.ADMIN) as page:
+            page.goto("/records/person?q=a")
+            page.locator("tbody a").first.click()
+            expect(page.get_by_role("link", name="Erase")).to_have_count(0)
+            for what in ("export", "erase"):
+                assert page.request.get(f"{page.url}/{what}").status == 403
+
+
+def _sign_in(page: Page, name: str) -> None:
+    page.context.clear_cookies()
+    page.goto("/sign-in")
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button").last.click()
+    page.wait_for_url("**/")

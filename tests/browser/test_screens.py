@@ -14,9 +14,9 @@ from syncengine.model.member import Role
 from tests.browser.conftest import Desk
 
 PATHS = (
-    "/", "/questions", "/questions?kind=identity", "QUESTION", "/questions?closed=1",
-    "/records/person", "RECORD", "/plan", "GROUP", "/upcoming", "/activity", "/activity?show=changes", "/connections",
-    "/connections/hakuna", "/mappings", "/access", "/about", "/password",
+    "/", "/questions", "/questions?kind=identity", "QUESTION", "/questions?closed=1", "/records/person", "RECORD",
+    "RECORD/links", "RECORD/export", "RECORD/erase", "/plan", "GROUP", "/upcoming", "/activity",
+    "/activity?show=changes", "/connections", "/connections/hakuna", "/mappings", "/access", "/about", "/password",
 )  # fmt: skip
 WAYS = {
     "wide": {"viewport": {"width": 1280, "height": 800}},
@@ -29,10 +29,13 @@ RULES = {"dark": ["color-contrast"], "phone": ["target-size", "scrollable-region
 
 def visit(page: Page, path: str) -> None:
     """Go to a screen; those of one thing are found from their list."""
-    first = {"QUESTION": "/questions", "RECORD": "/records/person", "GROUP": "/plan"}
-    page.goto(first.get(path, path))
-    if path in first:
-        page.locator("main a.go" if path == "GROUP" else "tbody a").first.click()
+    lists = {"QUESTION": "/questions", "RECORD": "/records/person", "GROUP": "/plan"}
+    first, _, part = path.partition("/")
+    page.goto(lists.get(first, path))
+    if first in lists:
+        page.locator("main a.go" if first == "GROUP" else "tbody a").first.click()
+        if part:
+            page.goto(f"{page.url}/{part}")
     page.wait_for_load_state()
 
 

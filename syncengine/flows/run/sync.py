@@ -233,7 +233,7 @@ def _sync(
     engine = replace(engine, tell=deadline.say, goes_on=deadline.goes_on)
     work = _Pass(engine, progress or (lambda *_: None), deadline, started)
     if record is not None:
-        _look_again(engine, record)
+        look_again(engine, record)
     else:
         work.list_all(connection, entity)
     if digest is not None:
@@ -268,12 +268,14 @@ def _agreed(engine: Engine, digest: str, when: str) -> Planned:
     return found
 
 
-def _look_again(engine: Engine, record: str) -> None:
+def look_again(engine: Engine, record: str) -> list[str]:
+    """Have all rows of a record read and compared again. Returns the links; announcing them is up to the caller."""
     with engine.ledger.write() as tx:
         links = [k for k in tx.links_of([record]) if k.external_id is not None]
         held = tx.links([k.id for k in links], lock=True)
         read = [replace(k, need_get=True, dirty=k.dirty + 1) for k in held.values()]
         tx.write(Changeset(links=read))
+    return list(held)
 
 
 def _document(

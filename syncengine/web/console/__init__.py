@@ -14,18 +14,26 @@ from syncengine.web.console.screens import (
     home,
     mappings,
     plan,
+    privacy,
     questions,
     records,
+    ties,
     upcoming,
 )
 
+_RECORD: Final = "/records/{entity}/{id}"
 SCREENS: Final = (
     Screen("/", Right.WATCH, home.show),
     Screen("/questions", Right.READ, questions.show_list, questions.answer_many, Right.ANSWER),
     Screen("/questions/{id}", Right.READ, questions.show_one, questions.answer_one, Right.ANSWER),
     Screen("/records", Right.READ, records.show_first),
     Screen("/records/{entity}", Right.READ, records.show_list),
-    Screen("/records/{entity}/{id}", Right.READ, records.show_one),
+    Screen(_RECORD, Right.READ, records.show_one),
+    Screen(f"{_RECORD}/sync", Right.ANSWER, act=records.sync_now, act_right=Right.ANSWER),
+    Screen(f"{_RECORD}/links", Right.ANSWER, ties.show, ties.act, Right.ANSWER),
+    Screen(f"{_RECORD}/uncovered", Right.PRIVACY, act=privacy.uncover, act_right=Right.PRIVACY),
+    Screen(f"{_RECORD}/export", Right.PRIVACY, privacy.show_export, privacy.export, Right.PRIVACY),
+    Screen(f"{_RECORD}/erase", Right.PRIVACY, privacy.show_erase, privacy.erase, Right.PRIVACY),
     Screen("/plan", Right.WATCH, plan.show, plan.renew, Right.PLAN),
     Screen("/upcoming", Right.WATCH, upcoming.show, upcoming.renew, Right.PLAN),
     Screen("/activity", Right.WATCH, activity.show),

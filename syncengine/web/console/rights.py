@@ -11,8 +11,8 @@ from syncengine.model.member import Member, Role
 class Right(Enum):
     """What a route asks for. ``PUBLIC``: nothing. ``SIGNED_IN``: any member. ``WATCH``: how the service stands, without
     names and values of people. ``READ``: these, too, sensitive ones masked. ``ANSWER``: decide what is asked.
-    ``PLAN``: have a plan computed.
-    ``OPERATE``: pause, list. ``AUDIT``: what members did. ``MEMBERS``: who may sign in."""
+    ``PLAN``: have a plan computed. ``OPERATE``: pause, list. ``PRIVACY``: uncover, export, erase. ``AUDIT``: what
+    members did. ``MEMBERS``: who may sign in."""
 
     PUBLIC = "public"
     SIGNED_IN = "signed in"
@@ -21,6 +21,7 @@ class Right(Enum):
     ANSWER = "answer"
     PLAN = "plan"
     OPERATE = "operate"
+    PRIVACY = "privacy"
     AUDIT = "audit"
     MEMBERS = "members"
 
@@ -32,6 +33,7 @@ ROLES: Mapping[Right, frozenset[Role]] = {
     Right.ANSWER: frozenset({Role.ANSWERER}),
     Right.PLAN: frozenset({Role.ANSWERER, Role.OPERATOR}),
     Right.OPERATE: frozenset({Role.OPERATOR}),
+    Right.PRIVACY: frozenset({Role.PRIVACY_OFFICER}),
     Right.AUDIT: frozenset({Role.PRIVACY_OFFICER}),
     Right.MEMBERS: frozenset({Role.ADMIN, Role.PRIVACY_OFFICER}),
 }

@@ -8,10 +8,14 @@ from typing import Any, Final
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from syncengine.flows.core.engine import Engine
 from syncengine.flows.naming.masking import DOTS
+from syncengine.flows.people.members import note
+from syncengine.flows.run.sync import look_again
 from syncengine.flows.views.directory import PER_PAGE
 from syncengine.flows.views.explain import explain
 from syncengine.flows.views.why import Reason, whys
+from syncengine.model.record import Record
 from syncengine.web.console.ask import Ask
 from syncengine.web.console.exports import MOST, export, wanted
 
@@ -47,21 +51,50 @@ def show_list(ask: Ask) -> Response:
 
 def show_one(ask: Ask) -> Response:
     """A record: its values on each side, where each comes from, what keeps it from agreeing, and its story."""
-    entity, record = _entity(ask), ask.visit.params["id"]
-    try:
-        document = explain(ask.engine, record)
-    except KeyError:
-        raise HTTPException(404, "there is no such record; it may have been erased") from None
-    if document["entity"] != entity:
-        raise HTTPException(404, "there is no such record")
-    reasons = whys(ask.engine, record)
+    return page_of(ask, ask.engine)
+
+
+def page_of(ask: Ask, engine: Engine, uncovered: bool = False) -> Response:
+    """The page of the record of the address, as this engine shows it. Raises HTTPException."""
+    record = known(ask).id
+    document = explain(engine, record)
+    reasons = whys(engine, record)
     names = [reason.connection for reason in reasons]
     story = sorted(_story(document), key=lambda step: -step["at"])
     return ask.page(
         "record.html", record=document, reasons=reasons, connections=names,
         rows=[_row(f, reasons) for f in document["fields"]], story=story[:_STEPS],
-        more=max(0, len(story) - _STEPS),
+        more=max(0, len(story) - _STEPS), uncovered=uncovered,
+        covers=any(_is_covered(f) for f in document["fields"]),
     )  # fmt: skip
+
+
+def known(ask: Ask) -> Record:
+    """The record of the address. Raises HTTPException."""
+    entity, record = _entity(ask), ask.visit.params["id"]
+    with ask.engine.ledger.read() as tx:
+        found = tx.records([record]).get(record)
+    if found is None or found.entity != entity:
+        raise HTTPException(404, "there is no such record; it may have been erased")
+    return found
+
+
+def sync_now(ask: Ask) -> Response:
+    """Have all rows of a record read again, and written where they differ."""
+    record = known(ask)
+    links = look_again(ask.engine, record.id)
+    ask.engine.queue.announce("refresh", links)
+    with ask.engine.ledger.write() as tx:
+        note(
+            ask.engine, tx, ask.author, "console", "sync record", f"record {record.id}",
+            address=ask.visit.address,
+        )  # fmt: skip
+    told = "Its rows are read again, and written where they differ, as soon as a worker is free."
+    return ask.to(f"/records/{record.entity}/{record.id}", told)
+
+
+def _is_covered(field: Mapping[str, Any]) -> bool:
+    return DOTS in (field["value"], *(s["value"] for s in field["systems"]))
 
 
 def _entity(ask: Ask) -> str:

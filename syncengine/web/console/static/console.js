@@ -36,6 +36,11 @@
   });
   window.addEventListener("pageshow", function () { all("button").forEach(function (b) { b.disabled = false; }); });
 
+  all("[data-print]").forEach(function (b) {
+    b.hidden = false;
+    b.addEventListener("click", function () { window.print(); });
+  });
+
   // A page that waits for something looks again.
   var again = document.querySelector("[data-again]");
   if (again) { window.setTimeout(function () { window.location.reload(); }, 1000 * Number(again.dataset.again)); }
