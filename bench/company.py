@@ -21,7 +21,7 @@ from syncengine.sandbox.process import Row, SandboxProcess
 from syncengine.service import PARTS, Service
 from syncengine.settings import Settings, read_settings
 from tests.integration.support import broker_url
-from tests.unit.ledger.databases import empty_database
+from tests.support.databases import empty_database
 from workers.celery import make_app
 
 PROJECT = Path(__file__).parent / "project"

@@ -77,6 +77,19 @@ class Connections(Session):
         kept = self._part(connection, f"{RESOURCE}{resource}")
         return ResourceState(connection, resource, **known(ResourceState, kept))
 
+    def resources(self, connection: str, names: Collection[str]) -> dict[str, ResourceState]:
+        """The states of these resources, each as ``resource`` tells it."""
+        parts = {f"{RESOURCE}{name}": name for name in names}
+        asked: Values = {"name": connection, "part": list(parts)}
+        found = {
+            parts[part]: self._open(_c.state, state, connection, part) or {}
+            for part, state in self._rows(t.connections, (_c.part, _c.state), **asked)
+        }
+        return {
+            name: ResourceState(connection, name, **known(ResourceState, found.get(name, {})))
+            for name in names
+        }
+
     def _save_resources(self, states: Sequence[ResourceState]) -> None:
         """Insert or write."""
         kept = [asdict(state) for state in states]
@@ -152,7 +165,7 @@ class Connections(Session):
     def with_taken_slots(self, connections: Collection[str], now: float) -> set[str]:
         """Those of these connections of which somebody holds slots."""
         asked: Values = {"name": connections, "until__gt": now}
-        rows = self._rows(t.connections, (_c.name,), t.connections.c.holder.is_not(None), **asked)
+        rows = self._rows(t.connections, (_c.name,), t.is_held, **asked)
         return {name for (name,) in rows}
 
     def renew_slots(self, holder: str, until: float) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, replace
 
+from sqlalchemy import func, select
+
 from syncengine.ledger import statements
 from syncengine.ledger import tables as t
 from syncengine.ledger.encryption import Vault
@@ -36,6 +38,10 @@ _ADDED = {
     for on_postgresql in (False, True)
 }
 _NEWEST_FIRST = (t.events.c.id.desc(),)
+_NEWEST_CHANGES = (t.history.c.id.desc(),)
+_NEWEST_IDS = select(
+    *(select(func.max(table.c.id)).scalar_subquery() for table in (t.events, t.history))
+)
 _TOLD = ("id", "subject", "question", "evidence", "answers")
 _ASKED = (t.cases.c.id, t.cases.c.subject_hash)
 
@@ -82,12 +88,8 @@ class Journal(Session):
 
     def newest_ids(self) -> tuple[int, int]:
         """The ids of the newest event and of the newest line of history; 0 where there is none."""
-        newest = [
-            self._rows(table, (table.c.id,), order=(table.c.id.desc(),), limit=1)
-            for table in (t.events, t.history)
-        ]
-        event, change = (rows[0][0] if rows else 0 for rows in newest)
-        return event, change
+        event, change = self._connection.execute(_NEWEST_IDS).one()
+        return event or 0, change or 0
 
     def count_events(self, after: int = 0) -> int:
         """How many events have ids after ``after``."""
@@ -132,9 +134,8 @@ class Journal(Session):
 
     def select_history(self, lost: bool = False, limit: int = 0) -> list[Change]:
         """History of all records, or the entries with a rejected value, newest first, at most ``limit`` (0: all)."""
-        newest_first = (t.history.c.id.desc(),)
         return self._found(
-            CHANGES, order=newest_first, limit=limit, lost_by__ne="" if lost else None
+            CHANGES, order=_NEWEST_CHANGES, limit=limit, lost_by__ne="" if lost else None
         )
 
     def history(self, record_id: str) -> list[Change]:

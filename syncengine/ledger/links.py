@@ -116,7 +116,8 @@ _SHARERS = (
     )
 )
 """The links of others that show an identity which the owners bear."""
-_IS_ASKED = exists().where(t.cases.c.link_id == _c.id, t.asks_whose, t.is_open)
+_WAITS_FOR_NOTHING = ~t.is_waiting_for
+_IS_NOT_ASKED = ~exists().where(t.cases.c.link_id == _c.id, t.asks_whose, t.is_open)
 _HAS_APPROVAL = _c.ruling.is_not(None)
 
 
@@ -172,7 +173,7 @@ class Links(Session):
         is or was asked."""
         counted = self._counted(
             t.links, (_c.entity, _c.connection), t.among(_c.state, LinkState.SEEN), _HAS_ROW,
-            ~t.is_waiting_for, ~_IS_ASKED,
+            _WAITS_FOR_NOTHING, _IS_NOT_ASKED,
         )  # fmt: skip
         return {(entity, connection): count for (entity, connection), count in counted.items()}
 

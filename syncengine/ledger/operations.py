@@ -43,6 +43,7 @@ OPERATIONS = Stored(
 )
 _BY_NEXT = (_c.next_at, _c.id)
 _NEWEST_FIRST = (_c.created_at.desc(), _c.id.desc())
+_HAS_NO_ID = _c.external_id.is_(None)
 _NEXT_ATTEMPT = _c.attempts + 1
 _NEXT_DUE = (func.min(case((t.is_claimed, _c.lease_until), else_=_c.next_at)),)
 _kind = case((_c.kind != "", _c.kind), (_c.leave, Action.DELETE.value), else_=_c.action)
@@ -236,7 +237,7 @@ class Operations(Session):
     def unnamed_creates(self, connection: str, resource: str) -> list[Operation]:
         """Creates that took effect according to a person's answer, and whose new external id nobody knows."""
         return self._found(
-            OPERATIONS, t.is_create, _c.external_id.is_(None), order=(_c.created_at, _c.id),
+            OPERATIONS, t.is_create, _HAS_NO_ID, order=(_c.created_at, _c.id),
             connection=connection, resource=resource, state=OperationState.APPLIED,
         )  # fmt: skip
 

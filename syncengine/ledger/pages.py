@@ -29,6 +29,10 @@ _OPEN: Final = (_c.opened_at, _c.id)
 _CLOSED: Final = (_c.closed_at.desc(), _c.id.desc())
 _NEWEST_WRITES: Final = (_o.created_at.desc(), _o.id.desc())
 _NEWEST_CHANGES: Final = (_h.id.desc(),)
+_NEWEST_ERASURES: Final = (t.erasures.c.id.desc(),)
+_IS_BEHIND_OPEN: Final = sa.tuple_(_c.opened_at, _c.id) > _BEHIND
+_IS_BEHIND_CLOSED: Final = sa.tuple_(_c.closed_at, _c.id) < _BEHIND
+_IS_BEHIND_WRITE: Final = sa.tuple_(_o.created_at, _o.id) < _BEHIND
 
 Place = tuple[float, str]
 """Time and id of the last line of the page before."""
@@ -55,8 +59,7 @@ class Pages(Session):
         """Open cases, the oldest first, or closed ones, the newest first, behind a place."""
         where, values = self._wanted(asked)
         if behind is not None:
-            pair = sa.tuple_(_c.closed_at if asked.closed else _c.opened_at, _c.id)
-            where = (*where, pair < _BEHIND if asked.closed else pair > _BEHIND)
+            where = (*where, _IS_BEHIND_CLOSED if asked.closed else _IS_BEHIND_OPEN)
             values |= {"given_behind_at": behind[0], "given_behind_id": behind[1]}
         order = _CLOSED if asked.closed else _OPEN
         shape, more = shape_of(
@@ -91,7 +94,7 @@ class Pages(Session):
         where: tuple[Condition, ...] = ()
         values: dict[str, Any] = {}
         if behind is not None:
-            where = (sa.tuple_(_o.created_at, _o.id) < _BEHIND,)
+            where = (_IS_BEHIND_WRITE,)
             values = {"given_behind_at": behind[0], "given_behind_id": behind[1]}
         shape, more = shape_of(asked)
         found = statements.find(
@@ -132,8 +135,7 @@ class Pages(Session):
 
     def newest_erasure(self) -> str:
         """The id of the last erasure; empty where there was none."""
-        newest = (t.erasures.c.id.desc(),)
-        rows = self._rows(t.erasures, (t.erasures.c.id,), order=newest, limit=1)
+        rows = self._rows(t.erasures, (t.erasures.c.id,), order=_NEWEST_ERASURES, limit=1)
         return str(rows[0][0]) if rows else ""
 
     def cases_of(self, record_ids: Collection[str], link_ids: Collection[str]) -> list[Case]:

@@ -35,7 +35,7 @@ class Records(Session):
 
     def records_of(self, entity: str, deleted: bool = False) -> list[Record]:
         """All live records of an entity, or all deleted ones."""
-        return self._found(RECORDS, ~t.is_live if deleted else t.is_live, entity=entity)
+        return self._found(RECORDS, t.is_deleted if deleted else t.is_live, entity=entity)
 
     def record_ids(self) -> dict[str, list[str]]:
         """Entity -> ids of all its records, deleted ones too, in order."""

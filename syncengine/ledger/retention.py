@@ -15,7 +15,7 @@ from syncengine.model.key import KeyKind
 _o, _h = t.operations.c, t.history.c
 _later, _lines = t.operations.alias("later"), t.history.alias("lines")
 _newest = t.events.alias("newest")
-
+_IS_SETTLED = ~t.is_unsettled
 
 _IS_ASKED = exists().where(t.cases.c.link_id == _o.link_id, t.is_open)
 _IS_FOLLOWED = exists().where(
@@ -40,7 +40,7 @@ _LEFT_AT = (
 _AGED: dict[str, tuple[Table, Any, tuple[Condition, ...]]] = {
     "events": (t.events, t.events.c.at, ()),
     "operations": (t.operations, _o.created_at, ()),
-    "cases": (t.cases, t.cases.c.closed_at, (~t.is_open,)),
+    "cases": (t.cases, t.cases.c.closed_at, (t.is_closed,)),
     "history": (t.history, _h.at, ()),
     "left": (t.records, _LEFT_AT, (t.is_deleted,)),
     "rows": (t.links, t.links.c.read_at, (t.is_untied_and_gone,)),
@@ -50,11 +50,11 @@ _MAY_GO: dict[str, tuple[Condition, ...]] = {
     # The newest one says when something was last seen.
     "events": (t.events.c.id < select(func.max(_newest.c.id)).scalar_subquery(),),
     "operations": (
-        ~t.is_unsettled,
+        _IS_SETTLED,
         or_(_IS_FOLLOWED, _IS_OF_NOBODY),
         ~_IS_ASKED,
     ),
-    "cases": (~t.is_open,),
+    "cases": (t.is_closed,),
     "history": (_IS_NOT_FIRST, _IS_OUTDONE),
     "rows": (t.is_untied_and_gone, ~t.is_dirty, ~t.needs_get),
 }
@@ -92,9 +92,9 @@ class Retention(Session):
     ) -> None:
         """Delete deleted records with their keys, history and settled operations, these links of theirs, and closed
         cases of these subjects."""
-        self._drop(t.cases, ~t.is_open, subject=subjects)
-        self._drop(t.operations, ~t.is_unsettled, link_id=links)
-        self._drop(t.operations, ~t.is_unsettled, record_id=ids)
+        self._drop(t.cases, t.is_closed, subject=subjects)
+        self._drop(t.operations, _IS_SETTLED, link_id=links)
+        self._drop(t.operations, _IS_SETTLED, record_id=ids)
         self._drop(t.history, record_id=ids)
         self._drop(t.keys, owner=links)
         self._drop(t.keys, owner=ids, kind=_OF_RECORDS)

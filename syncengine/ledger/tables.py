@@ -46,6 +46,9 @@ connections = table(
     sealed="state",
 )
 
+is_held = connections.c.holder.is_not(None)
+"""Somebody holds the slots that this part is about."""
+
 links = table(
     metadata,
     "links",

@@ -19,6 +19,9 @@ _COUNT_AS_NOW = (
     (t.cases, "closed_at"),
     (t.history, "at"),
 )
+_NEWEST = (t.events.c.id.desc(),)
+_IS_NOT_CLAIMED = ~t.is_claimed
+_IS_NOT_HELD = ~t.is_held
 
 
 class Times(Session):
@@ -26,7 +29,7 @@ class Times(Session):
 
     def last_seen(self) -> float:
         """Time of the newest event (epoch seconds, 0: never)."""
-        newest = self._rows(t.events, (t.events.c.at,), order=(t.events.c.id.desc(),), limit=1)
+        newest = self._rows(t.events, (t.events.c.at,), order=_NEWEST, limit=1)
         return float(newest[0][0]) if newest else 0.0
 
     def read_after(self, at: float) -> Sequence[Link]:
@@ -42,7 +45,6 @@ class Times(Session):
         # Whoever holds a claim or a slot may be at work: as if it was taken just now.
         held = {"lease_until": now + lease}
         self._change(t.operations, held, t.is_claimed, lease_until__gt=latest)
-        self._change(t.operations, {"lease_until": now}, ~t.is_claimed, lease_until__gt=latest)
-        slot = t.connections.c.holder.is_not(None)
-        self._change(t.connections, {"until": now + 1.5 * lease}, slot, until__gt=latest)
-        self._change(t.connections, {"until": now}, ~slot, until__gt=latest)
+        self._change(t.operations, {"lease_until": now}, _IS_NOT_CLAIMED, lease_until__gt=latest)
+        self._change(t.connections, {"until": now + 1.5 * lease}, t.is_held, until__gt=latest)
+        self._change(t.connections, {"until": now}, _IS_NOT_HELD, until__gt=latest)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +25,8 @@ _DEEPEST: Final = 30
 _LONGEST: Final = 800
 LARGEST: Final = 1 << 20
 """Bytes of one file."""
+_REMEMBERED: Final = 1 << 15
+"""Characters of a file that is kept parsed."""
 MOST: Final = 100_000
 """Keys and values of one file, those that an alias (``*name``) repeats counted each time."""
 _MANY: Final = f"has more than {MOST:,} values, repeat less with & and *"
@@ -104,7 +107,8 @@ def near(name: str, known: Iterable[str]) -> str:
 
 
 def read(path: Path, file: str) -> Document:
-    """Read one file; whatever is wrong with it stands in ``faults``."""
+    """Read one file; whatever is wrong with it stands in ``faults``. A small one that is read again as it was is not
+    parsed again."""
     document = Document(file)
     try:
         if path.stat().st_size > LARGEST:
@@ -114,10 +118,21 @@ def read(path: Path, file: str) -> Document:
     except (OSError, UnicodeDecodeError) as error:
         document.fault((), f"cannot be read ({type(error).__name__}), save it as UTF-8 text")
         return document
+    found = (_parsed if len(text) <= _REMEMBERED else _parse)(file, text)
+    return replace(
+        found, faults=set(found.faults), warnings=list(found.warnings), unset=dict(found.unset)
+    )
+
+
+def _parse(file: str, text: str) -> Document:
+    document = Document(file)
     root = _composed(document, text)
     if root is not None:
         document.data = _plain(document, root, ())
     return document
+
+
+_parsed = lru_cache(maxsize=100)(_parse)
 
 
 class _Bounded(Composer):

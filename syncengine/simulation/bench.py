@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -22,6 +23,7 @@ from syncengine.flows.reconcile.reconcile import reconcile
 from syncengine.flows.send.dispatch import dispatch
 from syncengine.flows.send.probe import probe
 from syncengine.ledger import Ledger, Transaction
+from syncengine.ledger.copying import copied
 from syncengine.ledger.engine import make_engine
 from syncengine.ledger.migrations import upgrade
 from syncengine.ledger.tables import metadata
@@ -229,6 +231,12 @@ def project(
 
 def new_database() -> Database:
     """An empty store in memory."""
+    return copied(_migrated())
+
+
+@cache
+def _migrated() -> Database:
+    """The empty store that others are copied from, since migrating one takes a hundred times as long."""
     database = make_engine("sqlite://")
     upgrade(database)
     return database

@@ -21,8 +21,8 @@ from syncengine.model.values import digest
 from syncengine.planning.observation import row_hash
 from syncengine.sandbox.process import SandboxProcess
 from tests.integration.support import opened
+from tests.support.databases import empty_database
 from tests.support.leaks import found_in, seeded
-from tests.unit.ledger.databases import empty_database
 
 
 @pytest.fixture(scope="module")

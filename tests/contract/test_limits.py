@@ -14,10 +14,9 @@ from syncengine.adapters.vendors import CATALOG
 from syncengine.bootstrap import open_engine
 from syncengine.flows.core.engine import failed
 from syncengine.ledger.engine import make_engine
-from syncengine.ledger.migrations import upgrade
 from syncengine.settings import Settings, read_settings
 from tests.contract.peers import VENDORS, World
-from tests.unit.ledger.databases import postgres_database
+from tests.support.databases import migrated, postgres_database
 
 WORKERS = 3
 MOST = 3
@@ -34,9 +33,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         url = f"sqlite:///{tmp_path}/ledger.db"
         if request.param == "postgresql":
             url = undo.enter_context(postgres_database())
-        made = make_engine(url)
-        upgrade(made)
-        made.dispose()
+        migrated(make_engine(url)).dispose()
         yield url
 
 

@@ -31,8 +31,8 @@ from syncengine.process import free_port
 from syncengine.sandbox.process import Row, SandboxProcess
 from syncengine.service import Service
 from syncengine.settings import Settings, read_settings
+from tests.support.databases import migrated_file, postgres_database
 from tests.support.places import MAPPINGS
-from tests.unit.ledger.databases import postgres_database
 from workers.queue import LANES, queue_name
 
 REDIS = os.environ.get("SYNCENGINE_TEST_REDIS_URL", "redis://127.0.0.1:6379/0")
@@ -63,7 +63,7 @@ def opened(
     """An engine on the shipped project and an empty store, its environment with ``other`` values."""
     place = {
         "SYNCENGINE_PROJECT": str(MAPPINGS),
-        "SYNCENGINE_DATABASE_URL": f"sqlite:///{folder}/engine.db",
+        "SYNCENGINE_DATABASE_URL": migrated_file(folder / "engine.db"),
     }
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {**sandbox.env, **place, **other}.items():

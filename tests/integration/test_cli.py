@@ -24,6 +24,7 @@ from typer.testing import CliRunner, Result
 from syncengine.cli import show_what_can_be_shown
 from syncengine.cli.app import app
 from syncengine.sandbox.process import SandboxProcess
+from tests.support.databases import migrated_file
 from tests.support.places import MAPPINGS
 
 PRIVATE = "monika.st.john@post.example"
@@ -51,7 +52,7 @@ class Cli:
 def _cli(sandbox: SandboxProcess, folder: Path) -> Cli:
     sandbox.reset()
     unset = dict.fromkeys((n for n in os.environ if n.startswith("SYNCENGINE_")), "")
-    database = f"sqlite:///{folder / 'engine.db'}"
+    database = migrated_file(folder / "engine.db")
     place = {"SYNCENGINE_PROJECT": str(MAPPINGS), "SYNCENGINE_DATABASE_URL": database}
     return Cli({**unset, **sandbox.env, **place, "COLUMNS": "200", "SYNCENGINE_AUTHOR": "kim"})
 

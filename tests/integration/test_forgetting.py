@@ -17,12 +17,11 @@ from syncengine.flows.people.cases import answer
 from syncengine.flows.views.queries import case as look_at
 from syncengine.flows.views.queries import find_records
 from syncengine.ledger.engine import make_engine
-from syncengine.ledger.migrations import upgrade
 from syncengine.ledger.tables import metadata
 from syncengine.model.erasure import Erasure
 from tests.support.bench import Bench
 from tests.support.company import company
-from tests.unit.ledger.databases import postgres_database
+from tests.support.databases import migrated, postgres_database
 
 IDA, LEE, KIM = "-00000-", "-00001-", "-00002-"
 """What every id, name, address and number of a person has in it, at every vendor."""
@@ -50,8 +49,7 @@ def made(request: pytest.FixtureRequest) -> Iterator[Bench]:
     """A company of three, of whom each has records of all kinds, and Lee is head of the department."""
     on_postgresql = getattr(request, "param", "sqlite") == "postgresql"
     with postgres_database() if on_postgresql else nullcontext("sqlite://") as url:
-        database = make_engine(url)
-        upgrade(database)
+        database = migrated(make_engine(url))
         made = company(3, database=database)
         hr = made.vendors["heavenhr"]
         for who in (IDA, LEE, KIM):

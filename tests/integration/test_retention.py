@@ -14,8 +14,6 @@ from sqlalchemy import func, select
 
 from syncengine.flows.forget.retention import forget_slices
 from syncengine.ledger import Ledger, Transaction
-from syncengine.ledger.engine import make_engine
-from syncengine.ledger.migrations import upgrade
 from syncengine.ledger.tables import metadata
 from syncengine.model.case import Case, CaseKind
 from syncengine.model.change import Change
@@ -26,8 +24,8 @@ from syncengine.model.link import Link, LinkState
 from syncengine.model.operation import Action, Operation, OperationState
 from syncengine.model.record import Record
 from syncengine.simulation.clock import ManualClock
+from tests.support.databases import migrated_database
 from tests.support.people import duo
-from tests.unit.ledger.databases import empty_database
 
 PEOPLE = 100_000
 STEP = 10
@@ -45,11 +43,8 @@ SPANS = {"events": 30, "operations": 60, "cases": 90, "history": 90, "left": 60}
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     """An empty one."""
-    with empty_database(request.param, tmp_path) as url:
-        made = make_engine(url)
-        upgrade(made)
+    with migrated_database(request.param, tmp_path) as made:
         yield made
-        made.dispose()
 
 
 class Company:

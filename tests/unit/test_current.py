@@ -20,6 +20,7 @@ from syncengine.errors import ConfigInvalid, DatabaseDown
 from syncengine.flows.views.status import status
 from syncengine.ledger.engine import Timeouts
 from syncengine.settings import Settings
+from tests.support.databases import migrated_file
 from tests.support.places import MAPPINGS
 
 
@@ -33,7 +34,7 @@ def test_an_outage_is_said_when_it_begins_and_when_it_ends(
 ) -> None:
     """However often it is tried meanwhile there is one line for the beginning, with what to do, and one for the end;
     then work goes on without a restart."""
-    settings = Settings(project=MAPPINGS, database_url=f"sqlite:///{tmp_path}/kept.db")
+    settings = Settings(project=MAPPINGS, database_url=migrated_file(tmp_path / "kept.db"))
     opened = Current(settings, "worker", timeouts=Timeouts(lock=0.1))
     with opened.work() as engine, engine.ledger.write():
         pass
@@ -99,7 +100,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def running(folder: Path, tmp_path: Path) -> Iterator[Current]:
     """A worker's engine on it."""
-    url = f"sqlite:///{tmp_path}/kept.db"
+    url = migrated_file(tmp_path / "kept.db")
     opened = Current(Settings(project=folder, database_url=url), "worker")
     yield opened
     opened.close()

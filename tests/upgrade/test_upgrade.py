@@ -35,7 +35,7 @@ from syncengine.model.key import KeyKind
 from syncengine.model.operation import UNSETTLED
 from syncengine.model.record import World
 from syncengine.planning.identity import record_keys
-from tests.unit.ledger.databases import empty_database
+from tests.support.databases import empty_database
 
 HERE = Path(__file__).parent
 KEYS = [

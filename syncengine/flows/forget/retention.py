@@ -60,32 +60,36 @@ def spans(engine: Engine) -> dict[str, float]:
 
 def forget(engine: Engine) -> Counter[str]:
     """Look at one slice of each kind of data that is due, and delete what has expired. Returns kind -> number."""
-    now = engine.clock.now()
-    with engine.ledger.read() as tx:
-        due = [kind for kind in KINDS if _is_due(tx.resource(_PLACE, kind), now)]
+    due = _due(engine)
     if due:
         prune_runs(engine)
     return +Counter({kind: _step(engine, kind) for kind in due})
+
+
+def _due(engine: Engine) -> list[str]:
+    """The kinds of which a slice is to be looked at."""
+    with engine.ledger.read() as tx:
+        states = tx.resources(_PLACE, KINDS)
+    now = engine.clock.now()
+    return [kind for kind, state in states.items() if _is_due(state, now)]
 
 
 def forget_slices(engine: Engine, most: int) -> Counter[str]:
     """So many slices of each kind, or all that is due."""
     gone = Counter[str]()
     for _ in range(most):
-        gone += forget(engine)
-        with engine.ledger.read() as tx:
-            states = [tx.resource(_PLACE, kind) for kind in KINDS]
-        if not any(_is_due(state, engine.clock.now()) for state in states):
+        if not _due(engine):
             break
+        gone += forget(engine)
     return gone
 
 
 def kept(engine: Engine, tx: Transaction) -> list[dict[str, Any]]:
     """Of each kind for how long it is kept, how many were forgotten so far, how many are older and stay (``needed``,
     as of the last walk), since when the walks were last through, and when the next one is over."""
-    told = []
+    told, states = [], tx.resources(_PLACE, KINDS)
     for kind, span in spans(engine).items():
-        state = tx.resource(_PLACE, kind)
+        state = states[kind]
         told.append(
             {
                 "kind": kind,
@@ -113,7 +117,7 @@ def _next(tx: Transaction, kind: str, state: ResourceState, span: float) -> floa
 def started_over(tx: Transaction, ids: Collection[str]) -> list[ResourceState]:
     """Walks that have come to one of these ids, which are erased now, begin anew."""
     tx.connection(_PLACE, lock=True)
-    states = [tx.resource(_PLACE, kind) for kind in KINDS]
+    states = tx.resources(_PLACE, KINDS).values()
     return [
         replace(state, progress={})
         for state in states

@@ -28,10 +28,7 @@ def follow_project(engine: Engine) -> None:
     """Notice that the mapping, a mode or the day has changed, and make the links concerned dirty."""
     today = engine.today
     with engine.ledger.read() as tx:
-        marks = {
-            name: tx.connection(name).digest
-            for name in ("project", "day")
-        }  # fmt: skip
+        marks = {state.name: state.digest for state in tx.connections(("project", "day"))}
     if marks == {"project": _project_mark(engine), "day": today}:
         return
     with engine.ledger.write() as tx:

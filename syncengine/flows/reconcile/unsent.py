@@ -4,7 +4,7 @@ its wait."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from syncengine.flows.core.engine import Engine
@@ -35,10 +35,9 @@ class Wanted:
         """The connections that are only observed, and how many writes each would get."""
         return {n: count for n, count in sorted(self.writes.items()) if is_observed(engine, n)}
 
-    def first(self, engine: Engine, tx: Transaction) -> dict[str, int]:
-        """The connections that would be written to for the first time, and how many writes each would get."""
-        new = untouched(engine, tx)
-        return {n: count for n, count in sorted(self.writes.items()) if n in new}
+    def among(self, names: Collection[str]) -> dict[str, int]:
+        """Those of these connections that get some, and how many writes each would get."""
+        return {n: count for n, count in sorted(self.writes.items()) if n in names}
 
 
 def wanted(tx: Transaction) -> Wanted:

@@ -110,11 +110,12 @@ class _Pass:
                 self.deadline.say(connection, "another process works with it", now + BUSY)
                 self.engine.clock.sleep(0.2)
                 continue
+            if captured.complete:
+                return
             paused = self._paused(connection)
-            if captured.complete or paused is None or not paused.asked:
+            if paused is None or not paused.asked:
                 break
-        if captured.fault or not captured.complete:
-            self.faults.append(f"{connection} {resource}: {captured.fault}")
+        self.faults.append(f"{connection} {resource}: {captured.fault}")
 
     def _paused(self, connection: str) -> Delay | None:
         """A pause of the connection that is worth to be waited for: one that was asked for, or a brief one."""
@@ -134,11 +135,12 @@ class _Pass:
             except Again:
                 continue
             self.progress("reconciling", self.outcomes["applied"], 0)
-            self.deadline.observe_progress(self.outcomes["applied"] + self.outcomes["rejected"])
-            if done and not self.deadline.over:
-                continue
+            settled = self.outcomes["applied"] + self.outcomes["rejected"]
             with self.engine.ledger.read() as tx:
-                left = delays(self.engine, tx, writing, self._not_agreed(tx))
+                dirty = self.deadline.observe_progress(tx, settled)
+                if done and not self.deadline.over:
+                    continue
+                left = delays(self.engine, tx, dirty, writing, self.not_agreed(tx))
             if not left:
                 return
             if not self.deadline.wait(left):
@@ -146,7 +148,8 @@ class _Pass:
                     self.faults += self.deadline.given_up(left)
                 return
 
-    def _not_agreed(self, tx: Transaction) -> set[str]:
+    def not_agreed(self, tx: Transaction) -> set[str]:
+        """Ids of the operations in the outbox that the agreed plan does not contain."""
         if self.agreed is None:
             return set()
         return self.beyond(tx, tx.select_operations([OperationState.PENDING]))
@@ -154,11 +157,12 @@ class _Pass:
     def announce_first(self, told: First) -> None:
         """Before a connection is written to for the first time, plan everything and report how many writes that is."""
         with self.engine.ledger.read() as tx:
-            if not untouched(self.engine, tx):
-                return
+            new = untouched(self.engine, tx)
+        if not new:
+            return
         self._decide()
         with self.engine.ledger.read() as tx:
-            self.first = wanted(tx).first(self.engine, tx)
+            self.first = wanted(tx).among(new)
         if self.first:
             told(self.first)
 
@@ -310,7 +314,7 @@ def _document(
             "unlinked": sum(tx.count_untied().values()),
             "unsent": due.observed(engine),
             "first": work.first,
-            "left": len(work.beyond(tx, tx.select_operations([OperationState.PENDING]))),
+            "left": len(work.not_agreed(tx)),
             "faults": work.faults,
             "duration_s": round(engine.clock.now() - started, 3),
         }

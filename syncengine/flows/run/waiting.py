@@ -66,15 +66,16 @@ class ProgressDeadline:
         self._got_on = self.engine.clock.now()
         self.end, self._excused, self._nap = self._got_on + self.still, False, 0.1
 
-    def observe_progress(self, written: int) -> None:
-        """Move the deadline on if there was progress. ``written``: number of writes of this pass that were settled."""
-        with self.engine.ledger.read() as tx:
-            seen = (*tx.newest_ids(), written)
-            left = tx.dirty_count(list(self.engine.connectors))
+    def observe_progress(self, tx: Transaction, written: int) -> int:
+        """Move the deadline on if there was progress. ``written``: number of writes of this pass that were settled.
+        Returns how many links are left to be looked at or read."""
+        seen = (*tx.newest_ids(), written)
+        left = tx.dirty_count(list(self.engine.connectors))
         went_back = self.engine.clock.now() < self._got_on
         if seen != self._seen or left < self._least or went_back:
             self._seen, self._least = seen, left
             self.renew()
+        return left
 
     @property
     def over(self) -> bool:
@@ -138,13 +139,14 @@ def clock_time(engine: Engine, at: float) -> str:
 
 
 def delays(
-    engine: Engine, tx: Transaction, writing: bool, left: Collection[str] = ()
+    engine: Engine, tx: Transaction, dirty: int, writing: bool, left: Collection[str] = ()
 ) -> list[Delay]:
-    """The delays of work that can still proceed by itself. ``left``: operations that are not to be sent."""
+    """The delays of work that can still proceed by itself. ``dirty``: links that are left to be looked at or read;
+    ``left``: operations that are not to be sent."""
     now, states = engine.clock.now(), {s.name: s for s in tx.connections(engine.connectors)}
-    decided = tx.dirty_count([])
+    decided = tx.dirty_count([]) if dirty else 0
     found = [Delay("", "decided again", now, False, "rows")] if decided else []
-    reads = tx.dirty_count(list(states)) > decided
+    reads = dirty > decided
     for name, state in states.items():
         open_now = state.blocked_until <= now
         if state.halted or not (writing or open_now):

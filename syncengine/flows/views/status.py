@@ -11,7 +11,7 @@ from syncengine.flows.capture.erased_rows import kept_out
 from syncengine.flows.core.clock_setback import setback
 from syncengine.flows.core.engine import Engine
 from syncengine.flows.forget.retention import kept
-from syncengine.flows.reconcile.unsent import wanted
+from syncengine.flows.reconcile.unsent import untouched, wanted
 from syncengine.flows.run.sweep import listed
 from syncengine.ledger import Transaction
 from syncengine.model.link import Link, Waiting
@@ -42,7 +42,7 @@ def status(engine: Engine) -> dict[str, Any]:
             "unsettled": sum(n for (_, _, s), n in tx.count_operations().items() if s in UNSETTLED),
             "cases": tx.count_cases(),
             "unsent": due.observed(engine),
-            "first": due.first(engine, tx),
+            "first": due.among(untouched(engine, tx)),
             "waiting": [*_waiting(due.waits, {link.id for link in refused}), *_untaken(tx)],
             "out_of_scope": _waiting(due.outside, ()),
             "let_be": _rejected_groups(refused),

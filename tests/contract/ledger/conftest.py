@@ -10,17 +10,14 @@ from sqlalchemy import Engine
 
 from syncengine.ledger import Ledger
 from syncengine.ledger.engine import make_engine
-from syncengine.ledger.migrations import upgrade
-from tests.unit.ledger.databases import empty, postgres_database
+from tests.support.databases import empty, migrated, postgres_database
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """The URL of a migrated PostgreSQL database of this test worker."""
     with postgres_database() as url:
-        engine = make_engine(url)
-        upgrade(engine)
-        engine.dispose()
+        migrated(make_engine(url)).dispose()
         yield url
 
 
@@ -42,7 +39,7 @@ def _engine(request: pytest.FixtureRequest, tmp_path: Path, kind: str) -> Iterat
     if kind == "postgresql":
         empty(engine)
     else:
-        upgrade(engine)
+        migrated(engine)
     yield engine
     engine.dispose()
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from sqlalchemy import Engine, event
 
 from syncengine.ledger import Ledger, Transaction
+from syncengine.ledger.pages import Asked
 from syncengine.ledger.statements import change, drop, find, put
 from syncengine.model.change import Change
 from syncengine.model.changeset import Changeset, Wakes
@@ -23,7 +24,24 @@ from tests.contract.ledger.samples import (
     key,
 )
 from tests.contract.ledger.test_plans import LOOKS
-from tests.unit.ledger.databases import empty
+from tests.support.databases import empty
+
+_BEHIND = (NOW, "i1")
+_LISTS: list[Callable[[Transaction], object]] = [
+    lambda tx: tx.newest_ids(),
+    lambda tx: tx.last_seen(),
+    lambda tx: tx.select_history(),
+    lambda tx: tx.count_untied(),
+    lambda tx: tx.records_of("person", deleted=True),
+    lambda tx: tx.newest_erasure(),
+    lambda tx: tx.unnamed_creates("hakuna", "users"),
+    lambda tx: tx.with_taken_slots(["hakuna"], NOW),
+    lambda tx: tx.page_of_cases(Asked(), _BEHIND),
+    lambda tx: tx.page_of_cases(Asked(closed=True), _BEHIND),
+    lambda tx: tx.page_of_operations(_BEHIND),
+    lambda tx: tx.remove_records(["i1"], ["i1"], ["s"]),
+    lambda tx: tx.set_back(NOW, 60, 20),
+]
 
 
 def _bulk(count: int) -> dict[str, Callable[[Transaction], object]]:
@@ -106,12 +124,13 @@ def test_a_batch_costs_as_many_statements_as_one(engine: Engine) -> None:
 
 
 def test_a_statement_is_built_once(engine: Engine) -> None:
-    """A second look or batch finds every statement that the first one had built, whatever its size."""
+    """A second look or batch finds every statement that the first one had built, whatever its size: what is kept of
+    them does not grow for as long as a worker lives."""
     built = (find, change, put, drop)
     counts = []
     for number in (1, 2, 50):
         with Ledger(engine).write() as tx:
-            for call in [*_bulk(number).values(), *LOOKS.values()]:
+            for call in [*_bulk(number).values(), *LOOKS.values(), *_LISTS]:
                 call(tx)
         counts.append([build.cache_info().currsize for build in built])
         empty(engine)

@@ -26,7 +26,7 @@ from tests.contract.ledger.samples import (
     key,
     url_of,
 )
-from tests.unit.ledger.databases import empty
+from tests.support.databases import empty
 
 fork = multiprocessing.get_context("fork")
 

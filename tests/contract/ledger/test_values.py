@@ -34,7 +34,7 @@ from tests.contract.ledger.samples import (
     fill,
     url_of,
 )
-from tests.unit.ledger.databases import empty
+from tests.support.databases import empty
 
 
 @SOME

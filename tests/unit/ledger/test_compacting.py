@@ -12,7 +12,7 @@ from syncengine.ledger.engine import make_engine
 from syncengine.ledger.migrations import upgrade
 from syncengine.model.changeset import Changeset
 from syncengine.model.record import Record
-from tests.unit.ledger.databases import postgres_database
+from tests.support.databases import postgres_database
 
 NAME = "Ottilie Ungefunden"
 

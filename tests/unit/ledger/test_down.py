@@ -20,8 +20,8 @@ from syncengine.ledger import Ledger
 from syncengine.ledger.engine import Timeouts, make_engine, reader
 from syncengine.ledger.migrations import upgrade
 from syncengine.process import free_port
+from tests.support.databases import POSTGRES_URL, postgres_database
 from tests.support.proxy import Proxy
-from tests.unit.ledger.databases import POSTGRES_URL, postgres_database
 
 QUICK = Timeouts(statement=0.5, lock=0.3, connect=2)
 

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, text
 
 from syncengine.errors import ConfigInvalid
 from syncengine.ledger.engine import make_engine
-from tests.unit.ledger.databases import postgres_database
+from tests.support.databases import postgres_database
 
 fork = multiprocessing.get_context("fork")
 

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, text
 from syncengine.ledger.engine import make_engine
 from syncengine.ledger.migrations import NEWEST, upgrade
 from syncengine.ledger.tables import metadata
-from tests.unit.ledger.databases import empty_database
+from tests.support.databases import empty_database
 
 fork = multiprocessing.get_context("fork")
 TABLES = {

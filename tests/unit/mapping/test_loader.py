@@ -191,6 +191,20 @@ def test_faults_of_all_files_come_at_once(tmp_path: Path) -> None:
     assert all(re.match(r"[a-z]+\.yaml:\d+:\d+: [^:]+: .+, ", line) for line in told)
 
 
+def test_files_that_are_loaded_again_are_told_alike(tmp_path: Path) -> None:
+    """What was filled in and found at fault the last time leaves no trace, and an edit is seen."""
+    text = SECRET.replace("${MODE:-observe}", "${MODE:-perhaps}")
+    without = [faults(tmp_path, connections=text) for _ in range(2)]
+    assert without[0] == without[1]
+    assert len(without[0]) == 1
+    for mode in ("write", "observe"):
+        found = load_project(tmp_path, CATALOG, {"MODE": mode}).connections["one"]
+        assert found.mode == mode
+    assert faults(tmp_path, connections=text) == without[0]
+    (tmp_path / "connections.yaml").write_text(SECRET)
+    assert load_project(tmp_path, CATALOG, {}).connections["one"].mode == "observe"
+
+
 def test_a_folder_that_is_not_there_is_told_with_the_way_to_one(tmp_path: Path) -> None:
     """The first thing that goes wrong for newcomers says what to do."""
     with pytest.raises(ConfigInvalid) as found:

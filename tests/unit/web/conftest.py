@@ -20,13 +20,13 @@ from starlette.testclient import TestClient
 from syncengine.flows.core.engine import Engine
 from syncengine.ledger import Ledger
 from syncengine.ledger.engine import make_engine
-from syncengine.ledger.migrations import upgrade
 from syncengine.mapping import load_project
 from syncengine.model.resource import ConnectorSpec, FieldSpec, ResourceSpec
 from syncengine.process import free_port
 from syncengine.settings import Settings
 from syncengine.web import make_app
 from syncengine.web.sql_thread import TIMEOUTS
+from tests.support.databases import migrated
 
 LONGEST = 2.0
 """Seconds that a request waits here."""
@@ -110,8 +110,7 @@ def web_app(
     (folder / "person.yaml").write_text(person)
     project = load_project(folder, {"hr": HR}, {})
     timeouts = replace(TIMEOUTS, lock=0.5)
-    database = make_engine(f"sqlite:///{folder}/ledger.db", timeouts)
-    upgrade(database)
+    database = migrated(make_engine(f"sqlite:///{folder}/ledger.db", timeouts))
     queue = Announced()
     engine = Engine(project, Ledger(database), {}, {}, queue, SystemClock())
 

@@ -16,14 +16,13 @@ from syncengine.errors import SyncengineError
 from syncengine.flows.core.engine import Engine
 from syncengine.ledger import Ledger, Transaction
 from syncengine.ledger.engine import make_engine
-from syncengine.ledger.migrations import upgrade
 from syncengine.simulation.bench import LIMITS, project
 from syncengine.simulation.clock import ManualClock
 from syncengine.simulation.traits import spec
 from syncengine.simulation.vendor import FakeVendor
 from tests.support.bench import Bench
+from tests.support.databases import empty, migrated, postgres_database
 from tests.support.people import COLUMNS, FIELDS, HR, LMS, crowd, entity
-from tests.unit.ledger.databases import empty, postgres_database
 from workers import tasks
 from workers.celery import app
 from workers.queue import DUE, LIVE, queue_name
@@ -141,8 +140,7 @@ class Service:
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[Database]:
     with postgres_database() as url:
-        engine = make_engine(url)
-        upgrade(engine)
+        engine = migrated(make_engine(url))
         yield engine
         engine.dispose()
 
@@ -155,8 +153,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
         empty(engine)
         yield engine
         return
-    engine = make_engine(f"sqlite:///{tmp_path}/ledger.db")
-    upgrade(engine)
+    engine = migrated(make_engine(f"sqlite:///{tmp_path}/ledger.db"))
     yield engine
     engine.dispose()
 

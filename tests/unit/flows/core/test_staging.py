@@ -23,8 +23,8 @@ from syncengine.model.operation import OperationState
 from syncengine.ports import Page
 from syncengine.simulation.traits import Fault
 from tests.support.bench import COMMIT, Bench
+from tests.support.databases import postgres_database
 from tests.unit.flows.core.leavers import crowd, deletes, edit, people, staged
-from tests.unit.ledger.databases import postgres_database
 
 
 @pytest.mark.parametrize("batch", [1, 3, 5, 100])

@@ -10,7 +10,10 @@ import pytest
 from syncengine.flows.capture.refresh import refresh
 from syncengine.flows.reconcile.derive import derive
 from syncengine.flows.reconcile.reconcile import reconcile
+from syncengine.flows.run.rehearsal import rehearse
 from syncengine.flows.send.dispatch import dispatch
+from syncengine.flows.views.status import status
+from syncengine.ledger.statements import change, drop, find, put
 from tests.support.bench import Bench
 from tests.support.people import LIMITS_WIDE, anna, crowd, duo
 
@@ -107,6 +110,21 @@ def test_a_sync_of_one_record_reads_its_rows_and_lists_nothing() -> None:
     made.sync(record=wanted.record_id)
     assert hr.calls == [("get", people[1])]
     assert "lead" in {r["job"] for r in made.vendors["lms"].rows().values()}
+
+
+def test_who_comes_later_has_no_statement_built() -> None:
+    """The statements that one company needs are those of the next: a process that runs for a year keeps no more."""
+    counts = []
+    for _ in range(2):
+        made = duo()
+        mine, _ = anna(made)
+        made.vendors["hr"].edit(mine, job="lead")
+        made.scan("hr")
+        rehearse(made.engine)
+        made.sync()
+        status(made.engine)
+        counts.append([built.cache_info().misses for built in (find, change, drop, put)])
+    assert counts[0] == counts[1]
 
 
 def work_off(made: Bench) -> Counter[str]:

@@ -16,8 +16,6 @@ from syncengine.flows.people.pausing import pause, resume
 from syncengine.flows.run.sweep import sweep
 from syncengine.flows.views.standing import document, standing
 from syncengine.ledger import Ledger
-from syncengine.ledger.engine import make_engine
-from syncengine.ledger.migrations import upgrade
 from syncengine.model.case import Case, CaseKind
 from syncengine.model.changeset import Changeset
 from syncengine.model.condition import InScope, condition
@@ -25,9 +23,9 @@ from syncengine.model.link import Link, LinkState, Wait, WriteApproval
 from syncengine.model.process import Process
 from syncengine.model.standing import Level
 from tests.support.bench import Bench
+from tests.support.databases import migrated_database
 from tests.support.people import LMS_SCOPED, crowd, duo
 from tests.support.school import RECORD, school
-from tests.unit.ledger.databases import empty_database
 
 STATEMENTS = 11
 """Of one standing, with what each transaction begins with."""
@@ -49,16 +47,13 @@ def texts(made: Bench) -> list[str]:
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.ci)])
 def made(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     """A bench on a real database."""
-    with empty_database(request.param, tmp_path) as url:
-        database = make_engine(url)
-        upgrade(database)
+    with migrated_database(request.param, tmp_path) as database:
         bench = duo(modes={"lms": "observe"})
         bench.database = database
         bench.engine.ledger = Ledger(database, clock=bench.clock.now)
         for gate in bench.engine.gates.values():
             gate.ledger = bench.engine.ledger
         yield bench
-        database.dispose()
 
 
 def many(made: Bench, size: int) -> None:

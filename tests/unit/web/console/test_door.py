@@ -6,6 +6,7 @@ import re
 import threading
 
 import pytest
+from argon2 import PasswordHasher, Type, extract_parameters
 
 from syncengine.flows.people import members, signing_in
 from syncengine.flows.people.signing_in import FREE_FAILURES, IDLE, LONGEST, make_link
@@ -41,6 +42,13 @@ def test_a_member_signs_in_with_a_password_and_out_again(bench: Bench) -> None:
         assert re.search(r"HttpOnly.*Path=/; SameSite=lax", cookie)
         browser.send("/sign-out", "/password")
         assert not _inside(browser)
+
+
+def test_a_stolen_hash_is_expensive_to_guess(hasher: PasswordHasher) -> None:
+    """argon2id, with the memory and time that its library recommends at least."""
+    used = extract_parameters(hasher.hash(PASSWORD))
+    assert used.type is Type.ID
+    assert (used.memory_cost, used.time_cost) >= (65_536, 3)
 
 
 def test_behind_tls_cookies_are_bound_to_this_host(bench: Bench) -> None:
