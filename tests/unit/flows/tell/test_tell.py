@@ -25,9 +25,9 @@ from syncengine.model.notification import Message
 from syncengine.model.standing import CODES
 from syncengine.planning.notifications import HEARTBEAT
 from tests.support.bench import Bench
+from tests.support.databases import empty_database
 from tests.support.people import duo
 from tests.support.receivers import Hooks, web_server
-from tests.unit.ledger.databases import empty_database
 
 EVERYTHING = NotifyRule(frozenset(CODES) - {"unread", "moving", "waiting"}, ("ops",))
 CONSOLE = "https://sync.example"
