@@ -30,10 +30,10 @@ class Access(Session):
 
     def members(
         self, ids: Collection[str] | None = None, names: Collection[str] | None = None,
-        lock: bool = False,
+        lock: bool = False, subjects: Collection[str] | None = None,
     ) -> list[Member]:  # fmt: skip
         """As asked, by name."""
-        return self._found(MEMBERS, order=_BY_NAME, id=ids, name=names, lock=lock)
+        return self._found(MEMBERS, order=_BY_NAME, id=ids, name=names, subject=subjects, lock=lock)
 
     def add_member(self, member: Member) -> None:
         """Insert. Raises LostRace where the name is taken."""
@@ -46,6 +46,12 @@ class Access(Session):
     def grants(self, hash: str, kind: str, lock: bool = False) -> list[Grant]:
         """The one with this hash, if it is of this kind."""
         return self._found(GRANTS, hash=hash, kind=kind, lock=lock)
+
+    def grants_of(self, member_id: str) -> list[Grant]:
+        """All of a member, the newest first."""
+        return self._found(
+            GRANTS, order=(t.grants.c.created_at.desc(), t.grants.c.id), member_id=member_id
+        )
 
     def add_grant(self, grant: Grant) -> None:
         """Insert."""

@@ -10,9 +10,9 @@ from typing import Any, Final
 from syncengine.errors import RowInvalid
 from syncengine.mapping.entities import expressions
 from syncengine.mapping.expressions import Env, Expression
+from syncengine.mapping.files import FILES
 from syncengine.mapping.project import Project, System
 from syncengine.mapping.rule import Field
-from syncengine.mapping.schema import FILES
 from syncengine.model.record import Record, World
 from syncengine.model.values import Json, Row, TypeName
 

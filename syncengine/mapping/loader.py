@@ -9,14 +9,16 @@ from zoneinfo import ZoneInfo
 
 from syncengine.errors import ConfigInvalid
 from syncengine.mapping.connections import compile_connections, zone
+from syncengine.mapping.console import compile_console
+from syncengine.mapping.console_file import ConsoleFile
 from syncengine.mapping.derivations import compile_derivations
 from syncengine.mapping.draft import Draft, EntityDraft, ordered
 from syncengine.mapping.entities import compile_entity, digest
+from syncengine.mapping.files import FILES
 from syncengine.mapping.notify import Notify
 from syncengine.mapping.notifying import compile_notify
 from syncengine.mapping.project import Approvals, Derivation, Entity, Project, Retention
 from syncengine.mapping.schema import (
-    FILES,
     ConnectionsFile,
     DeriveFile,
     EntityFile,
@@ -25,6 +27,7 @@ from syncengine.mapping.schema import (
     check,
 )
 from syncengine.mapping.source import Document, fill, read
+from syncengine.mapping.ways_in import WaysIn
 from syncengine.model.resource import Catalog
 
 
@@ -37,6 +40,11 @@ class _Files:
     entities: list[tuple[Document, EntityFile]] = field(default_factory=list)
     derivations: list[tuple[Document, DeriveFile]] = field(default_factory=list)
     notify: list[tuple[Document, NotifyFile]] = field(default_factory=list)
+    console: list[tuple[Document, ConsoleFile]] = field(default_factory=list)
+
+
+_FILLED = ("connections", "notify", "console")
+"""Kinds of files with values from the environment."""
 
 
 def load_project(
@@ -76,10 +84,13 @@ def load_project(
     notify = Notify()
     for own, told in files.notify:
         notify = compile_notify(own, told)
+    ways_in = WaysIn()
+    for own, said in files.console:
+        ways_in = compile_console(own, said)
     faults = sorted({fault for d in files.documents for fault in d.faults})
     if faults:
         raise ConfigInvalid([f"{position}: {text}" for position, text in faults])
-    return _project(folder, draft, entities, derivations, files.documents, part, notify)
+    return _project(folder, draft, entities, derivations, files.documents, part, notify, ways_in)
 
 
 def _read(folder: Path, environment: Mapping[str, str], secrets_dir: Path | None) -> _Files:
@@ -112,7 +123,7 @@ def _sort(
         document.fault((), f"{what}, write exactly one of the keys {known}")
         return
     kind = kinds[0]
-    if kind in ("connections", "notify"):
+    if kind in _FILLED:
         fill(document, environment, secrets_dir)
     part: Part | None = check(document, FILES[kind])
     if isinstance(part, ConnectionsFile):
@@ -129,6 +140,11 @@ def _sort(
             first = files.notify[0][0].file
             document.fault(("notify",), f"it is in {first} already, merge them")
         files.notify.append((document, part))
+    elif isinstance(part, ConsoleFile):
+        if files.console:
+            first = files.console[0][0].file
+            document.fault(("console",), f"it is in {first} already, merge them")
+        files.console.append((document, part))
 
 
 def _project(
@@ -139,6 +155,7 @@ def _project(
     documents: Sequence[Document],
     part: ConnectionsFile | None,
     notify: Notify,
+    ways_in: WaysIn,
 ) -> Project:
     needs = {
         name: sorted({f.to for f in entity.fields.values() if f.to})
@@ -160,4 +177,5 @@ def _project(
         retention=Retention(**part.retention.model_dump()) if part else Retention(),
         approvals=Approvals(**part.approvals.model_dump()) if part else Approvals(),
         notify=notify,
+        ways_in=ways_in,
     )

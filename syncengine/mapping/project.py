@@ -10,6 +10,7 @@ from typing import Final
 from syncengine.mapping.expressions import Expression
 from syncengine.mapping.notify import Notify
 from syncengine.mapping.rule import Field, Rule
+from syncengine.mapping.ways_in import WaysIn
 from syncengine.mapping.words import Create, Flow, Keep, Mode, OnLeave, OnMissing
 from syncengine.model.record import Record, World
 from syncengine.model.ref import Position
@@ -220,6 +221,7 @@ class Project:
     retention: Retention = Retention()
     approvals: Approvals = Approvals()
     notify: Notify = field(default_factory=Notify)
+    ways_in: WaysIn = field(default_factory=WaysIn)
 
     def systems_of(self, connection: str, resource: str) -> tuple[tuple[Entity, System], ...]:
         """What is mapped onto a resource of a connection."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin
 
 from pydantic import (
     BaseModel,
@@ -60,8 +60,10 @@ _APPROVALS = Approvals()
 
 
 class Part(BaseModel):
-    """What all parts share: unknown keys are errors, types are taken as written."""
+    """What all parts share: unknown keys are errors, types are taken as written. ``filled``: of a file with values from
+    the environment, which are not shown."""
 
+    filled: ClassVar[bool] = False
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
@@ -130,6 +132,8 @@ class ApprovalsPart(Part):
 
 class ConnectionsFile(Part):
     """connections.yaml"""
+
+    filled = True
 
     version: Literal[1]
     timezone: str = "UTC"
@@ -280,6 +284,8 @@ class NotifyPart(Part):
 class NotifyFile(Part):
     """notify.yaml"""
 
+    filled = True
+
     version: Literal[1] = 1
     notify: NotifyPart
 
@@ -290,8 +296,6 @@ FILES: dict[str, type[Part]] = {
     "derive": DeriveFile,
     "notify": NotifyFile,
 }
-_FILLED = (ConnectionsFile, NotifyFile)
-"""Files with values from the environment, which are not shown."""
 
 
 def check(document: Document, model: type[Part]) -> Part | None:
@@ -325,7 +329,7 @@ def _report(document: Document, model: type[Part], loc: Loc, found: Any) -> None
         document.fault(loc[:-1], f"{loc[-1]!r} is missing, add it")
     elif kind == "literal_error":
         choices = expected.replace("'", "")
-        shown = isinstance(found["input"], str) and model not in _FILLED
+        shown = isinstance(found["input"], str) and not model.filled
         text = f"{found['input']!r} is not known here" if shown else "not known here"
         document.fault(loc, f"{text}, write one of: {choices}", value=True)
     elif kind == "string_pattern_mismatch":

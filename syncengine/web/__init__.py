@@ -7,15 +7,17 @@ and a database that hangs must not hang the event loop.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Route
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from syncengine.settings import Settings
 from syncengine.web import client_limits, intake, problems, watch
@@ -91,9 +93,12 @@ def serve(
 
 def make_server(app: Starlette, host: str, port: int) -> uvicorn.Server:
     """The HTTP server in front of the application, behind the door."""
+    trusted = os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1")
+    as_told: Any = ProxyHeadersMiddleware(cast("Any", app), trusted)
+    behind = client_limits.Peer(as_told)
     config = uvicorn.Config(
-        app, host=host, port=port, log_config=None, access_log=False, server_header=False,
+        behind, host=host, port=port, log_config=None, access_log=False, server_header=False,
         http=client_limits.TimedConnection, ws="none", backlog=client_limits.AT_ONCE,
-        timeout_keep_alive=client_limits.IDLE,
+        timeout_keep_alive=client_limits.IDLE, proxy_headers=False,
     )  # fmt: skip
     return uvicorn.Server(config)

@@ -117,6 +117,24 @@ def on_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> N
         loop.default_exception_handler(context)
 
 
+PEER = "syncengine.peer"
+"""Where a request keeps the address of the other end of its connection."""
+
+
+class Peer:
+    """Middleware that keeps the address of the other end of the connection, before that of whom a proxy asks for takes
+    its place."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Note it, and hand on."""
+        if scope["type"] == "http":
+            scope[PEER] = scope.get("client")
+        return await self._app(scope, receive, send)
+
+
 class AllowedHosts:
     """Middleware that accepts only requests for one of our host names. Otherwise a foreign page could resolve its own
     name to our address (DNS rebinding) and read our answers in the browser."""

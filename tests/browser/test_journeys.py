@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,10 @@ from syncengine.flows.people.cases import answer
 from syncengine.flows.people.members import lock
 from syncengine.flows.people.signing_in import set_password
 from syncengine.model.member import Role
+from syncengine.process import free_port
 from tests.browser.conftest import Desk
 from tests.support.console import PASSWORD
+from tests.support.provider import SECRET, login
 from tests.support.scene import monday, serving
 
 
@@ -134,6 +137,23 @@ def test_whoever_guesses_is_shut_out(desk: Desk) -> None:
             page.fill("#password", "wrong")
             page.get_by_role("button", name="Sign in").click()
         expect(page.get_by_role("alert")).to_contain_text("Too many wrong passwords")
+
+
+def test_somebody_signs_in_at_a_provider(desk: Desk) -> None:
+    """With one click there, and is back on the page that they had opened."""
+    port, file = free_port(), desk.scene.folder / "mappings" / "console.yaml"
+    with login(zoe={"groups": ["hr"]}) as provider:
+        file.write_text(
+            f'console:\n  address: http://127.0.0.1:{port}\n  oidc: {{name: Alpenblick, issuer: "{provider.url}", '
+            f'client_id: console, client_secret: "{SECRET}", roles: {{hr: [answerer]}}}}\n'
+        )
+        with serving(desk.scene.settings, port) as url, replace(desk, url=url).open() as page:
+            page.goto("/connections")
+            page.get_by_role("link", name="Sign in with Alpenblick").click()
+            page.get_by_role("button", name="zoe").click()
+            page.wait_for_url("**/connections")
+            expect(page.locator("header")).to_contain_text("zoe")
+        file.unlink()
 
 
 def test_two_people_approve_a_plan_of_leavers(desk: Desk) -> None:

@@ -150,9 +150,9 @@ def _by_two(project: Path) -> None:
 
 
 @contextmanager
-def serving(settings: Settings) -> Iterator[str]:
-    """The web side with its console on a real port; its address."""
-    port = free_port()
+def serving(settings: Settings, port: int = 0) -> Iterator[str]:
+    """The web side with its console on a real port, this one or a free one; its address."""
+    port = port or free_port()
     pages = PerThread(lambda: Current(settings, "", None, TIMEOUTS))
     current = Current(settings, "web", None, TIMEOUTS)
     app = make_app(current.work, settings, pages=pages.work, compute=Apart())

@@ -23,9 +23,9 @@ def test_all_faults_are_told_with_their_places(name: str) -> None:
     assert list(raised.value.faults) == expected
 
 
-def test_there_are_eleven_and_none_tells_a_secret() -> None:
-    """The broken projects are eleven, each with several faults, and what looks like a secret is not repeated."""
+def test_there_are_twelve_and_none_tells_a_secret() -> None:
+    """The broken projects are twelve, each with several faults, and what looks like a secret is not repeated."""
     told = {name: (BROKEN / name / "expected.txt").read_text(encoding="utf-8") for name in NAMES}
-    assert len(told) == 11
+    assert len(told) == 12
     assert all(len(text.splitlines()) > 4 for text in told.values())
     assert not any("hunter2" in text for text in told.values())

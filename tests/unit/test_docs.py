@@ -27,8 +27,9 @@ from syncengine.flows.reconcile.reconcile import reconcile
 from syncengine.flows.run.sync import OUTCOMES, sync
 from syncengine.flows.send.dispatch import dispatch
 from syncengine.ledger.tables import metadata
-from syncengine.mapping import load_project, schema
+from syncengine.mapping import console_file, load_project, schema
 from syncengine.mapping.checks import sample_faults
+from syncengine.mapping.files import FILES
 from syncengine.mapping.functions import MACROS, METHODS, NAMES
 from syncengine.mapping.schema import Part
 from syncengine.model.case import CaseKind
@@ -122,6 +123,10 @@ MODELS: dict[str, type[Part]] = {
     "Safety": schema.SafetyPart,
     "The file of rules": schema.DeriveFile,
     "A rule": schema.DerivePart,
+    "The file of the console": console_file.ConsoleFile,
+    "All of the console": console_file.ConsolePart,
+    "A provider": console_file.OidcPart,
+    "A trusted proxy": console_file.ProxyPart,
     "The file of notifications": schema.NotifyFile,
     "All of notifications": schema.NotifyPart,
     "A mail server": schema.MailPart,
@@ -151,7 +156,7 @@ def literals(annotation: Any) -> set[str]:
 
 def test_every_part_of_the_grammar_has_a_table() -> None:
     """Each model that the files consist of is described in docs/mapping.md."""
-    assert {m for file in schema.FILES.values() for m in parts_of(file)} == set(MODELS.values())
+    assert {m for file in FILES.values() for m in parts_of(file)} == set(MODELS.values())
 
 
 @pytest.mark.parametrize("heading", MODELS)

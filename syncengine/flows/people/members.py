@@ -20,7 +20,7 @@ def add_member(
 ) -> Member:
     """A new member, without a password: a link lets them in first. Raises NotPossible."""
     name = _fitting(name)
-    member = Member(new_id(), name, _in_order(roles), created_at=engine.clock.now())
+    member = Member(new_id(), name, in_order(roles), created_at=engine.clock.now())
     with engine.ledger.write() as tx:
         if _named(tx, name) is not None:
             raise NotPossible(f"there is a member {name} already: see `syncengine members list`")
@@ -40,7 +40,7 @@ def set_roles(
 ) -> Member:
     """Give a member these roles and no others. Raises NotPossible."""
     with engine.ledger.write() as tx:
-        member = replace(the_member(tx, name), roles=_in_order(roles))
+        member = replace(the_member(tx, name), roles=in_order(roles))
         tx.save_member(member)
         note(engine, tx, author, way, "set roles", member.id, roles=list(member.roles))
     return member
@@ -103,5 +103,6 @@ def _fitting(name: str) -> str:
     return found
 
 
-def _in_order(roles: Collection[Role]) -> tuple[str, ...]:
+def in_order(roles: Collection[Role]) -> tuple[str, ...]:
+    """Roles as a member has them, each once."""
     return tuple(role.value for role in Role if role in roles)

@@ -120,14 +120,14 @@ def sign_in_by_link(engine: Engine, token: str, address: str = "") -> SignedIn:
         if member is None:
             raise Refused
         tx.drop_grants(ids=[found[0].id])
-        return _begin(engine, tx, member, "link", address)
+        return begin(engine, tx, member, "link", address)
 
 
 def sign_in(engine: Engine, name: str, password: str, address: str = "") -> SignedIn:
     """Begin a session with name and password. Raises Refused, with a time where the name is shut, and Busy."""
     member = _checked(engine, name, password, address, "sign in")
     with engine.ledger.write() as tx:
-        return _begin(engine, tx, member, "password", address)
+        return begin(engine, tx, member, "password", address)
 
 
 def prove(engine: Engine, signed_in: SignedIn, password: str, address: str = "") -> None:
@@ -210,9 +210,16 @@ def _owner(engine: Engine, tx: Transaction, grant: Grant) -> Member | None:
     return found[0] if found and not found[0].locked else None
 
 
-def _begin(engine: Engine, tx: Transaction, member: Member, how: str, address: str) -> SignedIn:
+def begin(
+    engine: Engine, tx: Transaction, member: Member, how: str, address: str,
+    proved_at: float | None = None,
+) -> SignedIn:  # fmt: skip
+    """Begin a session of a member, who has come in by ``how``. ``proved_at``: when they said who they are; None: just
+    now."""
     token = secrets.token_urlsafe(32)
     grant = _grant(engine, GrantKind.SESSION, member, token, LONGEST)
+    if proved_at is not None:
+        grant = replace(grant, proved_at=proved_at)
     tx.drop_grants(expired_at=engine.clock.now())
     tx.add_grant(grant)
     note(engine, tx, member.name, "console", "sign in", member.id, address=address, by=how)

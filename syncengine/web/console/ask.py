@@ -32,7 +32,8 @@ _LONGEST_WORD = 500
 @dataclass(frozen=True, slots=True)
 class Visit:
     """A request as it came, without anything that belongs to the event loop. ``secure``: whether cookies are for TLS
-    alone; not on this machine itself, where some browsers would drop them."""
+    alone; not on this machine itself, where some browsers would drop them. ``address``: of who asks, as a proxy that is
+    trusted says; ``peer``: of the other end of the connection."""
 
     method: str
     path: str
@@ -46,6 +47,8 @@ class Visit:
     query: Mapping[str, Sequence[str]]
     form: Mapping[str, Sequence[str]]
     cookies: Mapping[str, str]
+    peer: str
+    headers: Sequence[tuple[str, str]]
 
     def cookie(self, name: str) -> str:
         """The value of one of our cookies; empty if there is none."""
@@ -71,6 +74,7 @@ class Ask:
     signed_in: SignedIn | None
     secret: str
     new_visit: bool = False
+    new_session: bool = False
     now: float = 0.0
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import parse_qs, quote, urlsplit
 
@@ -16,16 +16,20 @@ from starlette.routing import Route
 from syncengine.errors import Bug
 from syncengine.flows.core.engine import Engine
 from syncengine.flows.people.decisions import NotPossible
-from syncengine.flows.people.members import note
+from syncengine.flows.people.members import folded, note
 from syncengine.flows.people.signing_in import Busy, SignedIn, session
+from syncengine.flows.people.signing_on import sign_in_by_proxy
 from syncengine.web.bodies import bounded
+from syncengine.web.client_limits import PEER
 from syncengine.web.console import templating
 from syncengine.web.console.ask import FORM, SESSION, VISIT, Ask, Visit, same_token
 from syncengine.web.console.rights import Right, may, roles_for
 from syncengine.web.console.shared import Shared
+from syncengine.web.console.sign_on import BACK, Entry
 from syncengine.web.sql_thread import RETRY_AFTER, SqlThread
 
 Show = Callable[[Ask], Response]
+Endpoint = Callable[[Request], Awaitable[Response]]
 Handler = Callable[[Request, Exception], Awaitable[Response]]
 THREADS: Final = 4
 """Pages that are made at once."""
@@ -78,12 +82,17 @@ class Console:
 
     shared: Shared
     screens: tuple[Screen, ...]
+    entry: Entry = field(default_factory=Entry)
 
     def routes(self) -> list[Route]:
         """All routes. Raises Bug where one declares no right."""
         pages = [
-            Route(screen.path, self._endpoint(screen), methods=list(screen.methods))
+            Route(screen.path, self._screen(screen), methods=list(screen.methods))
             for screen in check(self.screens)
+        ]
+        pages += [
+            Route("/sign-in/provider", self._endpoint(self.entry.go), methods=["GET"]),
+            Route(BACK, self._endpoint(self._back), methods=["GET"]),
         ]
         return [*pages, Route("/static/{name}", self._asset)]
 
@@ -95,16 +104,25 @@ class Console:
         found.headers["X-Content-Type-Options"] = "nosniff"
         return found
 
-    def _endpoint(self, screen: Screen) -> Callable[[Request], Awaitable[Response]]:
+    async def _back(self, request: Request, visit: Visit) -> Response:
+        return await self.entry.back(request, visit, request.state.pages, self._asked)
+
+    def _screen(self, screen: Screen) -> Endpoint:
         methods = screen.methods
 
-        async def endpoint(request: Request) -> Response:
+        async def shown(request: Request, visit: Visit) -> Response:
             threads: SqlThread = request.state.pages
-            visit = Visit("", "", "", "", "", "", "en", True, {}, {}, {}, {})
+            do, right = methods["GET" if visit.method == "HEAD" else visit.method]
+            return await threads.ask(lambda engine: self.serve(engine, visit, do, right))
+
+        return self._endpoint(shown)
+
+    def _endpoint(self, handle: Callable[[Request, Visit], Awaitable[Response]]) -> Endpoint:
+        async def endpoint(request: Request) -> Response:
+            visit = Visit("", "", "", "", "", "", "en", True, {}, {}, {}, {}, "", ())
             try:
                 visit = await self._visit(request)
-                do, right = methods["GET" if visit.method == "HEAD" else visit.method]
-                answer = await threads.ask(lambda engine: self.serve(engine, visit, do, right))
+                answer = await handle(request, visit)
             except HTTPException as error:
                 answer = self.failure(error.status_code, error.detail, visit.language)
                 answer.headers.update(error.headers or {})
@@ -132,6 +150,7 @@ class Console:
             templating.language_of(headers.get("accept-language", "")),
             request.url.scheme == "https" or not local,
             dict(request.path_params), _words(request.url.query), form, request.cookies,
+            _peer(request), tuple(headers.items()),
         )  # fmt: skip
 
     def serve(self, engine: Engine, visit: Visit, do: Show, right: Right) -> Response:
@@ -148,7 +167,12 @@ class Console:
         if visit.method == "POST":
             self.shared.glance.forget()
         try:
-            return do(ask)
+            answer = do(ask)
+            return (
+                ask.begin_session(answer, ask.signed_in)
+                if ask.new_session and ask.signed_in
+                else answer
+            )
         except Busy as why:
             raise HTTPException(503, f"{why}", {"Retry-After": RETRY_AFTER}) from None
         except NotPossible as why:
@@ -157,7 +181,9 @@ class Console:
     def _asked(self, engine: Engine, visit: Visit) -> Ask:
         token = visit.cookie(SESSION)
         signed_in: SignedIn | None = session(engine, token) if token else None
-        ask = Ask(engine, self.shared, visit, signed_in, token, now=engine.clock.now())
+        signed_in, fresh = by_proxy(engine, visit, signed_in)
+        ask = Ask(engine, self.shared, visit, signed_in, fresh or token, now=engine.clock.now())
+        ask.new_session = bool(fresh)
         if signed_in is None:
             ask.secret = visit.cookie(VISIT)
             if not ask.secret:
@@ -222,6 +248,30 @@ def _words(text: str) -> dict[str, list[str]]:
     except ValueError:
         raise HTTPException(400, "a form has at most 1,000 fields") from None
     return {name: [word.replace("\x00", "") for word in words] for name, words in found.items()}
+
+
+def _peer(request: Request) -> str:
+    """Who is at the other end of the connection itself, whoever they say they ask for."""
+    found = request.scope.get(PEER) or request.scope.get("client") or ("",)
+    return str(found[0])
+
+
+def by_proxy(
+    engine: Engine, visit: Visit, signed_in: SignedIn | None
+) -> tuple[SignedIn | None, str]:
+    """Who asks, as the proxy of console.yaml says where there is one; and the secret of a session that began just now.
+    A session of somebody else ends there, and so does one whom the proxy names no longer."""
+    proxy = engine.project.ways_in.proxy
+    if proxy is None or not proxy.is_at(visit.peer):
+        return signed_in, ""
+    given = [value for name, value in visit.headers if name == proxy.header.casefold()]
+    named = folded(given[0]) if len(given) == 1 else ""
+    if signed_in is not None and signed_in.member.name == named:
+        return signed_in, ""
+    if not named or visit.method == "POST":
+        return (None if given else signed_in), ""
+    begun = sign_in_by_proxy(engine, named, visit.address)
+    return begun, begun.token if begun else ""
 
 
 def _is_ours(visit: Visit, ask: Ask) -> bool:

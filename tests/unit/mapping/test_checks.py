@@ -56,7 +56,7 @@ derive:
 def test_every_kind_of_file_has_a_schema() -> None:
     """Editors get a JSON Schema for each kind of file, under the names that are written in YAML."""
     schemas = json_schema()
-    assert set(schemas) == {"connections", "entity", "derive", "notify"}
+    assert set(schemas) == {"connections", "entity", "derive", "notify", "console"}
     assert "for" in schemas["derive"]["$defs"]["DerivePart"]["properties"]
     assert schemas["entity"]["additionalProperties"] is False
     webhook = schemas["connections"]["$defs"]["ConnectionPart"]["properties"]["webhook"]

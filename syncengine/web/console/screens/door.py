@@ -9,6 +9,7 @@ from syncengine.flows.people import signing_in
 from syncengine.flows.people.decisions import NotPossible
 from syncengine.flows.people.members import LONGEST_NAME, folded
 from syncengine.flows.people.signing_in import SHORTEST, Refused
+from syncengine.mapping.ways_in import Provider
 from syncengine.web.console.ask import Ask
 from syncengine.web.console.rights import Right
 
@@ -16,11 +17,20 @@ from syncengine.web.console.rights import Right
 def show_sign_in(ask: Ask) -> Response:
     """The form; or how the console is opened, where nobody may use it yet."""
     if ask.signed_in is not None:
-        return ask.to(_next(ask.query("next"), ask))
+        return ask.to(next_page(ask.query("next"), ask))
+    provider = _provider(ask)
     with ask.engine.ledger.read() as tx:
-        closed = not tx.members()
+        closed = not tx.members() and provider is None
     over = bool(ask.query("over"))
-    return ask.page("sign_in.html", closed=closed, next=ask.query("next"), over=over, name="")
+    return ask.page(
+        "sign_in.html", closed=closed, next=ask.query("next"), over=over, name="", provider=provider
+    )
+
+
+def _provider(ask: Ask) -> Provider | None:
+    """The provider at which people sign in, where one is in use."""
+    found = ask.engine.project.ways_in.provider
+    return None if found is None or found.off else found
 
 
 def sign_in(ask: Ask) -> Response:
@@ -40,13 +50,13 @@ def sign_in(ask: Ask) -> Response:
             door.failed(address, ask.now, "" if known else spelled)
             until = refused.until or door.name_shut_until(spelled, ask.now)
         else:
-            return ask.begin_session(ask.to(_next(ask.given("next"), ask, begun)), begun)
+            return ask.begin_session(ask.to(next_page(ask.given("next"), ask, begun)), begun)
     error = "Name or password is wrong."
     if until:
         error = f"Too many wrong passwords. Try again after {ask.times.full(until)}."
     return ask.page(
         "sign_in.html", 429 if until else 401, closed=False, over=False,
-        next=ask.given("next"), name=name[:60], error=error,
+        next=ask.given("next"), name=name[:60], error=error, provider=_provider(ask),
     )  # fmt: skip
 
 
@@ -55,7 +65,7 @@ def _known(ask: Ask, name: str) -> int:
         return len(tx.members(names=[name]))
 
 
-def _next(wanted: str, ask: Ask, begun: signing_in.SignedIn | None = None) -> str:
+def next_page(wanted: str, ask: Ask, begun: signing_in.SignedIn | None = None) -> str:
     """A page of ours to go on to; the first one that the member may see, if none is named."""
     if wanted.startswith("/") and not wanted.startswith(("//", "/\\")) and wanted.isprintable():
         return wanted
@@ -82,7 +92,7 @@ def use_link(ask: Ask) -> Response:
         ask.shared.door.failed(ask.visit.address, ask.now)
         raise HTTPException(404, _NO_LINK) from None
     first = not begun.member.password
-    path = "/password" if first else _next("", ask, begun)
+    path = "/password" if first else next_page("", ask, begun)
     return ask.begin_session(ask.to(path), begun)
 
 
@@ -124,12 +134,17 @@ def change_password(ask: Ask) -> Response:
     if error:
         return ask.page("password.html", 422, shortest=SHORTEST, proved=ask.proved, error=error)
     begun = signing_in.sign_in(ask.engine, ask.author, ask.given("password"), ask.visit.address)
-    return ask.begin_session(ask.to(_next("", ask, begun), "Your password is set."), begun)
+    return ask.begin_session(ask.to(next_page("", ask, begun), "Your password is set."), begun)
 
 
 def show_prove(ask: Ask) -> Response:
     """The form for one's password, before something grave is done."""
-    return ask.page("prove.html", next=ask.query("next"))
+    return ask.page("prove.html", next=ask.query("next"), provider=_prover(ask))
+
+
+def _prover(ask: Ask) -> Provider | None:
+    """The provider that is asked again who somebody is, where it let them in."""
+    return _provider(ask) if ask.member.subject is not None else None
 
 
 def prove(ask: Ask) -> Response:
@@ -138,11 +153,14 @@ def prove(ask: Ask) -> Response:
     try:
         if not until and ask.signed_in is not None:
             signing_in.prove(ask.engine, ask.signed_in, ask.given("password"), ask.visit.address)
-            return ask.to(_next(ask.given("next"), ask))
+            return ask.to(next_page(ask.given("next"), ask))
     except Refused as refused:
         ask.shared.door.failed(ask.visit.address, ask.now)
         until = refused.until
     error = "The present password is wrong."
     if until:
         error = f"Too many wrong passwords. Try again after {ask.times.full(until)}."
-    return ask.page("prove.html", 429 if until else 422, next=ask.given("next"), error=error)
+    return ask.page(
+        "prove.html", 429 if until else 422, next=ask.given("next"), error=error,
+        provider=_prover(ask),
+    )  # fmt: skip
