@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.text import Text
 
 from syncengine.cli import ui
-from syncengine.cli.author import As, decider
+from syncengine.cli.answering import answer, spoken, the_one
+from syncengine.cli.wanted import By, Record, Since, Until, wanted
 from syncengine.model.case import CaseKind
-
-if TYPE_CHECKING:
-    from syncengine.flows.core.engine import Engine
 
 cases = typer.Typer(help="Questions that only a person can answer.", no_args_is_help=True)
 
@@ -28,17 +26,31 @@ def register(app: typer.Typer) -> None:
 def list_cases(
     kind: Annotated[CaseKind | None, typer.Option(help="Only of this kind.")] = None,
     closed: Annotated[bool, typer.Option("--closed", help="Closed ones, too.")] = False,
+    state: Annotated[
+        Literal["open", "closed"] | None, typer.Option(help="Only these.", show_choices=True)
+    ] = None,
+    connection: ui.Connection = None,
+    record: Record = None,
+    since: Since = None,
+    until: Until = None,
+    by: By = None,
     sensitive: ui.Sensitive = False,
     as_json: ui.Json = False,
 ) -> None:
-    """List open questions, the oldest first.
+    """List open questions, the oldest first. Times are those of opening, or of the answer where there is one.
 
-    Example: `syncengine cases list --kind conflict`
+    Examples: `syncengine cases list --kind conflict`, `syncengine cases list --state closed --by kim --since 2d`
     """
-    from syncengine.flows.views import queries
+    from syncengine.flows.views.questions import select_cases
 
     with ui.engine(sensitive) as opened:
-        found = queries.select_cases(opened, kind, closed)
+        asked = wanted(opened, record, since, until, by, connection)
+        every = closed or state == "closed" or by is not None
+        found = select_cases(
+            opened, kind, every, asked.record, connection, by, asked.since, asked.until
+        )
+        if state is not None:
+            found = [case for case in found if bool(case["closed_at"]) == (state == "closed")]
     if as_json:
         ui.emit({"cases": found})
         return
@@ -63,9 +75,11 @@ def show(case_id: Id, sensitive: ui.Sensitive = False, as_json: ui.Json = False)
     Example: `syncengine cases show 3f9a12cd`
     """
     from syncengine.flows.views import queries
+    from syncengine.flows.views.advice import advice
 
     with ui.engine(sensitive) as opened:
-        case = queries.case(opened, _the_one(opened, case_id))
+        case = queries.case(opened, the_one(opened, case_id))
+        case["advice"] = None if case["closed_at"] else advice(opened, case)
     if as_json:
         ui.emit(case)
         return
@@ -74,7 +88,11 @@ def show(case_id: Id, sensitive: ui.Sensitive = False, as_json: ui.Json = False)
     console.print(Text.assemble((case["kind"], "bold"), about))
     console.print(ui.cell(case["question"]))
     console.print(ui.cell(f"open since {ui.clock(case['opened_at'])}", "dim"))
+    if case["advice"] and case["advice"]["why"]:
+        console.print(ui.cell(case["advice"]["why"]))
     _show_sides(case["sides"])
+    if case["advice"] and case["advice"]["same"]:
+        console.print(ui.cell(f"The same: {', '.join(case['advice']['same'])}.", "dim"))
     if case["vendor_says"]:
         console.print()
         console.print(ui.cell(f"The vendor says: {ui.plain(case['vendor_says'], 600)}"))
@@ -91,8 +109,11 @@ def show(case_id: Id, sensitive: ui.Sensitive = False, as_json: ui.Json = False)
     answers = ui.table("", "")
     answers.show_header = False
     for given, does in case["answers"].items():
-        answers.add_row(ui.cell(f"  {_spoken(given)}", "bold"), ui.cell(does))
+        answers.add_row(ui.cell(f"  {spoken(given)}", "bold"), ui.cell(does))
     console.print(answers)
+    if told := case["advice"]:
+        console.print()
+        console.print(ui.cell(" ".join(part for part in (told["correct"], told["then"]) if part)))
     command = f"syncengine cases answer {ui.short(case['id'])} ANSWER [--reason TEXT]"
     console.print(f"\n{command}", style="dim", markup=False)
 
@@ -127,57 +148,4 @@ def _show_writes(writes: list[dict[str, Any]], head: str, most: int = 20) -> Non
         )
 
 
-def _spoken(given: str) -> str:
-    """An answer as it may be typed: the end of a record's id is enough."""
-    verb, _, record = given.partition(" ")
-    return f"{verb} {ui.short(record)}".strip()
-
-
-@cases.command()
-def answer(
-    case_id: Id,
-    words: Annotated[list[str], typer.Argument(metavar="ANSWER", help="As `cases show` says.")],
-    reason: Annotated[str, typer.Option(help="Why; it is kept with the case.")] = "",
-    by: As = None,
-    as_json: ui.Json = False,
-) -> None:
-    """Answer a question. The answer is carried out with the next sync.
-
-    Example: `syncengine cases answer 3f9a12cd link 77b0e1f2 --reason "asked HR"`
-    """
-    from syncengine.flows.people.cases import answer as give
-    from syncengine.flows.views import queries
-
-    with ui.engine() as opened:
-        author = decider(opened, by)
-        chosen = _the_one(opened, case_id)
-        case = queries.case(opened, chosen)
-        given = _meant(case, " ".join(words))
-        done = give(opened, chosen, given, reason, author)
-    if as_json:
-        ui.emit({"case": chosen, "answer": given, "done": done.done, "more_approvals": done.more})
-    else:
-        ui.screen().print(ui.cell(done.told))
-
-
-def _the_one(opened: Engine, text: str) -> str:
-    from syncengine.flows.views import queries
-
-    found = queries.find_cases(opened, text)
-    if len(found) != 1:
-        what = "no case has" if not found else f"{len(found)} cases have"
-        raise typer.BadParameter(
-            f"{what} an id that ends in {text!r}: see `syncengine cases list`", param_hint="ID"
-        )
-    return found[0]
-
-
-def _meant(case: dict[str, Any], given: str) -> str:
-    """The one answer that was typed; a record may be named by the end of its id."""
-    fits = [a for a in case["answers"] if given in (a, _spoken(a))]
-    if len(fits) != 1 and not case["closed_at"]:
-        expected = ", ".join(_spoken(a) for a in case["answers"])
-        raise typer.BadParameter(
-            f"expected one of {expected}; found {given!r}", param_hint="ANSWER"
-        )
-    return fits[0] if fits else given
+cases.command()(answer)

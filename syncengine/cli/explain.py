@@ -9,6 +9,7 @@ import typer
 
 from syncengine.cli import ui
 from syncengine.cli.passes import find_one
+from syncengine.cli.wanted import By, Record, Since, Until, wanted
 
 PANEL = "Look"
 _SHOWN = {
@@ -51,6 +52,7 @@ def explain(
         _show_fields(document["fields"])
         _show_links(document["links"])
         _show_record(document)
+        ui.times()
         return
     (told,) = document["fields"]
     owner = f"It belongs to {told['owner']}." if told["owner"] != "anyone" else ""
@@ -61,24 +63,37 @@ def explain(
         ui.screen().print(ui.cell(f"{told_now} {owner or 'Anyone may change it.'}"), soft_wrap=True)
     _show_story(told)
     _show_systems(told["systems"])
+    ui.times()
 
 
 def history(
     lost: Annotated[
         bool, typer.Option("--lost", help="Only those that put a value aside.")
     ] = False,
+    record: Record = None,
+    since: Since = None,
+    until: Until = None,
+    by: By = None,
+    connection: Annotated[
+        str | None, typer.Option(help="Only what was shown there.", metavar="NAME")
+    ] = None,
     limit: ui.Limit = 50,
     sensitive: ui.Sensitive = False,
     as_json: ui.Json = False,
 ) -> None:
     """List changes of all records, the newest first; with `--lost` the values that a merge decided against.
 
-    Example: `syncengine history --lost`, then `syncengine undo CHANGE` brings a value back.
+    Examples: `syncengine history --lost`, then `syncengine undo CHANGE` brings a value back;
+    `syncengine history --by kim --since 2d`.
     """
     from syncengine.flows.views.explain import select_history
 
     with ui.engine(sensitive) as opened:
-        document = select_history(opened, lost, limit)
+        asked = wanted(opened, record, since, until, by, connection)
+        document = select_history(
+            opened, lost, limit, asked.since, asked.until, record_id=asked.record, author=by,
+            connection=connection,
+        )  # fmt: skip
     if as_json:
         ui.emit({"history": document})
         return
@@ -94,6 +109,7 @@ def history(
     ui.listed(rows, len(document), limit, "lost value" if lost else "change")
     if document:
         ui.screen().print("Take one back: syncengine undo CHANGE", style="dim")
+        ui.times()
 
 
 def _what(change: dict[str, Any]) -> str:
@@ -134,19 +150,26 @@ def _left(past: dict[str, Any]) -> str:
 
 
 def _show_fields(fields: list[dict[str, Any]]) -> None:
-    rows = ui.table("field", "value", "from", "why", "rule", "seen")
+    rows = ui.table("field", "value", "from", "why", "rule")
+    rows.columns[-1].no_wrap = True
     for item in fields:
         why = item["because"] or {}
         event = why.get("event") or {}
         rows.add_row(
             item["field"],
             ui.cell(item["value"], width=40),
-            ui.cell(why.get("from") or why.get("author") or ""),
+            ui.cell(_source(why, event)),
             ui.cell(why.get("policy", "")),
             ui.cell(why.get("rule", ""), "dim"),
-            ui.cell(f"{event['source']} {ui.clock(event['at'])[:10]}" if event else "", "dim"),
         )
     ui.screen().print(rows)
+
+
+def _source(why: dict[str, Any], event: dict[str, Any]) -> str:
+    """Whose value it is, how we saw it, and when."""
+    whose = why.get("from") or why.get("author") or ""
+    seen = f", {event['source']} {ui.clock(event['at'])[:10]}" if event else ""
+    return f"{whose}{seen}"
 
 
 def _show_links(links: list[dict[str, Any]]) -> None:

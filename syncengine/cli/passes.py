@@ -32,24 +32,33 @@ def plan(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Read all vendors first; nothing is written to them.")
     ] = False,
+    record: Annotated[
+        str | None,
+        typer.Option(
+            help="Only what concerns this record: id, name, address, number.", metavar="KEY"
+        ),
+    ] = None,
     sensitive: ui.Sensitive = False,
     as_json: ui.Json = False,
 ) -> None:
     """Show what a sync would write, field by field, and write nothing.
 
-    Examples: `syncengine plan --fresh`, then `syncengine sync --plan DIGEST` writes if the plan is still that one.
-    Exits 3 where changes are pending.
+    Examples: `syncengine plan --fresh`, then `syncengine sync --plan DIGEST` writes if the plan is still that one;
+    `syncengine plan --record "Anna Meier"`. Exits 3 where changes are pending.
     """
     from syncengine.flows.core.runs import running
-    from syncengine.flows.views.plan import preview
+    from syncengine.flows.views.plan import about, preview
     from syncengine.flows.views.standing import document as standing_document
     from syncengine.flows.views.standing import standing
     from syncengine.model.run import PLAN
 
     with ui.engine(sensitive) as opened:
+        chosen = None if record is None else find_one(opened, record, None)
         with running(opened, PLAN) as noted, _progress() as (report, tell):
             found = preview(opened, fresh, report, tell)
             noted.fault = "; ".join(found.document["faults"])
+        if chosen is not None:
+            found = about(opened, found, chosen)
         document = {**found.document, "standing": standing_document(opened, standing(opened))}
         if as_json:
             ui.emit(document)

@@ -48,19 +48,31 @@ def show_plan(opened: Engine, found: Preview, standing: Mapping[str, Any]) -> No
     for line in _remarks(document):
         console.print(Text(line, "yellow"), soft_wrap=True)
     lines = [line for line in standing["lines"] if line["code"] not in BY_PLANS]
-    show_lines(console, {**standing, "lines": lines})
+    if "record" not in document:
+        show_lines(console, {**standing, "lines": lines})
     if not changes:
         console.print(UNREAD if standing["verdict"] == UNREAD else "Nothing to write.")
+        _show_others(console, document)
         return
     console.print(f"{ui.counted(len(changes), 'change')}: {_counts(changes)}.", style="bold")
     if document["unsent"]:
         console.print(ui.unsent(document["unsent"]))
     if document["first"]:
         console.print(ui.first_writes(document["first"]))
-    if any(change["action"] != "learn" for change in changes):
+    _show_others(console, document)
+    if "record" not in document and any(change["action"] != "learn" for change in changes):
         console.print(
             f"Write exactly this: syncengine sync --plan {document['digest']}", markup=False
         )
+
+
+def _show_others(console: Console, document: Mapping[str, Any]) -> None:
+    """What a plan of one record leaves out, and how to write it alone."""
+    if others := document.get("others"):
+        console.print(f"{ui.counted(others, 'other change')}: `syncengine plan`.", style="dim")
+    if "record" in document and document["changes"]:
+        key = ui.short(document["record"])
+        console.print(f"Write these alone: syncengine sync --record {key}", markup=False)
 
 
 def _remarks(document: Mapping[str, Any]) -> Iterator[str]:

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from syncengine.cli import ui
 from syncengine.cli.standing import headline, show_lines
+from syncengine.cli.wanted import Record, Since, Until, wanted
 from syncengine.model.link import LinkState
 from syncengine.model.operation import OperationState
 
@@ -217,19 +218,24 @@ def operations(
         OperationState | None, typer.Option(help="Only in this state.", show_choices=True)
     ] = None,
     connection: ui.Connection = None,
+    record: Record = None,
+    since: Since = None,
+    until: Until = None,
     limit: ui.Limit = 50,
     sensitive: ui.Sensitive = False,
     as_json: ui.Json = False,
 ) -> None:
     """List writes, the newest first.
 
-    Example: `syncengine operations --state unknown`
+    Examples: `syncengine operations --state unknown`, `syncengine operations --record "Anna Meier" --since 2d`
     """
     from syncengine.flows.views import queries
 
     with ui.engine(sensitive) as opened:
-        ui.known("--connection", connection, list(opened.project.connections))
-        document = queries.select_operations(opened, connection, (state,) if state else (), limit)
+        asked = wanted(opened, record, since, until, connection=connection)
+        document = queries.select_operations(
+            opened, connection, state, limit, asked.record, asked.since, asked.until
+        )
     if as_json:
         ui.emit({"operations": document})
         return
@@ -247,6 +253,7 @@ def operations(
             ui.cell(told, _COLOURS.get(operation["state"], "yellow"), width=80),
         )
     ui.listed(rows, len(document), limit, "write")
+    ui.times()
 
 
 def _show_processes(project: dict[str, Any]) -> None:
@@ -281,19 +288,30 @@ _COLOURS = {"applied": "green", "cancelled": "dim", "stale": "dim", "rejected": 
 
 def events(
     connection: ui.Connection = None,
+    record: Record = None,
+    since: Since = None,
+    until: Until = None,
+    by: Annotated[
+        str | None,
+        typer.Option(
+            help="Only learned in this way: scan, poll, read, write, webhook.", metavar="HOW"
+        ),
+    ] = None,
     limit: ui.Limit = 50,
     sensitive: ui.Sensitive = False,
     as_json: ui.Json = False,
 ) -> None:
     """List what vendors showed, the newest first: which row moved, and how we learned of it.
 
-    Example: `syncengine events --connection heavenhr --limit 20`
+    Examples: `syncengine events --connection heavenhr --limit 20`, `syncengine events --by webhook --since 18:00`
     """
     from syncengine.flows.views import queries
 
     with ui.engine(sensitive) as opened:
-        ui.known("--connection", connection, list(opened.project.connections))
-        found = queries.select_events(opened, connection, limit)
+        asked = wanted(opened, record, since, until, connection=connection)
+        found = queries.select_events(
+            opened, connection, limit, asked.record, asked.since, asked.until, by
+        )
     if as_json:
         ui.emit({"events": [asdict(event) for event in found]})
         return
@@ -303,3 +321,4 @@ def events(
         at = ui.cell(ui.clock(event.at)[5:], "dim")
         rows.add_row(str(event.id), at, event.source, ui.cell(where))
     ui.listed(rows, len(found), limit, "event")
+    ui.times()

@@ -70,9 +70,23 @@ class Journal(Session):
             return False
         return self.add_events([replace(notice, event_id=hashes[-1])]) != [None]
 
-    def select_events(self, connection: str | None = None, limit: int = 100) -> list[Event]:
-        """Events, the newest first."""
-        return self._found(EVENTS, order=_NEWEST_FIRST, limit=limit, connection=connection)
+    def select_events(
+        self, connection: str | None = None, limit: int = 100, since: float | None = None,
+        until: float | None = None, refs: Collection[Ref] | None = None, source: str | None = None,
+    ) -> list[Event]:  # fmt: skip
+        """Events, the newest first, received from ``since`` on and before ``until``; only of these rows."""
+        asked: Values = {
+            "connection": connection,
+            "at__ge": since,
+            "at__lt": until,
+            "source": source,
+        }
+        if refs is None:
+            return self._found(EVENTS, order=_NEWEST_FIRST, limit=limit, **asked)
+        # The column alone finds a few too many: ids of other connections are spelled alike.
+        ids = sorted({ref.external_id for ref in refs})
+        found = self._found(EVENTS, order=_NEWEST_FIRST, external_id=ids, **asked)
+        return [e for e in found if Ref(e.connection, e.resource, e.external_id) in refs][:limit]
 
     def events(self, ids: Collection[int], refs: Collection[Ref] = ()) -> list[Event]:
         """Events with these ids and all events of these rows, oldest first."""
@@ -132,11 +146,16 @@ class Journal(Session):
         """History entries of any record by id, oldest first."""
         return self._found(CHANGES, order=(t.history.c.id,), id=ids)
 
-    def select_history(self, lost: bool = False, limit: int = 0) -> list[Change]:
-        """History of all records, or the entries with a rejected value, newest first, at most ``limit`` (0: all)."""
+    def select_history(
+        self, lost: bool = False, limit: int = 0, since: float | None = None,
+        until: float | None = None, **asked: str | None,
+    ) -> list[Change]:  # fmt: skip
+        """History of all records, or the entries with a rejected value, newest first, at most ``limit`` (0: all), with
+        these values, from ``since`` on and before ``until``."""
         return self._found(
-            CHANGES, order=_NEWEST_CHANGES, limit=limit, lost_by__ne="" if lost else None
-        )
+            CHANGES, order=_NEWEST_CHANGES, limit=limit, lost_by__ne="" if lost else None,
+            at__ge=since, at__lt=until, **asked,
+        )  # fmt: skip
 
     def history(self, record_id: str) -> list[Change]:
         """The history of one record, oldest first."""

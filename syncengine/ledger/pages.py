@@ -88,7 +88,10 @@ class Pages(Session):
         }
 
     def page_of_operations(
-        self, behind: Place | None = None, limit: int = 50, **asked: str | Sequence[str] | None
+        self,
+        behind: Place | None = None,
+        limit: int = 50,
+        **asked: str | float | Sequence[str] | None,
     ) -> list[Operation]:
         """Operations with these values, the newest first, behind a place."""
         where: tuple[Condition, ...] = ()

@@ -10,7 +10,7 @@ import pytest
 
 from syncengine.flows.core.engine import Engine
 from syncengine.flows.run.sync import sync
-from syncengine.flows.views.queries import select_cases
+from syncengine.flows.views.questions import select_cases
 from syncengine.sandbox.process import Row, SandboxProcess
 from tests.integration.support import Quick, opened
 

@@ -444,3 +444,98 @@ def test_the_sandbox_command_says_how_to_reach_it() -> None:
         process.terminate()
     assert lines[-1] == "ready\n"
     assert any(line.startswith("export HEAVENHR_BASE_URL='http://127.0.0.1:") for line in lines)
+
+
+def test_lists_are_narrowed_by_record_time_person_connection_and_state(synced: Cli) -> None:
+    """Each list takes what fits it; what does not belong is left out, and the rest is there."""
+    everything = {
+        name: synced.json(name, "--limit", "1000")[name]
+        for name in ("operations", "events", "history")
+    }
+    anna = everything["operations"][0]["record"]
+    own = synced.json("operations", "--record", anna)["operations"]
+    assert {o["record"] for o in own} == {anna}
+    assert len(own) == sum(o["record"] == anna for o in everything["operations"])
+    changes = synced.json("history", "--record", anna, "--limit", "1000")["history"]
+    assert len(changes) == sum(c["record"] == anna for c in everything["history"]) > 0
+    shown = synced.json("events", "--record", anna)["events"]
+    assert 0 < len(shown) < len(everything["events"])
+    by_read = synced.json("events", "--by", "read", "--limit", "1000")["events"]
+    assert len(by_read) == sum(e["source"] == "read" for e in everything["events"]) > 0
+    for name in ("operations", "events", "history"):
+        assert synced.json(name, "--since", "2999-01-01")[name] == []
+        assert synced.json(name, "--until", "2001-01-01")[name] == []
+        since = synced.json(name, "--since", "1h", "--limit", "1000")[name]
+        assert since == everything[name]
+    hakuna = synced.json("history", "--connection", "hakuna", "--limit", "1000")["history"]
+    assert hakuna
+    assert {c["from"] for c in hakuna} == {"hakuna"}
+    assert synced.json("history", "--by", "nobody")["history"] == []
+    asked = synced.json("cases", "list", "--connection", "hakuna")["cases"]
+    assert {c["connection"] for c in asked} == {"hakuna"}
+    assert synced.json("cases", "list", "--state", "closed")["cases"] == []
+    assert synced.json("cases", "list", "--until", "2001-01-01")["cases"] == []
+    told = synced("operations", "--since", "tomorrow", code=2).output
+    assert "expected a time as 18:00" in told
+
+
+def test_times_are_those_of_the_project_and_say_so(synced: Cli) -> None:
+    """Wherever the machine stands."""
+    here = synced("operations", "--limit", "1", TZ="Pacific/Auckland").stdout
+    there = synced("operations", "--limit", "1", TZ="America/New_York").stdout
+    assert here == there
+    assert "Times: Europe/Berlin." in here
+
+
+def test_a_plan_of_one_record_shows_what_concerns_it(cli: Cli, sandbox: SandboxProcess) -> None:
+    """Its own changes and what waits for them; how many others there are is said, and how to write it alone."""
+    cli.json("sync", code=4)
+    rows = sandbox.state("heavenhr", "employees")
+    for row in rows[:2]:
+        new = {"lastName": f"{row['lastName']}-Weber"}
+        sandbox.mutate("heavenhr", "employees", "update", row["id"], new)
+    whole = cli.json("plan", "--fresh", code=3)
+    record = next(c["record"] for c in whole["changes"] if c["action"] == "update")
+    one = cli.json("plan", "--record", record, code=3)
+    assert {c["record"] for c in one["changes"]} == {record}
+    assert one["others"] == len(whole["changes"]) - len(one["changes"]) > 0
+    assert one["digest"] == whole["digest"]
+    told = cli("plan", "--record", record, code=3).stdout
+    assert f"syncengine sync --record {record[-8:]}" in told
+    assert "other change" in told
+
+
+def test_many_questions_are_answered_at_once_and_what_did_not_go_is_named(cli: Cli) -> None:
+    """By kind and connection, or by their ids; held writes are looked at one by one, and a large number is said."""
+    cli.json("sync", code=4)
+    asked = cli.json("cases", "list")["cases"]
+    new = [c for c in asked if "new" in c["answers"]]
+    other = [c for c in asked if "new" not in c["answers"]]
+    assert new
+    assert other
+    assert "--kind" in cli("cases", "answer", "all", "ignore", code=2).output
+    ids = ",".join(c["id"][-8:] for c in (*new, *other[:1]))
+    done = cli.json("cases", "answer", ids, "new", "--reason", "asked", code=1)
+    assert (done["answered"], done["refused"]) == (len(new), 1)
+    assert done["cases"][-1]["refused"].startswith("expected one of")
+    rest = cli.json("cases", "answer", "all", "ignore", "--kind", "identity")
+    assert (rest["answered"], rest["refused"]) == (len(other), 0)
+    assert cli.json("cases", "list")["cases"] == []
+    closed = cli.json("cases", "list", "--by", "kim")["cases"]
+    assert {c["reason"] for c in closed} == {"asked", ""}
+
+
+def test_a_question_says_why_it_asks_and_how_it_ends_without_an_answer(synced: Cli) -> None:
+    """Which identity is shared, where it is said, what to correct where, and what follows."""
+    asked = synced.json("cases", "list", "--connection", "heavenhr")["cases"]
+    case = synced.json("cases", "show", asked[0]["id"])
+    advice = case["advice"]
+    assert "work_email" in advice["same"]
+    assert "last_name" in advice["differ"]
+    assert "person.yaml: identity" in advice["why"]
+    assert "work_email is the same here" in advice["why"]
+    assert "work_email is wrong on one side: correct it there" in advice["correct"]
+    told = synced("cases", "show", asked[0]["id"]).stdout
+    assert all(
+        " ".join(part.split()) in " ".join(told.split()) for part in (advice["why"], advice["then"])
+    )

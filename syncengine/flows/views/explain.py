@@ -56,11 +56,15 @@ def explain(engine: Engine, record_id: str, field: str | None = None) -> Documen
     }
 
 
-def select_history(engine: Engine, lost: bool, limit: int) -> list[Document]:
+def select_history(
+    engine: Engine, lost: bool, limit: int, since: float | None = None, until: float | None = None,
+    **asked: str | None,
+) -> list[Document]:  # fmt: skip
     """Changes of all records, the newest first; ``lost``: those that put a value aside, by a merge, a person or our own
-    write."""
+    write. ``asked``: ``record_id``, ``author``, ``connection`` that they came from."""
     with engine.ledger.read() as tx:
-        return change_documents(engine, tx, tx.select_history(lost, limit))
+        found = tx.select_history(lost, limit, since, until, **asked)
+        return change_documents(engine, tx, found)
 
 
 def change_documents(engine: Engine, tx: Transaction, changes: Sequence[Change]) -> list[Document]:

@@ -14,7 +14,8 @@ from syncengine.flows.run.planned import Planned, Staged
 from syncengine.flows.run.rehearsal import rehearse
 from syncengine.flows.run.sync import Progress, observe
 from syncengine.flows.run.waiting import Tell
-from syncengine.flows.views.queries import Document, select_cases
+from syncengine.flows.views.queries import Document
+from syncengine.flows.views.questions import select_cases
 from syncengine.flows.views.status import rejected_writes
 from syncengine.mapping import System
 from syncengine.model.case import CaseKind
@@ -69,6 +70,34 @@ def preview(
         "faults": faults,
     }
     return Preview(document, called)
+
+
+def about(engine: Engine, whole: Preview, record: str) -> Preview:
+    """What of a plan concerns one record: its own changes, and those of records that name it or that come after its
+    rows. The digest stays that of the whole plan; ``others``: how many changes are left out."""
+    document = whole.document
+    with engine.ledger.read() as tx:
+        new = untouched(engine, tx)
+        links = tx.links_of([record])
+    changes = [
+        c
+        for c in document["changes"]
+        if record == c["record"] or record in [after["record"] for after in c["after"]]
+    ]
+    waits = Counter((k.entity, k.connection, k.wait.what) for k in links if k.wait is not None)
+    only = {
+        "changes": changes,
+        **_counted(changes, new),
+        "record": record,
+        "others": len(document["changes"]) - len(changes),
+        "waiting": [
+            {"entity": e, "connection": c, "what": what, "count": n}
+            for (e, c, what), n in sorted(waits.items())
+        ],
+        **{key: [] for key in ("made", "staged", "held", "let_be")},
+        **{key: {} for key in ("questions", "open_questions")},
+    }
+    return Preview({**document, **only}, whole.called)
 
 
 def changes_of(engine: Engine, called: Names, made: Planned) -> list[Document]:

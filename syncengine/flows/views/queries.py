@@ -110,13 +110,16 @@ def link_document(called: Names, link: Link) -> Document:
 
 
 def select_operations(
-    engine: Engine, connection: str | None, states: Collection[str], limit: int
-) -> list[Document]:
+    engine: Engine, connection: str | None, state: str | None, limit: int,
+    record: str | None = None, since: float | None = None, until: float | None = None,
+) -> list[Document]:  # fmt: skip
     """Operations as asked, the newest first; which fields they carry, not the values."""
     with engine.ledger.read() as tx:
-        return operation_documents(
-            engine, tx, tx.select_operations(states, connection, limit=limit)
-        )
+        found = tx.page_of_operations(
+            None, limit, connection=connection, state=state, record_id=record,
+            created_at__ge=since, created_at__lt=until,
+        )  # fmt: skip
+        return operation_documents(engine, tx, found)
 
 
 def operation_documents(
@@ -154,10 +157,16 @@ def _operation(called: Names, links: Mapping[str, Link], operation: Operation) -
     }
 
 
-def select_events(engine: Engine, connection: str | None, limit: int) -> list[Event]:
-    """The newest events first."""
+def select_events(
+    engine: Engine, connection: str | None, limit: int, record: str | None = None,
+    since: float | None = None, until: float | None = None, source: str | None = None,
+) -> list[Event]:  # fmt: skip
+    """The newest events first; ``record``: of the rows that belong to it, or did."""
     with engine.ledger.read() as tx:
-        found = tx.select_events(connection, limit)
+        links = [] if record is None else tx.links_of([record])
+        refs = {Ref(k.connection, k.resource, k.external_id) for k in links if k.external_id}
+        asked = None if record is None else refs
+        found = tx.select_events(connection, limit, since, until, asked, source)
     return [
         replace(e, external_id=shown_id(engine, e.connection, e.resource, e.external_id) or "")
         for e in found
@@ -178,28 +187,23 @@ def blocked_operations(engine: Engine) -> tuple[int, int]:
     return len(held), len(waiting)
 
 
-def select_cases(engine: Engine, kind: str | None = None, closed: bool = False) -> list[Document]:
-    """Cases, the oldest first, each with what it is about; ``case`` shows one with its evidence."""
-    with engine.ledger.read() as tx:
-        return case_documents(engine, tx, tx.cases(kind=kind, open_only=not closed))
-
-
 def case_documents(engine: Engine, tx: Transaction, found: Sequence[Case]) -> list[Document]:
     """Cases as documents, each with what it is about."""
     links = tx.links({case.link_id for case in found if case.link_id})
-    called = names(engine, tx, [c.record_id or _record(links, c) for c in found])
+    called = names(engine, tx, [c.record_id or record_of(links, c) for c in found])
     rivals = rivals_in(tx, found)
     return [_case(called, links, case, rivals) for case in found]
 
 
-def _record(links: Mapping[str, Link], case: Case) -> str | None:
+def record_of(links: Mapping[str, Link], case: Case) -> str | None:
+    """The record of the link that a case is about."""
     link = links.get(case.link_id or "")
     return link.record_id if link is not None else None
 
 
 def _case(called: Names, links: Mapping[str, Link], case: Case, rivals: Sequence[Link]) -> Document:
     link = links.get(case.link_id or "")
-    record = case.record_id or _record(links, case)
+    record = case.record_id or record_of(links, case)
     about = called.of(record) if record else row_name(called.engine, link) if link else ""
     at = Shown(called, case, link, rivals)
     return {

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from syncengine.flows.core.engine import Engine
 from syncengine.flows.core.staging import Group
-from syncengine.flows.views.queries import Document, case_documents
+from syncengine.flows.views.queries import Document, case_documents, record_of
 from syncengine.ledger.pages import Asked, Place
 from syncengine.model.case import Case
+from syncengine.model.link import Link
 from syncengine.model.operation import Action
 from syncengine.planning.questions import emptied_subject
 
@@ -25,6 +27,37 @@ class Page:
     kinds: dict[str, int]
     total: int
     next: str
+
+
+def select_cases(
+    engine: Engine, kind: str | None = None, closed: bool = False, record: str | None = None,
+    connection: str | None = None, by: str | None = None,
+    since: float | None = None, until: float | None = None,
+) -> list[Document]:  # fmt: skip
+    """Cases, the oldest first, each with what it is about; ``case`` shows one with its evidence. ``closed``: closed
+    ones, too. ``by``: who answered. ``since``, ``until``: when they were opened, or closed where they are."""
+    with engine.ledger.read() as tx:
+        found = [
+            c
+            for c in tx.cases(kind=kind, open_only=not closed)
+            for at in (c.opened_at if c.closed_at is None else c.closed_at,)
+            if by in (None, c.author) and (since or at) <= at and (until is None or at < until)
+        ]
+        if record is not None or connection is not None:
+            links = tx.links({c.link_id for c in found if c.link_id})
+            subjects = _subjects_in(engine, connection) if connection else ()
+            found = [
+                c
+                for c in found
+                if (record in (None, c.record_id) or record == record_of(links, c))
+                and (connection is None or _is_in(connection, links, c) or c.subject in subjects)
+            ]
+        return case_documents(engine, tx, found)
+
+
+def _is_in(connection: str, links: Mapping[str, Link], case: Case) -> bool:
+    link = links.get(case.link_id or "")
+    return link is not None and link.connection == connection
 
 
 def page_of_questions(
@@ -69,7 +102,12 @@ def _with_subjects(engine: Engine, asked: Asked) -> Asked:
     name = asked.connection
     if name is None or name not in engine.project.connections:
         return asked
+    return replace(asked, subjects=tuple(sorted(_subjects_in(engine, name))))
+
+
+def _subjects_in(engine: Engine, name: str) -> set[str]:
     systems = [(e, s) for e, s in engine.places() if s.connection == name]
     subjects = {emptied_subject(name, s.resource.name) for _, s in systems}
-    subjects |= {Group(e.name, name, kind.value).subject for e, _ in systems for kind in Action}
-    return replace(asked, subjects=tuple(sorted(subjects)))
+    return subjects | {
+        Group(e.name, name, kind.value).subject for e, _ in systems for kind in Action
+    }

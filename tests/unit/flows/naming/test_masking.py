@@ -16,6 +16,7 @@ from syncengine.flows.views import queries
 from syncengine.flows.views.evidence import Shown
 from syncengine.flows.views.explain import explain, select_history
 from syncengine.flows.views.plan import plan
+from syncengine.flows.views.questions import select_cases
 from syncengine.flows.views.status import status
 from syncengine.model.case import Case, CaseKind
 from syncengine.model.changeset import Changeset
@@ -57,7 +58,7 @@ def screens(made: Bench) -> dict[str, Any]:
         "links": queries.select_links(engine, None, None, (), 100),
         "operations": queries.select_operations(engine, None, (), 100),
         "events": queries.select_events(engine, None, 100),
-        "cases": queries.select_cases(engine, closed=True),
+        "cases": select_cases(engine, closed=True),
         "history": select_history(engine, False, 100),
         "lost": select_history(engine, True, 100),
     }
@@ -67,7 +68,7 @@ def screens(made: Bench) -> dict[str, Any]:
             f"explain {n}": explain(engine, record.id, n)
             for n in engine.project.entities["person"].fields
         }
-    for case in queries.select_cases(engine, closed=True):
+    for case in select_cases(engine, closed=True):
         found[f"case {case['id']}"] = queries.case(engine, case["id"])
     return found
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from syncengine.flows.views.queries import case, select_cases, select_links
+from syncengine.flows.views.queries import case, select_links
+from syncengine.flows.views.questions import select_cases
 from syncengine.model.case import CaseKind
 from syncengine.model.link import LinkState
 from tests.support.bench import Bench

@@ -1,0 +1,166 @@
+"""``cases answer``: one question, or many."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from syncengine.cli import ui
+from syncengine.cli.author import As, decider
+from syncengine.cli.wanted import Record, Since, Until, wanted
+from syncengine.model.case import CaseKind
+
+if TYPE_CHECKING:
+    from syncengine.flows.core.engine import Engine
+
+ALL = "all"
+MANY = 20
+"""Questions above which their number has to be said."""
+
+
+def answer(
+    case_id: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID",
+            help="The case's id, or its end; several apart by commas; or `all`, with --kind.",
+        ),
+    ],
+    words: Annotated[list[str], typer.Argument(metavar="ANSWER", help="As `cases show` says.")],
+    reason: Annotated[str, typer.Option(help="Why; it is kept with the case.")] = "",
+    kind: Annotated[CaseKind | None, typer.Option(help="Of `all`: only of this kind.")] = None,
+    connection: ui.Connection = None,
+    record: Record = None,
+    since: Since = None,
+    until: Until = None,
+    count: Annotated[
+        int | None, typer.Option(help=f"How many you mean; needed above {MANY}.")
+    ] = None,
+    by: As = None,
+    as_json: ui.Json = False,
+) -> None:
+    """Answer a question, or many. The answers are carried out with the next sync.
+
+    Examples: `syncengine cases answer 3f9a12cd link 77b0e1f2 --reason "asked HR"`;
+    `syncengine cases answer 3f9a12cd,9c01aa34 new`;
+    `syncengine cases answer all keep --kind missing --connection hakuna`.
+
+    Of many, `link` alone means the only record that it may be. Each is answered by itself; what did not go is named,
+    and the exit code is 1.
+    """
+    from syncengine.flows.views.questions import select_cases
+
+    with ui.engine() as opened:
+        author = decider(opened, by)
+        given = " ".join(words)
+        if case_id != ALL and "," not in case_id:
+            _one(opened, case_id, given, reason, author, as_json)
+            return
+        if case_id == ALL:
+            if kind is None:
+                raise typer.BadParameter("expected the kind that you mean", param_hint="--kind")
+            asked = wanted(opened, record, since, until, connection=connection)
+            found = select_cases(
+                opened, kind, False, asked.record, connection, None, asked.since, asked.until
+            )
+            chosen = [case["id"] for case in found]
+        else:
+            chosen = [the_one(opened, part.strip()) for part in case_id.split(",") if part.strip()]
+        if not chosen:
+            ui.screen().print("Nobody is asked that.")
+            return
+        if len(chosen) > MANY and count != len(chosen):
+            raise typer.BadParameter(
+                f"these are {len(chosen)} questions; say so: --count {len(chosen)}",
+                param_hint="--count",
+            )
+        done = [_tried(opened, each, given, reason, author) for each in chosen]
+    _show(done, as_json)
+    ui.leave(ui.Exit.ERROR if any(line["refused"] for line in done) else ui.Exit.DONE)
+
+
+def _one(opened: Engine, case_id: str, given: str, reason: str, author: str, as_json: bool) -> None:
+    from syncengine.flows.people.cases import answer as give
+    from syncengine.flows.views import queries
+
+    chosen = the_one(opened, case_id)
+    meant = _meant(queries.case(opened, chosen), given)
+    done = give(opened, chosen, meant, reason, author)
+    if as_json:
+        ui.emit({"case": chosen, "answer": meant, "done": done.done, "more_approvals": done.more})
+    else:
+        ui.screen().print(ui.cell(done.told))
+
+
+def _tried(opened: Engine, case_id: str, given: str, reason: str, author: str) -> dict[str, Any]:
+    """One of many: what was done, or why not."""
+    from syncengine.flows.people.cases import answer as give
+    from syncengine.flows.people.decisions import NotPossible
+    from syncengine.flows.views import queries
+
+    case = queries.case(opened, case_id)
+    line: dict[str, Any] = {"case": case_id, "about": case["about"], "answer": given}
+    line |= {"done": "", "refused": ""}
+    if case["kind"] == CaseKind.STAGED:
+        return {**line, "refused": "held writes are looked at one by one"}
+    fits = [a for a in case["answers"] if given in (a, spoken(a))]
+    if given == "link":
+        fits = [a for a in case["answers"] if a.startswith("link ")]
+        if len(fits) != 1:
+            some = f"{len(fits)} records" if fits else "no record"
+            return {**line, "refused": f"it may belong to {some}: look at it by itself"}
+    if not fits:
+        expected = ", ".join(spoken(a) for a in case["answers"])
+        return {**line, "refused": f"expected one of {expected}"}
+    try:
+        done = give(opened, case_id, fits[0], reason, author)
+    except NotPossible as why:
+        return {**line, "refused": str(why)}
+    return {**line, "answer": fits[0], "done": done.done}
+
+
+def _show(done: list[dict[str, Any]], as_json: bool) -> None:
+    refused = [line for line in done if line["refused"]]
+    went = len(done) - len(refused)
+    if as_json:
+        ui.emit({"answered": went, "refused": len(refused), "cases": done})
+        return
+    if refused:
+        rows = ui.table("not answered", "about", "why")
+        for line in refused:
+            rows.add_row(
+                ui.short(line["case"]), ui.cell(line["about"], width=32), ui.cell(line["refused"])
+            )
+        ui.screen().print(rows)
+    ui.screen().print(f"{ui.counted(went, 'question')} answered. The next sync carries them on.")
+
+
+def the_one(opened: Engine, text: str) -> str:
+    """The id of the case that is meant. Raises typer.BadParameter."""
+    from syncengine.flows.views import queries
+
+    found = queries.find_cases(opened, text)
+    if len(found) != 1:
+        what = "no case has" if not found else f"{len(found)} cases have"
+        raise typer.BadParameter(
+            f"{what} an id that ends in {text!r}: see `syncengine cases list`", param_hint="ID"
+        )
+    return found[0]
+
+
+def spoken(given: str) -> str:
+    """An answer as it may be typed: the end of a record's id is enough."""
+    verb, _, record = given.partition(" ")
+    return f"{verb} {ui.short(record)}".strip()
+
+
+def _meant(case: dict[str, Any], given: str) -> str:
+    """The one answer that was typed; a record may be named by the end of its id."""
+    fits = [a for a in case["answers"] if given in (a, spoken(a))]
+    if len(fits) != 1 and not case["closed_at"]:
+        expected = ", ".join(spoken(a) for a in case["answers"])
+        raise typer.BadParameter(
+            f"expected one of {expected}; found {given!r}", param_hint="ANSWER"
+        )
+    return fits[0] if fits else given
