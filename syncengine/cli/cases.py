@@ -91,7 +91,7 @@ def show(case_id: Id, sensitive: ui.Sensitive = False, as_json: ui.Json = False)
     if case["advice"] and case["advice"]["why"]:
         console.print(ui.cell(case["advice"]["why"]))
     _show_sides(case["sides"])
-    if case["advice"] and case["advice"]["same"]:
+    if case["kind"] == CaseKind.IDENTITY and case["advice"] and case["advice"]["same"]:
         console.print(ui.cell(f"The same: {', '.join(case['advice']['same'])}.", "dim"))
     if case["vendor_says"]:
         console.print()

@@ -62,6 +62,10 @@ def _why(engine: Engine, kind: CaseKind, case: Mapping[str, Any], same: Sequence
             if shared:
                 return f"{known} {_and(shared)} {_is(shared)} the same here, and that belongs to one alone."
             return f"{known} Nothing of that is the same here, but {_and(same)}." if same else known
+        case CaseKind.CONFLICT if "delete" in case["answers"]:
+            return (
+                "A delete would take with it what was entered there, and what nobody has looked at."
+            )
         case CaseKind.CONFLICT if asked and entity is not None:
             rules = _and([f"{n} ({fields[n].position})" for n in asked if n in fields])
             return f"No rule decides about {rules}: it has no owner there, and on_conflict asks."
@@ -98,6 +102,8 @@ def _correct(engine: Engine, kind: CaseKind, case: Mapping[str, Any], same: Sequ
                 return f"{wrong}: correct it there; {ends}"
             keys = _keys(entity) if entity else "what identifies it"
             return f"If they are one, enter {keys} on all sides; {ends}"
+        case CaseKind.CONFLICT if "delete" in case["answers"]:
+            return ""
         case CaseKind.CONFLICT | CaseKind.DRIFT:
             return f"Or enter the right value of {_and(_fields(case)) or 'it'} on all sides; {ends}"
         case CaseKind.MISSING:

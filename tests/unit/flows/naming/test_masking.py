@@ -56,7 +56,7 @@ def screens(made: Bench) -> dict[str, Any]:
         "status": status(engine),
         "plan": plan(engine),
         "links": queries.select_links(engine, None, None, (), 100),
-        "operations": queries.select_operations(engine, None, (), 100),
+        "operations": queries.select_operations(engine, None, None, 100),
         "events": queries.select_events(engine, None, 100),
         "cases": select_cases(engine, closed=True),
         "history": select_history(engine, False, 100),
@@ -109,7 +109,7 @@ def test_a_refusal_that_repeats_a_value_shows_dots(words: str) -> None:
     assert said.startswith("Validation failed: ")
     assert DOTS in said
     assert leaks(made) == set()
-    (operation,) = queries.select_operations(made.engine, None, (), 9)
+    (operation,) = queries.select_operations(made.engine, None, None, 9)
     assert DOTS in operation["detail"]
     made.engine.shows_sensitive = True
     assert queries.case(made.engine, case.id)["vendor_says"] == f"Validation failed: {words}"
