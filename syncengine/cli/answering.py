@@ -49,32 +49,17 @@ def answer(
     Of many, `link` alone means the only record that it may be. Each is answered by itself; what did not go is named,
     and the exit code is 1.
     """
-    from syncengine.flows.views.questions import select_cases
-
     with ui.engine() as opened:
         author = decider(opened, by)
         given = " ".join(words)
         if case_id != ALL and "," not in case_id:
             _one(opened, case_id, given, reason, author, as_json)
             return
-        if case_id == ALL:
-            if kind is None:
-                raise typer.BadParameter("expected the kind that you mean", param_hint="--kind")
-            asked = wanted(opened, record, since, until, connection=connection)
-            found = select_cases(
-                opened, kind, False, asked.record, connection, None, asked.since, asked.until
-            )
-            chosen = [case["id"] for case in found]
-        else:
-            chosen = [the_one(opened, part.strip()) for part in case_id.split(",") if part.strip()]
-        if not chosen:
-            ui.screen().print("Nobody is asked that.")
-            return
+        asked = wanted(opened, record, since, until, connection=connection)
+        chosen = _many(opened, case_id, kind, asked)
         if len(chosen) > MANY and count != len(chosen):
-            raise typer.BadParameter(
-                f"these are {len(chosen)} questions; say so: --count {len(chosen)}",
-                param_hint="--count",
-            )
+            told = f"these are {len(chosen)} questions; say so: --count {len(chosen)}"
+            raise typer.BadParameter(told, param_hint="--count")
         done = [_tried(opened, each, given, reason, author) for each in chosen]
     _show(done, as_json)
     ui.leave(ui.Exit.ERROR if any(line["refused"] for line in done) else ui.Exit.DONE)
