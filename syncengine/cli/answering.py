@@ -8,7 +8,7 @@ import typer
 
 from syncengine.cli import ui
 from syncengine.cli.author import As, decider
-from syncengine.cli.wanted import Record, Since, Until, wanted
+from syncengine.cli.wanted import Record, Since, Until, Wanted, wanted
 from syncengine.model.case import CaseKind
 
 if TYPE_CHECKING:
@@ -63,6 +63,20 @@ def answer(
         done = [_tried(opened, each, given, reason, author) for each in chosen]
     _show(done, as_json)
     ui.leave(ui.Exit.ERROR if any(line["refused"] for line in done) else ui.Exit.DONE)
+
+
+def _many(opened: Engine, text: str, kind: CaseKind | None, asked: Wanted) -> list[str]:
+    """The ids of the questions that are meant. Raises typer.BadParameter."""
+    from syncengine.flows.views.questions import select_cases
+
+    if text != ALL:
+        return [the_one(opened, part.strip()) for part in text.split(",") if part.strip()]
+    if kind is None:
+        raise typer.BadParameter("expected the kind that you mean", param_hint="--kind")
+    found = select_cases(
+        opened, kind, False, asked.record, asked.connection, None, asked.since, asked.until
+    )
+    return [case["id"] for case in found]
 
 
 def _one(opened: Engine, case_id: str, given: str, reason: str, author: str, as_json: bool) -> None:
