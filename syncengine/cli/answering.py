@@ -14,6 +14,12 @@ from syncengine.model.case import CaseKind
 if TYPE_CHECKING:
     from syncengine.flows.core.engine import Engine
 
+Only = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="KEY", help="Of held writes only that of this record; also several times."
+    ),
+]
 ALL = "all"
 MANY = 20
 """Questions above which their number has to be said."""
@@ -37,6 +43,7 @@ def answer(
     count: Annotated[
         int | None, typer.Option(help=f"How many you mean; needed above {MANY}.")
     ] = None,
+    only: Only = None,
     by: As = None,
     as_json: ui.Json = False,
 ) -> None:
@@ -44,7 +51,8 @@ def answer(
 
     Examples: `syncengine cases answer 3f9a12cd link 77b0e1f2 --reason "asked HR"`;
     `syncengine cases answer 3f9a12cd,9c01aa34 new`;
-    `syncengine cases answer all keep --kind missing --connection hakuna`.
+    `syncengine cases answer all keep --kind missing --connection hakuna`;
+    `syncengine cases answer 9c01aa34 approve --only "Anna Meier"`: about the other held writes is still asked then.
 
     Of many, `link` alone means the only record that it may be. Each is answered by itself; what did not go is named,
     and the exit code is 1.
@@ -53,7 +61,7 @@ def answer(
         author = decider(opened, by)
         given = " ".join(words)
         if case_id != ALL and "," not in case_id:
-            _one(opened, case_id, given, reason, author, as_json)
+            _one(opened, case_id, given, reason, author, as_json, only)
             return
         asked = wanted(opened, record, since, until, connection=connection)
         chosen = _many(opened, case_id, kind, asked)
@@ -79,17 +87,40 @@ def _many(opened: Engine, text: str, kind: CaseKind | None, asked: Wanted) -> li
     return [case["id"] for case in found]
 
 
-def _one(opened: Engine, case_id: str, given: str, reason: str, author: str, as_json: bool) -> None:
+def _one(
+    opened: Engine, case_id: str, given: str, reason: str, author: str, as_json: bool,
+    only: list[str] | None,
+) -> None:  # fmt: skip
     from syncengine.flows.people.cases import answer as give
     from syncengine.flows.views import queries
 
     chosen = the_one(opened, case_id)
-    meant = _meant(queries.case(opened, chosen), given)
-    done = give(opened, chosen, meant, reason, author)
+    case = queries.case(opened, chosen)
+    meant, part = _meant(case, given), _part(case, only) if only else None
+    done = give(opened, chosen, meant, reason, author, only=part)
     if as_json:
-        ui.emit({"case": chosen, "answer": meant, "done": done.done, "more_approvals": done.more})
+        told = {"done": done.done, "more_approvals": done.more, "rest": done.rest}
+        ui.emit({"case": chosen, "answer": meant, **told})
     else:
         ui.screen().print(ui.cell(done.told))
+
+
+def _part(case: dict[str, Any], only: list[str]) -> list[str]:
+    """The links of held writes that are those of the named records; anything else is bad usage."""
+    found: list[str] = []
+    for text in only:
+        wanted = text.strip().casefold()
+        mine = [
+            write["id"]
+            for write in case["writes"]
+            if wanted in (write["name"].casefold(), str(write["external_id"]).casefold())
+            or str(write["record"]).endswith(wanted)
+        ]
+        if len(mine) != 1:
+            what = f"{len(mine)} of the held writes are" if mine else "none of the held writes is"
+            raise typer.BadParameter(f"{what} of {text!r}", param_hint="--only")
+        found += mine
+    return found
 
 
 def _tried(opened: Engine, case_id: str, given: str, reason: str, author: str) -> dict[str, Any]:

@@ -138,10 +138,15 @@ def _show_sides(sides: list[dict[str, Any]]) -> None:
 
 
 def _show_writes(writes: list[dict[str, Any]], head: str, most: int = 20) -> None:
+    from syncengine.flows.views.held import told
+
     console = ui.screen()
     console.print(f"\n{head}: {ui.counted(len(writes), 'write')}", style="bold")
     for link in writes[:most]:
-        console.print(ui.cell(f"  {link['connection']}: {link['name']}"))
+        because = "; ".join(told(reason, ui.plain) for reason in link["because"])
+        line = Text.assemble("  ", f"{link['connection']}: {ui.plain(link['name'])}")
+        line.append(f"  {because}", "dim")
+        console.print(line, soft_wrap=True)
     if len(writes) > most:
         console.print(
             f"  and {len(writes) - most} more (--json shows all)", style="dim", markup=False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, replace
+from typing import Any
 
 from sqlalchemy import func, select
 
@@ -24,9 +25,13 @@ def _in_run(_: Case | Change, __: Vault, mark: Mark) -> Values:
     return {"run_id": mark.run}
 
 
+def _vote(told: dict[str, Any]) -> Vote:
+    return Vote(**{**told, "links": tuple(told.get("links", ()))})
+
+
 CASES = Stored(
     t.cases, Case, beside=_in_run, kept={"run_id": t.cases.c.run_id},
-    votes=(lambda votes: [asdict(v) for v in votes], lambda told: tuple(Vote(**v) for v in told)),
+    votes=(lambda votes: [asdict(v) for v in votes], lambda told: tuple(map(_vote, told))),
 )  # fmt: skip
 CHANGES = Stored(t.history, Change, bound=("record_id", "generation", "field"), beside=_in_run)
 _MANY = 4000

@@ -30,12 +30,13 @@ IDENTITY = "identity:"
 @dataclass(frozen=True, slots=True)
 class Vote:
     """One of several approvals that held writes need: by whom, when (epoch seconds), and for exactly which writes
-    (``planning.votes.digest_of``)."""
+    (``planning.votes.digest_of``). ``links``: of these, where they are a part of what is held."""
 
     author: str
     digest: str
     at: float
     reason: str = ""
+    links: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,19 +22,23 @@ _WHOLE = ("made", "deleted")
 
 
 class Votes(NamedTuple):
-    """How far a set of held writes is approved. ``digest``: of the set; ``given``: the approvals that count for it;
-    ``needed``: how many there have to be."""
+    """How far a set of held writes is approved. ``digest``: of all that are held; ``given``: the approvals that count;
+    ``needed``: how many there have to be. ``part``: the links that these approvals are for, none where they are for
+    all."""
 
     digest: str
     given: tuple[Vote, ...]
     needed: int
+    part: tuple[str, ...] = ()
 
 
 class Answered(NamedTuple):
-    """What an answer did, for people. ``more``: how many people have to say the same before it is carried out."""
+    """What an answer did, for people. ``more``: how many people have to say the same before it is carried out.
+    ``rest``: about how many writes is still asked."""
 
     done: str
     more: int = 0
+    rest: int = 0
 
     @property
     def told(self) -> str:
@@ -46,8 +50,19 @@ def votes_on(engine: Engine, tx: Transaction, case: Case) -> Votes | None:
     """How far the writes are approved that an open case holds; None for a case about something else."""
     if case.kind is not CaseKind.STAGED or case.closed_at is not None:
         return None
-    held = [k.id for k in tx.waiting_links(key=case.subject)]
-    return _votes(engine, tx, case, list(tx.links(held).values()))
+    links = tx.links([k.id for k in tx.waiting_links(key=case.subject)])
+    held, part = list(links.values()), case.votes[-1].links if case.votes else ()
+    if part and links.keys() >= set(part):
+        votes = _votes(engine, tx, case, [links[i] for i in part])
+        if votes.given:
+            return votes._replace(digest=digest_of(held), part=part)
+    return _votes(engine, tx, case, held)
+
+
+def seen_in_vain(held: Sequence[Link], seen: str) -> None:
+    """Raises NotPossible where others are held than those that somebody has looked at."""
+    if seen != digest_of(held):
+        raise NotPossible("other writes are held than those that you looked at: look at them again")
 
 
 def _votes(engine: Engine, tx: Transaction, case: Case, held: Sequence[Link]) -> Votes:
@@ -59,18 +74,17 @@ def _votes(engine: Engine, tx: Transaction, case: Case, held: Sequence[Link]) ->
 
 def with_vote(
     engine: Engine, tx: Transaction, case: Case, held: Sequence[Link], author: str, reason: str,
-    seen: str | None,
+    whole: bool,
 ) -> tuple[Case, Votes]:  # fmt: skip
-    """The case with an approval of all that it holds, and how far that is. ``seen``: the digest of the writes that
-    ``author`` has looked at, None where nobody says. Raises NotPossible where the approval does not count."""
+    """The case with an approval of these writes, and how far that is. ``whole``: they are all that it holds. Raises
+    NotPossible where the approval does not count."""
     before = _votes(engine, tx, case, held)
-    if seen is not None and seen != before.digest:
-        raise NotPossible("other writes are held than those that you looked at: look at them again")
     asked_for = before.needed > 1 and _asked_for(tx, author, held)
     why = refusal(before.given, author, before.needed, asked_for)
     if why:
         raise NotPossible(why)
-    vote = Vote(author, before.digest, engine.clock.now(), reason)
+    part = () if whole else tuple(sorted(k.id for k in held))
+    vote = Vote(author, before.digest, engine.clock.now(), reason, part)
     now = before._replace(given=(*before.given, vote))
     return replace(case, votes=now.given), now
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 
 from syncengine.errors import RowInvalid
 from syncengine.flows.capture.capture import suspect_missing, unseen_links
 from syncengine.flows.capture.erased_rows import settle_return
 from syncengine.flows.capture.notices import sought
 from syncengine.flows.core.engine import Engine, retry_on_lost_race
-from syncengine.flows.core.staging import Group
 from syncengine.flows.core.world import load_world
-from syncengine.flows.people.approving import Answered, Votes, with_vote
-from syncengine.flows.people.decisions import Decision, NotPossible
+from syncengine.flows.people.approving import Answered
+from syncengine.flows.people.decisions import NotPossible
+from syncengine.flows.people.held_writes import Done, HeldWrites
 from syncengine.flows.people.links import LinkEditor
 from syncengine.flows.people.offers import offered, outdated
 from syncengine.ledger import Transaction
@@ -29,7 +28,6 @@ from syncengine.model.record import Record
 from syncengine.model.values import ABSENT, is_empty, utc_text
 from syncengine.planning.doubts import without
 from syncengine.planning.identity import AT_VENDOR, place_free, to_create
-from syncengine.planning.plan import TAKES_PLACE
 from syncengine.planning.questions import undone_subject
 
 REVISED = {
@@ -42,19 +40,16 @@ REVISED = {
 
 def answer(
     engine: Engine, case_id: str, given: str, reason: str = "", author: str = "admin",
-    seen: str | None = None,
+    seen: str | None = None, only: Collection[str] | None = None,
 ) -> Answered:  # fmt: skip
     """Carry out a person's answer to a case in one transaction. ``seen``: the digest of the held writes that they have
-    looked at, where they approve such. Raises NotPossible."""
-    answered = _Answers(engine).give(case_id, given, reason, author, seen)
+    looked at, where they approve such. ``only``: the links of held writes that the answer is about; the others stay
+    asked about. Raises NotPossible."""
+    answered = _Answers(engine).give(case_id, given, reason, author, seen, only)
     if not answered.more:
         engine.queue.announce("refresh", [])
         engine.queue.announce("reconcile", [])
     return answered
-
-
-Done = tuple[str, Changeset]
-"""What was done, for people, and what is to be written."""
 
 
 @dataclass(slots=True)
@@ -63,8 +58,9 @@ class _Answers:
 
     @retry_on_lost_race
     def give(
-        self, case_id: str, given: str, reason: str, author: str, seen: str | None = None
-    ) -> Answered:
+        self, case_id: str, given: str, reason: str, author: str, seen: str | None,
+        only: Collection[str] | None,
+    ) -> Answered:  # fmt: skip
         """One answer; who comes second waits for the first one and is told what that was."""
         engine = self.engine
         with engine.ledger.write() as tx:
@@ -75,10 +71,10 @@ class _Answers:
             possible = answers_now(engine, tx, case)
             if given not in possible:
                 raise NotPossible(_refusal(engine, tx, case, given, possible))
-            act = _Answer(engine, tx, author, reason, case=case, given=given, seen=seen)
+            act = _Answer(engine, tx, author, reason, case=case, given=given, seen=seen, only=only)
             done, change = act.carried_out()
             answered = act.case
-            if not act.more:
+            if not act.more and not act.rest:
                 answered = replace(
                     answered,
                     answer=given,
@@ -87,7 +83,7 @@ class _Answers:
                     closed_at=engine.clock.now(),
                 )
             act.commit(change + Changeset(cases=[answered]))
-        return Answered(done, act.more)
+        return Answered(done, act.more, act.rest)
 
 
 def _refusal(
@@ -116,12 +112,7 @@ def answers_now(engine: Engine, tx: Transaction, case: Case) -> dict[str, str]:
 
 
 @dataclass(slots=True)
-class _Answer(Decision):
-    case: Case = field(kw_only=True)
-    given: str = field(kw_only=True)
-    seen: str | None = field(default=None, kw_only=True)
-    more: int = field(default=0, kw_only=True)
-
+class _Answer(HeldWrites):
     def carried_out(self) -> Done:
         acts: dict[CaseKind, Callable[[], Done]] = {
             CaseKind.IDENTITY: self.identity,
@@ -145,11 +136,6 @@ class _Answer(Decision):
     def asked(self) -> Link:
         """The link that the case is about, locked."""
         return self.link(self.case.link_id or "")
-
-    @property
-    def policy(self) -> str:
-        """The policy that history entries of this answer show."""
-        return f"answer: {self.given}"
 
     # kinds
 
@@ -208,7 +194,7 @@ class _Answer(Decision):
 
     def _delete_or_keep(self, link: Link) -> Done:
         if self.given == "keep":
-            approval = self._approval(Action.DELETE.value, "")
+            approval = self.approval(Action.DELETE.value, "")
             kept = replace(link, state=LinkState.LEFT, approval=approval, dirty=link.dirty + 1)
             return "it stays there", self.saved(kept)
         shown = {n: rule.extract(link.row or {}) for n, rule in self._rules(link).items()}
@@ -265,7 +251,7 @@ class _Answer(Decision):
         change = Changeset(wakes=Wakes(waiting={place_free(link)}))
         if self.given == "recreate":
             fresh = replace(to_create(link), base=Base())
-            approval = self._approval(Action.CREATE.value, "")
+            approval = self.approval(Action.CREATE.value, "")
             change += self.saved(replace(fresh, approval=approval, dirty=link.dirty + 1))
             return f"the row is made again in {link.connection}", change
         change += self.saved(replace(link, state=LinkState.GONE, dirty=0))
@@ -285,66 +271,6 @@ class _Answer(Decision):
             change += suspect_missing(system, links, now, sure=True)
         count = sum(link.dirty > 0 for link in change.links)
         return f"{count} rows are taken for gone where a read shows nothing else", change
-
-    def staged(self) -> Done:
-        """Approve or reject the write of each link in the case; this holds until another write is wanted there."""
-        group = Group.of(self.case.subject)
-        connection, kind = group.connection, group.kind
-        self.tx.connection(connection, lock=True)
-        held = self._held()
-        if not held:
-            raise NotPossible("none of these writes is held any more")
-        self.case, votes = self._voted(held)
-        if self.more:
-            told = f"your approval counts, {len(votes.given)} of {votes.needed} given"
-            return (
-                f"{told}; {self.more} more {'has' if self.more == 1 else 'have'} to approve",
-                Changeset(),
-            )
-        records = self.tx.records([k.record_id for k in held if k.record_id])
-        told = f"{kind} in {connection} {'approved' if self.given == 'approve' else 'rejected'}"
-        change = Changeset(links=[self._answered(link, kind) for link in held])
-        for record in records.values():
-            change += self.note(record, self.policy, new=told)
-        self.case = replace(
-            self.case, evidence={**self.case.evidence, "links": [k.id for k in held]}
-        )
-        none = "none of " * (self.given == "reject")
-        return f"{none}{len(held)} writes {'is' if none else 'are'} sent", change
-
-    def _voted(self, held: Sequence[Link]) -> tuple[Case, Votes]:
-        """The case with this approval; a rejection ends those that were given."""
-        if self.given != "approve":
-            return replace(self.case, votes=()), Votes("", (), 1)
-        case, votes = with_vote(
-            self.engine, self.tx, self.case, held, self.author, self.reason, self.seen
-        )
-        self.more = max(0, votes.needed - len(votes.given))
-        return case, votes
-
-    def _held(self) -> list[Link]:
-        """The links that the case holds, or that its earlier answer holds back; locked."""
-        if self.case.closed_at is None:
-            asked = [k.id for k in self.tx.waiting_links(key=self.case.subject)]
-            return list(self.tx.links(asked, lock=True).values())
-        held = self.tx.links(self.case.evidence.get("links", []), lock=True).values()
-        mine = [k for k in held if self._keeps_back(k)]
-        places = Counter(
-            (k.record_id, k.connection, k.resource)
-            for k in self.tx.links_of({k.record_id for k in mine if k.record_id})
-            if k.state in TAKES_PLACE
-        )
-        return [
-            k for k in mine
-            if k.state is not LinkState.GONE or not places[k.record_id, k.connection, k.resource]
-        ]  # fmt: skip
-
-    def _answered(self, link: Link, kind: str) -> Link:
-        approval = self._approval(kind, link.approval.digest if link.approval else "")
-        # What a rejection has let be is looked at as it was before.
-        before = {LinkState.LEFT: LinkState.LINKED, LinkState.GONE: LinkState.MISSING}
-        state = before.get(link.state, link.state)
-        return replace(link, approval=approval, state=state, wait=None, dirty=link.dirty + 1)
 
     def unknown(self) -> Done:
         operation_id = self.case.operation_id or ""
@@ -366,7 +292,7 @@ class _Answer(Decision):
 
     def rejected(self) -> Done:
         link = self.asked()
-        if self.case.closed_at is not None and not self._keeps_back(link):
+        if self.case.closed_at is not None and not self.keeps_back(link):
             raise NotPossible("that write is not wanted any more")
         approval = self._dropped() if self.given == "drop" else None
         base = link.base
@@ -378,11 +304,4 @@ class _Answer(Decision):
     def _dropped(self) -> WriteApproval:
         operation_id, evidence = self.case.operation_id or "", self.case.evidence
         kind = evidence.get("kind") or self.tx.operations([operation_id])[operation_id].kind
-        return self._approval(str(kind), str(evidence.get("digest", "")))
-
-    def _approval(self, kind: str, digest: str) -> WriteApproval:
-        return WriteApproval(kind, digest, self.given, self.case.id, self.author, self.reason)
-
-    def _keeps_back(self, link: Link) -> bool:
-        """Whether a link is still held back by the earlier answer to this case."""
-        return link.approval is not None and link.approval.case == self.case.id
+        return self.approval(str(kind), str(evidence.get("digest", "")))

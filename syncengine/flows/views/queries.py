@@ -14,6 +14,7 @@ from syncengine.flows.people.approving import Votes, votes_on
 from syncengine.flows.people.cases import answers_now
 from syncengine.flows.reconcile.unsent import is_observed
 from syncengine.flows.views.evidence import Shown, rivals_in
+from syncengine.flows.views.held import why_wanted
 from syncengine.flows.views.sides import row_name, row_values
 from syncengine.ledger import Transaction
 from syncengine.mapping import Entity, System
@@ -248,6 +249,8 @@ def case(engine: Engine, case_id: str) -> Document:
         rivals = rivals_in(tx, [replace(found, answers=possible)])
         history = tx.history(found.record_id) if found.record_id and "fields" in evidence else []
         votes = votes_on(engine, tx, found)
+        held = [links[i] for i in evidence.get("links", ()) if i in links]
+        why = why_wanted(engine, tx, called, held) if held else {}
     document = _case(called, links, found, rivals)
     at = Shown(called, found, links.get(found.link_id or ""), rivals)
     document["answers"] = {
@@ -255,7 +258,7 @@ def case(engine: Engine, case_id: str) -> Document:
     }
     document["sides"] = _sides(called, tied, shown, found, _origin(history, found))
     document["writes"] = [
-        link_document(called, links[i]) for i in evidence.get("links", ()) if i in links
+        {**link_document(called, link), "because": why.get(link.id, [])} for link in held
     ]
     document["vendor_says"] = at.vendor_says
     document["approvals"] = None if votes is None else _approvals(votes)
@@ -265,7 +268,8 @@ def case(engine: Engine, case_id: str) -> Document:
 def _approvals(votes: Votes) -> Document:
     """How far held writes are approved, and the digest by which an approval says which ones it means."""
     given = [{"by": v.author, "at": v.at, "reason": v.reason} for v in votes.given]
-    return {"digest": votes.digest, "needed": votes.needed, "given": given}
+    told = {"digest": votes.digest, "needed": votes.needed, "given": given}
+    return {**told, "part": list(votes.part)}
 
 
 def _ref_values(engine: Engine, case: Case) -> set[str]:

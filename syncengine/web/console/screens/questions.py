@@ -32,6 +32,10 @@ _COLUMNS: Final = (
     "id", "kind", "entity", "about", "connection", "external_id", "question", "opened_at", "closed_at",
     "answer", "author", "reason",
 )  # fmt: skip
+OTHERS: Final = "others"
+"""Stands for all held writes that the page does not show."""
+WRITES: Final = 200
+"""Held writes that it shows."""
 _SINGLY: Final = {CaseKind.STAGED}
 """Kinds of which each is looked at by itself."""
 
@@ -65,7 +69,7 @@ def show_one(ask: Ask) -> Response:
     return ask.page(
         "question.html", case=document, differing=[r for r in rows if r["differs"]],
         same=[r for r in rows if not r["differs"]], answers=answers, record=record,
-        words=_words(ask), asked=_asked(ask),
+        words=_words(ask), asked=_asked(ask), writes=document["writes"][:WRITES], others=OTHERS,
     )  # fmt: skip
 
 
@@ -77,13 +81,29 @@ def answer_one(ask: Ask) -> Response:
     if _deletes(case, given) and not ask.proved:
         return ask.to("/prove", next=f"/questions/{case.id}")
     seen = ask.given("digest") if case.kind is CaseKind.STAGED else None
-    done = _give(ask, case.id, given, seen)
+    only = _ticked(ask, case) if case.kind is CaseKind.STAGED and case.closed_at is None else None
+    done = _give(ask, case.id, given, seen, only)
     words = {name: ask.given(name) for name in ("kind", "connection", "age")}
     after = next_question(ask.engine, _wanted(ask, words), place_of(case))
     told = done.told
-    if done.more:
+    if done.more or done.rest:
         return ask.to(f"/questions/{case.id}", told, **words)
     return ask.to(f"/questions/{after}" if after else "/questions", told, **words)
+
+
+def _ticked(ask: Ask, case: Case) -> list[str] | None:
+    """The held writes that are ticked, by their links; None for all. Raises HTTPException where none is."""
+    ticked = ask.all_given("link")
+    if not ticked and not ask.given("shown"):
+        return None
+    shown = ask.given("shown").split()
+    with ask.engine.ledger.read() as tx:
+        held = [k.id for k in tx.waiting_links(key=case.subject)]
+    rest = [i for i in held if i not in shown] if OTHERS in ticked else []
+    only = [*(i for i in ticked if i != OTHERS), *rest]
+    if not only:
+        raise HTTPException(422, "no write is ticked")
+    return None if set(only) == set(held) else only
 
 
 def _deletes(case: Case, given: str) -> bool:
@@ -117,12 +137,14 @@ def answer_many(ask: Ask) -> Response:
     return ask.page("answered.html", done=len(ids) - len(failed), failed=failed, words=words)
 
 
-def _give(ask: Ask, case_id: str, given: str, seen: str | None = None) -> Answered:
+def _give(
+    ask: Ask, case_id: str, given: str, seen: str | None = None, only: list[str] | None = None
+) -> Answered:
     """Carry out one answer, and put it into the audit. ``seen``: the digest of the writes that were looked at. Raises
     HTTPException where somebody was first, or where it fits no longer."""
     reason = ask.given("reason")[:1000]
     try:
-        done = cases.answer(ask.engine, case_id, given, reason, ask.author, seen)
+        done = cases.answer(ask.engine, case_id, given, reason, ask.author, seen, only)
     except NotPossible as why:
         _note(ask, case_id, given, "refused")
         raise HTTPException(409, _who_was_first(ask, case_id) or f"{why}") from None

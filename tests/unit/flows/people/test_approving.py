@@ -159,3 +159,69 @@ def test_a_plan_foresees_what_two_would_approve(made: Bench) -> None:
         len([c for c in plan(made.engine)["changes"] if c["action"] in ("delete", "leave")]) == 10
     )
     assert made.case().votes == ()
+
+
+def part(made: Bench, size: int = 3) -> list[str]:
+    """The links of the first few of the held writes."""
+    return sorted(made.case().evidence["links"])[:size]
+
+
+@pytest.mark.parametrize(("given", "gone"), [("approve", 3), ("reject", 0)])
+def test_part_of_what_is_held_is_answered_and_the_rest_stays_asked(given: str, gone: int) -> None:
+    """The question goes on with the others, and says how many these are."""
+    made = staged()
+    case = made.case()
+    done = answer(made.engine, case.id, given, only=part(made))
+    assert (done.rest, "7 are still asked about" in done.told) == (7, True)
+    assert (made.case().id, len(made.case().evidence["links"])) == (case.id, 7)
+    assert made.case().question.startswith("7 deletes")
+    made.sync()
+    assert deletes(made) == gone
+    answer(made.engine, case.id, "approve")
+    made.sync()
+    assert deletes(made) == gone + 7
+    assert not made.cases()
+
+
+def test_what_is_held_no_more_is_no_part() -> None:
+    """Nothing is answered then."""
+    made = staged()
+    mine = part(made)
+    answer(made.engine, made.case().id, "approve", only=mine)
+    with pytest.raises(NotPossible, match="held no more"):
+        answer(made.engine, made.case().id, "approve", only=mine)
+
+
+def test_two_people_approve_the_same_part(made: Bench) -> None:
+    """The second one is told which one it is; another part, or all, is another approval."""
+    mine, case = part(made), made.case().id
+    assert answer(made.engine, case, "approve", author="kim", only=mine).more == 1
+    told = queries.case(made.engine, case)["approvals"]
+    assert (sorted(told["part"]), [v["by"] for v in told["given"]]) == (mine, ["kim"])
+    seen = told["digest"]
+    assert answer(made.engine, case, "approve", author="lee", seen=seen, only=mine).rest == 7
+    made.sync()
+    assert deletes(made) == 3
+    assert queries.case(made.engine, case)["approvals"]["given"] == []
+
+
+def test_a_vote_for_a_part_does_not_count_for_all(made: Bench) -> None:
+    """Nor the other way round."""
+    case = made.case().id
+    answer(made.engine, case, "approve", author="kim", only=part(made))
+    assert answer(made.engine, case, "approve", author="lee").more == 1
+    assert answer(made.engine, case, "approve", author="ada", only=part(made)).more == 1
+    made.sync()
+    assert deletes(made) == 0
+
+
+def test_each_held_write_says_why_it_is_wanted() -> None:
+    """What changed last, from what into what, and who showed it."""
+    made = staged()
+    writes = queries.case(made.engine, made.case().id)["writes"]
+    assert len(writes) == 10
+    for write in writes:
+        (scope, changed) = write["because"]
+        assert (scope["code"], scope["what"]) == ("scope", "out of scope by job")
+        assert (changed["field"], changed["old"], changed["new"]) == ("job", "dev", "left")
+        assert changed["from"] == "hr"

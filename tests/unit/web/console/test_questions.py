@@ -16,6 +16,7 @@ from syncengine.web.console.screens.questions import MANY, ONLY
 from tests.support.bench import Bench
 from tests.support.console import Browser, at_console
 from tests.support.people import duo, row
+from tests.unit.web.console.conftest import leavers
 
 
 def asking(people: int = 1) -> Bench:
@@ -201,3 +202,21 @@ def test_a_page_costs_as_many_statements_however_much_is_asked() -> None:
 
 def _page(browser: Browser) -> None:
     assert browser.get("/questions?kind=identity").status_code == 200
+
+
+def test_part_of_a_staged_plan_is_approved() -> None:
+    """Each person with the reason; those that are not ticked are still asked about."""
+    made = leavers()
+    case = made.case()
+    mine = sorted(case.evidence["links"])[:3]
+    with at_console(made.engine, Role.ANSWERER) as browser:
+        page = browser.get(f"/questions/{case.id}").text
+        assert page.count('<span class="old">') == 12
+        shown = re.findall(r'name="shown" value="([^"]*)"', page)[0]
+        digest = re.findall(r'name="digest" value="([^"]*)"', page)[0]
+        form = {"answer": "approve", "shown": shown, "digest": digest}
+        path = f"/questions/{case.id}"
+        assert browser.send(path, **form).status_code == 422
+        answered = browser.send(path, link=mine, **form).text
+    assert "9 are still asked about" in answered
+    assert len(made.case().evidence["links"]) == 9
