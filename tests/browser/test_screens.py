@@ -15,7 +15,7 @@ from tests.browser.conftest import Desk
 
 PATHS = (
     "/", "/questions", "/questions?kind=identity", "QUESTION", "/questions?closed=1", "/records/person", "RECORD",
-    "RECORD/links", "RECORD/export", "RECORD/erase", "/plan", "GROUP", "/upcoming", "/activity",
+    "RECORD/links", "RECORD/export", "RECORD/erase", "/plan", "GROUP", "/trial", "/upcoming", "/activity",
     "/activity?show=changes", "/connections", "/connections/hakuna", "/mappings", "/access", "/about", "/password",
 )  # fmt: skip
 WAYS = {

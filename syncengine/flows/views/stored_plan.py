@@ -68,7 +68,15 @@ def keep(tx: Transaction, parts: Sequence[PlanPart]) -> None:
 
 def refused_trial(edition: str, faults: Sequence[str], author: str, at: float) -> PlanPart:
     """The trial of files that are not valid."""
-    told = {"edition": edition, "faults": list(faults), "groups": [], "total": 0}
+    told = {
+        "edition": edition,
+        "faults": list(faults),
+        "groups": [],
+        "total": 0,
+        "unsent": {},
+        "waiting": [],
+        "let_be": [],
+    }
     return PlanPart(new_id(), TRIAL, author, "", at, told)
 
 

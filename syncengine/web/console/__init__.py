@@ -35,6 +35,7 @@ SCREENS: Final = (
     Screen(f"{_RECORD}/export", Right.PRIVACY, privacy.show_export, privacy.export, Right.PRIVACY),
     Screen(f"{_RECORD}/erase", Right.PRIVACY, privacy.show_erase, privacy.erase, Right.PRIVACY),
     Screen("/plan", Right.WATCH, plan.show, plan.renew, Right.PLAN),
+    Screen("/trial", Right.WATCH, plan.show_trial, plan.try_files, Right.PLAN),
     Screen("/upcoming", Right.WATCH, upcoming.show, upcoming.renew, Right.PLAN),
     Screen("/activity", Right.WATCH, activity.show),
     Screen("/changes/{id}/undo", Right.ANSWER, act=activity.take_back, act_right=Right.ANSWER),

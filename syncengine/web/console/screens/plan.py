@@ -8,6 +8,7 @@ from starlette.responses import Response
 from syncengine.flows.views.stored_plan import newest_plan, page_of_plan
 from syncengine.ledger.pages import Asked
 from syncengine.model.case import CaseKind
+from syncengine.model.stored_plan import SUMMARY, TRIAL
 from syncengine.web.console.ask import Ask
 from syncengine.web.console.planner import PLANNED
 from syncengine.web.console.rights import Right
@@ -15,18 +16,30 @@ from syncengine.web.console.rights import Right
 
 def show(ask: Ask) -> Response:
     """The last plan, and one group of it where the address names it."""
-    plan = newest_plan(ask.engine)
+    return _page(ask, SUMMARY, PLANNED)
+
+
+def show_trial(ask: Ask) -> Response:
+    """What the files as they stand would do; nothing of them is in use by that."""
+    return _page(ask, TRIAL, TRIAL)
+
+
+def _page(ask: Ask, part: str, kind: str) -> Response:
+    plan = newest_plan(ask.engine, part)
     groups = list(plan.document["groups"]) if plan else []
     name, page = ask.query("group"), _number(ask.query("page"))
     group = next((g for g in groups if g["name"] == name), None)
     if name and (group is None or not ask.may(Right.READ)):
         raise HTTPException(404, "the plan has no such changes any more; it was computed anew")
     changes = page_of_plan(ask.engine, plan.id, name, page) if plan and group else []
-    with ask.engine.ledger.read() as tx:
-        staged = tx.page_of_cases(Asked(kind=CaseKind.STAGED), None, 20)
+    staged = []
+    if kind == PLANNED:
+        with ask.engine.ledger.read() as tx:
+            staged = tx.page_of_cases(Asked(kind=CaseKind.STAGED), None, 20)
     return ask.page(
-        "plan.html", plan=plan, groups=groups, group=group, changes=changes, number=page,
-        staged=staged, planner=ask.shared.planner.jobs[PLANNED],
+        "plan.html" if kind == PLANNED else "trial.html", plan=plan, groups=groups, group=group,
+        changes=changes, number=page, staged=staged, planner=ask.shared.planner.jobs[kind],
+        here=ask.visit.path, edition=ask.engine.edition,
     )  # fmt: skip
 
 
@@ -34,6 +47,12 @@ def renew(ask: Ask) -> Response:
     """Have a plan computed, beside all requests."""
     ask.shared.planner.start(ask.author)
     return ask.to("/plan")
+
+
+def try_files(ask: Ask) -> Response:
+    """Have it computed what the files would do."""
+    ask.shared.planner.start(ask.author, TRIAL)
+    return ask.to("/trial")
 
 
 def _number(text: str) -> int:

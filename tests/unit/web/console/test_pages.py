@@ -14,12 +14,13 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from syncengine.flows.people.pausing import pause
-from syncengine.flows.views.stored_plan import store_plan
+from syncengine.flows.views.stored_plan import keep, refused_trial, store_plan
 from syncengine.model.member import Role
 from syncengine.web.console.screens.activity import times_of
 from tests.support.bench import Bench
 from tests.support.console import at_console
 from tests.support.people import crowd, duo, lead, row
+from tests.support.web import until
 from tests.unit.web.console.conftest import leavers
 from tests.unit.web.console.test_questions import _statements
 
@@ -330,3 +331,25 @@ def test_rows_that_belong_to_nobody_are_named(bench: Bench) -> None:
         assert 'href="/connections/lms#nobody"' in browser.get("/").text
     with at_console(bench.engine, Role.OPERATOR, name="ada") as browser:
         assert "zoe" not in browser.get("/connections/lms").text.casefold()
+
+
+def test_what_the_files_would_do_is_shown_beside_what_is_in_use(bench: Bench) -> None:
+    """A trial is a plan of its own, by whoever asked; the plan of the page stays as it was."""
+    with at_console(bench.engine, Role.OPERATOR) as browser:
+        assert 'href="/trial"' in browser.get("/mappings").text
+        assert "Nothing of them is used by that" in browser.get("/trial").text
+        browser.send("/trial")
+        until(lambda: "These files are those that are in use" in browser.get("/trial").text)
+        assert "Everything agrees" in browser.get("/trial").text
+        assert "No plan has been computed yet" in browser.get("/plan").text
+
+
+def test_files_that_are_not_valid_show_their_faults(bench: Bench) -> None:
+    """With their lines; and that they would not be used."""
+    with bench.engine.ledger.write() as tx:
+        keep(tx, [refused_trial("other", ["person.yaml:3:1: no such key"], "kim", 1.0)])
+    with at_console(bench.engine, Role.VIEWER) as browser:
+        page = browser.get("/trial").text
+    assert "person.yaml:3:1: no such key" in page
+    assert "would not be used" in page
+    assert "Everything agrees" not in page
