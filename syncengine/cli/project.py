@@ -12,6 +12,7 @@ import typer
 from rich.text import Text
 
 from syncengine.cli import ui
+from syncengine.cli.faults import lines as fault_lines
 from syncengine.cli.keys import key_warnings
 from syncengine.errors import ConfigInvalid, SyncengineError
 
@@ -88,7 +89,7 @@ def check(
     if as_json:
         ui.emit(document)
     else:
-        _show(document)
+        _show(document, found.project)
     failed = any(c["online"] for c in document.get("connections", {}).values())
     ui.leave(ui.Exit.INVALID if document["faults"] else ui.Exit.ERROR if failed else ui.Exit.DONE)
 
@@ -160,6 +161,10 @@ def _notices(project: Project, found: Settings) -> list[str]:
     return lines
 
 
+_NOTHING_THERE = ("HTTP 404", "HTTP 405", "HTTP 410")
+_PATH = "; it answers, but nothing is there: is the path of base_url right?"
+
+
 def _ask(found: Settings) -> dict[str, str]:
     """Connection -> what is wrong with it, empty if it answers; those that are off are not asked."""
     from syncengine.bootstrap import open_engine
@@ -169,7 +174,8 @@ def _ask(found: Settings) -> dict[str, str]:
         answers = dict.fromkeys(engine.connectors, "")
         for name, result in engine.call_all(jobs, width=len(jobs)):
             if isinstance(result, SyncengineError):
-                answers[name] = ui.plain(result, 300)
+                told = ui.plain(result, 300)
+                answers[name] = told + _PATH if told.endswith(_NOTHING_THERE) else told
             elif isinstance(result, BaseException):
                 raise result
     return answers
@@ -198,10 +204,10 @@ def rule_document(project: Project, verdict: LensVerdict) -> dict[str, Any]:
     }
 
 
-def _show(document: dict[str, Any]) -> None:
+def _show(document: dict[str, Any], folder: Path) -> None:
     console = ui.screen()
-    for fault in document["faults"]:
-        ui.aside().print(Text(fault, "red"), soft_wrap=True)
+    for line in fault_lines(document["faults"], folder):
+        ui.aside().print(line, soft_wrap=True)
     if "rules" in document:
         _show_rules(document["rules"])
         tried = ui.counted(document["tried_on"], "row") + " seen so far"

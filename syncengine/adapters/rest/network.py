@@ -8,6 +8,7 @@ name of the host, for the connection, for its encryption, for sending, for the h
 from __future__ import annotations
 
 import queue
+import socket
 import ssl
 import threading
 import time
@@ -161,6 +162,32 @@ class _Body(httpx.SyncByteStream):
     def close(self) -> None:
         """Done with it; where it did not come whole the connection is closed."""
         self._inner.close()
+
+
+def unreached(error: BaseException) -> str:
+    """Why nobody was reached, and what to look at; without the address."""
+    causes = [*_causes(error)]
+    for cause in causes:
+        if isinstance(cause, socket.gaierror):
+            return "its name is not known to DNS; is base_url spelled right?"
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return (
+                f"its certificate does not hold ({cause.verify_message}); is base_url right, and does this machine"
+                " trust who signed it?"
+            )
+        if isinstance(cause, ssl.SSLError):
+            return "no TLS is spoken there; is it another port, or http?"
+        if isinstance(cause, ConnectionRefusedError):
+            return "nobody listens there, the connection is refused; is base_url right, and the vendor up?"
+    if any(isinstance(cause, TimeoutError | httpx.TimeoutException) for cause in causes):
+        return "no connection in time; is something between that lets nothing through?"
+    return f"no connection ({type(error).__name__}); is base_url right, and the vendor up?"
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 class Network(httpx.BaseTransport):

@@ -39,6 +39,7 @@ from typing import Final
 
 import httpx
 
+from syncengine.adapters.rest.network import unreached
 from syncengine.errors import (
     Astray,
     Exists,
@@ -140,7 +141,7 @@ def unanswered(error: Exception, kind: Kind, what: str) -> SyncengineError:
     name = type(error).__name__
     if isinstance(error, _NEVER_SENT):
         down = VendorDown if isinstance(error, httpx.TimeoutException) else Hiccup
-        return down(f"{what}: not sent ({name}); is the vendor's base_url right and up?")
+        return down(f"{what}: not sent: {unreached(error)}")
     if isinstance(error, httpx.TimeoutException) and not kind.writes:
         return VendorDown(f"{what}: no answer in time ({name})")
     return broken(f"no whole answer ({name})", kind, what)
