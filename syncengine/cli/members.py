@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import sys
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -107,6 +108,49 @@ def roles(name: Name, role: Roles, by: As = None, as_json: ui.Json = False) -> N
 
 
 @members.command()
+def limit(
+    name: Name,
+    entity: Annotated[
+        list[str] | None, typer.Option("--entity", help="Nothing but what is of it.")
+    ] = None,
+    connection: Annotated[
+        list[str] | None, typer.Option("--connection", help="Nothing but what is there.")
+    ] = None,
+    kind: Annotated[
+        list[str] | None, typer.Option("--kind", help="No other questions: as `cases list` has it.")
+    ] = None,
+    by: As = None,
+    as_json: ui.Json = False,
+) -> None:
+    """Limit what a member sees and does in the console. Name several to add them up; none lifts all limits.
+
+    Example: `syncengine members limit kim --kind staged`
+    """
+    from syncengine.flows.people import members as people
+    from syncengine.model.case import CaseKind
+    from syncengine.model.member import Scope
+
+    with ui.engine() as opened:
+        for what, words, known in (
+            ("--entity", entity, list(opened.project.entities)),
+            ("--connection", connection, list(opened.project.connections)),
+            ("--kind", kind, [str(k) for k in CaseKind]),
+        ):
+            for word in words or ():
+                ui.known(what, word, known)
+        limits = Scope(tuple(entity or ()), tuple(connection or ()), tuple(kind or ()))
+        member = people.limit(opened, name, limits, decider(opened, by))
+    told = "; ".join(
+        f"{what}: {', '.join(words)}" for what, words in asdict(limits).items() if words
+    )
+    _done(
+        member,
+        f"{member.name} is limited to {told}" if told else f"{member.name} is not limited",
+        as_json,
+    )
+
+
+@members.command()
 def password(name: Name, by: As = None, as_json: ui.Json = False) -> None:
     """Set a member's password, which is asked for, or read from standard input.
 
@@ -175,6 +219,7 @@ def _document(member: Member) -> dict[str, Any]:
         "name": member.name,
         "roles": list(member.roles),
         "password": bool(member.password),
+        "limits": asdict(member.limits),
         "locked": member.locked,
         "created_at": member.created_at,
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -17,6 +17,7 @@ from syncengine.ledger.statements import Condition, Within, given, shape_of
 from syncengine.ledger.stored import hashed
 from syncengine.model.case import Case
 from syncengine.model.change import Change
+from syncengine.model.member import Scope
 from syncengine.model.operation import Operation
 
 _c, _o, _h = t.cases.c, t.operations.c, t.history.c
@@ -24,6 +25,17 @@ _BEHIND: Final = sa.tuple_(given("behind_at"), given("behind_id"))
 _IS_THERE: Final = sa.or_(
     sa.exists().where(t.links.c.id == _c.link_id, t.links.c.connection == given("connection")),
     Within(_c.subject_hash, "subjects"),
+)
+_IS_OF: Final = Within(_c.entity, "within_entities")
+_IS_A: Final = Within(_c.kind, "within_kinds")
+_IS_IN: Final = sa.or_(
+    sa.exists().where(
+        t.links.c.id == _c.link_id, Within(t.links.c.connection, "within_connections")
+    ),
+    Within(_c.subject_hash, "within_subjects"),
+)
+_CHANGE_OF: Final = sa.exists().where(
+    t.records.c.id == _h.record_id, Within(t.records.c.entity, "within_entities")
 )
 _OPEN: Final = (_c.opened_at, _c.id)
 _CLOSED: Final = (_c.closed_at.desc(), _c.id.desc())
@@ -41,13 +53,16 @@ Place = tuple[float, str]
 @dataclass(frozen=True, slots=True)
 class Asked:
     """Which cases are wanted. ``connection``: those about a row there, and those with one of these ``subjects``;
-    ``before``: opened, or answered, before that time (epoch seconds)."""
+    ``before``: opened, or answered, before that time (epoch seconds). ``within``: to what whoever asks is limited,
+    ``within_subjects``: those of the questions in its connections that are about no row."""
 
     kind: str | None = None
     connection: str | None = None
     subjects: tuple[str, ...] = ()
     before: float | None = None
     closed: bool = False
+    within: Scope = field(default_factory=Scope)
+    within_subjects: tuple[str, ...] = ()
 
 
 class Pages(Session):
@@ -78,14 +93,37 @@ class Pages(Session):
         return {row[0]: row[1] for row in rows}
 
     def _wanted(self, asked: Asked) -> tuple[tuple[Condition, ...], dict[str, Any]]:
-        state = t.is_closed if asked.closed else t.is_open
+        where, values = self._within(asked)
+        where = (t.is_closed if asked.closed else t.is_open, *where)
         if asked.connection is None:
-            return (state,), {}
+            return where, values
         hashes = [hashed(self._vault, subject) for subject in asked.subjects]
-        return (state, _IS_THERE), {
-            "given_connection": asked.connection,
-            "given_subjects": hashes,
-        }
+        more = {"given_connection": asked.connection, "given_subjects": hashes}
+        return (*where, _IS_THERE), values | more
+
+    def _within(self, asked: Asked) -> tuple[tuple[Condition, ...], dict[str, Any]]:
+        """What a limit adds to what is asked."""
+        where, values = list[Condition](), dict[str, Any]()
+        if asked.within.entities:
+            where.append(_IS_OF)
+            values["given_within_entities"] = list(asked.within.entities)
+        if asked.within.kinds:
+            where.append(_IS_A)
+            values["given_within_kinds"] = list(asked.within.kinds)
+        if asked.within.connections:
+            where.append(_IS_IN)
+            values["given_within_connections"] = list(asked.within.connections)
+            hashes = [hashed(self._vault, subject) for subject in asked.within_subjects]
+            values["given_within_subjects"] = hashes
+        return tuple(where), values
+
+    def case_within(self, id_: str, asked: Asked) -> Case | None:
+        """The case with this id, open or closed; None where there is none, or none within the limit."""
+        where, values = self._within(asked)
+        shape, more = shape_of({"id": id_})
+        found = statements.find(t.cases, CASES.columns, where, shape)
+        rows = self._connection.execute(found, {**values, **more}).all()
+        return CASES.value(rows[0], self._vault) if rows else None
 
     def page_of_operations(
         self,
@@ -107,10 +145,20 @@ class Pages(Session):
         return [OPERATIONS.value(row, self._vault) for row in rows]
 
     def page_of_history(
-        self, before: int | None = None, limit: int = 50, **asked: str | Sequence[str] | None
-    ) -> list[Change]:
-        """Changes with these values and with ids below ``before``, the newest first."""
-        return self._found(CHANGES, order=_NEWEST_CHANGES, limit=limit, id__lt=before, **asked)
+        self, before: int | None = None, limit: int = 50, entities: Sequence[str] = (),
+        **asked: str | Sequence[str] | int | None,
+    ) -> list[Change]:  # fmt: skip
+        """Changes with these values and with ids below ``before``, the newest first; of records of these ``entities``,
+        where some are named."""
+        shape, values = shape_of({"id__lt": before, **asked})
+        where: tuple[Condition, ...] = (_CHANGE_OF,) if entities else ()
+        if entities:
+            values["given_within_entities"] = list(entities)
+        found = statements.find(
+            t.history, CHANGES.columns, where, shape, _NEWEST_CHANGES, limited=True
+        )
+        rows = self._connection.execute(found, {**values, "given_limit": limit})
+        return [CHANGES.value(row, self._vault) for row in rows]
 
     def changed_since(self, change: int, limit: int) -> list[str]:
         """Ids of records with a change behind this one, at most so many."""

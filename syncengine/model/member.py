@@ -30,6 +30,15 @@ class Scope:
     connections: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
 
+    def __bool__(self) -> bool:
+        return bool(self.entities or self.connections or self.kinds)
+
+    def has(self, entity: str = "", connection: str = "") -> bool:
+        """Whether what is of an entity, or in a connection, is within; one that is not told is."""
+        return (not (entity and self.entities) or entity in self.entities) and (
+            not (connection and self.connections) or connection in self.connections
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Member:

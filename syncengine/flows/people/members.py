@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Collection
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from syncengine.flows.core.engine import Engine, new_id
 from syncengine.flows.people.decisions import NotPossible
 from syncengine.ledger import Transaction
-from syncengine.model.member import AuditEntry, Member, Role
+from syncengine.model.member import AuditEntry, Member, Role, Scope
 
 LONGEST_NAME = 60
 """Characters of a member's name."""
@@ -43,6 +43,16 @@ def set_roles(
         member = replace(the_member(tx, name), roles=in_order(roles))
         tx.save_member(member)
         note(engine, tx, author, way, "set roles", member.id, roles=list(member.roles))
+    return member
+
+
+def limit(engine: Engine, name: str, limits: Scope, author: str, way: str = "command") -> Member:
+    """Limit what a member sees and does to a part; an empty one lifts the limit. Raises NotPossible."""
+    with engine.ledger.write() as tx:
+        member = replace(the_member(tx, name), limits=limits)
+        tx.save_member(member)
+        told: dict[str, object] = {what: list(w) for what, w in asdict(limits).items() if w}
+        note(engine, tx, author, way, "limit member", member.id, "done", "", **told)
     return member
 
 

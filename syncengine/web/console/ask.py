@@ -15,7 +15,8 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from syncengine.flows.core.engine import Engine
 from syncengine.flows.people.signing_in import LONGEST, PROVED, SignedIn
-from syncengine.model.member import Member
+from syncengine.flows.views.questions import count_questions
+from syncengine.model.member import Member, Scope
 from syncengine.web.console import templating
 from syncengine.web.console.rights import Right, may
 from syncengine.web.console.shared import Shared
@@ -98,6 +99,19 @@ class Ask:
         """Whether who asks has a right."""
         return may(self.signed_in.member if self.signed_in else None, right)
 
+    @property
+    def within(self) -> Scope:
+        """To what part of everything the member is limited."""
+        return self.signed_in.member.limits if self.signed_in else Scope()
+
+    def reaches(self, path: str) -> bool:
+        """Whether a page is within the limits of the member. What shows values of all connections is not, where
+        connections are limited; what shows people of all entities is not, where entities are."""
+        within = self.within
+        if path.startswith(("/records", "/changes")):
+            return not within.connections
+        return not (path.startswith("/upcoming") and (within.connections or within.entities))
+
     def query(self, name: str) -> str:
         """A word of the address, ``""`` if it is not there."""
         return next(iter(self.visit.query.get(name, ())), "").strip()[:_LONGEST_WORD]
@@ -146,8 +160,7 @@ class Ask:
     def _open_questions(self) -> int | None:
         if not self.may(Right.READ):
             return None
-        with self.engine.ledger.read() as tx:
-            return sum(tx.count_cases().values())
+        return sum(count_questions(self.engine, self.within).values())
 
     def to(self, path: str, told: str = "", **query: str) -> Response:
         """Go on to another page, which begins with what is told."""

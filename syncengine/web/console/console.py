@@ -164,6 +164,8 @@ class Console:
         member = ask.signed_in.member if ask.signed_in else None
         if not may(member, right):
             return self._refuse(ask, right)
+        if not _is_within(ask):
+            raise HTTPException(404, "there is no such page, or it is not within what you may see")
         if visit.method == "POST":
             self.shared.glance.forget()
         try:
@@ -248,6 +250,13 @@ def _words(text: str) -> dict[str, list[str]]:
     except ValueError:
         raise HTTPException(400, "a form has at most 1,000 fields") from None
     return {name: [word.replace("\x00", "") for word in words] for name, words in found.items()}
+
+
+def _is_within(ask: Ask) -> bool:
+    """Whether what the address names is within the limits of the member."""
+    params = ask.visit.params
+    name = params.get("name", "") if ask.visit.path.startswith("/connections/") else ""
+    return ask.reaches(ask.visit.path) and ask.within.has(params.get("entity", ""), name)
 
 
 def _peer(request: Request) -> str:

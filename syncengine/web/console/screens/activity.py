@@ -54,7 +54,7 @@ def show(ask: Ask) -> Response:
     return ask.page(
         "activity.html", what=what, lines=lines, next=after,
         words={n: w for n, w in words.items() if w and (n, w) != ("show", "writes")},
-        connections=sorted(ask.engine.project.connections),
+        connections=[n for n in sorted(ask.engine.project.connections) if ask.within.has(connection=n)],
         states=[s.value for s in OperationState], filters=words,
     )  # fmt: skip
 
@@ -86,6 +86,10 @@ def take_back(ask: Ask) -> Response:
     number = ask.visit.params["id"]
     if not number.isdecimal() or len(number) > 18:
         raise HTTPException(404, "there is no such change")
+    entities = ask.within.entities
+    with ask.engine.ledger.read() as tx:
+        if not tx.page_of_history(None, 1, entities, id=int(number)):
+            raise HTTPException(404, "there is no such change")
     try:
         change, _ = undo(ask.engine, int(number), ask.author, ask.given("reason")[:1000])
     finally:
@@ -97,12 +101,23 @@ def take_back(ask: Ask) -> Response:
     return ask.to(back, f"{change.field} has its earlier value again. The next sync carries it on.")
 
 
+def _limits(ask: Ask, connection: str) -> dict[str, list[str]]:
+    """The conditions that the limits of whoever asks add; ``connection``: for which they ask."""
+    within, found = ask.within, dict[str, list[str]]()
+    if within.entities:
+        found["entity"] = list(within.entities)
+    if within.connections:
+        found["connection"] = [n for n in within.connections if connection in ("", n)]
+    return found
+
+
 def _limit(ask: Ask) -> int:
     return MOST if wanted(ask) else PER_PAGE
 
 
 def _writes(ask: Ask, words: dict[str, str]) -> tuple[list[dict[str, Any]], str]:
-    asked = {n: words[n] for n in ("connection", "state") if words[n]}
+    asked: dict[str, Any] = {n: words[n] for n in ("connection", "state") if words[n]}
+    asked |= _limits(ask, words["connection"])
     if words["state"] and words["state"] not in {s.value for s in OperationState}:
         return [], ""
     with ask.engine.ledger.read() as tx:
@@ -113,11 +128,13 @@ def _writes(ask: Ask, words: dict[str, str]) -> tuple[list[dict[str, Any]], str]
 
 
 def _changes(ask: Ask, words: dict[str, str]) -> tuple[list[dict[str, Any]], str]:
-    asked = {n: words[n] for n in ("connection", "author") if words[n]}
+    asked: dict[str, Any] = {n: words[n] for n in ("connection", "author") if words[n]}
+    asked |= _limits(ask, words["connection"])
+    entities = asked.pop("entity", ())
     after = ask.query("after")
     before = int(after) if after.isdecimal() and len(after) < 19 else None
     with ask.engine.ledger.read() as tx:
-        found = tx.page_of_history(before, _limit(ask) + 1, **asked)
+        found = tx.page_of_history(before, _limit(ask) + 1, entities, **asked)
         lines = change_documents(ask.engine, tx, found[: _limit(ask)])
     more = len(found) > _limit(ask)
     return lines, str(found[_limit(ask) - 1].id) if more else ""

@@ -26,6 +26,7 @@ def show_list(ask: Ask) -> Response:
         found = [
             _told(ask, name, connection_document(ask.engine, tx, name))
             for name in ask.engine.project.connections
+            if ask.within.has(connection=name)
         ]
     return ask.page("connections.html", connections=found)
 
@@ -42,6 +43,7 @@ def show_one(ask: Ask) -> Response:
     rows = []
     if ask.may(Right.READ):
         rows = select_links(ask.engine, None, name, UNLINKED, NOBODYS)
+        rows = [row for row in rows if ask.within.has(row["entity"])]
     return ask.page(
         "connection.html", c=_told(ask, name, document), state=state, writes=writes, links=links,
         declared=declared, nobodys=rows, most=NOBODYS,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from starlette.responses import Response
 
+from syncengine.flows.views.questions import count_questions
 from syncengine.flows.views.runs import happened, summary
 from syncengine.flows.views.standing_text import sentence, verdict
 from syncengine.flows.views.upcoming import newest_upcoming
@@ -49,8 +51,8 @@ def show(ask: Ask) -> Response:
         "home.html", sign=SIGNS[now.level], verdict=verdict(now), read=_last_read(ask),
         soon=_soon(ask),
         summary=summary(happened(ask.engine, ask.now - DAY, limit=1)),
-        lines=[told(line) for line in now.lines if line.level > Level.NOTE],
-        notes=[told(line) for line in now.lines if line.level <= Level.NOTE],
+        lines=[told(line) for line in _within(ask, now.lines) if line.level > Level.NOTE],
+        notes=[told(line) for line in _within(ask, now.lines) if line.level <= Level.NOTE],
     )  # fmt: skip
 
 
@@ -60,6 +62,22 @@ def _soon(ask: Ask) -> list[dict[str, Any]]:
     found = newest_upcoming(ask.engine)
     days = found.document["upcoming"] if found else []
     return [day for day in days if 0 <= ask.times.days_until(day["day"]) <= WEEK]
+
+
+def _within(ask: Ask, lines: Iterable[Line]) -> Iterator[Line]:
+    """The lines within the limits of whoever asks; questions are counted anew."""
+    within = ask.within
+    for line in lines:
+        if line.code == "question" and within:
+            counts = count_questions(ask.engine, within)
+            kinds = {k: n for k, n in counts.items() if k != CaseKind.STAGED}
+            if kinds:
+                told = ", ".join(
+                    f"{n:,} {k}" if len(kinds) > 1 else k for k, n in sorted(kinds.items())
+                )
+                yield replace(line, count=sum(kinds.values()), since=None, about={"kind": told})
+        elif within.has(line.about.get("entity", ""), line.about.get("connection", "")):
+            yield line
 
 
 def _go(ask: Ask, line: Line) -> tuple[str, str] | None:
@@ -84,7 +102,7 @@ def _last_read(ask: Ask) -> list[dict[str, Any]]:
     found = []
     with ask.engine.ledger.read() as tx:
         for name, declared in ask.engine.project.connections.items():
-            if declared.off:
+            if declared.off or not ask.within.has(connection=name):
                 continue
             kept = [tx.resource(name, resource) for resource in declared.resources]
             at = max((k.scanned_at for k in kept), default=0.0)

@@ -26,7 +26,8 @@ def _page(ask: Ask, entity: str) -> Response:
     document = processing(project, bool(ask.shared.settings.encryption_keys))
     with ask.engine.ledger.read() as tx:
         processes = tx.processes()
-    known = sorted(project.entities.values(), key=lambda e: not e.people)
+    entities = [e for e in project.entities.values() if ask.within.has(e.name)]
+    known = sorted(entities, key=lambda e: not e.people)
     chosen = entity or (known[0].name if known else "")
     return ask.page(
         "mappings.html", entities=[e.name for e in known], entity=chosen,

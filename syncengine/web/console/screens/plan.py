@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from syncengine.flows.views.questions import held_questions
 from syncengine.flows.views.stored_plan import newest_plan, page_of_plan
+<<<<<<< HEAD
 from syncengine.ledger.pages import Asked
 from syncengine.model.case import CaseKind
 from syncengine.model.stored_plan import SUMMARY, TRIAL
+=======
+>>>>>>> 6620565 (Members may be limited to entities, connections and kinds of question)
 from syncengine.web.console.ask import Ask
 from syncengine.web.console.planner import PLANNED
 from syncengine.web.console.rights import Right
@@ -16,6 +23,7 @@ from syncengine.web.console.rights import Right
 
 def show(ask: Ask) -> Response:
     """The last plan, and one group of it where the address names it."""
+<<<<<<< HEAD
     return _page(ask, SUMMARY, PLANNED)
 
 
@@ -27,11 +35,17 @@ def show_trial(ask: Ask) -> Response:
 def _page(ask: Ask, part: str, kind: str) -> Response:
     plan = newest_plan(ask.engine, part)
     groups = list(plan.document["groups"]) if plan else []
+=======
+    plan = newest_plan(ask.engine)
+    document = _within(ask, plan.document) if plan else {}
+    groups = document.get("groups", [])
+>>>>>>> 6620565 (Members may be limited to entities, connections and kinds of question)
     name, page = ask.query("group"), _number(ask.query("page"))
     group = next((g for g in groups if g["name"] == name), None)
     if name and (group is None or not ask.may(Right.READ)):
         raise HTTPException(404, "the plan has no such changes any more; it was computed anew")
     changes = page_of_plan(ask.engine, plan.id, name, page) if plan and group else []
+<<<<<<< HEAD
     staged = []
     if kind == PLANNED:
         with ask.engine.ledger.read() as tx:
@@ -40,7 +54,34 @@ def _page(ask: Ask, part: str, kind: str) -> Response:
         "plan.html" if kind == PLANNED else "trial.html", plan=plan, groups=groups, group=group,
         changes=changes, number=page, staged=staged, planner=ask.shared.planner.jobs[kind],
         here=ask.visit.path, edition=ask.engine.edition,
+=======
+    staged = held_questions(ask.engine, ask.within, 20)
+    return ask.page(
+        "plan.html", plan=plan, doc=document, groups=groups, group=group, changes=changes, number=page,
+        staged=staged, planner=ask.shared.planner.jobs[PLANNED],
+>>>>>>> 6620565 (Members may be limited to entities, connections and kinds of question)
     )  # fmt: skip
+
+
+def _within(ask: Ask, document: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a plan is within the limits of whoever asks."""
+    if not ask.within:
+        return dict(document)
+
+    def seen(lines: Iterable[Any]) -> list[Any]:
+        return [
+            x for x in lines if ask.within.has(x.get("entity") or "", x.get("connection") or "")
+        ]
+
+    groups = seen(document["groups"])
+    return {
+        **document,
+        "groups": groups,
+        "total": sum(group["count"] for group in groups),
+        "waiting": seen(document["waiting"]),
+        "let_be": seen(document["let_be"]),
+        "unsent": {n: c for n, c in document["unsent"].items() if ask.within.has(connection=n)},
+    }
 
 
 def renew(ask: Ask) -> Response:

@@ -14,7 +14,12 @@ from syncengine.flows.people.approving import Answered
 from syncengine.flows.people.decisions import NotPossible
 from syncengine.flows.people.members import note
 from syncengine.flows.views import queries
-from syncengine.flows.views.questions import next_question, page_of_questions, place_of
+from syncengine.flows.views.questions import (
+    next_question,
+    page_of_questions,
+    place_of,
+    question_within,
+)
 from syncengine.ledger.pages import Asked
 from syncengine.model.case import Case, CaseKind
 from syncengine.web.console.ask import Ask
@@ -49,7 +54,8 @@ def show_list(ask: Ask) -> Response:
     page = page_of_questions(ask.engine, asked, ask.query("after"))
     return ask.page(
         "questions.html", page=page, asked=asked, words=_words(ask), ages=AGES,
-        connections=sorted(ask.engine.project.connections), kinds=[str(k) for k in CaseKind],
+        connections=_within(ask.within.connections, sorted(ask.engine.project.connections)),
+        kinds=_within(ask.within.kinds, [str(k) for k in CaseKind]),
         bulk=_bulk(asked, page.lines), many=MANY,
     )  # fmt: skip
 
@@ -161,11 +167,9 @@ def _note(ask: Ask, case_id: str, given: str, outcome: str) -> None:
 
 
 def _who_was_first(ask: Ask, case_id: str) -> str:
-    with ask.engine.ledger.read() as tx:
-        found = tx.cases(ids=[case_id], open_only=False)
-    if not found or found[0].closed_at is None:
+    case = question_within(ask.engine, case_id, ask.within)
+    if case is None or case.closed_at is None:
         return ""
-    case = found[0]
     if not case.author:
         return f"what it asked about is no longer so, since {ask.times.short(case.closed_at)}"
     return f"{case.author} answered this at {ask.times.short(case.closed_at)}: {case.answer}"
@@ -173,9 +177,10 @@ def _who_was_first(ask: Ask, case_id: str) -> str:
 
 def _must_be_of_many(ask: Ask, case_id: str) -> None:
     """Raises HTTPException for a question that is looked at by itself."""
-    with ask.engine.ledger.read() as tx:
-        found = tx.cases(ids=[case_id], open_only=False)
-    if found and found[0].kind in _SINGLY:
+    found = question_within(ask.engine, case_id, ask.within)
+    if found is None:
+        raise HTTPException(404, "there is no such question")
+    if found.kind in _SINGLY:
         raise HTTPException(409, "held writes are looked at one by one")
 
 
@@ -254,6 +259,11 @@ def _says(value: Any) -> bool:
     return plain(value) != NOTHING
 
 
+def _within(limits: Sequence[str], words: list[str]) -> list[str]:
+    """Those of the words to which somebody is limited; all of them without a limit."""
+    return [word for word in words if not limits or word in limits]
+
+
 def _asked(ask: Ask) -> Asked:
     return _wanted(ask, {name: ask.query(name) for name in ("kind", "connection", "age", "closed")})
 
@@ -266,6 +276,7 @@ def _wanted(ask: Ask, words: Mapping[str, str]) -> Asked:
         connection if connection in ask.engine.project.connections else None,
         before=None if age is None else ask.now - age,
         closed=bool(words.get("closed")),
+        within=ask.within,
     )
 
 
@@ -281,8 +292,7 @@ def _id(ask: Ask) -> str:
 
 def _case(ask: Ask) -> Case:
     """The question of the address. Raises HTTPException."""
-    with ask.engine.ledger.read() as tx:
-        found = tx.cases(ids=[_id(ask)], open_only=False)
-    if not found:
+    found = question_within(ask.engine, _id(ask), ask.within)
+    if found is None:
         raise HTTPException(404, "there is no such question; it may have been kept long enough")
-    return found[0]
+    return found

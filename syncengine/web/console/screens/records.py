@@ -25,7 +25,7 @@ _STEPS: Final = 60
 
 def show_first(ask: Ask) -> Response:
     """On to the records that are about people, or to the first ones that there are."""
-    entities = ask.engine.project.entities.values()
+    entities = [e for e in ask.engine.project.entities.values() if ask.within.has(e.name)]
     first = next((e for e in entities if e.people), next(iter(entities), None))
     if first is None:
         raise HTTPException(404, "the project has no entity")
@@ -37,7 +37,8 @@ def show_list(ask: Ask) -> Response:
     entity, text = _entity(ask), ask.query("q")
     with ask.engine.ledger.read() as tx:
         counts = tx.count_records()
-    known = sorted(ask.engine.project.entities.values(), key=lambda e: not e.people)
+    entities = [e for e in ask.engine.project.entities.values() if ask.within.has(e.name)]
+    known = sorted(entities, key=lambda e: not e.people)
     limit = MOST if wanted(ask) else PER_PAGE
     found = ask.shared.directory.find(ask.engine, entity, text, ask.query("after"), limit)
     if wanted(ask):

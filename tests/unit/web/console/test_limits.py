@@ -1,0 +1,139 @@
+"""Members who are limited to entities, connections or kinds of question: what is outside is not there for them."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from syncengine.flows.people import members
+from syncengine.model.case import CaseKind
+from syncengine.model.member import Role, Scope
+from tests.support.bench import Bench
+from tests.support.console import Browser, at_console
+from tests.unit.web.console.conftest import leavers
+from tests.unit.web.console.test_questions import asking
+
+
+def limit(made: Bench, **limits: tuple[str, ...]) -> None:
+    """Kim is limited."""
+    members.limit(made.engine, "kim", Scope(**limits), "test")
+
+
+def found(browser: Browser, path: str = "/questions") -> list[str]:
+    """The ids of questions on a page."""
+    return re.findall(r'href="/questions/([\w-]{36})', browser.get(path).text)
+
+
+OUTSIDE = [{"kinds": ("staged",)}, {"connections": ("lms",)}, {"entities": ("course",)}]
+INSIDE = [{"kinds": ("identity",)}, {"connections": ("hr",)}, {"entities": ("person",)}]
+
+
+@pytest.mark.parametrize("limits", OUTSIDE, ids=repr)
+def test_questions_outside_are_not_there(limits: dict[str, tuple[str, ...]]) -> None:
+    """Neither in the list, nor as a file, nor counted, nor by their address, nor answered, one or many."""
+    made = asking()
+    cases = made.cases()
+    with at_console(made.engine, Role.ANSWERER) as browser:
+        limit(made, **limits)
+        assert found(browser) == []
+        assert browser.get("/questions?as=json").json()["questions"] == []
+        assert 'class="count' not in browser.get("/about").text
+        for case in cases:
+            assert browser.get(f"/questions/{case.id}").status_code == 404
+            answer = browser.send(f"/questions/{case.id}", "/questions", answer="ignore")
+            assert answer.status_code == 404
+        ids = [case.id for case in cases]
+        browser.send("/questions", "/about", case=ids, answer="ignore")
+    assert made.cases() == cases
+
+
+@pytest.mark.parametrize("limits", INSIDE, ids=repr)
+def test_questions_inside_are_answered(limits: dict[str, tuple[str, ...]]) -> None:
+    """As ever."""
+    made = asking()
+    cases = made.cases()
+    assert {case.kind for case in cases} == {CaseKind.IDENTITY}
+    with at_console(made.engine, Role.ANSWERER) as browser:
+        limit(made, **limits)
+        assert sorted(found(browser)) == sorted(case.id for case in cases)
+        for case in cases:
+            assert browser.send(f"/questions/{case.id}", answer="ignore").status_code == 200
+    assert made.cases() == []
+
+
+@pytest.mark.parametrize("connection", ["hr", "lms"])
+def test_held_writes_are_in_their_connection(connection: str) -> None:
+    """A question that is about no one row belongs to where it would write."""
+    made = leavers()
+    (case,) = made.cases()
+    with at_console(made.engine, Role.ANSWERER) as browser:
+        limit(made, connections=(connection,))
+        there = connection == "lms"
+        assert found(browser) == [case.id] * there
+        assert (browser.get(f"/questions/{case.id}").status_code == 200) == there
+
+
+def test_other_entities_are_not_there(bench: Bench) -> None:
+    """No record, no rule, no change, no write of them; what has all entities on one page is not there either."""
+    record = bench.record()
+    with at_console(bench.engine, *Role) as browser:
+        assert browser.get(f"/records/person/{record.id}").status_code == 200
+        assert "Anna" in browser.get("/activity?show=changes").text
+        limit(bench, entities=("course",))
+        for path in (
+            "/records/person", f"/records/person/{record.id}", f"/records/person/{record.id}/links",
+            f"/records/person/{record.id}/export", f"/records/person/{record.id}/erase",
+            "/mappings/person", "/upcoming",
+        ):  # fmt: skip
+            assert browser.get(path).status_code == 404, path
+        for show in ("changes", "writes"):
+            assert "Anna" not in browser.get(f"/activity?show={show}").text
+            assert browser.get(f"/activity?show={show}&as=json").json()[show] == []
+        change = bench.history(record.id)[0].id
+        assert browser.send(f"/changes/{change}/undo", "/about").status_code == 404
+
+
+def test_other_connections_are_not_there(bench: Bench) -> None:
+    """Nor what shows the values of all of them: whole records."""
+    record = bench.record()
+    with at_console(bench.engine, *Role) as browser:
+        limit(bench, connections=("lms",))
+        assert browser.get("/connections/lms").status_code == 200
+        assert browser.get("/connections/hr").status_code == 404
+        assert "/connections/hr" not in browser.get("/connections").text
+        assert browser.get(f"/records/person/{record.id}").status_code == 404
+        assert browser.get("/records").status_code == 404
+        assert 'href="/records"' not in browser.get("/").text
+        shown = browser.get("/activity?show=changes&as=json").json()["changes"]
+        assert {line["from"] for line in shown} <= {"lms"}
+        assert browser.get("/activity?show=writes&connection=hr&as=json").json()["writes"] == []
+        assert browser.get("/activity?show=writes&as=json").json()["writes"]
+
+
+def test_a_plan_has_what_is_within(bench: Bench) -> None:
+    """Groups of other connections are neither listed nor opened."""
+    from syncengine.flows.views.stored_plan import newest_plan, store_plan
+
+    bench.vendors["hr"].edit(next(iter(bench.vendors["hr"].rows())), job="lead")
+    bench.scan("hr")
+    store_plan(bench.engine, "test")
+    plan = newest_plan(bench.engine)
+    assert plan is not None
+    names = [g["name"] for g in plan.document["groups"] if g["connection"] == "lms"]
+    assert names
+    with at_console(bench.engine, Role.VIEWER, Role.OPERATOR) as browser:
+        limit(bench, connections=("hr",))
+        for name in names:
+            assert browser.client.get("/plan", params={"group": name}).status_code == 404
+
+
+def test_a_limit_is_lifted(bench: Bench) -> None:
+    """An empty one is none; each stands in the audit."""
+    with at_console(bench.engine, Role.VIEWER) as browser:
+        limit(bench, entities=("course",))
+        assert browser.get("/records/person").status_code == 404
+        limit(bench)
+        assert browser.get("/records/person").status_code == 200
+    lines = [e for e in bench.read(lambda tx: tx.select_audit()) if e.action == "limit member"]
+    assert [e.detail for e in lines] == [{}, {"entities": ["course"]}]
