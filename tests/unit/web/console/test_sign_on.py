@@ -149,7 +149,7 @@ CLAIMS = [
     {"nonce": "another"}, {"nonce": None}, {"iss": "https://elsewhere.example"}, {"iss": None},
     {"aud": "another client"}, {"aud": ["another client"], "azp": "console"}, {"aud": None},
     {"aud": ["console", "other"], "azp": "other"}, {"exp": 1000}, {"exp": None}, {"sub": None}, {"sub": ""},
-    {"sub": 5}, {"iat": int(time.time()) + 86_400}, {"nbf": int(time.time()) + 86_400}, {"groups": {"hr": 1}},
+    {"sub": 5}, {"iat": 4_000_000_000}, {"nbf": int(time.time()) + 86_400}, {"groups": {"hr": 1}},
 ]  # fmt: skip
 
 
