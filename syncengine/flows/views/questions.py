@@ -65,7 +65,7 @@ def page_of_questions(
     engine: Engine, asked: Asked, behind: str = "", limit: int = PER_PAGE
 ) -> Page:
     """Questions as asked, behind the one at this place."""
-    asked = _with_subjects_in(engine, asked)
+    asked = _with_subjects(engine, asked)
     with engine.ledger.read() as tx:
         kinds = tx.count_asked(asked)
         found = tx.page_of_cases(asked, place_in(behind), limit + 1)
@@ -77,7 +77,7 @@ def page_of_questions(
 
 def next_question(engine: Engine, asked: Asked, behind: str) -> str | None:
     """The id of the question after a place; of the first one, where there is none."""
-    asked = _with_subjects_in(engine, asked)
+    asked = _with_subjects(engine, asked)
     with engine.ledger.read() as tx:
         found = tx.page_of_cases(asked, place_in(behind), 1) or tx.page_of_cases(asked, None, 1)
     return found[0].id if found else None
@@ -101,12 +101,12 @@ def place_in(text: str) -> Place | None:
 def count_questions(engine: Engine, within: Scope) -> dict[str, int]:
     """Kind -> open questions within a limit."""
     with engine.ledger.read() as tx:
-        return tx.count_asked(_with_subjects_in(engine, Asked(within=within)))
+        return tx.count_asked(_with_subjects(engine, Asked(within=within)))
 
 
 def held_questions(engine: Engine, within: Scope, limit: int) -> list[Case]:
     """Open questions about held writes within a limit, the oldest first."""
-    asked = _with_subjects_in(engine, Asked(kind=CaseKind.STAGED, within=within))
+    asked = _with_subjects(engine, Asked(kind=CaseKind.STAGED, within=within))
     with engine.ledger.read() as tx:
         return tx.page_of_cases(asked, None, limit)
 
@@ -114,10 +114,10 @@ def held_questions(engine: Engine, within: Scope, limit: int) -> list[Case]:
 def question_within(engine: Engine, id_: str, within: Scope) -> Case | None:
     """A question, open or closed; None where there is none, or none within a limit."""
     with engine.ledger.read() as tx:
-        return tx.case_within(id_, _with_subjects_in(engine, Asked(within=within)))
+        return tx.case_within(id_, _with_subjects(engine, Asked(within=within)))
 
 
-def _with_subjects_in(engine: Engine, asked: Asked) -> Asked:
+def _with_subjects(engine: Engine, asked: Asked) -> Asked:
     """With the questions about connections that are about no row there."""
     within = {s for name in asked.within.connections for s in _subjects_in(engine, name)}
     own = _subjects_in(engine, asked.connection or "")
