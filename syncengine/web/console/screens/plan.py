@@ -10,12 +10,7 @@ from starlette.responses import Response
 
 from syncengine.flows.views.questions import held_questions
 from syncengine.flows.views.stored_plan import newest_plan, page_of_plan
-<<<<<<< HEAD
-from syncengine.ledger.pages import Asked
-from syncengine.model.case import CaseKind
 from syncengine.model.stored_plan import SUMMARY, TRIAL
-=======
->>>>>>> 6620565 (Members may be limited to entities, connections and kinds of question)
 from syncengine.web.console.ask import Ask
 from syncengine.web.console.planner import PLANNED
 from syncengine.web.console.rights import Right
@@ -23,7 +18,6 @@ from syncengine.web.console.rights import Right
 
 def show(ask: Ask) -> Response:
     """The last plan, and one group of it where the address names it."""
-<<<<<<< HEAD
     return _page(ask, SUMMARY, PLANNED)
 
 
@@ -34,32 +28,18 @@ def show_trial(ask: Ask) -> Response:
 
 def _page(ask: Ask, part: str, kind: str) -> Response:
     plan = newest_plan(ask.engine, part)
-    groups = list(plan.document["groups"]) if plan else []
-=======
-    plan = newest_plan(ask.engine)
     document = _within(ask, plan.document) if plan else {}
     groups = document.get("groups", [])
->>>>>>> 6620565 (Members may be limited to entities, connections and kinds of question)
     name, page = ask.query("group"), _number(ask.query("page"))
     group = next((g for g in groups if g["name"] == name), None)
     if name and (group is None or not ask.may(Right.READ)):
         raise HTTPException(404, "the plan has no such changes any more; it was computed anew")
     changes = page_of_plan(ask.engine, plan.id, name, page) if plan and group else []
-<<<<<<< HEAD
-    staged = []
-    if kind == PLANNED:
-        with ask.engine.ledger.read() as tx:
-            staged = tx.page_of_cases(Asked(kind=CaseKind.STAGED), None, 20)
+    staged = held_questions(ask.engine, ask.within, 20) if kind == PLANNED else []
     return ask.page(
-        "plan.html" if kind == PLANNED else "trial.html", plan=plan, groups=groups, group=group,
+        "plan.html" if kind == PLANNED else "trial.html", plan=plan, doc=document, groups=groups, group=group,
         changes=changes, number=page, staged=staged, planner=ask.shared.planner.jobs[kind],
         here=ask.visit.path, edition=ask.engine.edition,
-=======
-    staged = held_questions(ask.engine, ask.within, 20)
-    return ask.page(
-        "plan.html", plan=plan, doc=document, groups=groups, group=group, changes=changes, number=page,
-        staged=staged, planner=ask.shared.planner.jobs[PLANNED],
->>>>>>> 6620565 (Members may be limited to entities, connections and kinds of question)
     )  # fmt: skip
 
 
