@@ -8,7 +8,7 @@ import pytest
 
 from syncengine.simulation.nets import as_planned, level, undisturbed
 
-PART, ALL = 25, 10_000
+PART, ALL = 20, 10_000
 """Companies that one test looks at, and all of them."""
 ONCE_BROKEN = {
     "a listing right after a read misses no row": (2143,),
@@ -35,7 +35,7 @@ def hold(seeds: Iterable[int]) -> int:
     return compared
 
 
-@pytest.mark.parametrize("first", range(131_000, 131_300, PART))
+@pytest.mark.parametrize("first", range(131_000, 131_060, PART))
 def test_a_plan_is_what_is_written_and_looking_again_changes_nothing(first: int) -> None:
     """In companies in which people did something and nothing failed."""
     assert hold(range(first, first + PART)) > PART // 3
