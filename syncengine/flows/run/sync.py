@@ -61,7 +61,10 @@ class _Pass:
         for number, place in enumerate(places):
             self.progress(f"listing {place[0]} {place[1]}", number, len(places))
             self.list_one(*place)
-            self.drain(writing=False)
+            with self.engine.ledger.read() as tx:
+                dirty = self.deadline.observe_progress(tx, 0)
+            if dirty:
+                self.drain(writing=False)
         for place in self._twice(places):
             self.progress(f"listing {place[0]} {place[1]} once more", 0, 0)
             self.list_one(*place)

@@ -23,11 +23,14 @@ NEW: dict[str, Any] = {
 }  # fmt: skip
 
 
-def stranger(**hakuna: Any) -> Bench:
-    """Somebody without work address or number in HeavenHR, and a user of hakuna whom nothing ties to anybody."""
+def stranger(*users: dict[str, str]) -> Bench:
+    """Somebody without work address or number in HeavenHR, and users of hakuna whom nothing ties to anybody."""
     made = company(0)
     made.vendors["heavenhr"].add("employees", **employee("-x-", **NEW))
-    made.vendors["hakuna"].add("users", **{"id": "h1", "email": "", "name": "", **hakuna})
+    for number, shown in enumerate(users, 1):
+        made.vendors["hakuna"].add(
+            "users", **{"id": f"h{number}", "email": "", "name": "", **shown}
+        )
     made.sync()
     return made
 
@@ -53,15 +56,20 @@ UNLIKE = [
 ]
 
 
-@pytest.mark.parametrize("shown", LIKE)
-def test_a_row_that_is_like_somebody_without_one_is_asked(shown: dict[str, str]) -> None:
+def test_rows_that_are_like_somebody_without_one_are_asked() -> None:
     """The same whole name or the same address, in whichever field and spelling: asked with the record as candidate."""
-    made = stranger(**shown)
-    case = made.case()
-    assert case.kind is CaseKind.IDENTITY
+    made = stranger(*LIKE)
     record = made.record().id
-    offered = made.read(lambda tx: answers_now(made.engine, tx, case))
-    assert list(offered) == [f"link {record}", "ignore"]
+    assert asked(made) == ["hakuna"] * len(LIKE)
+    for case in made.cases():
+        offered = made.read(lambda tx, case=case: answers_now(made.engine, tx, case))
+        assert list(offered) == [f"link {record}", "ignore"]
+
+
+def test_a_row_that_is_said_to_be_somebodys_is() -> None:
+    """It waits for the answer, and is at rest with it."""
+    made = stranger(LIKE[0])
+    record = made.record().id
     assert made.sync()["unlinked"] == 0
     made.answer(f"link {record}")
     made.sync()
@@ -70,14 +78,13 @@ def test_a_row_that_is_like_somebody_without_one_is_asked(shown: dict[str, str])
     assert made.sync()["converged"]
 
 
-@pytest.mark.parametrize("shown", UNLIKE)
-def test_a_row_that_is_like_nobody_is_counted(shown: dict[str, str]) -> None:
+def test_rows_that_are_like_nobody_are_counted() -> None:
     """Part of a name is no likeness: no question, one count in ``sync`` and ``status``."""
-    made = stranger(**shown)
+    made = stranger(*UNLIKE)
     assert not made.cases()
-    assert made.sync()["unlinked"] == 1
+    assert made.sync()["unlinked"] == len(UNLIKE)
     assert status(made.engine)["unlinked"] == [
-        {"entity": "person", "connection": "hakuna", "count": 1}
+        {"entity": "person", "connection": "hakuna", "count": len(UNLIKE)}
     ]
 
 
@@ -107,7 +114,7 @@ def again(made: Bench) -> None:
 @pytest.mark.parametrize("ends", ["row", "renamed", "gone", "linked"])
 def test_likeness_that_ends_ends_the_question(ends: str) -> None:
     """The row or the person has another name and address, the person is gone or has a row there: nobody is asked."""
-    made = stranger(email=HOME)
+    made = stranger({"email": HOME})
     hr, hakuna = made.vendors["heavenhr"], made.vendors["hakuna"]
     (mine,) = hr.rows("employees")
     if ends == "row":
@@ -130,7 +137,7 @@ def test_likeness_that_ends_ends_the_question(ends: str) -> None:
 
 def test_an_answer_about_who_is_not_like_it_any_more_is_refused() -> None:
     """As for an identity: what is known by now counts."""
-    made = stranger(email=HOME)
+    made = stranger({"email": HOME})
     case, record = made.case(), made.record()
     with made.engine.ledger.write() as tx:
         values = {"private_email": "new@post.example", "last_name": "Berg"}
@@ -142,7 +149,7 @@ def test_an_answer_about_who_is_not_like_it_any_more_is_refused() -> None:
 
 def test_what_is_left_alone_is_asked_no_more() -> None:
     """A person said that it is somebody else."""
-    made = stranger(name="Ida Müller")
+    made = stranger({"name": "Ida Müller"})
     made.answer("ignore")
     made.vendors["hakuna"].edit("h1", "users", name="Müller Ida")
     made.sync()
