@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -18,11 +19,26 @@ _NEWEST: Final = (t.events, t.history)
 """Tables of which only the newest row is copied: whatever is added gets an id beyond it."""
 
 
-def copied(source: Engine) -> Engine:
-    """A database in memory with what decisions are made on: a consistent snapshot; of earlier events and history it
-    may have only the newest. Values are copied as they are stored, encrypted ones encrypted. Nobody holds anything
-    there: leases of links, slots and listings under way have ended."""
-    target = make_engine("sqlite://")
+_spare: Final[list[Engine]] = []
+"""Engines whose copy is gone, for the next ones: each knows its statements already."""
+
+
+@contextmanager
+def a_copy(source: Engine) -> Iterator[Engine]:
+    """``copied``, for as long as the block lasts."""
+    target = _spare.pop() if _spare else make_engine("sqlite://")
+    try:
+        yield copied(source, target)
+    finally:
+        target.dispose()
+        _spare.append(target)
+
+
+def copied(source: Engine, target: Engine | None = None) -> Engine:
+    """A database in memory (``target``, which is empty, or a new one) with what decisions are made on: a consistent
+    snapshot; of earlier events and history it may have only the newest. Values are copied as they are stored, encrypted
+    ones encrypted. Nobody holds anything there: leases of links, slots and listings under way have ended."""
+    target = target or make_engine("sqlite://")
     with reader(source) as there, there.begin():
         if source.dialect.name == "sqlite":
             _copy_pages(there, target)

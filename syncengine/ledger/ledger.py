@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from syncengine.errors import ConfigInvalid, LostRace, Unreadable
 from syncengine.ledger.access import Access
 from syncengine.ledger.compacting import compact
-from syncengine.ledger.copying import copied
+from syncengine.ledger.copying import a_copy
 from syncengine.ledger.encryption import Vault
 from syncengine.ledger.engine import reader
 from syncengine.ledger.erasures import Erasures
@@ -73,11 +73,8 @@ class Ledger:
     @contextmanager
     def copy(self) -> Iterator[Ledger]:
         """A copy of what stands here now, in memory, for as long as the block lasts; see ``copying.copied``."""
-        database = copied(self._engine)
-        try:
+        with a_copy(self._engine) as database:
             yield Ledger(database, self._vault.keys)
-        finally:
-            database.dispose()
 
     def compact(self) -> bool:
         """Remove deleted data from the database files; False where somebody else is using them."""

@@ -63,7 +63,7 @@ def test_screens_are_open_to_everybody(planned: Desk) -> None:
     go, in dark, and, as far as widths go, on a phone."""
     planned.said.clear()
     found = {}
-    with planned.open(*Role, viewport=WIDE) as page:
+    with planned.open(*Role, viewport=WIDE, reduced_motion="reduce") as page:
         for path in PATHS:
             visit(page, path)
             found[path, "light"] = wrong(page)

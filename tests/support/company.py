@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Engine as Database
@@ -21,7 +22,7 @@ from syncengine.model.record import Record, World
 from syncengine.model.values import Json
 from syncengine.planning.identity import record_keys, uses
 from syncengine.planning.likeness import record_likes
-from syncengine.simulation.bench import LIMITS, new_database
+from syncengine.simulation.bench import LIMITS, emptied, new_database
 from syncengine.simulation.clock import ManualClock
 from syncengine.simulation.vendor import FakeVendor
 from tests.support.bench import Bench
@@ -32,12 +33,17 @@ FIRST = "-00000-"
 """What the ids and words of the first employee have in them; with another one it is another number."""
 
 
+@cache
+def _database() -> Database:
+    return new_database()
+
+
 def company(people: int = 1, mode: str = "write", database: Database | None = None) -> Bench:
     """Employees of HeavenHR, whom hakuna and Haekka know; two trainings that are mandatory. ``database``: an empty one,
-    if it is not to be in memory."""
+    where another company is looked at as well or it is not to be in memory."""
     clock = ManualClock()
     vendors = [FakeVendor(spec, clock) for spec in CATALOG.values()]
-    made = Bench.on(vendors, shipped(mode), database or new_database(), clock, LIMITS)
+    made = Bench.on(vendors, shipped(mode), database or emptied(_database()), clock, LIMITS)
     hr, hakuna, haekka = (made.vendors[name] for name in ("heavenhr", "hakuna", "haekka"))
     hr.add("locations", id="L1", name="Berlin", city="Berlin", country="DE")
     hr.add("cost_centers", id="C1", name="Everybody", number="1")

@@ -12,6 +12,7 @@ import pytest
 from syncengine.flows.capture.refresh import refresh
 from syncengine.flows.run.sync import observe
 from syncengine.flows.views.plan import plan
+from syncengine.simulation.bench import new_database
 from tests.support.bench import Bench
 from tests.support.company import company, employee, multiply
 
@@ -88,7 +89,7 @@ def known(made: Bench) -> list[Any]:
 
 def test_a_copied_employee_is_like_one_that_was_read() -> None:
     """What these tests stand on: three employees are known and planned the same, copied or read."""
-    copied, read = company(), company(3)
+    copied, read = company(database=new_database()), company(3)
     for made in (copied, read):
         observe(made.engine)
     multiply(copied, 3)
