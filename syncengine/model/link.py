@@ -6,8 +6,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, TypedDict, TypeVar, Unpack
 
+from syncengine.errors import Bug
 from syncengine.model.condition import Approved, Condition
 from syncengine.model.ref import Ref
 from syncengine.model.values import Json, Row
@@ -28,6 +29,30 @@ class LinkState(StrEnum):
     GONE = "gone"
     LEFT = "left"
     UNLINKED = "unlinked"
+
+
+_S = LinkState
+STATE_EDGES: Mapping[LinkState, Collection[LinkState]] = {s: tuple(LinkState) for s in LinkState}
+
+
+class Freshness(StrEnum):
+    """How far the stored row of a link can be relied on. ``unread``: nothing was read yet. ``due``: a single read is
+    due. ``retried``: it failed, and is due again. ``set_aside``: it failed for good; a person is asked. ``current``:
+    the row is as the vendor last showed it. ``suspected``: a complete listing did not show it. ``absent``: there is no
+    row."""
+
+    UNREAD = "unread"
+    DUE = "due"
+    RETRIED = "retried"
+    SET_ASIDE = "set_aside"
+    CURRENT = "current"
+    SUSPECTED = "suspected"
+    ABSENT = "absent"
+
+
+FRESHNESS_EDGES: Mapping[Freshness, Collection[Freshness]] = {
+    s: tuple(Freshness) for s in Freshness
+}
 
 
 LIVE = frozenset({LinkState.LINKED, LinkState.LEFT, LinkState.MISSING})
@@ -148,18 +173,46 @@ class WriteApproval:
         return self.kind == kind and self.digest in ("", digest)
 
 
+class MirrorPart(TypedDict, total=False):
+    """What is known of a vendor's row: written by whoever has read it, or has its vendor's answer to a write."""
+
+    external_id: str | None
+    parent: str | None
+    row: Row | None
+    listed_hash: str
+    row_version: int
+    stamps: Mapping[str, int]
+    read_at: float
+    need_get: bool
+    failures: int
+    foreign_values: Mapping[str, Json]
+    suspected_at: float | None
+
+
+class TiePart(TypedDict, total=False):
+    """To which record a row belongs, and what both sides agreed on: written by whoever decides."""
+
+    record_id: str | None
+    state: LinkState
+    base: Base
+    wait: Wait | None
+    approval: WriteApproval | None
+
+
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A vendor row, what is known of it, and the record it belongs to.
+    """A vendor row, what is known of it, and the record it belongs to. It has three parts, and each changes in one way:
+    the *mirror* (``mirrored``), the *tie* (``tied``), and the *work* that is due. Anyone may ask that a link be planned
+    (``woken``) and its row be read (``to_read``); only a plan ends the first (``at_rest``), only a read the second.
 
-    ``row``: the last row accepted, None before the first and after it is gone. ``listed_hash``: hash of the row as the
-    listing shows it. ``row_version`` grows with each accepted row. ``stamps``: field -> id of the event that first
-    showed the present vendor value. ``read_at``: when the last accepted read or settled write was received (epoch
+    Mirror. ``row``: the last row accepted, None before the first and after it is gone. ``listed_hash``: hash of the row
+    as the listing shows it. ``row_version`` grows with each accepted row. ``stamps``: field -> id of the event that
+    first showed the present vendor value. ``read_at``: when the last accepted read or settled write was received (epoch
     seconds). ``need_get``: a single read is required before the link is planned. ``failures``: single reads in a row
     that failed or did not fit; while no read is due the link is set aside because of them. ``foreign_values``: field ->
-    raw value of somebody else that was seen while our own write was under way. ``dirty``: number of reasons to
-    reconcile. ``suspected_at``: start of the complete scan that did not show the row. ``approval``: a person's answer
-    about the write that the link wants.
+    raw value of somebody else that was seen while our own write was under way. ``suspected_at``: start of the complete
+    scan that did not show the row. Tie. ``approval``: a person's answer about the write that the link wants. Work.
+    ``dirty``: number of reasons to reconcile. ``version`` grows with each save.
     """
 
     id: str
@@ -186,9 +239,20 @@ class Link:
     wait: Wait | None = None
 
     @property
+    def freshness(self) -> Freshness:
+        """How far the stored row can be relied on."""
+        if self.need_get:
+            return Freshness.RETRIED if self.failures else Freshness.DUE
+        if self.failures:
+            return Freshness.SET_ASIDE
+        if self.row is None:
+            return Freshness.ABSENT if self.read_at else Freshness.UNREAD
+        return Freshness.CURRENT if self.suspected_at is None else Freshness.SUSPECTED
+
+    @property
     def set_aside(self) -> bool:
         """Whether the row could not be read: a person is asked, and nothing is planned from what was known before."""
-        return self.failures > 0 and not self.need_get
+        return self.freshness is Freshness.SET_ASIDE
 
     @property
     def ref(self) -> Ref:
@@ -196,6 +260,52 @@ class Link:
         if self.external_id is None:
             raise ValueError(f"link {self.id} has no external id yet")
         return Ref(self.connection, self.resource, self.external_id)
+
+    def mirrored(self, **seen: Unpack[MirrorPart]) -> Link:
+        """The link with another mirror. Raises Bug where its freshness cannot become that."""
+        link = replace(self, **seen)
+        _refuse(self, self.freshness, link.freshness, FRESHNESS_EDGES)
+        return link
+
+    def tied(self, **agreed: Unpack[TiePart]) -> Link:
+        """The link with another tie. Raises Bug where its state cannot become that."""
+        _refuse(self, self.state, agreed.get("state", self.state), STATE_EDGES)
+        return replace(self, **agreed)
+
+    def proved(self, base: Base) -> Link:
+        """The link after a read was held against the writes that are in doubt. ``base``: with other doubts. Raises Bug
+        where it has other values of either side, since a read decides nothing."""
+        if (base.canonical, base.vendor) != (self.base.canonical, self.base.vendor):
+            raise Bug(f"a read of link {self.id} has changed what was agreed")
+        return replace(self, base=base)
+
+    def woken(self, times: int = 1) -> Link:
+        """The link, to be planned once more (``times`` 0: not)."""
+        return replace(self, dirty=self.dirty + times) if times else self
+
+    def at_rest(self) -> Link:
+        """The link, with nothing left to plan."""
+        return replace(self, dirty=0) if self.dirty else self
+
+    def to_read(self) -> Link:
+        """The link, whose row is to be read on its own before it is planned, if it has an id to read it by."""
+        return self.mirrored(need_get=self.external_id is not None)
+
+    def beside_reads(self, held: Link, dirty: int) -> Link:
+        """What was decided of a link, together with reads that came in meanwhile and left its row unchanged. ``held``:
+        the link as it is stored."""
+        return replace(
+            self, dirty=dirty, version=held.version, read_at=held.read_at, need_get=held.need_get,
+            suspected_at=held.suspected_at, foreign_values=held.foreign_values,
+        )  # fmt: skip
+
+
+S = TypeVar("S", bound=StrEnum)
+
+
+def _refuse(link: Link, before: S, after: S, edges: Mapping[S, Collection[S]]) -> None:
+    if after is not before and after not in edges[before]:
+        raise Bug(f"link {link.id} of {link.connection} cannot go from {before} to {after}")
 
 
 @dataclass(frozen=True, slots=True)

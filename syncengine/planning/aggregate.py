@@ -141,13 +141,13 @@ def _plan_link(plan_input: PlanInput) -> Plan:
     link = plan_input.link
     if link.set_aside:
         return Plan(
-            replace(link, dirty=0, wait=Wait(None, f"a row of {link.connection} that can be read"))
+            link.at_rest().tied(wait=Wait(None, f"a row of {link.connection} that can be read"))
         )
     try:
         return decide(plan_input)
     except RowInvalid as invalid:
         case = quarantine(plan_input.entity, link, "the row", invalid)
-        return Plan(replace(link, dirty=0), cases=(case,))
+        return Plan(link.at_rest(), cases=(case,))
 
 
 def after(first: Plan, then: Plan) -> Plan:

@@ -40,7 +40,7 @@ def unless_refused(plan_input: PlanInput, plan: Plan) -> Plan:
     if plan_input.refused != body_digest(plan.operation):
         return plan
     wait = plan.link.wait or questions.not_taken(plan.link.connection)
-    return without_write(plan, replace(plan.link, wait=wait))
+    return without_write(plan, plan.link.tied(wait=wait))
 
 
 def not_done(
@@ -50,10 +50,10 @@ def not_done(
     it already."""
     approval = link.approval
     if approval is not None and approval.refuses and approval.covers(kind, digest):
-        return Plan(replace(link, wait=Wait(None, approval.summary)))
+        return Plan(link.tied(wait=Wait(None, approval.summary)))
     wait = Wait(None, f"an answer: {link.connection} accepted this write and did not do it")
     case = questions.not_done(plan_input, kind, digest, sides)
-    return Plan(replace(link, wait=wait), cases=(case,))
+    return Plan(link.tied(wait=wait), cases=(case,))
 
 
 def without_write(plan: Plan, link: Link) -> Plan:
@@ -74,12 +74,12 @@ def apply_approval(plan_input: PlanInput, plan: Plan) -> Plan:
     refused = Wait(None, approval.summary) if approval.refuses else None
     if wanted is None:
         if link.state is LinkState.LEFT:
-            return replace(plan, link=replace(link, wait=link.wait or refused))
+            return replace(plan, link=link.tied(wait=link.wait or refused))
         waits = link.wait is not None and link.wait.on != InScope()
         told = link.state in ENDED or waits or plan.requeue or plan.cases
-        return plan if told else replace(plan, link=replace(link, approval=None))
+        return plan if told else replace(plan, link=link.tied(approval=None))
     if not approval.covers(kind_of(plan_input.system, wanted), body_digest(wanted)):
-        return replace(plan, link=replace(link, approval=None))
+        return replace(plan, link=link.tied(approval=None))
     if refused is None:
         return plan
-    return without_write(plan, replace(link, wait=link.wait or refused))
+    return without_write(plan, link.tied(wait=link.wait or refused))

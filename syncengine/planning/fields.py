@@ -66,7 +66,7 @@ class Fields(Sides):
             cases.append(questions.drift(plan_input, self.drifts))
         cases += self.accepted()
         stated = {case.subject for case in cases}
-        link = replace(self.link, base=self.base(), wait=self.wait)
+        link = self.link.tied(base=self.base(), wait=self.wait)
         operation = None
         if self.body:
             operation = self.operation(Action.UPDATE, self.body, link.external_id)

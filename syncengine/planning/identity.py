@@ -169,11 +169,11 @@ def correlate(
     entity: Entity, system: System, link: Link, keys: RowKeys, hits: Hits, context: Context
 ) -> Correlation:
     """Decide to which record an untied row belongs. Exactly one match ties it; anything unsure becomes a question."""
-    calm = replace(link, dirty=0, wait=None)
+    calm = link.at_rest().tied(wait=None)
     made = hits.made
     if made is not None and made.state in (OperationState.CLAIMED, OperationState.UNKNOWN):
         return Correlation(
-            replace(calm, wait=Wait(OperationSettled(made.id), "our own create under way"))
+            calm.tied(wait=Wait(OperationSettled(made.id), "our own create under way"))
         )
     for scope, parts in keys.parts.items():
         found = tuple(dict.fromkeys(hits.records.get(scope, ())))
@@ -185,7 +185,7 @@ def correlate(
         if found:
             return _tie(entity, system, calm, found[0], parts, hits, context)
     if keys.wait is not None:
-        return Correlation(replace(calm, wait=keys.wait))
+        return Correlation(calm.tied(wait=keys.wait))
     if system.creates_in:
         return make_record(entity, system, calm, context)
     if keys.invalid is not None:
@@ -217,7 +217,7 @@ def _tie(
         if rival.state in (LinkState.CREATING, LinkState.WAITING):
             if operation is not None and operation.state is not OperationState.PENDING:
                 wait = Wait(OperationSettled(operation.id), "our own create under way")
-                return Correlation(replace(link, wait=wait))
+                return Correlation(link.tied(wait=wait))
             absorbed.append(rival.id)
             if operation is not None:
                 cancelled.append(replace(operation, state=OperationState.CANCELLED))
@@ -225,15 +225,13 @@ def _tie(
             absorbed.append(rival.id)
         elif rival.state in LIVE and rival.row is None and rival.dirty and not rival.need_get:
             what = f"a row of {system.connection} that is gone to be let go"
-            return Correlation(replace(link, wait=Wait(place_free(rival), what)))
+            return Correlation(link.tied(wait=Wait(place_free(rival), what)))
         elif rival.state in LIVE or rival.state is LinkState.UNLINKED:
             makes = _makes(entity, system, link, context)
             case = ask(entity, link, parts, (record_id,), (rival.id,), hits.links, makes)
             return Correlation(link, ask=case)
     base = link.base if hits.made is None else inherited_base(system, hits.made)
-    tied = replace(
-        link, record_id=record_id, state=LinkState.LINKED, base=base, dirty=1, version=link.version
-    )
+    tied = link.tied(record_id=record_id, state=LinkState.LINKED, base=base).at_rest().woken()
     replaces_row = any(k.external_id is not None or k.row_version > 0 for k in rivals)
     return Correlation(tied, None, tuple(absorbed), tuple(cancelled), replaces_row=replaces_row)
 
@@ -251,13 +249,13 @@ def known_by(link: Link) -> frozenset[Condition]:
 
 def to_create(link: Link) -> Link:
     """A link in state ``creating``, for a row that is to be created (again)."""
-    return replace(link, state=LinkState.CREATING, external_id=None, row=None, need_get=False)
+    return link.mirrored(external_id=None, row=None, need_get=False).tied(state=LinkState.CREATING)
 
 
 def waits_for(link: Link, holder: Link) -> Link:
     """A link in state ``waiting``: the row that it should create is held by another link."""
     what = f"a row of {holder.connection} that another record holds"
-    return replace(link, state=LinkState.WAITING, wait=Wait(place_free(holder), what))
+    return link.tied(state=LinkState.WAITING, wait=Wait(place_free(holder), what))
 
 
 def make_record(entity: Entity, system: System, link: Link, context: Context) -> Correlation:
@@ -274,7 +272,7 @@ def make_record(entity: Entity, system: System, link: Link, context: Context) ->
             value = rule.decode(raw, context)
         except Unresolved as unresolved:
             if rule.field.required:
-                return Correlation(replace(link, wait=unresolved.wait))
+                return Correlation(link.tied(wait=unresolved.wait))
             continue
         except RowInvalid as invalid:
             return Correlation(link, ask=quarantine(entity, link, name, invalid))
@@ -284,9 +282,9 @@ def make_record(entity: Entity, system: System, link: Link, context: Context) ->
     values = with_defaults(entity, values)
     missing = lacking(entity, values)
     if missing:
-        return Correlation(replace(link, wait=Wait(None, f"{missing[0]} in {link.connection}")))
+        return Correlation(link.tied(wait=Wait(None, f"{missing[0]} in {link.connection}")))
     record = Record(id="", entity=entity.name, values=values, stamps=stamps)
-    tied = replace(link, state=LinkState.LINKED, dirty=1, base=Base())
+    tied = link.tied(state=LinkState.LINKED, base=Base()).at_rest().woken()
     return Correlation(tied, record)
 
 

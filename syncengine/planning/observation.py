@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from syncengine.mapping import System, paths
@@ -97,30 +97,31 @@ def judge_reading(
     same = same and (strong or reading.contested != "twice")
     if link.read_at and reading.started < link.read_at + system.resource.read_lag:
         late = same or not system.resource.single_get
-        return Observation(link, ignored=True) if late else Observation(_hint(link))
-    seen = replace(link, read_at=max(link.read_at, reading.received), suspected_at=None)
+        return Observation(link, ignored=True) if late else Observation(link.to_read().woken())
+    seen = link.mirrored(read_at=max(link.read_at, reading.received), suspected_at=None)
     if link.set_aside and not strong:
-        return Observation(replace(_hint(seen), listed_hash=shown))
+        return Observation(seen.to_read().woken().mirrored(listed_hash=shown))
     if same and not link.failures and not link.base.doubts and not (link.need_get and strong):
         return Observation(seen, touched=True)
     if not strong and (system.needs_get or system.resource.list_lag or reading.contested):
-        return Observation(replace(_hint(seen), listed_hash=shown))
+        return Observation(seen.to_read().woken().mirrored(listed_hash=shown))
     moved = _moved_fields(system, link.row, row)
     base = judged(system, link.base, row, reading.started, strong)
     news = bool(moved) or (row is None) != (link.row is None) or _stages(base) != _stages(link.base)
-    fresh = replace(
-        seen,
-        row=row,
-        row_version=link.row_version + (0 if same and base == link.base else 1),
-        listed_hash=still_listed(link, part),
-        base=base,
-        need_get=base.unproved,
-        failures=0,
-        dirty=link.dirty + (news or link.failures > 0),
+    fresh = (
+        seen.mirrored(
+            row=row,
+            row_version=link.row_version + (0 if same and base == link.base else 1),
+            listed_hash=still_listed(link, part),
+            need_get=base.unproved,
+            failures=0,
+        )
+        .proved(base)
+        .woken(news or link.failures > 0)
     )
     if operation is None and link.foreign_values:
         return Observation(
-            replace(fresh, foreign_values={}),
+            fresh.mirrored(foreign_values={}),
             moved=moved,
             lost=_overwritten_values(system, link, row),
         )
@@ -163,10 +164,6 @@ def counts(system: System, row: Row, source: Source) -> bool:
     return bool(where.on_row(row))
 
 
-def _hint(link: Link) -> Link:
-    return replace(link, need_get=True, dirty=link.dirty + 1)
-
-
 def _moved_fields(system: System, old: Row | None, new: Row | None) -> frozenset[str]:
     if new is None:
         return frozenset()
@@ -179,7 +176,7 @@ def _moved_fields(system: System, old: Row | None, new: Row | None) -> frozenset
 
 def stamped(link: Link, moved: frozenset[str], stamp: int) -> Link:
     """The link with ``stamp`` (an event's id) as first observation of the changed fields."""
-    return replace(link, stamps={**link.stamps, **dict.fromkeys(moved, stamp)})
+    return link.mirrored(stamps={**link.stamps, **dict.fromkeys(moved, stamp)})
 
 
 def sent_raw(system: System, operation: Operation, name: str) -> Json:
@@ -216,7 +213,7 @@ def note_foreign_values(
     return (
         link
         if foreign_values == dict(link.foreign_values)
-        else replace(link, foreign_values=foreign_values)
+        else link.mirrored(foreign_values=foreign_values)
     )
 
 

@@ -44,12 +44,12 @@ def decide(plan_input: PlanInput) -> Plan:
 
 def _decided(plan_input: PlanInput) -> Plan:
     link = plan_input.link
-    calm = replace(link, dirty=0, wait=None) if link.dirty or link.wait else link
+    calm = link.at_rest().tied(wait=None) if link.dirty or link.wait else link
     match calm.state:
         case LinkState.CREATING | LinkState.WAITING:
-            return _create(plan_input, replace(calm, state=LinkState.CREATING))
+            return _create(plan_input, calm.tied(state=LinkState.CREATING))
         case LinkState.UNLINKED | LinkState.SEEN:
-            return Plan(replace(calm, wait=plan_input.link.wait))
+            return Plan(calm.tied(wait=plan_input.link.wait))
         case LinkState.GONE if calm.row is None:
             return _recreate(plan_input, calm)
         case LinkState.GONE if _still_there(plan_input, calm):
@@ -59,10 +59,10 @@ def _decided(plan_input: PlanInput) -> Plan:
     if calm.row is None:
         return _row_gone(plan_input, calm)
     if calm.state is LinkState.MISSING:
-        calm = replace(calm, state=LinkState.LINKED)
+        calm = calm.tied(state=LinkState.LINKED)
     if plan_input.in_scope:
         linked = calm.state is LinkState.LINKED
-        return Fields(plan_input, calm if linked else replace(calm, state=LinkState.LINKED)).plan()
+        return Fields(plan_input, calm if linked else calm.tied(state=LinkState.LINKED)).plan()
     return _leave(plan_input, calm)
 
 
@@ -76,7 +76,7 @@ def _recreate(plan_input: PlanInput, link: Link) -> Plan:
         return Plan(link)
     lost = _lost(plan_input, gone=True)
     if lost is not None:
-        return Plan(replace(link, wait=lost))
+        return Plan(link.tied(wait=lost))
     return Plan(to_create(link), requeue=True)
 
 
@@ -129,51 +129,51 @@ def _not_gone(plan_input: PlanInput, link: Link) -> Link:
     vendor = {n: raw for n, rule in rules.items() if (raw := rule.extract(row)) is not ABSENT}
     made = {name: rules[name].fingerprint for name in vendor}
     base = Base(vendor=vendor, rules=made, doubts=link.base.doubts)
-    return replace(link, state=LinkState.LINKED, base=base)
+    return link.tied(state=LinkState.LINKED, base=base)
 
 
 def _returned(plan_input: PlanInput, link: Link) -> Plan:
     if plan_input.record.deleted or _taken(plan_input):
-        alone = replace(link, record_id=None, state=LinkState.SEEN, base=Base(), approval=None)
-        return Plan(replace(alone, dirty=1))
-    return Plan(replace(link, state=LinkState.LINKED), requeue=True)
+        alone = link.tied(record_id=None, state=LinkState.SEEN, base=Base(), approval=None)
+        return Plan(alone.at_rest().woken())
+    return Plan(link.tied(state=LinkState.LINKED), requeue=True)
 
 
 def _create(plan_input: PlanInput, link: Link) -> Plan:
     if plan_input.record.deleted:
-        return Plan(replace(link, state=LinkState.GONE))
+        return Plan(link.tied(state=LinkState.GONE))
     if not plan_input.in_scope:
-        return Plan(replace(link, wait=why_out_of_scope(plan_input)))
+        return Plan(link.tied(wait=why_out_of_scope(plan_input)))
     if not plan_input.ready:
         what = f"a complete listing of {link.connection} {link.resource}"
-        return Plan(replace(link, wait=Wait(Listed(link.connection, link.resource), what)))
+        return Plan(link.tied(wait=Wait(Listed(link.connection, link.resource), what)))
     wanted = link.approval is not None and link.approval.answer == "recreate"
     lost = None if wanted else _lost(plan_input, gone=link.row_version > 0)
     if lost is not None:
-        return Plan(replace(link, wait=lost))
+        return Plan(link.tied(wait=lost))
     system, record = plan_input.system, plan_input.record
     external_id: str | None = None
     if system.key is not None:
         chosen = system.key.on_record(record, plan_input.world)
         if is_empty(chosen):
-            return Plan(replace(link, wait=Wait(None, f"the id for {link.connection}")))
+            return Plan(link.tied(wait=Wait(None, f"the id for {link.connection}")))
         external_id = str(chosen)
     fields = Fields(plan_input, link)
     for name, rule in system.rules.items():
         if rule.writes and not is_empty(fields.values.get(name)):
             fields.write(name, rule, ABSENT)
     if fields.wait is not None and fields.wait_required:
-        return Plan(replace(link, wait=fields.wait))
+        return Plan(link.tied(wait=fields.wait))
     body = {**system.set_create, **fields.body}
     if external_id is not None and system.resource.chosen_id:
         body[system.resource.chosen_id] = external_id
     lacking = [n for n, f in system.resource.fields.items() if f.required and not _has(body, n)]
     if lacking:
-        return Plan(replace(link, wait=Wait(None, f"{lacking[0]} for {link.connection}")))
+        return Plan(link.tied(wait=Wait(None, f"{lacking[0]} for {link.connection}")))
     if plan_input.holder is not None:
         return Plan(waits_for(link, plan_input.holder))
     operation = fields.operation(Action.CREATE, body, external_id)
-    return unless_refused(plan_input, Plan(replace(link, wait=fields.wait), operation=operation))
+    return unless_refused(plan_input, Plan(link.tied(wait=fields.wait), operation=operation))
 
 
 def _has(body: Mapping[str, Json], name: str) -> bool:
@@ -182,7 +182,7 @@ def _has(body: Mapping[str, Json], name: str) -> bool:
 
 def _row_gone(plan_input: PlanInput, link: Link) -> Plan:
     """Plan a link whose row is proved gone, by a complete scan and a confirming read."""
-    gone = replace(link, state=LinkState.GONE)
+    gone = link.tied(state=LinkState.GONE)
     freed = frozenset({place_free(link)})
     if plan_input.record.deleted or plan_input.system.on_missing == "keep":
         # What was never compared leaves no base values, and is made as if it had not been there.
@@ -191,18 +191,18 @@ def _row_gone(plan_input: PlanInput, link: Link) -> Plan:
         )
     recreated = plan_input.system.on_missing == "recreate"
     if not plan_input.in_scope and (recreated or link.state is LinkState.LEFT):
-        return Plan(replace(gone, base=Base()), satisfies=freed)
+        return Plan(gone.tied(base=Base()), satisfies=freed)
     match plan_input.system.on_missing:
         case "recreate":
             if lost := _lost(plan_input, gone=True):
-                return Plan(replace(gone, base=Base(), wait=lost), satisfies=freed)
-            fresh = replace(to_create(gone), base=Base())
+                return Plan(gone.tied(base=Base(), wait=lost), satisfies=freed)
+            fresh = to_create(gone).tied(base=Base())
             return Plan(fresh, satisfies=freed, requeue=True)
         case "delete" if _is_rejected(link):
             return Plan(gone, satisfies=freed)
         case "delete" if not _others_own(plan_input):
             if _unsent(plan_input) or _asked(plan_input.link):
-                missing = replace(link, state=LinkState.MISSING)
+                missing = link.tied(state=LinkState.MISSING)
                 return Plan(
                     missing,
                     cases=(questions.missing(plan_input, _unsent(plan_input)),),
@@ -215,7 +215,7 @@ def _row_gone(plan_input: PlanInput, link: Link) -> Plan:
                             connection=link.connection, rule=plan_input.system.cause("on_missing"),
                             policy=ON_MISSING)  # fmt: skip
             return Plan(gone, record=deleted, changes=(change,), satisfies=freed)
-    missing = replace(link, state=LinkState.MISSING)
+    missing = link.tied(state=LinkState.MISSING)
     return Plan(
         missing, cases=(questions.missing(plan_input, _unsent(plan_input)),), satisfies=freed
     )
@@ -294,13 +294,13 @@ def _leave(plan_input: PlanInput, link: Link) -> Plan:
         leave = replace(reading.operation(Action.UPDATE, body, link.external_id), leave=True)
         found = {path: paths.get(row, path) for path in body}
         sides = {p: (body[p], None if raw is ABSENT else raw) for p, raw in found.items()}
-        held = replace(read.link, state=LinkState.LINKED)
+        held = read.link.tied(state=LinkState.LINKED)
         asks = not_done(plan_input, held, kind_of(system, leave), body_digest(leave), sides)
         over = read.dissolves - {case.subject for case in asks.cases}
         return replace(read, link=asks.link, cases=(*read.cases, *asks.cases), dissolves=over)
     if body and not kept:
         return unless_refused(plan_input, _write_leave(plan_input, reading, read, body))
-    return replace(read, link=replace(read.link, state=LinkState.LEFT, wait=None))
+    return replace(read, link=read.link.tied(state=LinkState.LEFT, wait=None))
 
 
 def _write_leave(plan_input: PlanInput, reading: Fields, read: Plan, body: dict[str, Json]) -> Plan:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from syncengine.mapping import Entity, System, paths
@@ -48,11 +48,11 @@ def settle_applied(
         doubts = (
             {WHOLE: claim.doubt(row_fingerprint(system, link.row or {}), False)} if held else {}
         )
-        gone = replace(
-            link, state=LinkState.GONE, row=None, row_version=link.row_version + 1,
-            read_at=received, base=Base(doubts=doubts), foreign_values={}, need_get=False, approval=None,
-            dirty=link.dirty + 1,
+        gone = link.mirrored(
+            row=None, row_version=link.row_version + 1, read_at=received, need_get=False,
+            foreign_values={},
         )  # fmt: skip
+        gone = gone.tied(state=LinkState.GONE, base=Base(doubts=doubts), approval=None)
         return Settled(gone)
     shown = None if answer is None else mapped({"_id": external_id, **answer}, roots(system))
     row = body_row(operation.body, link.row)
@@ -60,9 +60,7 @@ def settle_applied(
     moved = _moved_by_others(system, link, operation, row)
     state = LinkState.LEFT if operation.leave else LinkState.LINKED
     base = _base_after_write(system, link, operation, shown, claim)
-    settled = replace(
-        link,
-        state=state,
+    settled = link.mirrored(
         external_id=link.external_id or external_id,
         parent=link.parent or row.get("_parent"),
         row=row,
@@ -70,12 +68,9 @@ def settle_applied(
         listed_hash=still_listed(link, listed_part(system, row)),
         read_at=received,
         suspected_at=None,
-        base=base,
         need_get=link.need_get or base.unproved,
         foreign_values={},
-        approval=None,
-        dirty=link.dirty + 1,
-    )
+    ).tied(state=state, base=base, approval=None)
     return Settled(settled, moved, _overwritten(system, link, operation))
 
 

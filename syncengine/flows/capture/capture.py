@@ -324,13 +324,11 @@ def suspect_missing(
     changed = []
     for link in unseen:
         if system.resource.single_get:
-            changed.append(replace(link, need_get=True, suspected_at=at, dirty=link.dirty + 1))
+            changed.append(link.mirrored(suspected_at=at).to_read().woken())
         elif sure or (link.suspected_at is not None and link.suspected_at < at):
-            changed.append(
-                replace(link, row=None, row_version=link.row_version + 1, dirty=link.dirty + 1)
-            )
+            changed.append(link.mirrored(row=None, row_version=link.row_version + 1).woken())
         else:
-            changed.append(replace(link, suspected_at=link.suspected_at or at))
+            changed.append(link.mirrored(suspected_at=link.suspected_at or at))
     return Changeset(links=changed)
 
 

@@ -92,7 +92,7 @@ def unfit(
 ) -> Link:
     """The link of a row that does not fit, as it would be stored if it did."""
     link = new_link(link_id, entity.name, system, external_id or None, parent)
-    return replace(link, row=mapped(row, roots(system)))
+    return link.mirrored(row=mapped(row, roots(system)))
 
 
 def _to_ask(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from syncengine.errors import RateLimited, Stale
 from syncengine.flows.capture.capture import list_soon
 from syncengine.flows.capture.erased_rows import withhold_erased
@@ -95,11 +93,11 @@ def sought(
         return _listed(engine, tx, connection, resource)
     link = tx.links_at(entity.name, connection, resource, [external_id], lock=True).get(external_id)
     if link is not None:
-        return Changeset(links=[replace(link, need_get=True, dirty=link.dirty + 1)])
+        return Changeset(links=[link.to_read().woken()])
     if tx.remembered(UNKNOWN, [connection, resource, external_id], engine.clock.now()):
         return Changeset()
     link = new_link(new_id(), entity.name, system, external_id, None)
-    return Changeset(new_links=[replace(link, need_get=True, dirty=1)])
+    return Changeset(new_links=[link.to_read().woken()])
 
 
 def _listed(engine: Engine, tx: Transaction, connection: str, resource: str) -> Changeset:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -89,7 +89,7 @@ def _list_soon(engine: Engine, links: Sequence[Link]) -> int:
         return 0
     with engine.ledger.write() as tx:
         held = tx.links([link.id for link in links], lock=True)
-        change = Changeset(links=[replace(k, need_get=False) for k in held.values()])
+        change = Changeset(links=[k.mirrored(need_get=False) for k in held.values()])
         for connection, resource in {(k.connection, k.resource) for k in held.values()}:
             change += list_soon(engine, tx, connection, resource)
         tx.write(change)
@@ -161,7 +161,7 @@ class _Reads:
         shows it, if it is there."""
         engine, tries = self.engine, self.engine.limits.tries
         links = [
-            replace(k, failures=k.failures + 1) for k in tx.links(failures, lock=True).values()
+            k.mirrored(failures=k.failures + 1) for k in tx.links(failures, lock=True).values()
         ]
         untold = {k.id for k in links if never_seen(k) and not _may_pass(failures[k.id], k, tries)}
         for resource in {k.resource for k in links}:
@@ -177,7 +177,7 @@ class _Reads:
         }
         return Changeset(
             removed=untold,
-            links=[replace(k, need_get=k.id not in asides) for k in links],
+            links=[k.mirrored(need_get=k.id not in asides) for k in links],
             raised=[_unreadable(engine, k, failures[k.id]) for k in links if k.id in asides],
         )
 

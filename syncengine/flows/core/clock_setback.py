@@ -76,7 +76,7 @@ def _set_back_links(tx: Transaction, now: float) -> list[Link]:
             name: replace(doubt, until=min(doubt.until, now + _beyond(doubt, link.read_at)))
             for name, doubt in link.base.doubts.items()
         }
-        changed.append(replace(link, read_at=now, base=replace(link.base, doubts=doubts)))
+        changed.append(link.mirrored(read_at=now).tied(base=replace(link.base, doubts=doubts)))
     return changed
 
 

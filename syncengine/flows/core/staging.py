@@ -53,18 +53,18 @@ def stage(
         if held is not None:
             asked.setdefault(held, {})
             if plan.requeue:
-                decided[link_id] = replace(plan, link=replace(plan.link, wait=_wait(held)))
+                decided[link_id] = replace(plan, link=plan.link.tied(wait=_wait(held)))
         if wanted is None:
             continue
         group, approval = wanted
         if approved(said, approval.kind, approval.digest):
             if plan.record is not None and said is not None and approval.digest == RECORD:
                 passed[plan.record.id] = replace(said, digest="")
-                decided[link_id] = replace(plan, link=replace(plan.link, approval=None))
+                decided[link_id] = replace(plan, link=plan.link.tied(approval=None))
             continue
         if held == group or _limited(engine, group):
             asked.setdefault(group, {})[link_id] = approval
-        decided[link_id] = replace(plan, link=replace(plan.link, approval=None))
+        decided[link_id] = replace(plan, link=plan.link.tied(approval=None))
     for group in sorted(asked):
         mine = asked[group]
         out = {i for i, p in decided.items() if group_of(p.link) != group} - mine.keys()
@@ -82,9 +82,9 @@ def _passed_on(
     if not others:
         return {}
     links = tx.links([k.id for k in others if k.id not in plans], lock=True).values()
-    tx.write(Changeset(links=[replace(k, approval=approvals[k.record_id or ""]) for k in links]))
+    tx.write(Changeset(links=[k.tied(approval=approvals[k.record_id or ""]) for k in links]))
     return {
-        k.id: replace(plan, link=replace(plan.link, approval=approvals[k.record_id or ""]))
+        k.id: replace(plan, link=plan.link.tied(approval=approvals[k.record_id or ""]))
         for k in others
         if (plan := plans.get(k.id)) is not None and not _ends(plan)
     }
@@ -185,7 +185,7 @@ def _called_back(
     ]
     change = Changeset(
         operations=cancelled,
-        links=[replace(k, wait=_wait(group), approval=approvals[k.id]) for k in taken],
+        links=[k.tied(wait=_wait(group), approval=approvals[k.id]) for k in taken],
         wakes=Wakes(
             waiting={
                 key for k in taken for key in (OperationSettled(pending[k.id].id), place_free(k))
@@ -196,11 +196,11 @@ def _called_back(
 
 
 def _held(group: Group, plan: Plan, approval: WriteApproval) -> Plan:
-    link = replace(plan.link, wait=_wait(group), approval=approval)
+    link = plan.link.tied(wait=_wait(group), approval=approval)
     if approval.digest != RECORD:
         held = without_write(plan, link)
         return replace(held, satisfies=held.satisfies | {place_free(link)})
-    missing = replace(link, state=LinkState.MISSING)
+    missing = link.tied(state=LinkState.MISSING)
     return Plan(missing, dissolves=plan.dissolves, satisfies=plan.satisfies, earlier=plan.earlier)
 
 

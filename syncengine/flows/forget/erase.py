@@ -321,7 +321,7 @@ def _others_cleaned(
     """Everything else without references to her; what depended on her becomes dirty."""
     others, marks = footprint.others, footprint.marks
     links = [
-        replace(in_link(engine.system(k.entity, k.connection), k, marks), dirty=k.dirty + 1)
+        in_link(engine.system(k.entity, k.connection), k, marks).woken()
         for k in tx.links(others.links).values()
     ]
     cleaned = [

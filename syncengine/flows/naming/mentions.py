@@ -81,16 +81,13 @@ def in_link(system: System | None, link: Link, marks: Marks) -> Link:
         n for held in kept for n, raw in held.items() if n in rules and marks.named_there(rules[n], raw)
     }  # fmt: skip
     if not named:
-        return link if wait == link.wait else replace(link, wait=wait)
-    return replace(
-        link,
+        return link if wait == link.wait else link.tied(wait=wait)
+    return link.mirrored(
         row=row,
         listed_hash="",
-        base=_in_base(system, link, named, marks),
         foreign_values={n: raw for n, raw in link.foreign_values.items() if n not in named},
         stamps={n: stamp for n, stamp in link.stamps.items() if n not in named},
-        wait=wait,
-    )
+    ).tied(base=_in_base(system, link, named, marks), wait=wait)
 
 
 def _in_base(system: System | None, link: Link, named: set[str], marks: Marks) -> Base:

@@ -129,8 +129,7 @@ class _Answer(HeldWrites):
         change = Changeset()
         if self.case.link_id is not None:
             link = self.asked()
-            again = replace(link, need_get=link.external_id is not None, dirty=link.dirty + 1)
-            change = self.saved(again)
+            change = self.saved(link.to_read().woken())
         return "it is looked at again", change
 
     def asked(self) -> Link:
@@ -159,7 +158,7 @@ class _Answer(HeldWrites):
             change = Changeset()
             for link in self.tx.links([self.case.link_id or ""], lock=True).values():
                 if link.record_id is None:
-                    alone = replace(link, state=LinkState.UNLINKED, dirty=0, wait=None)
+                    alone = link.at_rest().tied(state=LinkState.UNLINKED, wait=None)
                     change += self.row_forgotten(link) + self.saved(alone)
             return "it stays as it is", change
         link = self.asked()
@@ -180,7 +179,7 @@ class _Answer(HeldWrites):
             here = (other.connection, other.resource) == (link.connection, link.resource)
             if here and other.state in AT_VENDOR:
                 alone, more = editor.untie(editor.link(other.id), self.policy)
-                change += more + editor.saved(replace(alone, state=LinkState.UNLINKED, dirty=0))
+                change += more + editor.saved(alone.at_rest().tied(state=LinkState.UNLINKED))
                 untied.append(other.id)
         return untied, change
 
@@ -195,12 +194,12 @@ class _Answer(HeldWrites):
     def _delete_or_keep(self, link: Link) -> Done:
         if self.given == "keep":
             approval = self.approval(Action.DELETE.value, "")
-            kept = replace(link, state=LinkState.LEFT, approval=approval, dirty=link.dirty + 1)
+            kept = link.tied(state=LinkState.LEFT, approval=approval).woken()
             return "it stays there", self.saved(kept)
         shown = {n: rule.extract(link.row or {}) for n, rule in self._rules(link).items()}
         seen = {n: raw for n, raw in shown.items() if raw is not ABSENT}
         base = replace(link.base, released=seen)
-        return "it is deleted there", self.saved(replace(link, base=base, dirty=link.dirty + 1))
+        return "it is deleted there", self.saved(link.tied(base=base).woken())
 
     def drift(self) -> Done:
         link = self.asked()
@@ -229,8 +228,8 @@ class _Answer(HeldWrites):
         base = replace(link.base, canonical=canonical, vendor=vendor)
         entity = self.engine.project.entities[link.entity]
         compared = [name for name in fields if name in entity.compared]
-        base = self.accept_difference(replace(link, base=base), record, compared)
-        return change + self.saved(replace(link, base=base, dirty=link.dirty + 1))
+        base = self.accept_difference(link.tied(base=base), record, compared)
+        return change + self.saved(link.tied(base=base).woken())
 
     def _adopted(self, link: Link) -> Changeset:
         """The vendor's values become ours; the present row is compared with them."""
@@ -239,7 +238,7 @@ class _Answer(HeldWrites):
         _, change = self.change(record, values, self.policy, [link.id])
         canonical = {**link.base.canonical, **values}
         base = replace(link.base.forget(fields), canonical=canonical)
-        return change + self.saved(replace(link, base=base, dirty=link.dirty + 1))
+        return change + self.saved(link.tied(base=base).woken())
 
     def _rules(self, link: Link) -> Mapping[str, Rule]:
         return self.engine.project.entities[link.entity].systems[link.connection].rules
@@ -250,11 +249,11 @@ class _Answer(HeldWrites):
         link = self.asked()
         change = Changeset(wakes=Wakes(waiting={place_free(link)}))
         if self.given == "recreate":
-            fresh = replace(to_create(link), base=Base())
+            fresh = to_create(link).tied(base=Base())
             approval = self.approval(Action.CREATE.value, "")
-            change += self.saved(replace(fresh, approval=approval, dirty=link.dirty + 1))
+            change += self.saved(fresh.tied(approval=approval).woken())
             return f"the row is made again in {link.connection}", change
-        change += self.saved(replace(link, state=LinkState.GONE, dirty=0))
+        change += self.saved(link.at_rest().tied(state=LinkState.GONE))
         if self.given == "delete":
             change += self.delete(self.record(link.record_id or ""), self.policy)
             return "the record is deleted", change
@@ -278,12 +277,11 @@ class _Answer(HeldWrites):
         if held is None or held.state is not OperationState.UNKNOWN:
             return "it was settled meanwhile", Changeset()
         link, woken = self.asked(), Wakes(waiting={OperationSettled(operation_id)})
-        again = replace(link, dirty=link.dirty + 1)
+        again = link.woken()
         if self.given == "applied":
-            need_get = link.external_id is not None
-            state = link.state if need_get else LinkState.GONE
+            state = LinkState.GONE if link.external_id is None else link.state
             applied = replace(held, state=OperationState.APPLIED)
-            change = self.saved(replace(again, state=state, need_get=need_get))
+            change = self.saved(again.to_read().tied(state=state))
             change += Changeset(operations=[applied], wakes=woken)
             return "the row is looked for in the next listing", change
         stale = replace(held, state=OperationState.STALE)
@@ -298,7 +296,7 @@ class _Answer(HeldWrites):
         base = link.base
         if self.case.subject == undone_subject(link.id) and not approval:
             base = without(base, [n for n, d in base.doubts.items() if d.stage == "undone"])
-        again = replace(link, base=base, approval=approval, wait=None, dirty=link.dirty + 1)
+        again = link.tied(base=base, approval=approval, wait=None).woken()
         return "it is left" if approval else "it is tried again", self.saved(again)
 
     def _dropped(self) -> WriteApproval:

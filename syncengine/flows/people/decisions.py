@@ -120,7 +120,7 @@ class Decision:
             seen = [n for n in names if system is not None and n in system.rules]
             if seen:
                 base = self.accept_difference(link, record, seen)
-                change += self.saved(replace(link, base=base))
+                change += self.saved(link.tied(base=base))
         return change
 
     def accept_difference(self, link: Link, record: Record, names: Iterable[str]) -> Base:
@@ -156,15 +156,12 @@ class Decision:
         before = made.get(link.external_id or "")
         system = self.engine.project.entities[link.entity].systems[link.connection]
         base = Base() if before is None else inherited_base(system, before)
-        change += self.joined(replace(link, base=base), record.id)
+        change += self.joined(link.tied(base=base), record.id)
         return change + self.note(record, policy, "", None, f"linked in {link.connection}")
 
     def joined(self, link: Link, record_id: str) -> Changeset:
         """A link is tied, and the links that waited for it are woken."""
-        tied = replace(
-            link, record_id=record_id, state=LinkState.LINKED, wait=None, approval=None,
-            dirty=link.dirty + 1,
-        )  # fmt: skip
+        tied = link.tied(record_id=record_id, state=LinkState.LINKED, wait=None, approval=None).woken()  # fmt: skip
         wakes = Wakes(waiting=known_by(tied)) + referring(self.engine, link)
         change = self.row_forgotten(link, record_id) + self.saved(tied)
         return change + Changeset(wakes=wakes)

@@ -118,7 +118,7 @@ class HeldWrites(Decision):
         # What a rejection has let be is looked at as it was before.
         before = {LinkState.LEFT: LinkState.LINKED, LinkState.GONE: LinkState.MISSING}
         state = before.get(link.state, link.state)
-        return replace(link, approval=approval, state=state, wait=None, dirty=link.dirty + 1)
+        return link.tied(approval=approval, state=state, wait=None).woken()
 
     def approval(self, kind: str, digest: str) -> WriteApproval:
         """What is noted at a link of this answer."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from syncengine.flows.core.engine import Engine
 from syncengine.flows.people.decisions import Decision, NotPossible
@@ -42,8 +42,8 @@ class LinkEditor(Decision):
                 )
             wakes = Wakes(siblings={link.record_id: frozenset()})
             change += Changeset(wakes=wakes + retied(self.engine, went=[link]))
-        alone = replace(link, record_id=None, state=LinkState.SEEN, base=Base())
-        return replace(alone, wait=None, approval=None), change
+        alone = link.tied(record_id=None, state=LinkState.SEEN, base=Base())
+        return alone.tied(wait=None, approval=None), change
 
     def replan(self, record_id: str, link: Link) -> Changeset:
         """The record has no row any more where a link was untied: plan whether one is created there."""
@@ -52,7 +52,7 @@ class LinkEditor(Decision):
             return Changeset()
         made = [k for k in placeholder_links(entity, record_id) if k.connection == link.connection]
         # It had a row there: whoever names that one is told of the next.
-        return Changeset(new_links=[replace(placeholder, row_version=1) for placeholder in made])
+        return Changeset(new_links=[placeholder.mirrored(row_version=1) for placeholder in made])
 
     def _without_base_values(self, link: Link, record: Record) -> Changeset:
         """Drop the base values of rows in the same connection that refer to this row, so that they are compared
@@ -69,7 +69,7 @@ class LinkEditor(Decision):
                 }
                 if shown:
                     base = other.base.forget(shown)
-                    change += self.saved(replace(other, base=base, dirty=other.dirty + 1))
+                    change += self.saved(other.tied(base=base).woken())
         return change
 
     def users(self, record: Record) -> Iterator[tuple[Record, list[str]]]:
@@ -98,7 +98,7 @@ def split(engine: Engine, link_id: str, own: bool, author: str, reason: str = ""
             made, more = editor.own_record(alone, "split")
             done = f"record {made[-8:]} was made of the row"
         else:
-            more = editor.saved(replace(alone, state=LinkState.UNLINKED, dirty=0))
+            more = editor.saved(alone.at_rest().tied(state=LinkState.UNLINKED))
             done = "the row stays alone"
         editor.commit(change + more + editor.replan(link.record_id, link))
     _announce(engine)
@@ -161,7 +161,7 @@ def _rows_taken(editor: LinkEditor, kept: Record, gone: Record) -> Changeset:
         held = editor.link(link.id)
         change += editor.cancelled(held) + editor.questions_closed(held)
         if held.state in LIVE:
-            change += editor.tie(replace(held, base=Base()), kept, "join")
+            change += editor.tie(held.tied(base=Base()), kept, "join")
         elif held.state in PLANNED:
             change += Changeset(removed={held.id})
     return change

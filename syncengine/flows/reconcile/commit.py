@@ -94,7 +94,7 @@ class Commit:
             lowered(
                 held[i],
                 read.links[i],
-                replace(p.link, dirty=p.link.dirty + p.requeue),
+                p.link.woken(p.requeue),
                 p.operation,
             )
             for i, p in good.items()
@@ -158,7 +158,7 @@ class Commit:
                 continue
             if self.engine.project.connections[operation.connection].mode != "write":
                 held = read[link_id].wait if group_of(read[link_id]) else only_observed(plan.link)
-                ready[link_id] = without_write(plan, replace(plan.link, wait=held))
+                ready[link_id] = without_write(plan, plan.link.tied(wait=held))
                 dropped.add(operation.entity)
                 continue
             system = self.engine.project.entities[operation.entity].systems[operation.connection]
@@ -238,15 +238,7 @@ def lowered(held: Link, read: Link, decided: Link, operation: Operation | None =
     """The link to store; ``dirty`` is lowered only by what was counted when it was read."""
     begins = _begins_to_wait(held, decided, operation)
     dirty = max(0, held.dirty - read.dirty) + decided.dirty + begins
-    return replace(
-        decided,
-        dirty=dirty,
-        version=held.version,
-        read_at=held.read_at,
-        suspected_at=held.suspected_at,
-        need_get=held.need_get,
-        foreign_values=held.foreign_values,
-    )
+    return decided.beside_reads(held, dirty)
 
 
 def opened(case: Case, at: float) -> Case:

@@ -147,7 +147,7 @@ def _looked_anew(engine: Engine, tx: Transaction, entity: Entity) -> Changeset:
             if link.state is LinkState.SEEN or system.needs_get
         ]
         links = [
-            replace(link, listed_hash="", dirty=link.dirty + (link.state is LinkState.SEEN))
+            link.mirrored(listed_hash="").woken(link.state is LinkState.SEEN)
             for link in tx.links(found, lock=True).values()
         ]
         change += Changeset(links=links)

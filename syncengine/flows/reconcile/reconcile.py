@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import replace
 
 from syncengine.errors import RowInvalid
 from syncengine.flows.core.engine import Engine
@@ -55,7 +54,7 @@ def _forget(links: Sequence[Link], engine: Engine) -> None:
     if links:
         with engine.ledger.write() as tx:
             held = tx.links([k.id for k in links], lock=True)
-            tx.write(Changeset(links=[replace(k, dirty=0) for k in held.values()]))
+            tx.write(Changeset(links=[k.at_rest() for k in held.values()]))
 
 
 def _correlate_all(engine: Engine, links: Sequence[Link]) -> set[str]:
@@ -70,7 +69,7 @@ def _correlate_all(engine: Engine, links: Sequence[Link]) -> set[str]:
             seen=utc_text(link.read_at),
         )  # fmt: skip
         if link.state is LinkState.UNLINKED or link.row is None or link.set_aside:
-            decided[link.id] = Correlation(replace(link, dirty=0, wait=None))
+            decided[link.id] = Correlation(link.at_rest().tied(wait=None))
             continue
         try:
             decided[link.id] = correlate(
@@ -78,7 +77,7 @@ def _correlate_all(engine: Engine, links: Sequence[Link]) -> set[str]:
             )
         except RowInvalid as invalid:
             case = quarantine(entity, link, "the row", invalid)
-            decided[link.id] = Correlation(replace(link, dirty=0), ask=case)
+            decided[link.id] = Correlation(link.at_rest(), ask=case)
     return Ties(engine, found.world).commit(entity, system, found.links, decided)
 
 

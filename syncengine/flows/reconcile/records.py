@@ -86,10 +86,7 @@ def _release_kept_rows(
     ]
     held = tx.links(kept, lock=True).values() if kept else ()
     untied = [
-        replace(
-            link, record_id=None, state=LinkState.SEEN, wait=None, approval=None,
-            dirty=link.dirty + 1,
-        )
+        link.tied(record_id=None, state=LinkState.SEEN, wait=None, approval=None).woken()
         for link in held
     ]  # fmt: skip
     return Changeset(links=untied, wakes=retied(engine, went=held))

@@ -128,12 +128,12 @@ class Ties:
         for link_id, record in created.items():
             key = taken.get(record.id)
             if key is None:
-                tied = replace(good[link_id].link, record_id=record.id)
+                tied = good[link_id].link.tied(record_id=record.id)
                 good[link_id] = replace(good[link_id], link=tied)
             elif _shows(entity, system, key):
                 del good[link_id]
             else:
-                calm = replace(good[link_id].link, state=LinkState.SEEN, dirty=0)
+                calm = good[link_id].link.at_rest().tied(state=LinkState.SEEN)
                 holders = [o for of in tx.key_owners([key]).values() for o in of]
                 case = ask(entity, calm, key.parts, holders, (), links_by_record(tx, holders), True)
                 about = (replace(key, kind=KeyKind.ASKS, owner=link_id),)

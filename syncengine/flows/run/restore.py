@@ -60,7 +60,7 @@ def _look_anew(tx: Transaction) -> int:
     rows, after = 0, ""
     while some := tx.select_links(after=after or None, limit=CHUNK):
         held = tx.links([link.id for link in some], lock=True).values()
-        anew = [replace(link, listed_hash="", dirty=link.dirty + 1) for link in held]
+        anew = [link.mirrored(listed_hash="").woken() for link in held]
         tx.write(Changeset(links=anew))
         rows, after = rows + len(held), some[-1].id
     return rows

@@ -85,7 +85,7 @@ def _read_again(engine: Engine, tx: Transaction, period: int) -> list[Link]:
         if case.link_id is not None and (age in (1, 2, 4, 8) or age % RARELY == 0 < age):
             asked.add(case.link_id)
     links = tx.links(asked, lock=True).values() if asked else ()
-    return [replace(k, need_get=True) for k in links if k.external_id and _single(engine, k)]
+    return [k.to_read() for k in links if k.external_id and _single(engine, k)]
 
 
 def _single(engine: Engine, link: Link) -> bool:

@@ -280,7 +280,7 @@ def look_again(engine: Engine, record: str) -> list[str]:
     with engine.ledger.write() as tx:
         links = [k for k in tx.links_of([record]) if k.external_id is not None]
         held = tx.links([k.id for k in links], lock=True)
-        read = [replace(k, need_get=True, dirty=k.dirty + 1) for k in held.values()]
+        read = [k.to_read().woken() for k in held.values()]
         tx.write(Changeset(links=read))
     return list(held)
 

@@ -122,7 +122,7 @@ def _conclude(engine: Engine, tx: Transaction, done: Done, held: Operation) -> _
     unread = settled.link.need_get or (answer is not None and answer.unread)
     entity = engine.project.entities[operation.entity]
     again = unread or bool(done.said) or leaves_open(entity, before, operation, settled)
-    link, room = replace(settled.link, need_get=unread, dirty=before.dirty + again), Changeset()
+    link, room = settled.link.mirrored(need_get=unread).woken(again), Changeset()
     if done.holder is not None and link.external_id != before.external_id:
         link, room = made_room(engine, tx, link, done.holder)
     return _Conclusion(done, held, settled, link, again, room)
@@ -169,7 +169,7 @@ def made_room(engine: Engine, tx: Transaction, link: Link, holder: Link) -> tupl
 
 def behind(link: Link, holder: Link) -> Link:
     """The link, waiting for the holder to give up the row."""
-    return waits_for(replace(link, external_id=None, row=None, dirty=0), holder)
+    return waits_for(link.at_rest().mirrored(external_id=None, row=None), holder)
 
 
 def is_ours(operation: Operation, stored: Mapping[str, Operation]) -> bool:

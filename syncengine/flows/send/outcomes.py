@@ -103,7 +103,7 @@ class Outcomes:
             link = tx.links([operation.link_id], lock=True).get(operation.link_id)
             if link is None:
                 return
-            held, unread = self.ours(tx, operation), replace(link, need_get=True)
+            held, unread = self.ours(tx, operation), link.to_read()
             change = Changeset(links=[unread])
             self.commit(tx, change if held is None else change + stale(held, unread, self.now))
 
@@ -188,7 +188,7 @@ class Outcomes:
 def stale(held: Operation, link: Link, now: float) -> Changeset:
     """The vendor's row has changed, or the write surely did not happen: plan again."""
     sent = held.state is OperationState.UNKNOWN
-    calm = replace(link, foreign_values={}, dirty=link.dirty + 1) if link.foreign_values else None
+    calm = link.mirrored(foreign_values={}).woken() if link.foreign_values else None
     return conclude(held, OperationState.STALE, UNSHOWN * sent, now, link=calm)
 
 
@@ -200,7 +200,7 @@ def refusal(
     case = refused(held, error.answer or str(error), body_digest(held), sent)
     return conclude(
         held, OperationState.REJECTED, said if sent else str(error), now,
-        link=replace(link, wait=link.wait or not_taken(link.connection)),
+        link=link.tied(wait=link.wait or not_taken(link.connection)),
         case=replace(case, id=new_id(), opened_at=now),
     )  # fmt: skip
 
@@ -211,7 +211,7 @@ def untaken(held: Operation, link: Link, now: float, times: int = 0) -> Changese
     case = unmade(held, body_digest(held), times)
     return conclude(
         held, OperationState.REJECTED, UNSHOWN if times else UNMADE, now,
-        link=replace(link, wait=link.wait or not_taken(link.connection), foreign_values={}),
+        link=link.mirrored(foreign_values={}).tied(wait=link.wait or not_taken(link.connection)),
         case=replace(case, id=new_id(), opened_at=now),
     )  # fmt: skip
 

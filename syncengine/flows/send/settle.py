@@ -78,11 +78,12 @@ class Settle(Outcomes):
             return "stale", conclude(held, cancelled, THERE, now, link=waits), []
         at = tx.links_at(link.entity, link.connection, link.resource, [item.external_id], lock=True)
         former = at.get(item.external_id, link)
-        tied = replace(
-            link, state=LinkState.LINKED, external_id=item.external_id, parent=item.parent,
-            base=self._inherited_base(tx, system, link, former, item), dirty=link.dirty + 1, wait=None,
-            read_at=max(link.read_at, former.read_at), row=former.row, stamps=former.stamps,
+        base = self._inherited_base(tx, system, link, former, item)
+        shown = link.mirrored(
+            external_id=item.external_id, parent=item.parent, row=former.row, stamps=former.stamps,
+            read_at=max(link.read_at, former.read_at),
         )  # fmt: skip
+        tied = shown.tied(state=LinkState.LINKED, base=base, wait=None).woken()
         alone = former.id == link.id
         stored, room = (tied, Changeset()) if alone else made_room(self.engine, tx, tied, former)
         change = conclude(held, cancelled, THERE, now, link=stored) + room
@@ -186,4 +187,4 @@ def _waits_among(link: Link, item: Item) -> Link:
     """Several rows fit what was to be made: the next listing shows them, and a person is asked."""
     row = Ref(link.connection, link.resource, item.external_id)
     wait = Wait(PlaceFree(row), f"several rows of {link.connection} to be told apart")
-    return replace(link, state=LinkState.WAITING, wait=wait, dirty=0)
+    return link.at_rest().tied(state=LinkState.WAITING, wait=wait)
