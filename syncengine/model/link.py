@@ -31,8 +31,18 @@ class LinkState(StrEnum):
     UNLINKED = "unlinked"
 
 
-_S = LinkState
-STATE_EDGES: Mapping[LinkState, Collection[LinkState]] = {s: tuple(LinkState) for s in LinkState}
+_L = LinkState
+STATE_EDGES: Mapping[LinkState, Collection[LinkState]] = {
+    _L.SEEN: (_L.LINKED, _L.UNLINKED),
+    _L.CREATING: (_L.LINKED, _L.WAITING, _L.GONE),
+    _L.WAITING: (_L.CREATING, _L.LINKED, _L.GONE),
+    _L.LINKED: (_L.LEFT, _L.MISSING, _L.GONE, _L.SEEN, _L.WAITING),
+    _L.LEFT: (_L.LINKED, _L.MISSING, _L.GONE, _L.SEEN),
+    _L.MISSING: (_L.LINKED, _L.LEFT, _L.CREATING, _L.GONE, _L.SEEN),
+    _L.GONE: (_L.LINKED, _L.MISSING, _L.CREATING, _L.SEEN),
+    _L.UNLINKED: (_L.LINKED, _L.SEEN),
+}
+"""State -> the states that may follow, one step at a time. A decision may take several steps."""
 
 
 class Freshness(StrEnum):
@@ -50,9 +60,18 @@ class Freshness(StrEnum):
     ABSENT = "absent"
 
 
+_F = Freshness
 FRESHNESS_EDGES: Mapping[Freshness, Collection[Freshness]] = {
-    s: tuple(Freshness) for s in Freshness
+    _F.UNREAD: (_F.DUE, _F.CURRENT, _F.ABSENT),
+    _F.DUE: (_F.CURRENT, _F.ABSENT, _F.RETRIED, _F.SET_ASIDE, _F.SUSPECTED, _F.UNREAD),
+    _F.RETRIED: (_F.CURRENT, _F.ABSENT, _F.DUE, _F.SET_ASIDE),
+    _F.SET_ASIDE: (_F.CURRENT, _F.ABSENT, _F.DUE, _F.RETRIED),
+    _F.CURRENT: (_F.DUE, _F.SUSPECTED, _F.ABSENT, _F.SET_ASIDE),
+    _F.SUSPECTED: (_F.CURRENT, _F.DUE, _F.ABSENT, _F.SET_ASIDE),
+    _F.ABSENT: (_F.DUE, _F.CURRENT, _F.SET_ASIDE),
 }
+"""Freshness -> what may follow. A read that was due may prove of no use (``due`` to ``unread``, ``suspected``),
+and one that was under way may fail after another one told the row (to ``set_aside``)."""
 
 
 LIVE = frozenset({LinkState.LINKED, LinkState.LEFT, LinkState.MISSING})

@@ -249,7 +249,9 @@ def known_by(link: Link) -> frozenset[Condition]:
 
 def to_create(link: Link) -> Link:
     """A link in state ``creating``, for a row that is to be created (again)."""
-    return link.mirrored(external_id=None, row=None, need_get=False).tied(state=LinkState.CREATING)
+    return link.mirrored(external_id=None, row=None, need_get=False, failures=0).tied(
+        state=LinkState.CREATING
+    )
 
 
 def waits_for(link: Link, holder: Link) -> Link:

@@ -8,7 +8,7 @@ import re
 import sys
 import threading
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
 from types import FrameType
@@ -33,7 +33,7 @@ from syncengine.mapping.files import FILES
 from syncengine.mapping.functions import MACROS, METHODS, NAMES
 from syncengine.mapping.schema import Part
 from syncengine.model.case import CaseKind
-from syncengine.model.link import LinkState
+from syncengine.model.link import FRESHNESS_EDGES, STATE_EDGES
 from syncengine.model.resource import ConnectorSpec, FieldSpec, ResourceSpec
 from syncengine.model.values import TypeName
 from syncengine.sandbox.process import SandboxProcess
@@ -374,12 +374,15 @@ def test_rules_are_whole() -> None:
         assert _DOTTED.search(text.split("**Lives in:**")[1])
 
 
-def test_states_of_links() -> None:
-    """The table of states has every state, and each leads to states only."""
-    told = table(sections(page("protocol.md"))["States of a link"])
-    states = {state.value for state in LinkState}
-    assert set(told) == states
-    assert {name for row in told.values() for name in re.findall(r"`(\w+)`", row[1])} <= states
+@pytest.mark.parametrize(
+    ("heading", "edges"),
+    [("States of a link", STATE_EDGES), ("Freshness of a row", FRESHNESS_EDGES)],
+)
+def test_edges_of_links(heading: str, edges: Mapping[str, Collection[str]]) -> None:
+    """The tables of states and of freshness show the steps that the model allows."""
+    told = table(sections(page("protocol.md"))[heading])
+    drawn = {name: sorted(re.findall(r"`(\w+)`", row[1])) for name, row in told.items()}
+    assert drawn == {str(name): sorted(after) for name, after in edges.items()}
 
 
 @pytest.mark.parametrize("number", range(1, 28))

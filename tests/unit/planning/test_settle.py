@@ -48,7 +48,6 @@ def test_the_answer_settles_into_the_row() -> None:
     link = settled({**ROW, "job": "LEAD"}).link
     assert (link.row["job"], link.read_at, link.need_get) == ("LEAD", 300.0, False)
     assert link.row_version == 4
-    assert link.dirty == 1
 
 
 def test_an_agreement_ends_the_mark_of_being_expected() -> None:
