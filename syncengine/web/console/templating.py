@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gettext
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
+from syncengine.web.console import german
 from syncengine.web.console.times import Times
 from syncengine.web.console.words import plain, short_id
 
@@ -61,9 +62,25 @@ def environment(language: str) -> Environment:
         catalogue.gettext, catalogue.ngettext, newstyle=True
     )
     made.filters.update(
-        value=value, short_id=short_id, plain=plain, number=number, combined=combined, rule=rule
+        say=say(language),
+        sums=say(language, german.sums),
+        value=value,
+        short_id=short_id,
+        plain=plain,
+        number=number,
+        combined=combined,
+        rule=rule,
     )
     return made
+
+
+def say(
+    language: str, how: Callable[[str, Callable[[str], str]], str] = german.spoken
+) -> Callable[[str], str]:
+    """Puts English sentences that are stored or raised into a language."""
+    if language != "de":
+        return str
+    return lambda text: how(text, translations(language).gettext) if text else text
 
 
 def steady(given: Any) -> Any:
@@ -80,6 +97,8 @@ def value(context: Context, given: Any) -> Markup:
     if times is not None and isinstance(given, str) and _MOMENT.fullmatch(given):
         at = datetime.fromisoformat(given).timestamp()
         return Markup('<time datetime="%s" title="%s">%s</time>') % (given, given, times.minute(at))
+    if times is not None and isinstance(given, bool):
+        return Markup("<bdi>%s</bdi>") % times.translate(plain(given))
     return Markup("<bdi>%s</bdi>") % plain(given)
 
 

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from starlette.responses import Response
 
+from syncengine.flows.tell import german
 from syncengine.flows.views.questions import count_questions
 from syncengine.flows.views.runs import happened, summary
 from syncengine.flows.views.standing_text import sentence, verdict
@@ -44,11 +45,16 @@ def show(ask: Ask) -> Response:
     zone = ZoneInfo(ask.engine.project.timezone)
 
     def told(line: Line) -> dict[str, Any]:
-        text = sentence(line, now.at, zone)
+        if ask.visit.language == "de":
+            reason = line.told.get("reason") or line.told.get("why") or ""
+            text = german.sentence(line, now.at, zone) + f" ({reason})" * bool(reason)
+        else:
+            text = sentence(line, now.at, zone)
         return {"sign": SIGNS[line.level], "text": text, "go": _go(ask, line)}
 
     return ask.page(
-        "home.html", sign=SIGNS[now.level], verdict=verdict(now), read=_last_read(ask),
+        "home.html", sign=SIGNS[now.level],
+        verdict=(german.verdict if ask.visit.language == "de" else verdict)(now), read=_last_read(ask),
         soon=_soon(ask),
         summary=summary(happened(ask.engine, ask.now - DAY, limit=1)),
         lines=[told(line) for line in _within(ask, now.lines) if line.level > Level.NOTE],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
@@ -9,13 +10,15 @@ from zoneinfo import ZoneInfo
 import pytest
 from babel.messages.pofile import read_po
 
+from syncengine.flows.people.signing_in import Busy
 from syncengine.flows.views.standing_text import UNREAD
 from syncengine.model.case import CaseKind
 from syncengine.model.member import Role
 from syncengine.model.operation import OperationState
+from syncengine.web.console.german import phrases
 from syncengine.web.console.screens import home
 from syncengine.web.console.screens.questions import _SPOKEN
-from syncengine.web.console.templating import HERE, environment, language_of, translations
+from syncengine.web.console.templating import HERE, environment, language_of, say, translations
 from syncengine.web.console.times import Times
 from syncengine.web.console.words import plain
 
@@ -68,6 +71,36 @@ def test_what_is_compiled_is_what_is_written() -> None:
         for message in read_po(file):
             if message.id and not isinstance(message.id, tuple):
                 assert compiled.gettext(message.id) == message.string, "make locale"
+
+
+def test_phrases_have_the_same_parts_in_german() -> None:
+    """A part that is left out would be lost, one that is made up would break the page."""
+    for english, german in phrases().items():
+        assert set(re.findall(r"\{\w+\}", german)) <= set(re.findall(r"\{\w+\}", english)), english
+        assert german.count("{") == german.count("}")
+
+
+@pytest.mark.parametrize(
+    ("english", "german"),
+    [
+        ("12 deletes of person in weekly10 wait: safety allows 5 at a time.",
+         "12 × löschen (Person) in weekly10 warten: safety erlaubt 5 auf einmal."),
+        ("Done: 3 writes are sent; 9 are still asked about. The next sync carries it on.",
+         "Erledigt: 3 Schreibvorgänge werden gesendet; nach 9 wird weiter gefragt. Der nächste Abgleich führt es aus."),
+        ("active is no, until 2026-12-01", "active ist nein, bis 2026-12-01"),
+        ("rejected by {0.__class__}", "abgelehnt von {0.__class__}"),
+        ("nobody knows this sentence", "nobody knows this sentence"),
+    ],
+)  # fmt: skip
+def test_sentences_that_are_stored_are_said_in_german(english: str, german: str) -> None:
+    """As far as they are known; what stands in them is taken as it is."""
+    assert say("de")(english) == german
+    assert say("en")(english) == english
+
+
+def test_who_is_told_to_try_again_at_the_door_is_told_so_in_german() -> None:
+    """It is no fault of theirs."""
+    assert "melden sich zu viele an" in say("de")(f"{Busy()}")
 
 
 @pytest.mark.parametrize(
