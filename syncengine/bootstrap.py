@@ -24,9 +24,10 @@ from syncengine.flows.core.limits import Limits
 from syncengine.ledger import Ledger
 from syncengine.ledger.encryption import Vault, key_name, new_key
 from syncengine.ledger.engine import Timeouts, make_engine
-from syncengine.ledger.migrations import upgrade
+from syncengine.ledger.migrations import is_newest, upgrade
 from syncengine.ledger.rekey import Resealed, counted, reseal
 from syncengine.mapping import Project, load_project
+from syncengine.model.process import Process
 from syncengine.model.secret import webhook_secret
 from syncengine.planning.notifications import HEARTBEAT
 from syncengine.ports import Clock, Queue
@@ -160,6 +161,25 @@ def open_ledger(settings: Settings, timeouts: Timeouts | None = None) -> Iterato
         yield Ledger(engine, settings.encryption_keys)
     finally:
         engine.dispose()
+
+
+def still_at_work(settings: Settings) -> list[Process]:
+    """Processes of the service that lately reported to a database whose schema is to be changed; none where it is up to
+    date, or where there is none. Raises DatabaseDown."""
+    if not has_ledger(settings):
+        return []
+    engine = make_engine(settings.database_url)
+    try:
+        if is_newest(engine):
+            return []
+        with Ledger(engine, settings.encryption_keys).read() as tx:
+            return [p for p in tx.processes() if time.time() - p.seen_at < STILL_AT_WORK]
+    finally:
+        engine.dispose()
+
+
+STILL_AT_WORK = 45.0
+"""Seconds after its last report for which a process counts as running; each reports every half minute."""
 
 
 def seal_anew(settings: Settings, tell: Callable[[str, int], None]) -> Resealed:

@@ -9,6 +9,7 @@ found in SQL by the sweep, so that redelivery, visibility timeouts and results h
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -26,7 +27,7 @@ from syncengine.current import Editions, wait_for_queue
 from syncengine.errors import ConfigInvalid
 from syncengine.logs import configure_logs
 from syncengine.process import die_with_parent, keep_private
-from syncengine.settings import Settings, read_settings
+from syncengine.settings import Settings, read_settings, read_variables
 from workers.queue import DUE, LANES, queue_name
 from workers.schedule import ALIVE, SWEEP, beat_schedule
 
@@ -113,6 +114,10 @@ def _own(given: Settings) -> Settings:
 
 settings = read_settings()
 if "flower" in sys.argv:
+    # Flower itself knows no folder of secrets.
+    for name, value in read_variables().items():
+        if name.startswith("FLOWER_"):
+            os.environ.setdefault(name, value)
     import_module("workers.guard").stand_before_flower(settings)
 app = make_app(settings, _own)
 app.set_default()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -186,15 +187,49 @@ def _tell(done: str, names: list[str], as_json: bool) -> None:
 
 
 @database.command()
-def upgrade() -> None:
+def upgrade(
+    wait: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SPAN",
+            help="First wait up to so long (90s, 10m) for processes of before to end.",
+        ),
+    ] = None,
+) -> None:
     """Bring the database's schema up to date. Other commands do it, too, before they begin.
 
-    Example: `syncengine db upgrade`
+    Examples: `syncengine db upgrade`; `syncengine db upgrade --wait 10m` where nobody watches: it exits 1 and changes
+    nothing where workers or web sides of before still report.
     """
     from syncengine.bootstrap import open_ledger
 
+    if wait is not None:
+        _wait_for_old(wait)
     with open_ledger(ui.settings()):
         ui.screen().print("The database is up to date.")
+
+
+def _wait_for_old(span: str) -> None:
+    from syncengine.bootstrap import still_at_work
+    from syncengine.mapping.parts import span as seconds
+
+    try:
+        until = time.monotonic() + seconds(span)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--wait") from None
+    told = False
+    while found := still_at_work(ui.settings()):
+        names = ", ".join(f"{p.kind} {p.pid} on {p.host}" for p in found)
+        if time.monotonic() >= until:
+            ui.aside().print(
+                f"error: {names} still works by the schema of before: stop it, and try again.",
+                markup=False, soft_wrap=True,
+            )  # fmt: skip
+            ui.leave(ui.Exit.ERROR)
+        if not told:
+            ui.aside().print(f"Waits for {names} to end.", markup=False, soft_wrap=True)
+            told = True
+        time.sleep(min(1.0, max(0.1, until - time.monotonic())))
 
 
 @database.command()

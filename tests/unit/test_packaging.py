@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from ruamel.yaml import YAML
 
+from syncengine.ledger.encryption import Vault
+from syncengine.settings import read_settings
 from tests.support.places import DOCS, MAPPINGS, ROOT
 
 LOCKS = ("requirements.txt", "requirements-build.txt", "requirements-dev.txt")
@@ -110,18 +113,55 @@ def test_compose_starts_the_whole_service() -> None:
         assert needs["rabbitmq"]["condition"] == "service_healthy"
 
 
-def test_compose_has_no_password_of_its_own() -> None:
-    """Every password, key and user of Flower must be given, or compose says which is missing."""
+def test_compose_has_no_password_of_its_own(tmp_path: Path) -> None:
+    """Every secret is a file that ``deploy/make-secrets.sh`` draws, for the account's own eyes; no variable holds
+    one, and what is drawn once stays."""
     text = (ROOT / "compose.yaml").read_text("utf-8")
-    secret = re.compile(r"(PASSWORD|PASS|KEYS|AUTH): (?P<value>.*)")
-    values = [match["value"] for match in map(secret.search, text.splitlines()) if match]
-    assert len(values) == 4
-    assert all(re.fullmatch(r"\$\{\w+:\?[^}]+\}", value) for value in values)
-    assert all(
-        re.search(r"://\w+:\$\{\w+:\?[^}]+\}@", line)
-        for line in text.splitlines()
-        if re.search(r"://\w+:", line)
+    assert not re.search(r"(PASSWORD|PASS|KEYS|AUTH|SECRET|URL): ", text)
+    assert not re.search(r"://\w+:", text)
+    script = tmp_path / "deploy" / "make-secrets.sh"
+    script.parent.mkdir()
+    script.write_text((ROOT / "deploy" / "make-secrets.sh").read_text("utf-8"), "utf-8")
+    drawn = []
+    for _ in range(2):
+        subprocess.run(["sh", str(script)], check=True, capture_output=True)
+        files = [path for path in (tmp_path / "secrets").rglob("*") if path.is_file()]
+        drawn.append({str(p.relative_to(tmp_path)): p.read_text("utf-8") for p in files})
+    assert drawn[0] == drawn[1]
+    assert (tmp_path / "secrets").stat().st_mode & 0o777 == 0o700
+    told = [*COMPOSE["secrets"].values()]
+    assert all(one["file"].removeprefix("./") in drawn[0] for one in told)
+    folders = {
+        v["source"] for s in SERVICES.values() for v in s.get("volumes", ()) if isinstance(v, dict)
+    }
+    assert {Path(folder).name for folder in folders} == {"engine", "broker", "flower"}
+    environment = {"SYNCENGINE_SECRETS_DIR": str(tmp_path / "secrets" / "engine")}
+    settings = read_settings(environment)
+    password = drawn[0]["secrets/postgres_password"]
+    assert (
+        settings.database_url
+        == f"postgresql+psycopg://syncengine:{password}@postgres:5432/syncengine"
     )
+    assert Vault(settings.encryption_keys).seal("x", "place") != "x"
+    assert (
+        f"default_pass = {drawn[0]['secrets/rabbitmq_password']}"
+        in drawn[0]["secrets/rabbitmq.conf"]
+    )
+
+
+def test_compose_bounds_memory_processes_and_logs() -> None:
+    """Nothing grows until the machine is full."""
+    for service in SERVICES.values():
+        assert service["mem_limit"]
+        assert service["logging"]["options"].keys() == {"max-size", "max-file"}
+
+
+def test_compose_migrates_once_nobody_works_by_the_old_schema() -> None:
+    """And a worker that answers no more is ended, so that it is started again."""
+    assert SERVICES["migrate"]["command"] == ["syncengine", "db", "upgrade", "--wait", "2m"]
+    for name in ("worker", "live"):
+        assert "kill 1" in SERVICES[name]["healthcheck"]["test"][1]
+        assert SERVICES[name]["init"]
 
 
 def test_compose_opens_ports_on_loopback_only() -> None:
@@ -135,8 +175,9 @@ def test_compose_shows_flower_read_only_behind_a_password() -> None:
     """Flower asks who comes, changes nothing, and holds neither keys nor the database's password."""
     flower = SERVICES["flower"]
     assert "--read-only" in flower["command"]
-    assert "FLOWER_BASIC_AUTH" in flower["environment"]
-    assert "SYNCENGINE_DATABASE_URL" not in flower["environment"]
+    (secrets,) = flower["volumes"]
+    assert secrets["source"] == "./secrets/flower"
+    assert secrets["read_only"]
     assert "env_file" not in flower
 
 

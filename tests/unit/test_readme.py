@@ -84,6 +84,7 @@ def test_variables_are_read() -> None:
     """Every variable that the page names is read by the settings, the shipped project or compose.yaml, and
     every setting is named."""
     compose = (ROOT / "compose.yaml").read_text("utf-8")
+    drawn = (ROOT / "deploy" / "make-secrets.sh").read_text("utf-8")
     table = sections(README, 3)["Environment"]
     named = set(
         re.findall(
@@ -91,7 +92,8 @@ def test_variables_are_read() -> None:
         )
     )
     settings = {PREFIX + name.upper() for name in Settings.model_fields}
-    assert named - settings <= set(re.findall(r"\$\{(\w+)", PROJECT + compose))
+    known = set(re.findall(r"\$\{(\w+)", PROJECT + compose))
+    assert named - settings <= known | set(re.findall(r"\b[A-Z0-9]+_[A-Z_]+\b", drawn))
     told = {
         f"{PREFIX[:-1]}{end}" if end.startswith("_") else end
         for end in re.findall(r"`(\w+)`", table)

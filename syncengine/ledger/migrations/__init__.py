@@ -36,6 +36,12 @@ def upgrade(engine: Engine, keys: Sequence[str] = ()) -> None:
         command.upgrade(config, "head")
 
 
+def is_newest(engine: Engine) -> bool:
+    """Whether the schema is that of this program, or there is none yet."""
+    with reader(engine) as connection, connection.begin():
+        return _revision(connection) in (NEWEST, None)
+
+
 def _revision(connection: Connection) -> str | None:
     """Of the schema; None where there is none yet."""
     if not inspect(connection).has_table("alembic_version"):
