@@ -79,11 +79,7 @@ def _show_status(document: dict[str, Any]) -> None:
     for name, connection in document["connections"].items():
         first: tuple[Any, Any] = (name, _state(connection))
         for resource, seen in connection["resources"].items():
-            age = (
-                ui.cell(_ago(seen["scanned_at"]))
-                if not seen["fault"]
-                else ui.cell(seen["fault"], "red")
-            )
+            age = ui.cell(_read(seen)) if not seen["fault"] else ui.cell(seen["fault"], "red")
             rows.add_row(*first, resource, f"{seen['rows']:,}", age)
             first = ("", "")
         if first[0]:
@@ -94,6 +90,17 @@ def _show_status(document: dict[str, Any]) -> None:
     _show_rest(document)
     _show_retention(document["retention"])
     _show_processes(document["project"])
+
+
+def _read(seen: dict[str, Any]) -> str:
+    """When a resource was read as a whole; of a listing that takes long also how old its parts are."""
+    whole, going = _ago(seen["scanned_at"]), seen["under_way"]
+    if going is None:
+        return whole
+    parts = f"{going['read']:,} of {going['parts']:,} parts since {_ago(going['started'])}"
+    if going["reread_at"] is not None:
+        parts += f", what moved lately {_ago(going['reread_at'])}"
+    return f"{parts}; the rest {whole}"
 
 
 def _state(connection: dict[str, Any]) -> Text:

@@ -54,6 +54,21 @@ class ResourceState:
     fault: str = ""
     progress: Mapping[str, Any] = field(default_factory=dict)
 
+    def under_way(self, since: float) -> dict[str, Any] | None:
+        """How far a listing below parents has come that is not over, where it got on after ``since`` (epoch seconds):
+        of how many ``parts`` the rows were ``read`` in turn and when that began (``started``); how many were read once
+        more meanwhile (``reread``), lastly at ``reread_at`` (None: never)."""
+        told = self.progress
+        if not told.get("parents") or told["started"] <= self.scanned_at or told["at"] < since:
+            return None
+        return {
+            "started": told["started"],
+            "read": told["turned"],
+            "parts": told["parents"],
+            "reread": told["reread"],
+            "reread_at": told["chosen_at"] or None,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Booking:

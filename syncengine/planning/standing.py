@@ -148,7 +148,8 @@ def _limit(facts: Facts) -> Iterator[Line]:
 
 def _blind(facts: Facts) -> Iterator[Line]:
     """Without a service nobody lists as often as the project says. What was never listed is a fault once that failed,
-    unless its connection fails as a whole, which has a line of its own."""
+    unless its connection fails as a whole, which has a line of its own. A listing that takes longer than the project
+    asks for, and gets on, is no fault."""
     states = facts.figures.states
     for listed in facts.listings:
         seen, fault, whole = listed.state.scanned_at, listed.state.fault, states[listed.connection]
@@ -158,7 +159,11 @@ def _blind(facts: Facts) -> Iterator[Line]:
         if facts.now - seen > 2 * span + BLIND:
             about = {"connection": listed.connection, "resource": listed.resource}
             told = {"why": fault} if fault else {}
-            yield Line("blind", Level.FAULT, 1, seen or None, about, told)
+            if seen and (under_way := listed.state.under_way(facts.now - BLIND)):
+                parts = {"read": str(under_way["read"]), "parts": str(under_way["parts"])}
+                yield Line("blind", Level.NOTE, 1, seen, about, told | parts)
+            else:
+                yield Line("blind", Level.FAULT, 1, seen or None, about, told)
 
 
 def _late(facts: Facts) -> Iterator[Line]:
@@ -308,12 +313,12 @@ _RULES: Mapping[str, Callable[[Facts], Iterator[Line]]] = {
 """By code, in the order of their lines where they are equally bad."""
 
 LEVELS: Mapping[str, tuple[Level, ...]] = {
-    **dict.fromkeys(("worker", "beat", "mapping", "halted", "blind", "late"), (Level.FAULT,)),
+    **dict.fromkeys(("worker", "beat", "mapping", "halted", "late"), (Level.FAULT,)),
     **dict.fromkeys(("question", "staged", "paused"), (Level.ASK,)),
     **dict.fromkeys(
         ("let_be", "unlinked", "scope", "limit", "off", "unread", "moving"), (Level.NOTE,)
     ),
-    **dict.fromkeys(("failing", "untold"), (Level.NOTE, Level.FAULT)),
+    **dict.fromkeys(("failing", "untold", "blind"), (Level.NOTE, Level.FAULT)),
     "observed": (Level.HELD,),
     "waiting": (Level.NOTE, Level.ASK),
 }

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from functools import partial
-from itertools import takewhile
 from math import inf
 from typing import Literal
 
 from syncengine.errors import DatabaseDown, Halt, RateLimited, SyncengineError
+from syncengine.flows.capture.below import scan_below
 from syncengine.flows.capture.listing import Listing
-from syncengine.flows.core.engine import Engine, TimedJobs, failed, new_id
+from syncengine.flows.core.engine import Engine, new_id
 from syncengine.ledger import Transaction
 from syncengine.mapping import System
 from syncengine.model.changeset import Changeset, Wakes
@@ -20,9 +19,7 @@ from syncengine.model.condition import Listed
 from syncengine.model.connection import ResourceState
 from syncengine.model.link import Link
 from syncengine.planning.questions import emptied, emptied_subject
-from syncengine.ports import Connector, Item, Page, Window
-
-PARENTS_A_ROUND = 50
+from syncengine.ports import Connector, Page, Window
 
 LACKING = 600.0
 """Seconds after which a listing that lacks some parts is read again."""
@@ -134,66 +131,7 @@ def _scan(listing: Listing, connector: Connector, width: int, until: float) -> b
             listing.keep(page.items, started)
         engine.needs[listing.connection] += calls
         return True
-    with engine.ledger.read() as tx:
-        parents = tx.row_ids(listing.connection, spec.parent)
-    parents = [parent for parent in parents if parent > listing.after]
-    while parents:
-        some = parents[:PARENTS_A_ROUND]
-        read = _scan_below(listing, connector, some, window, width, until)
-        listing.after, parents = parents[read - 1], parents[read:]
-        if parents and engine.clock.now() >= until:
-            return False
-    return True
-
-
-def _scan_below(
-    listing: Listing, connector: Connector, parents: Sequence[str], window: Window | None,
-    width: int, until: float,
-) -> int:  # fmt: skip
-    """One round of parents, as far as it begins in time; how many. What came is kept; where nothing came below any,
-    and the vendor does not answer its cheapest call either, the listing ends."""
-    engine, began = listing.engine, listing.engine.clock.now()
-    items: dict[str, list[Item]] = {}
-    errors: dict[str, SyncengineError] = {}
-    jobs = [(p, partial(_below, listing, connector, p, window)) for p in parents]
-    begun, last = TimedJobs(engine.clock, jobs, until), None
-    with engine.gates[listing.connection].prepaid(len(parents)):
-        for parent, result in engine.call_all(begun, width):
-            last = failed(result)
-            if last is not None:
-                errors[parent] = last
-                continue
-            items[parent], calls = result
-            engine.needs[listing.connection] += calls
-    whole = [e for e in errors.values() if isinstance(e, (RateLimited, Halt))]
-    if whole or engine.blames(listing.connection, errors.values(), went_well=last is None):
-        _keep_first(listing, parents, items, began)
-        raise next(iter(whole or errors.values()))
-    listing.keep([i for below in items.values() for i in below], began, lost=errors.items())
-    return begun.count
-
-
-def _keep_first(
-    listing: Listing, parents: Sequence[str], items: dict[str, list[Item]], began: float
-) -> None:
-    """All that came before the listing was stopped is stored; it goes on after the first parents below which it did."""
-    first = list(takewhile(items.__contains__, parents))
-    rows = listing.rows + sum(not item.fault for parent in first for item in items[parent])
-    listing.keep([i for below in items.values() for i in below], began)
-    listing.rows = rows
-    listing.after = first[-1] if first else listing.after
-
-
-def _below(
-    listing: Listing, connector: Connector, parent: str, window: Window | None
-) -> tuple[list[Item], int]:
-    """The rows below a parent, and the number of calls."""
-    items, calls = list[Item](), 0
-    for page in connector.scan(listing.resource, parent, window):
-        listing.listing_progress.page(page)
-        items += page.items
-        calls += page.calls
-    return items, calls
+    return scan_below(listing, connector, spec.parent, window, width, until)
 
 
 def _timed(engine: Engine, pages: Iterable[Page]) -> Iterator[tuple[Page, float]]:

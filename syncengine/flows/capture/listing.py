@@ -63,7 +63,9 @@ class Listing:
     """One listing under way. ``started``: when the first page was requested. ``after``: the parent below which was read
     last; ``resumed``: that of the slice before. ``asked``: subjects of the cases about rows that do not fit; ``unfit``:
     external ids of such rows, "" for a row without one. ``lacks``: number of parents below which nothing could be read,
-    and ``why`` not below the first."""
+    and ``why`` not below the first. Below parents: how many there are (``parents``), and of how many the rows were read
+    in turn (``turned``); ``again``: parents that are to be read once more before it goes on, chosen at ``chosen_at``
+    (0: never), and ``reread``: how many were chosen so far."""
 
     engine: Engine
     connection: str
@@ -78,6 +80,11 @@ class Listing:
     unfit: set[str] = field(default_factory=set)
     lacks: int = 0
     why: str = ""
+    parents: int = 0
+    turned: int = 0
+    again: list[str] = field(default_factory=list)
+    chosen_at: float = 0.0
+    reread: int = 0
     marked: float = 0.0
     run: Run | None = None
     called: Mapping[str, tuple[int, int, int]] = field(default_factory=dict)
@@ -100,6 +107,8 @@ class Listing:
             self.resumed = self.after
             self.asked, self.unfit = set(kept["asked"]), set(kept["unfit"])
             self.lacks, self.why = kept["lacks"], kept["why"]
+            self.turned, self.reread = kept.get("turned", 0), kept.get("reread", 0)
+            self.again, self.chosen_at = kept.get("again", []), kept.get("chosen_at", 0.0)
             self.listing_progress.rows, self.listing_progress.answers = (
                 self.rows,
                 kept.get("answers", 0),
@@ -119,6 +128,8 @@ class Listing:
                 "asked": sorted(self.asked), "unfit": sorted(self.unfit),
                 "lacks": self.lacks, "why": self.why, "limited": now if limited else 0.0,
                 "answers": self.listing_progress.answers, "told": self.listing_progress.told,
+                "parents": self.parents, "turned": self.turned, "again": self.again,
+                "chosen_at": self.chosen_at, "reread": self.reread, "at": now,
             }  # fmt: skip
             started = 0.0 if limited else now
             state = replace(state, progress=progress, scan_started=started)
@@ -154,16 +165,16 @@ class Listing:
     @retry_on_lost_race
     def keep(
         self, items: Sequence[Item], started: float, cursor: str | None = None,
-        lost: Collection[tuple[str, SyncengineError]] = (),
+        lost: Collection[tuple[str, SyncengineError]] = (), began: float | None = None,
     ) -> None:  # fmt: skip
         """Store what one or more pages showed, and where to continue. ``lost``: parents below which nothing could be
-        read."""
+        read. ``began``: when the vendor may have begun to make these pages, if not with the first page of all."""
         engine = self.engine
         engine.heartbeat()
         received = engine.clock.now()
         items = [_of_period(engine, self.connection, self.resource, item) for item in items]
         reads = [
-            Read(i.external_id, i.row, i.parent, started, received, self.started)
+            Read(i.external_id, i.row, i.parent, started, received, began or self.started)
             for i in items
             if not i.fault
         ]

@@ -96,15 +96,21 @@ def _moving(w: _Words) -> str:
     }[w.kind]
 
 
+def _blind(w: _Words) -> str:
+    told, which = w.line.told, f"{w.connection} {w.resource}"
+    if "read" in told:
+        read = f"{told['read']} von {told['parts']} Teilen gelesen"
+        return f"{which} braucht länger als vorgesehen: {read}, der Rest vom Stand{w.since(' ')}."
+    return f"{which}: {w.since('letzte vollständige Liste ') or 'noch nie vollständig gelesen'}."
+
+
 _SENTENCES: Mapping[str, Callable[[_Words], str]] = {
     "worker": lambda w: f"Kein Worker arbeitet{w.since()}.",
     "beat": lambda w: f"Nichts stößt Listen an: kein Beat{w.since()}.",
     "mapping": lambda _: "Der Dienst arbeitet nicht nach den Dateien, wie sie dastehen.",
     "halted": lambda w: f"{w.connection} lehnt unsere Zugangsdaten ab{w.since()}.",
     "failing": lambda w: f"{w.connection} antwortet nicht{w.since()}.",
-    "blind": lambda w: (
-        f"{w.connection} {w.resource}: {w.since('letzte vollständige Liste ') or 'noch nie vollständig gelesen'}."
-    ),
+    "blind": _blind,
     "late": lambda w: (
         f"{w.count('Änderung', 'Änderungen')} an {w.connection} seit {w.late} überfällig."
     ),

@@ -185,7 +185,11 @@ def _halted(w: _Words) -> str:
 
 def _blind(w: _Words) -> str:
     seen = w.since("last complete listing ") or "never listed completely"
-    return f"{w.connection} {w.line.about['resource']}: {seen}{w.reason()}."
+    told, which = w.line.told, f"{w.connection} {w.line.about['resource']}"
+    if "read" in told:
+        read, parts = int(told["read"]), int(told["parts"])
+        return f"{which} takes longer than its span: {read:,} of {parts:,} parts read, the rest as of{w.since(' ')}."
+    return f"{which}: {seen}{w.reason()}."
 
 
 _SENTENCES: Mapping[str, Callable[[_Words], str]] = {

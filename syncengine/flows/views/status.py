@@ -77,6 +77,7 @@ def connection_document(engine: Engine, tx: Transaction, name: str) -> dict[str,
                 "scanned_at": seen.scanned_at or None,
                 "polled_at": seen.polled_at or None,
                 "fault": seen.fault,
+                "under_way": seen.under_way(0.0),
             }
     return {
         "connector": declared.connector,
