@@ -21,6 +21,15 @@ CORE = (
 )  # fmt: skip
 WRITING = {"_run", "_add", "_save", "_put", "_change", "_drop", "add_events"}
 """What changes rows within the ledger: the statements of a session, and what runs one of its own."""
+WRITER = "write"
+"""The method that writes a changeset: all that is decided about what is synchronised."""
+CLAIMS = {
+    "claim_links", "release_links", "claim_operations", "claim_probes", "renew_claims", "take_sending",
+    "take_slots", "renew_slots", "free_slots", "take_calls", "book_calls", "take_keys", "retake_keys",
+    "swap_keys", "add_events", "add_notice", "remember", "forget", "derivations_done", "set_back",
+}  # fmt: skip
+"""Methods whose answer a decision depends on: leases, slots, calls of a budget, identity keys, ids of events, what a
+moment is remembered for. The others write what is not synchronised: members, runs, plans, processes, erasures."""
 
 
 def sources(*places: str) -> Iterator[Path]:
@@ -77,12 +86,14 @@ def writers() -> set[str]:
     return {name for name in found if name in dir(Transaction) and not name.startswith("_")}
 
 
-def writes() -> Iterator[str]:
-    """Places in flows that change something: calls of such a method, and of a helper that hands it a changeset."""
-    called = re.compile(rf"\btx\.({'|'.join(sorted(writers()))})\(|\.(commit)\(")
+def writes() -> Counter[str]:
+    """Places in flows that change something, by what they call: a method of a transaction, or a helper that hands a
+    changeset to the writer."""
+    called = re.compile(rf"\btx\.({'|'.join(sorted(writers()))})\(|\.commit\(")
+    found = Counter[str]()
     for path in sources("flows"):
-        for method, helper in called.findall(path.read_text("utf-8")):
-            yield method or helper
+        found.update(method or WRITER for method in called.findall(path.read_text("utf-8")))
+    return found
 
 
 def figures() -> dict[str, str]:
@@ -91,13 +102,19 @@ def figures() -> dict[str, str]:
     glossary = (ROOT / "docs" / "glossary.md").read_text("utf-8")
     life = (ROOT / "docs" / "life-of-a-change.md").read_text("utf-8")
     docs = sum(len(p.read_text("utf-8").splitlines()) for p in (ROOT / "docs").glob("*.md"))
+    written = writes()
+    claims = sum(written[method] for method in CLAIMS)
     (file, most), (function, long) = (counted.most_common(1)[0] for counted in sizes(sources()))
     return {
         "lines of the core": f"{lines(*CORE):,}",
         "lines of the package": f"{lines():,}",
         "files": str(len(edges)),
         "imports among them": str(sum(map(len, edges.values()))),
-        "places in flows that write to the ledger": str(len(list(writes()))),
+        "places in flows that hand a changeset to its one writer": str(written[WRITER]),
+        "places in flows that claim": str(claims),
+        "places in flows that write what is not synchronised": str(
+            written.total() - written[WRITER] - claims
+        ),
         "methods of a transaction": str(sum(not n.startswith("_") for n in dir(Transaction))),
         "words of the glossary": str(len(re.findall(r"^\| (?!word|---)\S", glossary, re.M))),
         "steps of the life of a change": str(len(re.findall(r"^\d+\. ", life, re.M))),
@@ -109,4 +126,4 @@ def figures() -> dict[str, str]:
 
 if __name__ == "__main__":
     for what, figure in figures().items():
-        print(f"{what:42} {figure}")
+        print(f"{what:58} {figure}")
