@@ -23,6 +23,44 @@ class Bars:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Figures over time: seconds, and the figure at each of them."""
+
+    name: str
+    at: Sequence[float]
+    figures: Sequence[float]
+
+
+def over_time(title: str, lines: Sequence[Line], marks: Sequence[tuple[float, str]]) -> str:
+    """An SVG document: each line on a scale of its own, one above the other, and upright marks with what began then."""
+    left, wide, tall, top = 60, 900, 160, 60
+    end = max((at for line in lines for at in line.at), default=0.0) or 1.0
+    parts = []
+    for number, line in enumerate(lines):
+        floor = top + (number + 1) * (tall + 40) - 40
+        most = max(line.figures, default=0.0) or 1.0
+        points = " ".join(
+            f"{left + wide * at / end:.1f},{floor - tall * figure / most:.1f}"
+            for at, figure in zip(line.at, line.figures, strict=True)
+        )
+        parts += [
+            f'<path d="M{left} {floor}h{wide}" stroke="{LIMIT}"/>',
+            f'<polyline points="{points}" fill="none" stroke="{ENGINE}" stroke-width="1.5"/>',
+            _text(left, floor - tall - 6, f"{line.name}, at most {most:,.0f}"),
+        ]
+    floor = top + len(lines) * (tall + 40) - 40
+    for number, (at, what) in enumerate(marks):
+        x, y = left + wide * at / end, floor + 40 + 16 * number
+        parts.append(f'<path d="M{x:.1f} {top}V{y:.1f}" stroke="{INK}" stroke-dasharray="2 4"/>')
+        parts.append(_text(x + 4, y, f"{at:.0f} s: {what}"))
+    step = _step(end)
+    for number in range(int(end / step) + 1):
+        x = left + wide * number * step / end
+        parts.append(_text(x, floor + 18, f"{number * step:g} s", "middle"))
+    return _page(title, left + wide + 240, floor + 60 + 16 * len(marks), parts)
+
+
 def draw(title: str, unit: str, limit: str, cases: Sequence[Bars]) -> str:
     """An SVG document."""
     names = 20 + LETTER * max((len(case.name) for case in cases), default=0)
@@ -49,14 +87,17 @@ def draw(title: str, unit: str, limit: str, cases: Sequence[Bars]) -> str:
     if any(case.limit for case in cases):
         legend.append(_key(names + 200, LIMIT, limit))
     width, height = names + WIDE + TEXTS, y + 20
-    size = f'width="{width}" height="{height:.0f}"'
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height:.0f}" {size}'
+    return _page(title, width, height, [*legend, *grid, *parts])
+
+
+def _page(title: str, width: float, height: float, parts: Sequence[str]) -> str:
+    """The document around the parts of a plot."""
+    size = f'width="{width:.0f}" height="{height:.0f}"'
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" {size}'
     whole = [
         f'{head} font-family="sans-serif" font-size="12" fill="{INK}">',
         f'<rect {size} fill="white"/>',
         f'<text x="12" y="22" font-size="15" font-weight="bold">{escape(title)}</text>',
-        *legend,
-        *grid,
         *parts,
         "</svg>\n",
     ]

@@ -22,8 +22,19 @@ def measured(environment: Mapping[str, str], *arguments: str) -> dict[str, Any]:
     return figures
 
 
+def family(leader: int) -> set[int]:
+    """A process and all that it started and that runs."""
+    return _tree(leader, _looked()[0])
+
+
 def cpu_of(leader: int) -> float:
     """CPU seconds of a process and of all that it started, also of what has ended of that."""
+    parents, used = _looked()
+    return sum(used.get(pid, 0.0) for pid in _tree(leader, parents))
+
+
+def _looked() -> tuple[dict[int, int], dict[int, float]]:
+    """Of each process its parent, and the CPU seconds that it used."""
     parents, used = dict[int, int](), dict[int, float]()
     for place in Path("/proc").glob("[0-9]*"):
         try:
@@ -33,10 +44,14 @@ def cpu_of(leader: int) -> float:
         pid = int(place.name)
         parents[pid] = int(fields[1])
         used[pid] = sum(int(ticks) for ticks in fields[11:15]) / TICK
+    return parents, used
+
+
+def _tree(leader: int, parents: Mapping[int, int]) -> set[int]:
     tree = {leader}
     while more := {pid for pid, parent in parents.items() if parent in tree} - tree:
         tree |= more
-    return sum(used.get(pid, 0.0) for pid in tree)
+    return tree
 
 
 def cpu_of_children() -> float:

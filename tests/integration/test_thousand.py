@@ -20,14 +20,12 @@ from syncengine.sandbox.faults import KINDS
 from syncengine.sandbox.process import Row, SandboxProcess
 from syncengine.settings import read_settings
 from tests.integration.support import QUICK
+from tests.support.faults import strike
 from tests.support.places import MAPPINGS
 
 VENDORS = ("heavenhr", "haekka", "hakuna", "heiaheia", "weekly10")
 SHARE = 0.1
 """Of all calls, how many are struck by a fault."""
-TOKENS = ("heavenhr", "heiaheia", "weekly10")
-"""Whose tokens can expire. A key that is refused is wrong until a person gives another one, and stops its connection;
-that is no fault which passes by itself."""
 HAKUNA_CALLS = 2400
 """A minute, at the vendor and as our budget: passes that follow each other need more, at a thousand people."""
 PASSES = 5
@@ -59,15 +57,8 @@ class Outcome:
 
 @contextmanager
 def faults(sandbox: SandboxProcess, share: float) -> Iterator[None]:
-    """Every kind of fault at every vendor, each as often, so that ``share`` of the calls is struck. Tokens end after
-    so many calls: one that was just given out is good."""
-    each = share / len(KINDS)
-    for vendor in VENDORS if share else ():
-        for seed, kind in enumerate(KINDS, start=100 * VENDORS.index(vendor)):
-            if kind != "expire_tokens":
-                sandbox.fault(vendor, kind, probability=each, seed=seed, delay=0.5)
-        for calls in range(1, 50) if vendor in TOKENS else ():
-            sandbox.fault(vendor, "expire_tokens", skip=round(calls / each), count=1)
+    """Every kind of fault at every vendor, for a while."""
+    strike(sandbox, VENDORS, share)
     yield
     sandbox.clear_faults()
 

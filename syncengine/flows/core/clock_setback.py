@@ -85,7 +85,8 @@ def _beyond(doubt: Doubt, read_at: float) -> float:
 
 
 def _of_resource(state: ResourceState, now: float) -> ResourceState:
-    ahead = state.progress and state.progress["started"] > now + AHEAD
+    told = state.progress
+    ahead = told and max(told["started"], told.get("chosen_at", 0.0)) > now + AHEAD
     return replace(
         state,
         polled_at=_as_now(state.polled_at, now),

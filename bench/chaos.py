@@ -1,0 +1,395 @@
+"""Chaos: changes flow while vendors fail, workers are killed, the broker and the database go away and a clock is wrong.
+
+At the end the vendors must have what they have after the same changes in peace: nothing lost, nothing made twice, and
+questions only about what cannot be proved. The plot shows the backlog and what arrived, over time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import sqlalchemy as sa
+
+from bench.company import PROJECT, Company, Output
+from bench.plot import Line, over_time
+from bench.processes import family, measured
+from bench.result import RESULTS, Goal, Result, say
+from bench.servers import NotInstalled, Server, postgresql, rabbitmq, redis
+from syncengine.bootstrap import open_engine
+from syncengine.flows.people.cases import answer
+from syncengine.flows.run.sync import sync
+from syncengine.model.case import CaseKind
+from syncengine.sandbox.process import Row, SandboxProcess
+from syncengine.service import Service
+from tests.support.faults import strike
+from workers.celery import make_app
+
+STACKS: dict[str, Callable[[Path], Server]] = {
+    "postgresql-redis": redis,
+    "postgresql-rabbitmq": rabbitmq,
+}
+VENDORS = ("heavenhr", "weekly10")
+SEED = 7
+TIMES = {
+    "SYNCENGINE_LEASE": "10",
+    "SYNCENGINE_REQUEST_TIMEOUT": "3",
+    "SYNCENGINE_SWEEP": "1",
+}
+"""Shorter than one would set them, so that what a dead worker held is free soon."""
+FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
+WRONG = 7200
+"""Seconds by which one worker's clock is wrong, to either side."""
+LONGEST = 1800.0
+"""Seconds after which what is not at rest is given up."""
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """Of the command."""
+    parser.add_argument("--people", type=int, default=1000)
+    parser.add_argument("--changes", type=int, default=10_000)
+    parser.add_argument("--share", type=float, default=0.1, help="of the calls that fail")
+    parser.add_argument("--every", type=float, default=2.0, help="seconds between two kills")
+    parser.add_argument(
+        "--frozen", type=float, default=30.0, help="seconds of a database that hangs"
+    )
+    parser.add_argument("--workers", type=int, default=3)
+    parser.add_argument("--stacks", nargs="+", choices=STACKS, default=list(STACKS))
+
+
+def run(asked: argparse.Namespace) -> Result:
+    """A storm over each stack."""
+    result = Result("chaos", "Changes in a storm", "", "")
+    result.options = vars(asked)
+    for stack in asked.stacks:
+        try:
+            told = storm(stack, asked)
+        except NotInstalled as missing:
+            result.skipped.append(f"{stack}: {missing}")
+            continue
+        for name, figure in told.figures().items():
+            most = 0 if name in ("lost", "made twice", "written twice") else None
+            goal = None if most is None else Goal(most=most, absolute=True)
+            result.case(f"{stack}: {name}", goal).engine.append(figure)
+        RESULTS.mkdir(parents=True, exist_ok=True)
+        (RESULTS / f"chaos-{stack}.svg").write_text(told.plot(stack), "utf-8")
+    return result
+
+
+@dataclass(slots=True)
+class Storm:
+    """What a storm did and left. ``seen``: seconds since its begin, backlog, writes that were settled. ``marks``:
+    seconds since its begin, and what began then."""
+
+    began: float = field(default_factory=time.monotonic)
+    seen: list[tuple[float, int, int]] = field(default_factory=list)
+    marks: list[tuple[float, str]] = field(default_factory=list)
+    struck: Counter[str] = field(default_factory=Counter)
+    changes: int = 0
+    took: float = 0.0
+    lost: int = 0
+    made_twice: int = 0
+    written_twice: int = 0
+    questions: Counter[str] = field(default_factory=Counter)
+
+    def mark(self, what: str) -> None:
+        """Something begins now."""
+        self.struck[what] += 1
+        self.marks.append((time.monotonic() - self.began, what))
+        say(f"{self.marks[-1][0]:6.0f} s: {what}")
+
+    def figures(self) -> dict[str, float]:
+        """By name."""
+        return {
+            "changes": self.changes,
+            "seconds until all was at rest": round(self.took),
+            **{f"times: {what}": count for what, count in sorted(self.struck.items())},
+            "lost": self.lost,
+            "made twice": self.made_twice,
+            "written twice": self.written_twice,
+            **{f"questions: {kind}": n for kind, n in sorted(self.questions.items())},
+        }
+
+    def plot(self, stack: str) -> str:
+        """Backlog and writes over time, as SVG."""
+        at = [second for second, _, _ in self.seen]
+        lines = [
+            Line("rows and writes that wait", at, [float(n) for _, n, _ in self.seen]),
+            Line("writes settled", at, [float(n) for _, _, n in self.seen]),
+        ]
+        told = [(at, what) for at, what in self.marks if what != KILLED]
+        return over_time(f"Changes in a storm: {stack}", lines, told)
+
+
+KILLED = "a worker is killed"
+
+
+def storm(stack: str, asked: argparse.Namespace) -> Storm:
+    """One storm, from a company at peace to one at rest again. Raises NotInstalled."""
+    with ExitStack() as undo:
+        database, broker = (
+            undo.enter_context(make(undo.enter_context(_folder())))
+            for make in (postgresql, STACKS[stack])
+        )
+        sandbox = undo.enter_context(SandboxProcess(people=asked.people, seed=SEED))
+        made = undo.enter_context(_company(sandbox, database, broker))
+        made.first_pass()
+        storm = Storm()
+        storm.seen.clear()
+        entered = Entered(made.people)
+        with _service(made, asked.workers) as service:
+            strike(sandbox, VENDORS, asked.share)
+            with _watched(made, storm), _killed(service, storm, asked.every):
+                _weather(storm, entered, made, database, broker, asked)
+            sandbox.clear_faults()
+            storm.changes = len(entered.acts)
+            _until_rest(made)
+            storm.took = time.monotonic() - storm.began
+        _judge(storm, made, entered, asked.people)
+    return storm
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    with TemporaryDirectory() as name:
+        # A server's own user has to come through.
+        Path(name).chmod(0o755)
+        inner = Path(name) / "server"
+        inner.mkdir()
+        yield inner
+
+
+@contextmanager
+def _company(sandbox: SandboxProcess, database: Server, broker: Server) -> Iterator[Company]:
+    environment = {
+        **os.environ,
+        **sandbox.env,
+        **TIMES,
+        "SYNCENGINE_PROJECT": str(PROJECT),
+        "SYNCENGINE_DATABASE_URL": database.url,
+        "SYNCENGINE_BROKER_URL": broker.url,
+    }
+    engine = sa.create_engine(database.url, pool_pre_ping=True, connect_args={"connect_timeout": 5})
+    try:
+        yield Company(sandbox, environment, engine)
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def _service(made: Company, workers: int, **more: str) -> Iterator[Service]:
+    """The service without its pages; a part of it where ``more`` variables make it another host."""
+    parts = ("worker",) if more else ("worker", "live", "beat")
+    with Service(
+        made.settings, {**made.environment, **more}, parts, 0, 0, workers, Output()
+    ) as service:
+        yield service
+
+
+@dataclass(slots=True)
+class Entered:
+    """Changes as people enter them at vendors: each an act that can be done again in another company."""
+
+    people: list[Row]
+    acts: list[tuple[str, str, str | None, Row]] = field(default_factory=list)
+    random: random.Random = field(default_factory=lambda: random.Random(SEED))
+
+    def one(self, sandbox: SandboxProcess) -> None:
+        """Somebody is renamed; now and then somebody starts, or leaves."""
+        number = len(self.acts)
+        drawn, who = self.random.random(), self.random.choice(self.people)
+        if drawn < 0.04:
+            name = f"New{number}"
+            row = {
+                "firstName": name, "lastName": "Person", "jobStatus": "HIRED",
+                "professionalEmail": f"{name.lower()}@example.com", "employeeNumber": f"9{number:06}",
+            }  # fmt: skip
+            act: tuple[str, str, str | None, Row] = ("heavenhr", "create", None, row)
+        elif drawn < 0.06:
+            act = ("heavenhr", "update", who["id"], {"jobStatus": "LEFT"})
+        else:
+            act = ("heavenhr", "update", who["id"], {"firstName": f"Name{number}"})
+        self.acts.append(act)
+        self._do(sandbox, act)
+
+    def again(self, sandbox: SandboxProcess) -> None:
+        """All of them in another company, in peace."""
+        for act in self.acts:
+            self._do(sandbox, act)
+
+    @staticmethod
+    def _do(sandbox: SandboxProcess, act: tuple[str, str, str | None, Row]) -> None:
+        vendor, action, id_, values = act
+        sandbox.mutate(vendor, "employees", action, id_, values)
+
+
+def _weather(
+    storm: Storm, entered: Entered, made: Company, database: Server, broker: Server,
+    asked: argparse.Namespace,
+) -> None:  # fmt: skip
+    """Enter the changes, and let happen what happens at its part of the way."""
+    shares: list[tuple[float, Callable[[], None]]] = [
+        (0.15, lambda: _away(storm, broker, "the broker is stopped", 5)),
+        (0.30, lambda: _wrong_clock(storm, made, f"+{WRONG}")),
+        (0.40, lambda: _away(storm, database, "the database is restarted", 1)),
+        (0.50, lambda: _frozen(storm, database, asked.frozen)),
+        (0.60, lambda: _away(storm, broker, "the broker is stopped", 5)),
+        (0.70, lambda: _wrong_clock(storm, made, f"-{WRONG}")),
+        (0.80, lambda: _away(storm, database, "the database is restarted", 1)),
+    ]
+    for number in range(asked.changes):
+        entered.one(made.sandbox)
+        while shares and number >= shares[0][0] * asked.changes:
+            shares.pop(0)[1]()
+        if number % 100 == 99:
+            _poll(made)
+
+
+def _poll(made: Company) -> None:
+    """What a web hook would tell: the feed has news."""
+    try:
+        with make_app(made.settings) as app:
+            app.send_task(
+                "syncengine.capture", args=(["heavenhr", "employees", "poll"],), retry=False
+            )
+    except Exception as error:  # noqa: BLE001 - the broker is away, which is the point of all this
+        say(f"not told: {type(error).__name__}")
+
+
+def _away(storm: Storm, server: Server, what: str, seconds: float) -> None:
+    storm.mark(what)
+    server.stop()
+    time.sleep(seconds)
+    server.start()
+
+
+def _frozen(storm: Storm, server: Server, seconds: float) -> None:
+    storm.mark("the database hangs")
+    server.freeze()
+    time.sleep(seconds)
+    server.thaw()
+
+
+def _wrong_clock(storm: Storm, made: Company, by: str) -> None:
+    """Another host joins for a while whose clock is wrong."""
+    if not FAKETIME.exists():
+        say("no libfaketime: apt-get install libfaketime")
+        return
+    storm.mark(f"a worker's clock is wrong by {by} s")
+    wrong = {"LD_PRELOAD": str(FAKETIME), "FAKETIME": by, "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+    with _service(made, 1, **wrong):
+        time.sleep(15)
+
+
+@contextmanager
+def _killed(service: Service, storm: Storm, every: float) -> Iterator[None]:
+    """Every so often a process of a worker is killed, which may be any."""
+    over, drawn = threading.Event(), random.Random(SEED)
+
+    def kill() -> None:
+        while not over.wait(every):
+            leaders = [pid for name, pid in service.pids.items() if name in ("worker", "live")]
+            processes = sorted(pid for leader in leaders for pid in family(leader))
+            if processes:
+                try:
+                    os.kill(drawn.choice(processes), signal.SIGKILL)
+                except ProcessLookupError:
+                    continue
+                storm.mark(KILLED)
+
+    yield from _thread(kill, over)
+
+
+@contextmanager
+def _watched(made: Company, storm: Storm) -> Iterator[None]:
+    """Twice a second the backlog is counted."""
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(0.5):
+            try:
+                waiting, settled = _waiting(made), made.applied()
+            except sa.exc.DBAPIError:
+                continue
+            storm.seen.append((time.monotonic() - storm.began, waiting, settled))
+
+    yield from _thread(watch, over)
+
+
+def _thread(work: Callable[[], None], over: threading.Event) -> Iterator[None]:
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _waiting(made: Company) -> int:
+    """Rows that are due to be read or decided, and writes that are not settled."""
+    return made.scalar(
+        "SELECT (SELECT count(*) FROM links WHERE dirty > 0 OR need_get)"
+        " + (SELECT count(*) FROM operations WHERE state IN ('pending', 'claimed', 'unknown')"
+        "    AND link_id NOT IN (SELECT link_id FROM cases WHERE closed_at IS NULL AND link_id IS NOT NULL))"
+    )
+
+
+def _until_rest(made: Company) -> None:
+    """Wait until the service has nothing left to do. Raises RuntimeError."""
+    until, calm = time.monotonic() + LONGEST, 0
+    while calm < 5:
+        if time.monotonic() > until:
+            raise RuntimeError(f"{_waiting(made)} rows and writes wait after {LONGEST:.0f} s")
+        time.sleep(1)
+        calm = calm + 1 if _waiting(made) == 0 else 0
+
+
+def _judge(storm: Storm, made: Company, entered: Entered, people: int) -> None:
+    """Hold the vendors against those of a company in which the same was entered in peace."""
+    with open_engine(made.settings) as engine:
+        with engine.ledger.read() as tx:
+            storm.questions.update(case.kind.value for case in tx.cases())
+            refused = tx.cases(kind=CaseKind.REJECTED)
+        for case in refused:
+            answer(engine, case.id, "retry")
+        document: dict[str, Any] = sync(engine)
+        if not document["converged"]:
+            raise RuntimeError(f"not at rest: {document['faults']}")
+    with SandboxProcess(people=people, seed=SEED) as sandbox, TemporaryDirectory() as folder:
+        peace = {
+            **made.environment, **sandbox.env, "SYNCENGINE_DATABASE_URL": f"sqlite:///{folder}/peace.db",
+        }  # fmt: skip
+        measured(peace, "pass")
+        entered.again(sandbox)
+        measured(peace, "pass")
+        expected = _rows(sandbox)
+    found = _rows(made.sandbox)
+    storm.lost = sum(found.get(id_) != row for id_, row in expected.items())
+    storm.made_twice = len(found.keys() - expected.keys())
+    storm.made_twice += sum(counts["duplicates"] for counts in made.sandbox.counters().values())
+    arrived = sum(r["applied"] and r["method"] == "PATCH" for r in made.sandbox.requests())
+    known = made.scalar(
+        "SELECT count(*) FROM operations WHERE action = 'update' AND state = 'applied'"
+    )
+    storm.written_twice = max(0, arrived - known)
+
+
+def _rows(sandbox: SandboxProcess) -> dict[str, tuple[Any, ...]]:
+    """The accounts by id: what is written to them."""
+    names = ("first_name", "last_name", "email", "is_active")
+    return {
+        str(row["api_id"]): tuple(row[n] for n in names)
+        for row in sandbox.state("weekly10", "users")
+    }
