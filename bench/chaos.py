@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from unittest.mock import patch
 
 import sqlalchemy as sa
 
@@ -358,7 +359,7 @@ def _until_rest(made: Company) -> None:
 
 def _judge(storm: Storm, made: Company, entered: Entered, people: int) -> None:
     """Hold the vendors against those of a company in which the same was entered in peace."""
-    with open_engine(made.settings) as engine:
+    with patch.dict(os.environ, made.environment), open_engine(made.settings) as engine:
         with engine.ledger.read() as tx:
             storm.questions.update(case.kind.value for case in tx.cases())
             refused = tx.cases(kind=CaseKind.REJECTED)
@@ -376,6 +377,7 @@ def _judge(storm: Storm, made: Company, entered: Entered, people: int) -> None:
         measured(peace, "pass")
         expected = _rows(sandbox)
     found = _rows(made.sandbox)
+    for id_ in [i for i in {*expected, *found} if found.get(i) != expected.get(i)][:12]: say(f"{id_}: {expected.get(id_)} {found.get(id_)}")
     storm.lost = sum(found.get(id_) != row for id_, row in expected.items())
     storm.made_twice = len(found.keys() - expected.keys())
     storm.made_twice += sum(counts["duplicates"] for counts in made.sandbox.counters().values())
