@@ -377,7 +377,6 @@ def _judge(storm: Storm, made: Company, entered: Entered, people: int) -> None:
         measured(peace, "pass")
         expected = _rows(sandbox)
     found = _rows(made.sandbox)
-    for id_ in [i for i in {*expected, *found} if found.get(i) != expected.get(i)][:12]: say(f"{id_}: {expected.get(id_)} {found.get(id_)}")
     storm.lost = sum(found.get(id_) != row for id_, row in expected.items())
     storm.made_twice = len(found.keys() - expected.keys())
     storm.made_twice += sum(counts["duplicates"] for counts in made.sandbox.counters().values())
