@@ -194,6 +194,15 @@ class Connections(Session):
             self._change(t.connections, {"until": paid_until}, **budget)
         return granted, next_at
 
+    def calls_left(self, connection: str, calls: int, per: float, now: float) -> int:
+        """How many of a budget's ``calls`` may be made within the next ``per`` seconds, as far as they are granted by
+        now; a tenth of all at once."""
+        budget: Values = {"name": connection, "part": _BUDGET}
+        rows = self._rows(t.connections, (_c.until,), **budget)
+        _, interval = _pace(calls, per)
+        paid = max(0, round((rows[0][0] - now) * _MICRO)) if rows else 0
+        return max(0, calls - math.ceil(paid / interval))
+
     def book_calls(
         self,
         connection: str,

@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from typing import Any, ClassVar
 
 from syncengine.errors import LostRace, RateLimited, SyncengineError
-from syncengine.ledger import Ledger
+from syncengine.ledger import Ledger, Transaction
 from syncengine.mapping import Connection
 from syncengine.model.connection import Booking
 from syncengine.ports import Clock
@@ -150,6 +150,13 @@ class CallGate:
         if not granted:
             self.waits(self._free_at)
         return bool(granted)
+
+    def calls_left(self, tx: Transaction) -> tuple[int, int] | None:
+        """How many calls are left of the budget, and how many it has; None without a budget."""
+        calls = self.connection.budget.calls
+        if not calls:
+            return None
+        return tx.calls_left(self.connection.name, calls, self._per, self.clock.now()), calls
 
     def _take(self, want: int, calls: int) -> tuple[int, float]:
         with self.ledger.write() as tx:

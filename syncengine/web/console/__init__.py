@@ -26,6 +26,7 @@ SCREENS: Final = (
     Screen("/", Right.WATCH, home.show),
     Screen("/questions", Right.READ, questions.show_list, questions.answer_many, Right.ANSWER),
     Screen("/questions/{id}", Right.READ, questions.show_one, questions.answer_one, Right.ANSWER),
+    Screen("/questions/{id}/take", Right.ANSWER, act=questions.take, act_right=Right.ANSWER),
     Screen("/records", Right.READ, records.show_first),
     Screen("/records/{entity}", Right.READ, records.show_list),
     Screen(_RECORD, Right.READ, records.show_one),

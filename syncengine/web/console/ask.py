@@ -188,6 +188,10 @@ class Ask:
         )
         return answer
 
+    def remember(self, answer: Response, name: str, value: str, age: int) -> None:
+        """Have the browser keep a word for so many seconds; whoever has it may change it."""
+        self._set(answer, name, value, age)
+
     def _set(self, answer: Response, name: str, value: str, age: int) -> None:
         answer.set_cookie(
             self.visit.cookie_name(name), value, max_age=age, path="/",

@@ -64,6 +64,7 @@ def environment(language: str) -> Environment:
     made.filters.update(
         say=say(language),
         sums=say(language, german.sums),
+        span=span,
         value=value,
         short_id=short_id,
         plain=plain,
@@ -111,6 +112,14 @@ def rule(place: str | None) -> str:
     """``person.yaml:25`` of ``/etc/sync/person.yaml:25:7``."""
     parts = (place or "").rpartition("/")[2].split(":")
     return ":".join(parts[:2])
+
+
+def span(seconds: float) -> str:
+    """``60 s``, ``1 h``."""
+    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= size and seconds % size == 0:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def number(count: int) -> str:

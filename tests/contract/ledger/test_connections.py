@@ -67,6 +67,8 @@ def test_calls_are_spread_over_the_period(ledger: Ledger) -> None:
         assert at == pytest.approx(NOW + 60 / 90, abs=1e-3)
         assert tx.take_calls("haekka", 1, 100, 60.0, NOW)[0] == 1
         assert tx.take_calls("hakuna", 5, 100, 60.0, at)[0] == 1
+        left = [tx.calls_left(n, 100, 60.0, NOW) for n in ("hakuna", "haekka", "weekly10")]
+        assert left == [89, 99, 100]
 
 
 def test_what_is_remembered_is_forgotten_in_time(ledger: Ledger) -> None:

@@ -8,11 +8,14 @@ from typing import Any, Final
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from syncengine.flows.core.engine import Engine
+from syncengine.flows.core.gate import CallGate
 from syncengine.flows.people import pausing
 from syncengine.flows.people.members import note
 from syncengine.flows.run.sweep import listed
 from syncengine.flows.views.queries import UNLINKED, select_links
 from syncengine.flows.views.status import connection_document
+from syncengine.ledger import Transaction
 from syncengine.web.console.ask import Ask
 from syncengine.web.console.rights import Right
 
@@ -40,13 +43,14 @@ def show_one(ask: Ask) -> Response:
         state = tx.connection(name)
         writes = tx.count_outbox(name)
         links = tx.count_links_in(name)
+        left = calls_left(ask.engine, tx, name)
     rows = []
     if ask.may(Right.READ):
         rows = select_links(ask.engine, None, name, UNLINKED, NOBODYS)
         rows = [row for row in rows if ask.within.has(row["entity"])]
     return ask.page(
         "connection.html", c=_told(ask, name, document), state=state, writes=writes, links=links,
-        declared=declared, nobodys=rows, most=NOBODYS,
+        declared=declared, nobodys=rows, most=NOBODYS, left=left,
     )  # fmt: skip
 
 
@@ -75,6 +79,12 @@ def act(ask: Ask) -> Response:
             address=ask.visit.address,
         )  # fmt: skip
     return ask.to(f"/connections/{name}", told)
+
+
+def calls_left(engine: Engine, tx: Transaction, name: str) -> tuple[int, int] | None:
+    """How many calls are left of the budget of a connection, and how many it has; None without one."""
+    gate = engine.gates.get(name)
+    return gate.calls_left(tx) if isinstance(gate, CallGate) else None
 
 
 def _name(ask: Ask) -> str:

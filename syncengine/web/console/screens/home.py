@@ -18,9 +18,15 @@ from syncengine.model.case import CaseKind
 from syncengine.model.standing import Level, Line
 from syncengine.web.console.ask import Ask
 from syncengine.web.console.rights import Right
+from syncengine.web.console.screens.connections import calls_left
 
 DAY: Final = 86_400.0
 WEEK: Final = 7
+SEEN: Final = "seen"
+"""The cookie that says when the visit before ended, and when this one was last here."""
+PAUSE: Final = 1800.0
+"""Seconds after which another visit begins."""
+LONGEST: Final = 30 * DAY
 SIGNS: Final[Mapping[Level, tuple[str, str, str]]] = {
     Level.FAULT: ("!", "fault", "fault"), Level.ASK: ("?", "ask", "asks for a person"),
     Level.HELD: ("–", "held", "held back"), Level.NOTE: ("i", "note", "note"),
@@ -52,20 +58,36 @@ def show(ask: Ask) -> Response:
             text = sentence(line, now.at, zone)
         return {"sign": SIGNS[line.level], "text": text, "go": _go(ask, line)}
 
-    return ask.page(
+    before = _visit_before(ask)
+    answer = ask.page(
         "home.html", sign=SIGNS[now.level],
         verdict=(german.verdict if ask.visit.language == "de" else verdict)(now), read=_last_read(ask),
         soon=_soon(ask),
-        summary=summary(happened(ask.engine, ask.now - DAY, limit=1)),
+        summary=summary(happened(ask.engine, before or ask.now - DAY, limit=1)), before=before,
         lines=[told(line) for line in _within(ask, now.lines) if line.level > Level.NOTE],
         notes=[told(line) for line in _within(ask, now.lines) if line.level <= Level.NOTE],
     )  # fmt: skip
+    ask.remember(answer, SEEN, f"{before:.0f}~{ask.now:.0f}", int(LONGEST))
+    return answer
+
+
+def _visit_before(ask: Ask) -> float:
+    """When the last visit ended (epoch seconds); 0 where none is known, or it is long ago."""
+    since, _, latest = ask.visit.cookie(SEEN).partition("~")
+    if not (_is_time(since) and _is_time(latest)):
+        return 0.0
+    before = float(latest) if ask.now - float(latest) > PAUSE else float(since)
+    return before if 0 < ask.now - before < LONGEST else 0.0
+
+
+def _is_time(text: str) -> bool:
+    return text.isdecimal() and len(text) < 12
 
 
 def _soon(ask: Ask) -> list[dict[str, Any]]:
     """What the coming week brings by itself, as far as that was computed."""
     ask.shared.planner.keep_up(ask.engine)
-    found = newest_upcoming(ask.engine)
+    found = newest_upcoming(ask.engine) if ask.reaches("/upcoming") else None
     days = found.document["upcoming"] if found else []
     return [day for day in days if 0 <= ask.times.days_until(day["day"]) <= WEEK]
 
@@ -112,7 +134,9 @@ def _last_read(ask: Ask) -> list[dict[str, Any]]:
                 continue
             kept = [tx.resource(name, resource) for resource in declared.resources]
             at = max((k.scanned_at for k in kept), default=0.0)
+            rows = sum(k.rows for k in kept)
+            left = calls_left(ask.engine, tx, name)
             found.append(
-                {"name": name, "mode": declared.mode, "at": at, "rows": sum(k.rows for k in kept)}
+                {"name": name, "mode": declared.mode, "at": at, "rows": rows, "left": left}
             )
     return found

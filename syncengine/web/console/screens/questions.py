@@ -57,6 +57,7 @@ def show_list(ask: Ask) -> Response:
         connections=_within(ask.within.connections, sorted(ask.engine.project.connections)),
         kinds=_within(ask.within.kinds, [str(k) for k in CaseKind]),
         bulk=_bulk(asked, page.lines), many=MANY,
+        taken={line["id"]: ask.shared.taken.by(line["id"], ask.now) for line in page.lines},
     )  # fmt: skip
 
 
@@ -76,7 +77,21 @@ def show_one(ask: Ask) -> Response:
         "question.html", case=document, differing=[r for r in rows if r["differs"]],
         same=[r for r in rows if not r["differs"]], answers=answers, record=record,
         words=_words(ask), asked=_asked(ask), writes=document["writes"][:WRITES], others=OTHERS,
+        taken=ask.shared.taken.by(case.id, ask.now),
     )  # fmt: skip
+
+
+def take(ask: Ask) -> Response:
+    """Say that one looks at a question, or does no longer."""
+    case = _case(ask)
+    if case.closed_at is not None:
+        raise HTTPException(409, _who_was_first(ask, case.id))
+    if ask.given("back"):
+        ask.shared.taken.give_back(case.id)
+    else:
+        ask.shared.taken.take(case.id, ask.author, ask.now)
+    words = {name: ask.given(name) for name in ("kind", "connection", "age")}
+    return ask.to(f"/questions/{case.id}", **words)
 
 
 def answer_one(ask: Ask) -> Response:
@@ -155,6 +170,8 @@ def _give(
         _note(ask, case_id, given, "refused")
         raise HTTPException(409, _who_was_first(ask, case_id) or f"{why}") from None
     _note(ask, case_id, given, "approved, more have to" if done.more else "done")
+    if not done.more:
+        ask.shared.taken.give_back(case_id)
     return done
 
 

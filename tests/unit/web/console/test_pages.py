@@ -17,7 +17,7 @@ from syncengine.flows.people.pausing import pause
 from syncengine.flows.views.stored_plan import keep, refused_trial, store_plan
 from syncengine.model.member import Role
 from syncengine.web.console.screens.activity import times_of
-from tests.support.bench import Bench
+from tests.support.bench import Bench, within
 from tests.support.console import at_console
 from tests.support.people import crowd, duo, lead, row
 from tests.support.web import until
@@ -353,3 +353,24 @@ def test_files_that_are_not_valid_show_their_faults(bench: Bench) -> None:
     assert "person.yaml:3:1: no such key" in page
     assert "would not be used" in page
     assert "Everything agrees" not in page
+
+
+def test_home_tells_what_happened_since_the_last_visit(bench: Bench) -> None:
+    """Of the browser; a page that is loaded again belongs to the same visit."""
+    with at_console(bench.engine, Role.VIEWER) as browser:
+        assert "In the last 24 hours" in browser.get("/").text
+        bench.clock.sleep(3 * 3600.0)
+        for _ in range(2):
+            page = browser.get("/").text
+            assert "Since your last visit" in page
+            bench.clock.sleep(60.0)
+
+
+def test_calls_that_are_left_of_a_budget_are_shown(bench: Bench) -> None:
+    """On home and on the page of the connection."""
+    within(bench, "lms", 60, 3600.0)
+    with bench.engine.ledger.write() as tx:
+        tx.take_calls("lms", 6, 60, 3600.0, bench.clock.now())
+    with at_console(bench.engine, Role.VIEWER) as browser:
+        assert "54 of 60" in browser.get("/").text
+        assert "54 of 60" in browser.get("/connections/lms").text

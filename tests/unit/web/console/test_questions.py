@@ -14,7 +14,7 @@ from syncengine.flows.views import queries
 from syncengine.model.member import Role
 from syncengine.web.console.screens.questions import MANY, ONLY
 from tests.support.bench import Bench
-from tests.support.console import Browser, at_console
+from tests.support.console import Browser, at_console, sign_in
 from tests.support.people import duo, row
 from tests.unit.web.console.conftest import leavers
 
@@ -220,3 +220,18 @@ def test_part_of_a_staged_plan_is_approved() -> None:
         answered = browser.send(path, link=mine, **form).text
     assert "9 are still asked about" in answered
     assert len(made.case().evidence["links"]) == 9
+
+
+def test_a_question_that_somebody_looks_at_says_so(asked: Bench) -> None:
+    """To all others, in the list as well; it lapses, is given back, or ends with the answer."""
+    case = asked.cases()[0].id
+    with at_console(asked.engine, Role.ANSWERER) as browser:
+        path = f"/questions/{case}"
+        assert "You look at this since" in browser.send(f"{path}/take", page=path).text
+        sign_in(asked.engine, browser, [Role.ANSWERER], "ada")
+        assert "kim looks at this since" in browser.get(path).text
+        assert "kim looks at this since" in browser.get("/questions").text
+        asked.clock.sleep(1801.0)
+        assert "looks at this since" not in browser.get(path).text
+        browser.send(f"{path}/take", page=path)
+        assert "looks at this since" not in browser.send(f"{path}/take", page=path, back="1").text
