@@ -96,7 +96,7 @@ class Service:
             "flower": lean(environment, "FLOWER_") | told | watched,
             "worker": {**environment, **told},
             "live": {**environment, **told},
-            "web": {**environment, **told},
+            "web": {"SYNCENGINE_FLOWER_URL": self.flower_url, **environment, **told},
         }
         self._parts = [name for name in PARTS if name in parts]
         if self._broker_number is None and "broker" in self._parts:

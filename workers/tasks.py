@@ -4,11 +4,13 @@ sweep announces it again."""
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from functools import cache
 from typing import Literal
 
 import structlog
 from celery import current_task, signals
+from celery.exceptions import Retry as PutOff
 
 from syncengine.current import Current, note_worker
 from syncengine.errors import Again, DatabaseDown, Retry
@@ -56,7 +58,8 @@ def _kind() -> str:
 
 @signals.worker_process_init.connect
 def _begin(**_: object) -> None:
-    _work(follow_project)
+    with suppress(PutOff, VendorFailed):
+        _work(follow_project)
 
 
 @signals.worker_process_shutdown.connect
@@ -64,15 +67,27 @@ def _end(**_: object) -> None:
     current().close()
 
 
+class VendorFailed(Exception):
+    """A vendor failed while this task worked with it. Nothing is lost, and the task did what could be done: it is told
+    so that Flower does not show a success. Its text names connections and classes of errors."""
+
+
 def _work(flow: Callable[[Engine], object]) -> None:
-    """Run a flow. Errors of strangers are shown by class and place only, for Celery puts them into events."""
+    """Run a flow. Errors of strangers are shown by class and place only, for Celery puts them into events. Raises
+    VendorFailed where a vendor did, and Celery's Retry where the work is put off; neither has it run again: the sweep
+    does."""
     try:
         with Scrubbed(), current().work() as engine:
+            engine.troubles.clear()
             flow(engine)
-    except DatabaseDown:
-        return  # which was said when it began
+            troubles = dict(engine.troubles)
+    except DatabaseDown:  # which was said when it began
+        raise PutOff("the database cannot be used now") from None
     except (Retry, Again) as reason:
         log.info("put off", reason=type(reason).__name__)
+        raise PutOff(type(reason).__name__) from None
+    if troubles:
+        raise VendorFailed(", ".join(f"{name}: {kind}" for name, kind in sorted(troubles.items())))
 
 
 def _turn(flow: Flow, ids: Collection[str] = ()) -> None:
@@ -89,7 +104,7 @@ def _lane() -> str:
     return str((told or {}).get("routing_key"))
 
 
-@app.task(name=f"{NAMESPACE}capture")
+@app.task(name=f"{NAMESPACE}capture", throws=(VendorFailed,))
 def capture(arguments: list[str]) -> None:
     """``[connection, resource, "poll" | "scan"]``."""
     connection, resource, how = arguments
@@ -103,49 +118,49 @@ def capture(arguments: list[str]) -> None:
     _turn(listing)
 
 
-@app.task(name=f"{NAMESPACE}refresh")
+@app.task(name=f"{NAMESPACE}refresh", throws=(VendorFailed,))
 def refresh(ids: list[str]) -> None:
     """Read links anew."""
     _turn(refreshing.refresh, ids)
 
 
-@app.task(name=f"{NAMESPACE}reconcile")
+@app.task(name=f"{NAMESPACE}reconcile", throws=(VendorFailed,))
 def reconcile(ids: list[str]) -> None:
     """Decide what links need."""
     _turn(reconciling.reconcile, ids)
 
 
-@app.task(name=f"{NAMESPACE}dispatch")
+@app.task(name=f"{NAMESPACE}dispatch", throws=(VendorFailed,))
 def dispatch(ids: list[str]) -> None:
     """Send operations."""
     _turn(sending.dispatch, ids)
 
 
-@app.task(name=f"{NAMESPACE}probe")
+@app.task(name=f"{NAMESPACE}probe", throws=(VendorFailed,))
 def probe(ids: list[str]) -> None:
     """Find out what became of operations."""
     _turn(probing.probe, ids)
 
 
-@app.task(name=f"{NAMESPACE}derive")
+@app.task(name=f"{NAMESPACE}derive", throws=(VendorFailed,))
 def derive(_: list[str]) -> None:
     """Look at the derivations over records that moved."""
     _turn(lambda engine, _: derivations.derive(engine))
 
 
-@app.task(name=f"{NAMESPACE}notify")
+@app.task(name=f"{NAMESPACE}notify", throws=(VendorFailed,))
 def notify(_: list[str]) -> None:
     """Tell people what is new in the standing."""
     _work(telling.tell)
 
 
-@app.task(name=f"{NAMESPACE}alive")
+@app.task(name=f"{NAMESPACE}alive", throws=(VendorFailed,))
 def alive(_: list[str]) -> None:
     """Show that there is a worker which takes tasks, where there is nothing else to do."""
     _work(note_worker)
 
 
-@app.task(name=f"{NAMESPACE}sweep")
+@app.task(name=f"{NAMESPACE}sweep", throws=(VendorFailed,))
 def sweep(_: list[str]) -> None:
     """Announce whatever is due."""
     _work(sweeping.sweep)

@@ -8,7 +8,7 @@ from syncengine.demo.screen import Screen
 from syncengine.demo.stage import Stage
 from syncengine.model.operation import OperationState
 
-ENDED = ("SUCCESS", "FAILURE")
+ENDED = ("SUCCESS", "FAILURE", "RETRY")
 
 
 def show_figures(stage: Stage, screen: Screen) -> bool:

@@ -152,9 +152,10 @@ def stack(
     broker: str = "embedded",
     people: int = 12,
     seed: int = 1,
+    more: tuple[str, ...] = (),
 ) -> Iterator[Stack]:
     """A service with worker and beat over vendors of its own; everything is gone afterwards. ``database``:
-    sqlite or postgresql; ``broker``: embedded, redis or rabbitmq."""
+    sqlite or postgresql; ``broker``: embedded, redis or rabbitmq; ``more``: parts besides these."""
     with ExitStack() as undo:
         url = f"sqlite:///{folder}/sync.db"
         if database == "postgresql":
@@ -172,8 +173,9 @@ def stack(
         }
         settings, output = read_settings(environment), Output()
         ledger = undo.enter_context(open_ledger(settings))
-        parts = ("broker", "worker", "beat")
-        service = undo.enter_context(Service(settings, environment, parts, output=output))
+        parts = ("broker", "worker", "beat", *more)
+        made = Service(settings, environment, parts, web_port=0, flower_port=0, output=output)
+        service = undo.enter_context(made)
         yield Stack(sandbox, settings, environment, service, output, ledger)
 
 

@@ -158,6 +158,8 @@ def _note_fault(listing: Listing, error: SyncengineError) -> Captured:
     engine = listing.engine
     engine.blames(listing.connection, [error], went_well=False)
     whole = isinstance(error, (RateLimited, Halt))
+    if not isinstance(error, RateLimited):
+        engine.troubles.setdefault(listing.connection, type(error).__name__)
     with engine.ledger.write() as tx:
         state = tx.resource(listing.connection, listing.resource)
         tx.write(_ended(replace(state, fault=str(error))))

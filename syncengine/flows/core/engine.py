@@ -55,7 +55,8 @@ class Engine:
     at ``edition_at`` (epoch seconds). ``author``: who works with it; ``run``: id of the run that is under way.
     ``needs``: connection -> number of calls that the work so far could not do without, the lower bound of what a
     vendor is asked. ``holders``: holders of slots and claim tokens -> when they were last renewed. ``used``:
-    connections whose slots this task has held. ``tell``: called with (connection, why, until when) while calls wait;
+    connections whose slots this task has held. ``troubles``: connection -> class of the error with which it failed in
+    this task. ``tell``: called with (connection, why, until when) while calls wait;
     ``goes_on``: called with (connection, resource, rows, answers) during a long listing. ``shows_sensitive``:
     sensitive values are shown. ``channels``: of notifications, by name, those that are on; the heartbeat among them."""
 
@@ -75,6 +76,7 @@ class Engine:
     needs: Counter[str] = field(default_factory=Counter)
     holders: dict[str, float] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
+    troubles: dict[str, str] = field(default_factory=dict)
     tell: Callable[[str, str, float], None] = lambda *_: None
     goes_on: Callable[[str, str, int, int], None] = _log_listing
     pool: Executor = field(default_factory=lambda: ThreadPoolExecutor(32, "call"))
@@ -270,6 +272,8 @@ class Engine:
             )  # fmt: skip
             tx.write(Changeset(connections=[state]))
         kind = type(error).__name__
+        if not isinstance(error, RateLimited):
+            self.troubles[connection] = kind
         log.warning("could not be called", connection=connection, error=kind, why=str(error))
 
     def note_success(self, connection: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from celery import signals
+from celery.exceptions import Retry as PutOff
 
 from syncengine.errors import Bug, DatabaseDown, LostRace, SyncengineError, VendorDown
 from syncengine.flows.core.limits import RACES, Limits
@@ -32,7 +33,9 @@ class _Current:
 
     @contextmanager
     def work(self) -> Iterator[SimpleNamespace]:
-        yield SimpleNamespace(clock=ManualClock(), limits=Limits(), used=set())
+        yield SimpleNamespace(
+            clock=ManualClock(), limits=Limits(), used=set(), troubles=dict[str, str]()
+        )
 
 
 @pytest.fixture
@@ -98,19 +101,33 @@ def test_a_worker_first_looks_at_what_changed(
 @pytest.mark.parametrize(
     "error", [VendorDown("down"), LostRace("moved"), DatabaseDown("it is full", "make room")]
 )
-def test_what_cannot_be_done_now_ends_quietly(
+def test_what_cannot_be_done_now_is_put_off(
     monkeypatch: pytest.MonkeyPatch, calls: list[tuple[Any, ...]], error: SyncengineError
 ) -> None:
-    """A task that meets a reason to try later just ends, one that loses a race again and again too; the sweep brings
-    it back."""
+    """A task that meets a reason to try later ends as put off, one that loses a race again and again too, and Celery
+    does not run it again; the sweep brings it back."""
 
     def flow(*_: object) -> None:
         calls.append(("tried",))
         raise error
 
     monkeypatch.setattr(tasks.sending, "dispatch", flow)
-    app.tasks["syncengine.dispatch"](["a"])
+    with pytest.raises(PutOff):
+        app.tasks["syncengine.dispatch"](["a"])
     assert calls == [("tried",)] * (RACES + 1 if isinstance(error, LostRace) else 1)
+
+
+@pytest.mark.usefixtures("calls")
+def test_a_task_whose_vendor_failed_is_no_success(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says which connection failed and how, and nothing that the vendor said."""
+
+    def flow(engine: Any, _: object) -> None:
+        engine.troubles["hakuna"] = "VendorDown"
+
+    monkeypatch.setattr(tasks.sending, "dispatch", flow)
+    with pytest.raises(tasks.VendorFailed, match=r"^hakuna: VendorDown$"):
+        app.tasks["syncengine.dispatch"](["a"])
+    assert tasks.VendorFailed in app.tasks["syncengine.dispatch"].throws
 
 
 @pytest.mark.usefixtures("calls")

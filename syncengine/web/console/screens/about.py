@@ -17,7 +17,7 @@ def show(ask: Ask) -> Response:
         "about.html", python=platform.python_version(),
         encrypted=bool(settings.encryption_keys),
         database=settings.database_url.partition(":")[0].partition("+")[0],
-        zone=ask.engine.project.timezone,
+        zone=ask.engine.project.timezone, flower=settings.flower_url,
     )  # fmt: skip
 
 
