@@ -21,12 +21,16 @@ FOLDER = DOCS / "console"
 SCREENS = {
     "home": "/", "questions": "/questions?kind=identity", "question": "/questions",
     "records": "/records/person?q=anna", "record": "/records/person?q=sandra+br", "plan": "/plan",
-    "upcoming": "/upcoming", "activity": "/activity?show=changes",
+    "staged": "/questions?kind=staged", "links": "/records/person?q=sandra+br", "erase": "/records/person?q=sandra+br",
+    "trial": "/trial", "upcoming": "/upcoming", "activity": "/activity?show=changes",
     "connections": "/connections", "connection": "/connections/hakuna",
     "mappings": "/mappings", "access": "/access", "about": "/about",
 }  # fmt: skip
 """Name of a picture -> where it is taken."""
-FIRST = {"question": "tbody a", "record": "tbody a"}
+FIRST = {
+    "question": ("tbody a",), "record": ("tbody a",), "staged": ("tbody a",),
+    "links": ("tbody a", ".tools a[href$=links]"), "erase": ("tbody a", ".tools a[href$=erase]"),
+}  # fmt: skip
 """What is clicked before."""
 SIZE = {"width": 1080, "height": 680}
 PHONE = {"width": 375, "height": 720}
@@ -47,19 +51,24 @@ def main() -> None:
     ):
         with scene.engine() as engine:
             store_plan(engine, "kim")
+            store_plan(engine, "kim", trial=True)
             store_upcoming(engine, "kim")
         browser = playwright.chromium.launch(executable_path=path, args=args)
         page = _signed_in(browser.new_page(base_url=url, viewport=SIZE), scene, "kim")
         for name, place in SCREENS.items():
             page.goto(place)
-            if name in FIRST:
-                page.locator(FIRST[name]).first.click()
+            for what in FIRST.get(name, ()):
+                page.locator(what).first.click()
             _take(page, name)
         dark = browser.new_page(base_url=url, viewport=SIZE, color_scheme="dark")
         _take(_signed_in(dark, scene, "ada"), "home-dark")
         phone = _signed_in(browser.new_page(base_url=url, viewport=PHONE), scene, "lee")
         phone.goto("/questions")
         _take(phone, "questions-phone")
+        german = _signed_in(
+            browser.new_page(base_url=url, viewport=SIZE, locale="de-DE"), scene, "ina"
+        )
+        _take(german, "home-german")
         stranger = browser.new_page(base_url=url, viewport=SIZE)
         stranger.goto("/sign-in")
         _take(stranger, "sign-in")

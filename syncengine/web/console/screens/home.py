@@ -53,7 +53,8 @@ def show(ask: Ask) -> Response:
     def told(line: Line) -> dict[str, Any]:
         if ask.visit.language == "de":
             reason = line.told.get("reason") or line.told.get("why") or ""
-            text = german.sentence(line, now.at, zone) + f" ({reason})" * bool(reason)
+            text = german.sentence(line, now.at, zone)
+            text = f"{text.rstrip('.')} ({reason})." if reason else text
         else:
             text = sentence(line, now.at, zone)
         return {"sign": SIGNS[line.level], "text": text, "go": _go(ask, line)}
