@@ -3,7 +3,6 @@ neither the database nor the keys, and wants private addresses, numbers, titles,
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from typer.testing import CliRunner
 from syncengine.cli.app import app
 from syncengine.flows.naming.masking import DOTS
 from syncengine.sandbox.process import SandboxProcess
+from tests.support.cli import cli_in
 from tests.support.places import MAPPINGS
 
 SECRET = ("employee_number", "job_title", "start_date")
@@ -47,12 +47,7 @@ def screens(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
         text = re.sub(rf"(  {name}: +{{type: \w+)", r"\1, sensitive: true", text)
     (project / "person.yaml").write_text(text, "utf-8")
     with SandboxProcess(people=12) as sandbox:
-        unset = dict.fromkeys((n for n in os.environ if n.startswith("SYNCENGINE_")), "")
-        database = f"sqlite:///{folder / 'engine.db'}"
-        place = {"SYNCENGINE_PROJECT": str(project), "SYNCENGINE_DATABASE_URL": database}
-        environment = {
-            **unset, **sandbox.env, **place, "COLUMNS": "300", "SYNCENGINE_AUTHOR": "kim",
-        }  # fmt: skip
+        environment = cli_in(folder, sandbox.env, project=project).environment | {"COLUMNS": "300"}
 
         def run(command: str, **more: str) -> str:
             done = CliRunner().invoke(app, command.split(), env={**environment, **more})

@@ -12,49 +12,27 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
 from typer.main import get_command
-from typer.testing import CliRunner, Result
+from typer.testing import CliRunner
 
 from syncengine.cli import show_what_can_be_shown
 from syncengine.cli.app import app
 from syncengine.sandbox.process import SandboxProcess
-from tests.support.databases import migrated_file
+from tests.support.cli import Cli, cli_in
 from tests.support.places import MAPPINGS
 
 PRIVATE = "monika.st.john@post.example"
 """A private address of the sandbox, in a field that the mapping calls sensitive."""
 
 
-@dataclass
-class Cli:
-    """Commands against one database. ``first``: what the first sync said, if there was one."""
-
-    environment: dict[str, str]
-    first: Any = None
-
-    def __call__(self, *arguments: str, code: int = 0, **more: str) -> Result:
-        """Run one; the exit code must be ``code``. ``more``: further variables."""
-        result = CliRunner().invoke(app, arguments, env={**self.environment, **more})
-        assert result.exit_code == code, (arguments, result.output, result.exception)
-        return result
-
-    def json(self, *arguments: str, code: int = 0, **more: str) -> Any:
-        """The one document on standard output."""
-        return json.loads(self(*arguments, "--json", code=code, **more).stdout)
-
-
 def _cli(sandbox: SandboxProcess, folder: Path) -> Cli:
     sandbox.reset()
-    unset = dict.fromkeys((n for n in os.environ if n.startswith("SYNCENGINE_")), "")
-    database = migrated_file(folder / "engine.db")
-    place = {"SYNCENGINE_PROJECT": str(MAPPINGS), "SYNCENGINE_DATABASE_URL": database}
-    return Cli({**unset, **sandbox.env, **place, "COLUMNS": "200", "SYNCENGINE_AUTHOR": "kim"})
+    return cli_in(folder, sandbox.env)
 
 
 @pytest.fixture
@@ -409,7 +387,7 @@ def test_schema_for_every_kind_of_file(synced: Cli, tmp_path: Path) -> None:
     synced("schema", "--out", str(tmp_path))
     written = {p.name.split(".")[0]: json.loads(p.read_text()) for p in tmp_path.iterdir()}
     assert written == printed
-    assert printed.keys() == {"connections", "entity", "derive", "notify"}
+    assert printed.keys() == {"connections", "entity", "derive", "notify", "console"}
 
 
 def test_a_database_that_is_not_there_is_said_in_a_line(synced: Cli) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from syncengine.ledger.encryption import key_name, new_key
 from syncengine.sandbox.process import SandboxProcess
-from tests.integration.test_cli import Cli, _cli
+from tests.support.cli import Cli, cli_in
 
 KEYS = "SYNCENGINE_ENCRYPTION_KEYS"
 
@@ -24,7 +24,7 @@ def sandbox() -> Iterator[SandboxProcess]:
 @pytest.fixture
 def cli(sandbox: SandboxProcess, tmp_path: Path) -> Cli:
     sandbox.reset()
-    return _cli(sandbox, tmp_path)
+    return cli_in(tmp_path, sandbox.env)
 
 
 @pytest.mark.long

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from syncengine.sandbox.process import SandboxProcess
-from tests.integration.test_cli import Cli
+from tests.support.cli import cli_in
 from tests.support.places import DOCS, SPINDEL
 from tests.support.spindel import Spindel, spindel
 
@@ -32,12 +31,7 @@ def test_a_vendor_of_one_s_own_agrees_with_the_others(
     lockers: Spindel, company: SandboxProcess, tmp_path: Path
 ) -> None:
     """Members are made from employees; then a change on either side reaches the other, and nothing is left to do."""
-    unset = dict.fromkeys((n for n in os.environ if n.startswith("SYNCENGINE_")), "")
-    place = {
-        "SYNCENGINE_PROJECT": str(SPINDEL),
-        "SYNCENGINE_DATABASE_URL": f"sqlite:///{tmp_path / 'engine.db'}",
-    }
-    cli = Cli({**unset, **company.env, **lockers.env, **place})
+    cli = cli_in(tmp_path, company.env, lockers.env, project=SPINDEL)
     assert "spindel: writes, answers" in cli("check", "--online").stdout
 
     cli("sync")

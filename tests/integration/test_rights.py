@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +11,7 @@ from typing import Any
 import pytest
 
 from syncengine.sandbox.process import SandboxProcess
-from tests.integration.test_cli import Cli
-from tests.support.places import MAPPINGS
+from tests.support.cli import Cli, cli_in
 
 PETER, ZOE = "Peter Brunner", "Zoë Moser"
 
@@ -22,13 +20,8 @@ PETER, ZOE = "Peter Brunner", "Zoë Moser"
 def cli(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
     """A company of twelve after its first sync, in a file that one test after the other works on."""
     folder = tmp_path_factory.mktemp("rights")
-    unset = dict.fromkeys((n for n in os.environ if n.startswith("SYNCENGINE_")), "")
     with SandboxProcess(people=12) as sandbox:
-        place = {
-            "SYNCENGINE_PROJECT": str(MAPPINGS),
-            "SYNCENGINE_DATABASE_URL": f"sqlite:///{folder / 'engine.db'}",
-        }
-        made = Cli({**unset, **sandbox.env, **place, "SYNCENGINE_AUTHOR": "dpo"})
+        made = cli_in(folder, sandbox.env, author="dpo")
         made("sync", code=4)
         made.first = next(
             row for row in sandbox.state("heavenhr", "employees") if row["lastName"] == "Brunner"

@@ -16,7 +16,7 @@ from syncengine.simulation.run import Run, drawn_steps
 from tests.support.bench import stored
 
 REFUSED = ("is under way", "has no outcome", "it is asked whether")
-FEW, MORE, MANY = range(6), range(6, 30), range(30, 160)
+FEW, MORE, MANY = range(6), range(6, 18), range(18, 160)
 
 
 def at_rest(company: Company) -> None:

@@ -29,6 +29,7 @@ from syncengine.planning.questions import unprovable
 from syncengine.sandbox.people import make_staff, today
 from syncengine.sandbox.process import SandboxProcess
 from syncengine.settings import Settings
+from tests.support.cli import only
 
 HERE = Path(__file__).parent
 PEOPLE, SEED = 14, 1
@@ -123,13 +124,12 @@ def terminal(sandbox: SandboxProcess, tmp_path: Path, monkeypatch: pytest.Monkey
     """An empty database, the vendors as in the beginning, and the project beside this file."""
     sandbox.reset()
     monkeypatch.chdir(HERE)
-    unset = dict.fromkeys((n for n in os.environ if n.startswith("SYNCENGINE_")), "")
     place = {
         "SYNCENGINE_PROJECT": "project",
         "SYNCENGINE_DATABASE_URL": f"sqlite:///{tmp_path / 'engine.db'}",
         "COLUMNS": "120", "SYNCENGINE_AUTHOR": "kim", "TERM": "dumb", "TZ": "Europe/Berlin",
     }  # fmt: skip
-    return Terminal(sandbox, {**unset, **sandbox.env, **place})
+    return Terminal(sandbox, only(sandbox.env, place))
 
 
 def kept(name: str, terminal: Terminal) -> None:
