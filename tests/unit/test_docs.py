@@ -12,9 +12,10 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
 from types import FrameType
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, cast, get_args, get_origin
 
 import pytest
+from starlette.routing import Route
 
 from syncengine.adapters.vendors import CATALOG
 from syncengine.bootstrap import open_engine
@@ -36,6 +37,8 @@ from syncengine.model.case import CaseKind
 from syncengine.model.link import FRESHNESS_EDGES, STATE_EDGES
 from syncengine.model.resource import ConnectorSpec, FieldSpec, ResourceSpec
 from syncengine.model.values import TypeName
+from syncengine.sandbox.control import Control
+from syncengine.sandbox.faults import KINDS, Fault
 from syncengine.sandbox.process import SandboxProcess
 from syncengine.settings import PREFIX, Settings
 from syncengine.web import watch
@@ -513,3 +516,34 @@ def test_where_to_change_what_is_there() -> None:
     told = re.findall(r"`((?:syncengine|tests|workers|docs)/[\w./-]*)`", text)
     assert len(told) > 30
     assert not [place for place in told if not (ROOT / place).exists()]
+
+
+# the tree
+
+
+def test_every_page_is_in_the_index_and_the_index_in_the_readme() -> None:
+    """Whoever begins at README.md or docs/README.md comes to each page, within the tree of four kinds."""
+    index = page("README.md")
+    told = {name.partition("#")[0] for name in re.findall(r"\]\(([^)]+)\)", index)}
+    pages = {str(path.relative_to(DOCS)) for path in PAGES} - {"README.md"}
+    assert told == pages
+    readme = (ROOT / "README.md").read_text("utf-8")
+    linked = set(re.findall(r"\]\(docs/([^)#]+)", readme))
+    assert {"README.md", "complaints.md", "tutorials/hr.md", "tutorials/it.md"} <= linked
+    assert all(
+        f"**{kind}**" in index for kind in ("Tutorials", "How to", "Reference", "Explanation")
+    )
+
+
+def test_the_sandbox_is_told_whole() -> None:
+    """Every endpoint of its control server, every kind of fault, and every member of one."""
+    text = page("reference/sandbox.md")
+    routes = {
+        route.path for route in Control(cast(Any, None)).app().routes if isinstance(route, Route)
+    }
+    assert {
+        f"/{path.strip('/')}" for path in re.findall(r"`(?:GET|POST|DELETE) ([^`]+)`", text)
+    } == routes
+    assert not [kind for kind in KINDS if f"`{kind}`" not in text]
+    members = {field.name for field in fields(Fault) if field.init} - {"hits"}
+    assert not [name for name in members if f"`{name}`" not in text]
