@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import sys
 from dataclasses import asdict
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -26,6 +27,20 @@ Roles = Annotated[
         "--role", help="What they may do; name several to add them up.", show_choices=True
     ),
 ]
+
+
+class TokenRight(StrEnum):
+    """What a token may do."""
+
+    WATCH = "watch"
+    READ = "read"
+    ANSWER = "answer"
+    PLAN = "plan"
+    OPERATE = "operate"
+    PRIVACY = "privacy"
+    AUDIT = "audit"
+
+
 Address = Annotated[
     str, typer.Option("--url", help="Where the console is reached, as https://sync.example.com.")
 ]
@@ -171,6 +186,94 @@ def password(name: Name, by: As = None, as_json: ui.Json = False) -> None:
         ui.screen().print(
             "Done: the password is set; whoever was signed in by that name is not any more."
         )
+
+
+@members.command()
+def token(
+    name: Name,
+    label: Annotated[str, typer.Option("--for", help="What it is for.")],
+    right: Annotated[
+        list[TokenRight], typer.Option("--right", help="What it may do; name several.")
+    ],
+    days: Annotated[int, typer.Option(min=1, max=365, help="For how long.")] = 90,
+    by: As = None,
+    as_json: ui.Json = False,
+) -> None:
+    """Make a token with which a program uses the API for a member, and print it once.
+
+    Example: `syncengine members token kim --for "the monitor" --right watch`
+    """
+    from syncengine.flows.people import tokens as api
+
+    with ui.engine() as opened:
+        made, secret = api.make_token(
+            opened, name, label, [r.value for r in right], days, decider(opened, by)
+        )
+    if as_json:
+        ui.emit(
+            {
+                "token": secret,
+                "id": made.id,
+                "rights": list(made.rights),
+                "expires_at": made.expires_at,
+            }
+        )
+        return
+    ui.screen().print(secret, markup=False, soft_wrap=True)
+    ui.aside().print(f"It is shown this once, and opens until {ui.clock(made.expires_at)[:10]}.")
+
+
+@members.command()
+def tokens(name: Name, as_json: ui.Json = False) -> None:
+    """List the tokens of a member.
+
+    Example: `syncengine members tokens kim`
+    """
+    from syncengine.flows.people import members as people
+    from syncengine.flows.people import tokens as api
+
+    with ui.engine() as opened:
+        member = next(
+            (m for m in people.all_members(opened) if m.name == people.folded(name)), None
+        )
+        if member is None:
+            raise typer.BadParameter(
+                "no such member: see `syncengine members list`", param_hint="NAME"
+            )
+        found = [
+            (g.id, g.name or "", g.rights, g.expires_at) for g in api.tokens_of(opened, member)
+        ]
+    if as_json:
+        names = ("id", "for", "rights", "expires_at")
+        ui.emit({"tokens": [dict(zip(names, line, strict=True)) for line in found]})
+        return
+    rows = ui.table("token", "for", "rights", "until")
+    for id_, label, rights, until in found:
+        rows.add_row(
+            ui.short(id_), ui.cell(label), ui.cell(", ".join(rights)), ui.clock(until)[:10]
+        )
+    ui.screen().print(rows if found else f"{member.name} has no token.")
+
+
+@members.command()
+def revoke(
+    name: Name,
+    token: Annotated[str, typer.Argument(metavar="TOKEN", help="Its id: `members tokens`.")],
+    by: As = None,
+    as_json: ui.Json = False,
+) -> None:
+    """End a token at once.
+
+    Example: `syncengine members revoke kim 3f9a12cd`
+    """
+    from syncengine.flows.people import tokens as api
+
+    with ui.engine() as opened:
+        api.revoke_token(opened, name, token, decider(opened, by))
+    if as_json:
+        ui.emit({"done": "revoked"})
+    else:
+        ui.screen().print("Done: it opens nothing any more.")
 
 
 @members.command()

@@ -21,6 +21,8 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from syncengine.settings import Settings
 from syncengine.web import client_limits, intake, problems, watch
+from syncengine.web.api import ENDPOINTS
+from syncengine.web.api.server import Api
 from syncengine.web.console import SCREENS
 from syncengine.web.console.console import PATIENCE, THREADS, Console
 from syncengine.web.console.planner import Compute, Planner
@@ -68,6 +70,7 @@ def make_app(
             *(notices if with_intake else ()),
             Route("/healthz", watch.healthz),
             Route("/metrics", watch.metrics),
+            *(Api(console.shared, ENDPOINTS).routes() if pages is not None else ()),
             *(console.routes() if pages is not None else ()),
         ],
         exception_handlers={

@@ -80,7 +80,7 @@ def hash_of(token: str) -> str:
 def set_password(
     engine: Engine, name: str, password: str, author: str, way: str = "command"
 ) -> None:
-    """Give a member a password and end all sessions that were begun without it. Raises NotPossible."""
+    """Give a member a password and end all sessions that were begun without it; tokens stay. Raises NotPossible."""
     if not SHORTEST <= len(password) <= _LONGEST_PASSWORD:
         raise NotPossible(f"a password has at least {SHORTEST} characters; several words are best")
     with _at_once:
@@ -88,7 +88,8 @@ def set_password(
     with engine.ledger.write() as tx:
         member = replace(the_member(tx, name), password=hashed, failures=0, shut_until=0.0)
         tx.save_member(member)
-        tx.drop_grants(member_id=member.id)
+        for kind in (GrantKind.SESSION, GrantKind.LINK):
+            tx.drop_grants(member_id=member.id, kind=kind)
         note(engine, tx, author, way, "set password", member.id)
 
 

@@ -18,6 +18,7 @@ from syncengine.web.console.screens import (
     questions,
     records,
     ties,
+    tokens,
     upcoming,
 )
 
@@ -47,6 +48,7 @@ SCREENS: Final = (
     Screen("/mappings", Right.WATCH, mappings.show_first),
     Screen("/mappings/{entity}", Right.WATCH, mappings.show_one),
     Screen("/access", Right.MEMBERS, about.show_access),
+    Screen("/tokens", Right.SIGNED_IN, tokens.show, tokens.act, Right.SIGNED_IN),
     Screen("/about", Right.SIGNED_IN, about.show),
     Screen("/sign-in", Right.PUBLIC, door.show_sign_in, door.sign_in, Right.PUBLIC),
     Screen("/link/{token}", Right.PUBLIC, door.show_link, door.use_link, Right.PUBLIC),

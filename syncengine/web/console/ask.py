@@ -18,7 +18,7 @@ from syncengine.flows.people.signing_in import LONGEST, PROVED, SignedIn
 from syncengine.flows.views.questions import count_questions
 from syncengine.model.member import Member, Scope
 from syncengine.web.console import templating
-from syncengine.web.console.rights import Right, may
+from syncengine.web.console.rights import Right, may, reaches
 from syncengine.web.console.shared import Shared
 from syncengine.web.console.times import Times
 
@@ -105,12 +105,8 @@ class Ask:
         return self.signed_in.member.limits if self.signed_in else Scope()
 
     def reaches(self, path: str) -> bool:
-        """Whether a page is within the limits of the member. What shows values of all connections is not, where
-        connections are limited; what shows people of all entities is not, where entities are."""
-        within = self.within
-        if path.startswith(("/records", "/changes")):
-            return not within.connections
-        return not (path.startswith("/upcoming") and (within.connections or within.entities))
+        """Whether a page is within the limits of the member."""
+        return reaches(self.within, path)
 
     def query(self, name: str) -> str:
         """A word of the address, ``""`` if it is not there."""

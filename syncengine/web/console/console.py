@@ -140,7 +140,7 @@ class Console:
         form: dict[str, list[str]] = {}
         if request.method == "POST":
             body = await bounded(request, "a form")
-            form = _words(body.decode("utf-8", "replace"))
+            form = words_of(body.decode("utf-8", "replace"))
         headers = request.headers
         name = urlsplit(f"//{headers.get('host', '')}").hostname or ""
         local = name == "localhost" or name.startswith("127.") or name == "::1"
@@ -149,7 +149,7 @@ class Console:
             headers.get("sec-fetch-site", ""), request.client.host if request.client else "",
             templating.language_of(headers.get("accept-language", "")),
             request.url.scheme == "https" or not local,
-            dict(request.path_params), _words(request.url.query), form, request.cookies,
+            dict(request.path_params), words_of(request.url.query), form, request.cookies,
             _peer(request), tuple(headers.items()),
         )  # fmt: skip
 
@@ -243,7 +243,7 @@ def check(screens: Iterable[Screen]) -> tuple[Screen, ...]:
     return found
 
 
-def _words(text: str) -> dict[str, list[str]]:
+def words_of(text: str) -> dict[str, list[str]]:
     """Fields of a form or an address. Raises HTTPException where there are too many."""
     try:
         found = parse_qs(text, keep_blank_values=True, max_num_fields=1000, errors="replace")

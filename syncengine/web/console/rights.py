@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import Enum
 
-from syncengine.model.member import Member, Role
+from syncengine.model.member import Member, Role, Scope
 
 
 class Right(Enum):
@@ -38,6 +38,20 @@ ROLES: Mapping[Right, frozenset[Role]] = {
     Right.MEMBERS: frozenset({Role.ADMIN, Role.PRIVACY_OFFICER}),
 }
 """Right -> the roles of which a member needs one."""
+
+
+GIVEN = (
+    Right.WATCH, Right.READ, Right.ANSWER, Right.PLAN, Right.OPERATE, Right.PRIVACY, Right.AUDIT,
+)  # fmt: skip
+"""The rights that a token may have."""
+
+
+def reaches(within: Scope, path: str) -> bool:
+    """Whether a page is within the limits of a member. What shows values of all connections is not, where connections
+    are limited; what shows people of all entities is not, where entities are."""
+    if path.startswith(("/records", "/changes/")):
+        return not within.connections
+    return not (path.startswith("/upcoming") and (within.connections or within.entities))
 
 
 def may(member: Member | None, right: Right) -> bool:

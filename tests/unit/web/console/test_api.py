@@ -1,0 +1,383 @@
+"""The API: documents for whoever has a token, and nothing for anybody else."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import pytest
+from openapi_spec_validator import validate
+from starlette.testclient import TestClient
+
+from syncengine.flows.people import members
+from syncengine.flows.people.decisions import NotPossible
+from syncengine.flows.people.signing_in import set_password
+from syncengine.flows.people.tokens import make_token, revoke_token
+from syncengine.flows.views import queries
+from syncengine.flows.views.explain import explain, select_history
+from syncengine.flows.views.standing import document, standing
+from syncengine.flows.views.stored_plan import store_plan
+from syncengine.flows.views.upcoming import store_upcoming
+from syncengine.model.member import Role, Scope
+from syncengine.web.api import ENDPOINTS
+from syncengine.web.api.call import ROOT, Endpoint
+from syncengine.web.console.rights import GIVEN, ROLES
+from tests.support.bench import Bench
+from tests.support.console import HOME, PASSWORD, at_console, console_app
+from tests.unit.web.console.conftest import leavers
+from tests.unit.web.console.test_questions import asking
+
+ALL = tuple(right.value for right in GIVEN)
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+
+class Caller:
+    """A program."""
+
+    def __init__(self, client: TestClient, secret: str) -> None:
+        self.client, self.headers = client, {"Authorization": f"Bearer {secret}"}
+
+    def ask(self, method: str, path: str, body: Any = None, **more: Any) -> httpx.Response:
+        """A call."""
+        return self.client.request(method, ROOT + path, json=body, headers=self.headers, **more)
+
+    def get(self, path: str) -> httpx.Response:
+        return self.ask("GET", path)
+
+    def post(self, path: str, body: Any = None) -> httpx.Response:
+        return self.ask("POST", path, {} if body is None else body)
+
+
+@contextmanager
+def calling(
+    made: Bench, *roles: Role, rights: Sequence[str] = ALL, name: str = "kim"
+) -> Iterator[Caller]:
+    """A program with a token of a member with these roles."""
+    members.add_member(made.engine, name, roles, "test")
+    _, secret = make_token(made.engine, name, "a script", rights, 30, "test")
+    with TestClient(console_app(made.engine), HOME, raise_server_exceptions=False) as client:
+        yield Caller(client, secret)
+
+
+def address(endpoint: Endpoint) -> str:
+    """Of something that is not there."""
+    return endpoint.path.format_map({"id": "0" * 8, "entity": "person", "name": "hr"})
+
+
+@pytest.mark.parametrize(
+    "who", [(), *((r,) for r in Role), tuple(Role)], ids=lambda w: "+".join(w) or "none"
+)
+def test_every_route_lets_in_whom_it_says(bench: Bench, who: tuple[Role, ...]) -> None:
+    """With each method: somebody with the role, by a token with the right; nobody else, and by no other method."""
+    by_path: dict[str, dict[str, Endpoint]] = {}
+    for endpoint in ENDPOINTS:
+        by_path.setdefault(endpoint.path, {})[endpoint.method] = endpoint
+    with calling(bench, *who) as caller:
+        for routes in by_path.values():
+            path = address(next(iter(routes.values())))
+            for method in METHODS:
+                answer, endpoint = caller.ask(method, path, {}), routes.get(method)
+                place = (method, path, who, answer.text)
+                if endpoint is None:
+                    assert answer.status_code == 405, place
+                elif any(role in ROLES[endpoint.right] for role in who):
+                    assert answer.status_code not in (401, 403, 405, 500), place
+                else:
+                    assert answer.status_code == 403, place
+                if endpoint is not None:
+                    assert caller.client.request(method, ROOT + path).status_code == 401, place
+
+
+@pytest.mark.parametrize("right", GIVEN)
+def test_a_token_does_no_more_than_it_was_given(bench: Bench, right: Any) -> None:
+    """Whatever its member may."""
+    with calling(bench, *Role, rights=[right.value]) as caller:
+        for endpoint in ENDPOINTS:
+            answer = caller.ask(endpoint.method, address(endpoint), {})
+            assert (answer.status_code == 403) == (endpoint.right is not right), endpoint.path
+
+
+def test_a_cookie_opens_no_call_and_a_token_no_page(bench: Bench) -> None:
+    """Each to its own."""
+    with calling(bench, *Role) as caller:
+        page = caller.client.get("/", headers=caller.headers, follow_redirects=False)
+        assert (page.status_code, page.headers["location"]) == (303, "/sign-in")
+    with at_console(bench.engine, *Role, name="lee") as browser:
+        assert browser.get("/").status_code == 200
+        answer = browser.get(f"{ROOT}/standing")
+        assert answer.status_code == 401
+        assert answer.headers["www-authenticate"] == "Bearer"
+
+
+def test_a_token_is_over_when_it_is(bench: Bench) -> None:
+    """After its days, when it is revoked, when its member is locked; and its member's roles are those of now."""
+    with calling(bench, Role.VIEWER) as caller:
+        assert caller.get("/standing").status_code == 200
+        members.set_roles(bench.engine, "kim", [Role.ADMIN], "test")
+        assert caller.get("/standing").status_code == 403
+        members.set_roles(bench.engine, "kim", [Role.VIEWER], "test")
+        bench.clock.sleep(31 * 86_400)
+        assert caller.get("/standing").status_code == 401
+    for name, end in (("lee", members.lock), ("mia", _revoke)):
+        with calling(bench, Role.VIEWER, name=name) as caller:
+            assert caller.get("/standing").status_code == 200
+            end(bench.engine, name, "test")
+            assert caller.get("/standing").status_code == 401
+
+
+def _revoke(engine: Any, name: str, author: str) -> None:
+    with engine.ledger.read() as tx:
+        (grant,) = tx.grants_of(tx.members(names=[name])[0].id)
+    revoke_token(engine, name, grant.id, author)
+
+
+@pytest.mark.parametrize(
+    ("days", "rights", "label"),
+    [(0, ALL, "x"), (366, ALL, "x"), (30, (), "x"), (30, ALL, ""), (30, ALL, "a\nb")],
+)
+def test_a_token_has_an_end_a_right_and_a_name(
+    bench: Bench, days: int, rights: Sequence[str], label: str
+) -> None:
+    """A year at most."""
+    members.add_member(bench.engine, "kim", [Role.VIEWER], "test")
+    with pytest.raises(NotPossible):
+        make_token(bench.engine, "kim", label, rights, days, "test")
+
+
+def test_a_secret_is_nowhere_in_the_database(bench: Bench) -> None:
+    """Only its hash."""
+    members.add_member(bench.engine, "kim", [Role.VIEWER], "test")
+    _, secret = make_token(bench.engine, "kim", "a script", ALL, 30, "test")
+    assert bench.stored(secret, secret.removeprefix("sync_")) == []
+
+
+HEADERS = [
+    {"Authorization": ""}, {"Authorization": "Bearer"}, {"Authorization": "Bearer sync_x"},
+    {"Authorization": "Basic sync_x"}, {"Authorization": "Bearer \x7f"}, {"Cookie": "syncengine-session=x"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("headers", HEADERS, ids=repr)
+def test_whatever_is_no_token_opens_nothing(bench: Bench, headers: dict[str, str]) -> None:
+    """Told how it is done."""
+    with TestClient(console_app(bench.engine), HOME) as client:
+        answer = client.get(f"{ROOT}/standing", headers=headers)
+    assert answer.status_code == 401
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_who_guesses_tokens_is_shut_out(bench: Bench) -> None:
+    """As at the door."""
+    with TestClient(console_app(bench.engine), HOME) as client:
+        codes = [
+            client.get(
+                f"{ROOT}/standing", headers={"Authorization": f"Bearer sync_{n}"}
+            ).status_code
+            for n in range(31)
+        ]
+    assert (set(codes[:30]), codes[30]) == ({401}, 429)
+
+
+def same(answer: httpx.Response, told: Any) -> None:
+    """An answer has the document that a command prints with ``--json``."""
+    assert answer.status_code == 200, answer.text
+    assert answer.json() == json.loads(json.dumps(told, default=str))
+
+
+def test_documents_are_those_of_the_commands(bench: Bench) -> None:
+    """Standing, a record, its changes, the writes."""
+    engine, record = bench.engine, bench.record()
+    with calling(bench, *Role) as caller:
+        same(caller.get("/standing"), document(engine, standing(engine)))
+        same(caller.get(f"/records/person/{record.id}"), explain(engine, record.id))
+        assert caller.get("/operations").json()["operations"] == json.loads(
+            json.dumps(queries.select_operations(engine, None, None, 100))
+        )
+        assert caller.get("/changes").json()["history"] == json.loads(
+            json.dumps(select_history(engine, False, 100))
+        )
+        found = caller.get("/records/person?q=anna").json()
+        assert [(r["record"], r["name"][:4]) for r in found["records"]] == [(record.id, "Anna")]
+
+
+def test_every_answer_fits_its_model(bench: Bench) -> None:
+    """As the OpenAPI document says it: of each endpoint an answer, of something that is there."""
+    store_plan(bench.engine, "test")
+    store_upcoming(bench.engine, "test")
+    bench.vendors["hr"].edit(next(iter(bench.vendors["hr"].rows())), job="lead")
+    bench.sync()
+    record = bench.record().id
+    change = [c for c in bench.history(record) if c.field == "job"][-1]
+    with calling(bench, *Role) as caller:
+        plan = caller.get("/plans").json()["plans"][0]["id"]
+        _fit(caller, "/plans", plan)
+        _fit(caller, "/changes", str(change.id))
+        for first in (
+            "/standing",
+            "/records",
+            "/runs",
+            "/operations",
+            "/connections",
+            "/upcoming",
+            "/audit",
+        ):
+            _fit(caller, first, record)
+    made = asking()
+    with calling(made, *Role, name="lee") as caller:
+        _fit(caller, "/questions", made.cases()[0].id)
+
+
+def _fit(caller: Caller, first: str, id_: str) -> None:
+    """Each endpoint below a path, but votes, answers with its model."""
+    mine = [e for e in ENDPOINTS if e.path.startswith(first) and not e.path.endswith("/vote")]
+    assert mine
+    for endpoint in mine:
+        path = endpoint.path.format_map({"id": id_, "entity": "person", "name": "hr"})
+        body = {"answer": "ignore"} if path.endswith("/answer") else {}
+        answer = caller.ask(endpoint.method, path, body if endpoint.body else None)
+        assert answer.status_code == 200, (path, answer.text)
+        endpoint.answer.model_validate(answer.json())
+
+
+def test_the_openapi_document_is_valid(bench: Bench) -> None:
+    """By a validator; it has each endpoint, and needs no token."""
+    with TestClient(console_app(bench.engine), HOME) as client:
+        told = client.get(f"{ROOT}/openapi.json").json()
+    validate(told)
+    found = {(method.upper(), path) for path, item in told["paths"].items() for method in item}
+    assert found == {(e.method, e.path) for e in ENDPOINTS}
+    assert told["security"] == [{"token": []}]
+
+
+def test_an_answer_stands_in_the_audit_with_its_token() -> None:
+    """Who, by which way, with which token."""
+    made = asking()
+    case = made.cases()[0]
+    with calling(made, Role.ANSWERER) as caller:
+        answer = caller.post(
+            f"/questions/{case.id}/answer", {"answer": "ignore", "reason": "a test"}
+        )
+        assert answer.json()["done"] == "it stays as it is"
+        again = caller.post(f"/questions/{case.id}/answer", {"answer": "ignore"})
+    assert again.status_code == 409
+    lines = made.read(lambda tx: tx.select_audit())
+    told = [(e.author, e.way, e.outcome) for e in lines if e.action == "answer"]
+    assert told == [("kim", "api", "refused"), ("kim", "api", "done")]
+
+
+def test_deletes_are_not_approved_by_a_token() -> None:
+    """Neither as a question nor as a vote; to reject them is possible."""
+    made = leavers()
+    (case,) = made.cases()
+    seen = queries.case(made.engine, case.id)["approvals"]["digest"]
+    store_plan(made.engine, "test")
+    with calling(made, *Role) as caller:
+        sent = {"answer": "approve", "digest": seen}
+        assert caller.post(f"/questions/{case.id}/answer", sent).status_code == 403
+        plan = caller.get("/plans").json()["plans"][0]["id"]
+        vote = {**sent, "question": case.id}
+        assert caller.post(f"/plans/{plan}/vote", vote).status_code == 403
+        assert caller.post("/plans/another/vote", vote).status_code == 404
+        assert made.cases() == [case]
+        answer = caller.post(f"/plans/{plan}/vote", {**vote, "answer": "reject"})
+        assert answer.status_code == 200, answer.text
+    assert made.cases() == []
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [(b"{", 422), (b"[]", 422), (b'{"answer": 5}', 422), (b'{"answer": "x", "more": 1}', 422), (b"\xff", 422),
+     (b"{}", 422), (b'{"answer": "x"}', 409)],
+)  # fmt: skip
+def test_what_does_not_fit_is_told(body: bytes, code: int) -> None:
+    """As a problem that says which part."""
+    made = asking()
+    path = f"{ROOT}/questions/{made.cases()[0].id}/answer"
+    with calling(made, Role.ANSWERER) as caller:
+        kinds = {**caller.headers, "Content-Type": "application/json"}
+        answer = caller.client.post(path, content=body, headers=kinds)
+        assert (answer.status_code, answer.json()["status"]) == (code, code)
+        form = caller.client.post(path, data={"answer": "ignore"}, headers=caller.headers)
+        assert form.status_code == 415
+    assert len(made.cases()) == 2
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/runs?since=x", "/operations?limit=0", "/operations?limit=501", "/operations?state=odd", "/changes?after=-1",
+     "/questions?kind=odd", "/questions?connection=odd", "/changes?after=" + "9" * 30],
+)  # fmt: skip
+def test_a_word_of_the_address_that_does_not_fit_is_told(bench: Bench, path: str) -> None:
+    """And breaks nothing."""
+    with calling(bench, *Role) as caller:
+        assert caller.get(path).status_code == 422
+
+
+def test_limits_hold_for_programs_too() -> None:
+    """What is outside is not there."""
+    made = asking()
+    case, record = made.cases()[0], made.records()[0]
+    with calling(made, *Role) as caller:
+        members.limit(made.engine, "kim", Scope(kinds=("staged",), connections=("lms",)), "test")
+        assert caller.get("/questions").json()["cases"] == []
+        assert caller.get(f"/questions/{case.id}").status_code == 404
+        assert caller.post(f"/questions/{case.id}/answer", {"answer": "ignore"}).status_code == 404
+        assert caller.get(f"/records/person/{record.id}").status_code == 404
+        assert caller.get("/connections/hr").status_code == 404
+        assert [c["name"] for c in caller.get("/connections").json()["connections"]] == ["lms"]
+        assert caller.get("/operations?connection=hr").json()["operations"] == []
+        assert caller.get("/upcoming").status_code == 404
+
+
+def test_sensitive_values_are_dots_but_in_an_export() -> None:
+    """As on pages."""
+    made = asking()
+    with calling(made, Role.VIEWER) as caller:
+        assert caller.post(f"/records/person/{made.records()[0].id}/export").status_code == 403
+        assert caller.get("/nothing").status_code == 404
+        assert caller.get("/questions/%00").status_code == 404
+
+
+def test_a_member_makes_a_token_on_a_page(bench: Bench) -> None:
+    """Which shows it once; only with rights of their own, and after they have said who they are."""
+    with at_console(bench.engine, Role.VIEWER) as browser:
+        bench.clock.sleep(700)
+        asked = browser.send("/tokens", label="a script", right="read", days="30")
+        assert asked.url.path == "/prove"
+        set_password(bench.engine, "kim", PASSWORD, "test")
+        browser.send("/sign-in", name="kim", password=PASSWORD)
+        assert browser.send("/tokens", label="x", right="operate", days="30").status_code == 422
+        assert browser.send("/tokens", label="x", right="read", days="366").status_code == 422
+        page = browser.send("/tokens", label="<b>mine", right=["read", "operate"], days="30").text
+        (secret,) = re.findall(r"sync_[\w-]{43}", page)
+        assert "&lt;b&gt;mine" in page
+        again = browser.get("/tokens").text
+        assert secret not in again
+        (token,) = re.findall(r'name="revoke" value="([\w-]+)"', again)
+        caller = Caller(browser.client, secret)
+        assert caller.get("/questions").status_code == 200
+        assert caller.get("/standing").status_code == 403
+        browser.send("/tokens", revoke=token)
+        assert caller.get("/questions").status_code == 401
+
+
+def test_nobody_ends_the_token_of_another(bench: Bench) -> None:
+    """Its id names one's own alone."""
+    with calling(bench, Role.VIEWER, name="lee") as caller:
+        with bench.engine.ledger.read() as tx:
+            (grant,) = tx.grants_of(tx.members(names=["lee"])[0].id)
+        with at_console(bench.engine, Role.ADMIN) as browser:
+            assert browser.send("/tokens", revoke=grant.id).status_code == 409
+            assert browser.send("/tokens", revoke=grant.id[-1:]).status_code == 409
+        assert caller.get("/questions").status_code == 200
+
+
+def test_a_new_password_leaves_programs_at_work(bench: Bench) -> None:
+    """It ends sessions, not tokens."""
+    with calling(bench, Role.VIEWER) as caller:
+        set_password(bench.engine, "kim", PASSWORD, "test")
+        assert caller.get("/questions").status_code == 200
