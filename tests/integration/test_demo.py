@@ -88,7 +88,6 @@ def test_the_story_holds_from_the_first_step_to_the_last(tmp_path: Path) -> None
 
 
 @pytest.mark.long
-@pytest.mark.ci
 @pytest.mark.timeout(120)
 def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
     """Stopped in the middle, the story ends with 130, all its processes with it."""
