@@ -17,7 +17,8 @@ from tests.browser.conftest import Desk
 PATHS = (
     "/", "/questions", "/questions?kind=identity", "QUESTION", "/questions?closed=1", "/records/person", "RECORD",
     "RECORD/links", "RECORD/export", "RECORD/erase", "/plan", "GROUP", "/trial", "/upcoming", "/activity",
-    "/activity?show=changes", "/connections", "/connections/hakuna", "/mappings", "/access", "/about", "/password",
+    "/activity?show=changes", "/connections", "/connections/hakuna", "/mappings", "/access",
+    "/tokens", "/about", "/password",
 )  # fmt: skip
 WIDE: ViewportSize = {"width": 1280, "height": 800}
 PHONE: ViewportSize = {"width": 375, "height": 700}

@@ -34,6 +34,7 @@ ENDPOINTS: Final = (
     Endpoint("GET", "/operations", Right.READ, e.operations, m.Operations,
              query={"state": "only those in this state", **_CONNECTION, **_AFTER}),
     Endpoint("GET", "/plans", Right.READ, e.plans, m.Plans),
+    Endpoint("POST", "/plans", Right.PLAN, e.renew, m.Done, m.Nothing),
     Endpoint("GET", "/plans/{id}", Right.READ, e.plan, m.Plan),
     Endpoint("POST", "/plans/{id}/vote", Right.ANSWER, e.vote, m.Answered, m.Vote),
     Endpoint("GET", "/connections", Right.WATCH, e.connections, m.Connections),

@@ -186,6 +186,13 @@ def plans(call: Call) -> Document:
     return {"plans": [found] if found else []}
 
 
+def renew(call: Call) -> Document:
+    """Have a plan computed"""
+    begun = call.shared.planner.start(call.author)
+    call.note("compute plan", "plan", "asked")
+    return {"done": "a plan is being computed" if begun else "a plan is being computed already"}
+
+
 def plan(call: Call) -> Document:
     """What a sync would do, group by group"""
     found = _plan(call)

@@ -82,7 +82,10 @@ class Console:
 
     shared: Shared
     screens: tuple[Screen, ...]
-    entry: Entry = field(default_factory=Entry)
+    entry: Entry = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.entry = Entry(self.shared.door)
 
     def routes(self) -> list[Route]:
         """All routes. Raises Bug where one declares no right."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ from syncengine.flows.people.signing_in import Refused
 from syncengine.flows.people.signing_on import Entrance, NoRole
 from syncengine.mapping.ways_in import Provider, WaysIn
 from syncengine.web.console.ask import Ask, Visit
+from syncengine.web.console.doors import Door
 from syncengine.web.console.screens.door import next_page
 from syncengine.web.sql_thread import SqlThread
 
@@ -34,6 +36,7 @@ log = structlog.get_logger("syncengine.web")
 class Entry:
     """The way to the provider and back. ``_client``: of the provider that the project names."""
 
+    door: Door
     _client: SignOn | None = field(default=None, init=False)
 
     async def go(self, request: Request, visit: Visit) -> Response:
@@ -59,11 +62,14 @@ class Entry:
     ) -> Response:
         """Let in whom the provider names. ``asked``: makes an ``Ask`` of a visit. Raises HTTPException."""
         _, client = await self._ready(request)
+        if self.door.shut_until(visit.address, time.time()):
+            raise HTTPException(429, "too many tries from your address; try again in ten minutes")
         kept = _unpacked(visit.cookie(AWAY))
         request.scope["session"] = kept["session"]
         try:
             person = await client.person(request)
         except NotSignedIn as why:
+            self.door.failed(visit.address, time.time())
             await threads.ask(lambda engine: _note_refused(engine, visit))
             raise _failed(client.provider, why) from None
         answer = await threads.ask(

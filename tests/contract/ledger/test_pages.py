@@ -9,6 +9,7 @@ from syncengine.ledger.pages import Asked, Place
 from syncengine.model.case import CaseKind
 from syncengine.model.change import Change
 from syncengine.model.changeset import Changeset
+from syncengine.model.member import Scope
 from syncengine.model.record import Record
 from tests.contract.ledger.samples import a_case, a_link, an_operation, fill
 
@@ -97,3 +98,39 @@ def test_records_and_rows_are_counted(ledger: Ledger) -> None:
         (line,) = tx.count_links_in(a_link("l1").connection)
         assert line["count"] == 1
         assert tx.newest_erasure() == ""
+
+
+def test_questions_and_changes_outside_a_limit_are_not_read(ledger: Ledger) -> None:
+    """By entity, connection and kind; those about no row by their subject; also one by its id."""
+    _cases(ledger)
+    with ledger.read() as tx:
+
+        def ids(subjects: tuple[str, ...] = (), **limits: tuple[str, ...]) -> list[str]:
+            asked = Asked(within=Scope(**limits), within_subjects=subjects)
+            return [case.id for case in tx.page_of_cases(asked)]
+
+        assert ids() == ["c0", "c1", "c2", "c3", "c4"]
+        assert ids(connections=("haekka",)) == ["c1"]
+        assert ids(("about 2",), connections=("haekka", "nowhere")) == ["c1", "c2"]
+        assert ids(kinds=("staged",)) == ["c2"]
+        assert ids(kinds=("staged",), connections=("haekka",)) == []
+        assert ids(entities=("nothing",)) == []
+        limited = Asked(within=Scope(kinds=("staged",)))
+        assert tx.case_within("c2", limited) is not None
+        assert tx.case_within("c5", Asked()) is not None
+        assert tx.case_within("c1", limited) is None
+        assert tx.count_asked(limited) == {"staged": 1}
+
+
+def test_changes_are_read_of_some_entities_alone(ledger: Ledger) -> None:
+    """Whichever record they are of."""
+    records = [Record("p1", "person", {}), Record("c1", "course", {})]
+    fill(ledger, *records)
+    lines = [Change(record.id, 0, "name", None, "x", policy="test", at=1.0) for record in records]
+    with ledger.write() as tx:
+        tx.write(Changeset(history=lines))
+    with ledger.read() as tx:
+        assert [c.record_id for c in tx.page_of_history(None, 9, ("person",))] == ["p1"]
+        assert len(tx.page_of_history(None, 9, ("person", "course"))) == 2
+        (newest,) = tx.page_of_history(None, 1, ("course",))
+        assert tx.page_of_history(None, 1, ("person",), id=newest.id) == []

@@ -290,7 +290,7 @@ def test_who_came_by_the_provider_says_again_there_who_they_are(
     with stranger(bench.engine) as browser:
         come(browser)
         bench.clock.sleep(700)
-        assert "Say it to Alpenblick" in browser.get("/prove?next=/questions").text
+        assert "Confirm with Alpenblick" in browser.get("/prove?next=/questions").text
         again = "/sign-in/provider?again=1&next=/questions"
         provider.claims |= {"auth_time": int(bench.clock.now()) - 700}
         assert come(browser, path=again).status_code == 403
@@ -388,3 +388,11 @@ def on_a_port(bench: Bench) -> Iterator[str]:
     finally:
         server.should_exit = True
         thread.join(10)
+
+
+@pytest.mark.usefixtures("provider")
+def test_who_comes_back_in_vain_again_and_again_is_shut_out(bench: Bench) -> None:
+    """So that nobody has the provider asked by us without end."""
+    with stranger(bench.engine) as browser:
+        codes = [browser.get("/sign-in/back?code=x&state=y").status_code for _ in range(31)]
+    assert (set(codes[:30]), codes[30]) == ({502}, 429)
