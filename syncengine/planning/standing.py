@@ -100,9 +100,11 @@ def _worker(facts: Facts) -> Iterator[Line]:
 
 
 def _beat(facts: Facts) -> Iterator[Line]:
-    """A beat is missed only where workers are at work that would take what it sends."""
-    seen = facts.figures.alive.get("beat", 0.0)
-    if facts.has_service and not any(_worker(facts)) and facts.now - seen > SILENT:
+    """A beat is missed only where workers are at work that would take what it sends: since its last sign they have
+    gone on to show theirs."""
+    seen, worker = (facts.figures.alive.get(part, 0.0) for part in ("beat", "worker"))
+    went_on = worker - seen > SILENT / 2
+    if facts.has_service and went_on and not any(_worker(facts)) and facts.now - seen > SILENT:
         yield Line("beat", Level.FAULT, since=seen or None)
 
 

@@ -74,6 +74,14 @@ AT_WORK = {"worker": NOW - 5, "beat": NOW - 5}
 """A service that is at work."""
 
 
+def test_a_worker_that_has_just_died_is_not_taken_for_a_missing_beat() -> None:
+    """Both fall silent at once; which of the two was heard last is chance."""
+    silent = {"worker": NOW - SILENT + 1, "beat": NOW - SILENT - 1}
+    assert lines(alive=silent) == []
+    (line,) = lines(alive={name: at - 3 for name, at in silent.items()})
+    assert line.code == "worker"
+
+
 def test_where_nothing_is_to_be_said_everything_agrees() -> None:
     """No line, no level, exit code 0."""
     now = standing(facts())
