@@ -142,6 +142,9 @@ def _warnings(project: Project, found: Settings) -> list[str]:
     lines += [
         f"{c.position}: {c.name} is off: {c.off}" for c in project.connections.values() if c.off
     ]
+    notify = project.notify
+    lines += [f"notify: {c.name} is off: {c.off}" for c in notify.channels.values() if c.off]
+    lines += [f"notify: heartbeat is off: {notify.heartbeat_off}"] * bool(notify.heartbeat_off)
     return lines + key_warnings(found) + _notices(project, found) + exposed_files(found)
 
 

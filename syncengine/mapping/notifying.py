@@ -17,6 +17,7 @@ _CLOCK: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 _SPAN: Final = re.compile(rf"{_CLOCK.pattern}-{_CLOCK.pattern}")
 _DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _ADDRESS: Final = re.compile(r"[^@\s<>,]+@[^@\s<>,]+")
+_HERE: Final = ("localhost", "127.0.0.1", "::1")
 _TOP: Final = ("notify",)
 
 
@@ -57,6 +58,11 @@ def _mail(document: Document, part: NotifyPart) -> MailServer | None:
         document.fault((*loc, "from"), "is no address, write name@example.com", value=True)
     if item.port > 65_535:
         document.fault((*loc, "port"), "is no port, write 587, 465 or 25", value=True)
+    if item.security == "none" and item.server not in _HERE:
+        document.warn(
+            (*loc, "security"),
+            "mail and password go over the network unencrypted, write starttls or tls",
+        )
     if item.password and not item.user:
         document.fault((*loc, "password"), "is of nobody, add user")
     return MailServer(
@@ -78,6 +84,8 @@ def _channel(document: Document, loc: Loc, item: ChannelPart) -> Channel:
             document.fault(
                 (*loc, "url"), "is no address, write https://host/path in quotes", value=True
             )
+        elif item.url is not None and _in_the_clear(item.url):
+            document.warn((*loc, "url"), "goes over the network unencrypted, write https")
     return Channel(
         name=str(loc[-1]),
         kind=item.kind,
@@ -171,6 +179,11 @@ def _unset(document: Document, loc: Loc) -> str:
     """Which variables are not set that stand below a place."""
     names = [n for at, unset in document.unset.items() if at[: len(loc)] == loc for n in unset]
     return f"not set: {', '.join(dict.fromkeys(names))}" if names else ""
+
+
+def _in_the_clear(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme == "http" and parts.hostname not in _HERE
 
 
 def _is_url(text: str) -> bool:

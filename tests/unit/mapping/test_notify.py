@@ -93,6 +93,18 @@ def test_a_channel_that_nobody_uses_is_warned_of(tmp_path: Path) -> None:
     assert warning.startswith("notify.yaml:7:5: notify.channels.ops: no rule tells it anything")
 
 
+def test_what_would_go_unencrypted_is_warned_of(tmp_path: Path) -> None:
+    """Not on this machine's own loopback."""
+    text = NOTIFY.replace("user: sync", "security: none, user: sync")
+    told = load(tmp_path, text, **{**SET, "OPS_HOOK": "http://chat.lan/x"}).warnings
+    assert [w.split(": ")[1] for w in told if "unencrypted" in w] == [
+        "notify.mail.security", "notify.channels.ops.url",
+    ]  # fmt: skip
+    text = text.replace("mail.example.com", "localhost")
+    told = load(tmp_path, text, **{**SET, "OPS_HOOK": "http://localhost/x"}).warnings
+    assert not [w for w in told if "unencrypted" in w]
+
+
 def test_nothing_secret_shows_in_the_value(tmp_path: Path) -> None:
     """Neither address of a hook nor password, whoever prints the project."""
     own = f'    own: {{kind: webhook, url: "https://h.example/hunter2", secret: {SECRET}}}'
