@@ -237,8 +237,8 @@ _SPOKEN: Final[Mapping[str, str]] = {
     ONLY: "The only record it may be", THEIRS: "The vendor's value", "record": "Our value",
     "new": "Someone new", "ignore": "Leave alone", "keep_out": "Keep out", "revert": "Write ours again",
     "adopt": "Take theirs over", "keep": "Keep", "delete": "Delete", "recreate": "Make it again",
-    "gone": "They are gone", "wait": "Conclude nothing", "approve": "Send them all",
-    "reject": "Send none of them", "retry": "Try again", "drop": "Leave it", "applied": "It was done",
+    "gone": "They are gone", "wait": "Conclude nothing", "approve": "Send the ticked ones",
+    "reject": "Send none of the ticked ones", "retry": "Try again", "drop": "Leave it", "applied": "It was done",
     "stale": "It was not done",
 }  # fmt: skip
 
