@@ -84,7 +84,7 @@ def test_phrases_have_the_same_parts_in_german() -> None:
     ("english", "german"),
     [
         ("12 deletes of person in weekly10 wait: safety allows 5 at a time.",
-         "12 × löschen (Person) in weekly10 warten: safety erlaubt 5 auf einmal."),
+         "12 Löschungen (Person) in weekly10 warten: safety erlaubt 5 auf einmal."),
         ("Done: 3 writes are sent; 9 are still asked about. The next sync carries it on.",
          "Erledigt: 3 Schreibvorgänge werden gesendet; nach 9 wird weiter gefragt. Der nächste Abgleich führt es aus."),
         ("active is no, until 2026-12-01", "active ist nein, bis 2026-12-01"),
