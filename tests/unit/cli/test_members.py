@@ -86,3 +86,33 @@ def test_a_link_leads_to_where_the_console_is() -> None:
     assert link_of(Settings(), "t") == "http://127.0.0.1:8080/link/t"
     assert link_of(Settings(hosts=("sync.example.com",)), "t") == "https://sync.example.com/link/t"
     assert link_of(Settings(), "t", "https://x.example/") == "https://x.example/link/t"
+
+
+def test_a_member_is_limited_and_the_limit_lifted(run) -> None:
+    """By what the project has; anything else is bad usage."""
+    run("add", "ada", "--role", "answerer")
+    assert run("limit", "ada", "--kind", "staged", "--entity", "person").exit_code == 0
+    (member,) = _json(run("list", "--json"))["members"]
+    assert member["limits"] == {"entities": ["person"], "connections": [], "kinds": ["staged"]}
+    for option in ("--kind", "--entity", "--connection"):
+        assert run("limit", "ada", option, "nothing").exit_code == 2
+    assert "not limited" in run("limit", "ada").stdout
+    (member,) = _json(run("list", "--json"))["members"]
+    assert not any(member["limits"].values())
+
+
+def test_a_token_is_printed_once_and_revoked(run) -> None:
+    """The list has what it is for and what it may do, not the token."""
+    run("add", "ada", "--role", "viewer")
+    made = _json(run("token", "ada", "--for", "the monitor", "--right", "watch", "--json"))
+    assert str(made["token"]).startswith("sync_")
+    listed = run("tokens", "ada", "--json")
+    assert str(made["token"]) not in listed.stdout
+    (token,) = _json(listed)["tokens"]
+    assert (token["for"], token["rights"]) == ("the monitor", ["watch"])
+    assert run("revoke", "ada", str(token["id"])[-8:]).exit_code == 0
+    assert _json(run("tokens", "ada", "--json"))["tokens"] == []
+    assert run("revoke", "ada", str(token["id"])).exit_code == 1
+    assert run("token", "ada", "--for", "x", "--right", "watch", "--days", "366").exit_code == 2
+    assert run("token", "ada", "--for", "x", "--right", "everything").exit_code == 2
+    assert run("tokens", "nobody").exit_code == 2
