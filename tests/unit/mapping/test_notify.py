@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from syncengine.adapters.vendors import CATALOG
 from syncengine.mapping import Project, load_project
 from syncengine.model.standing import CODES
 from syncengine.planning.standing import LEVELS
+from tests.support.places import DOCS
 
 CONNECTIONS = "version: 1\nconnections:\n  hr: {connector: heavenhr}\n"
 SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
@@ -120,3 +122,15 @@ def test_nothing_secret_shows_in_the_value(tmp_path: Path) -> None:
 def test_every_line_of_the_standing_can_be_asked_for() -> None:
     """The codes that a rule may name are those that there are, in their order."""
     assert set(CODES) == set(LEVELS)
+
+
+def test_the_example_of_the_docs_is_valid(tmp_path: Path) -> None:
+    """As it stands there, with its variables set, and without a warning."""
+    page = (DOCS / "how-to" / "notifications.md").read_text("utf-8")
+    (block,) = re.findall(r"^```yaml\n(.*?)^```", page, re.M | re.S)
+    variables = {
+        "SMTP_PASSWORD": "x", "OPS_HOOK": "https://h.example/x", "PING_URL": "https://p.example",
+    }  # fmt: skip
+    project = load(tmp_path, block, **variables)
+    assert set(project.notify.channels) == {"hr", "ops"}
+    assert not [warning for warning in project.warnings if "notify" in warning]
