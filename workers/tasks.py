@@ -110,12 +110,18 @@ def capture(arguments: list[str]) -> None:
     connection, resource, how = arguments
     kind: Literal["poll", "scan"] = "poll" if how == "poll" else "scan"
 
+    not_asked = False
+
     def listing(engine: Engine, _: object) -> None:
+        nonlocal not_asked
         # The few rows that a poll finds were just changed; the many rows of a listing are a backlog.
         with queue().lane(kind == "poll"):
-            captures.capture(engine, connection, resource, kind, sliced=True)
+            found = captures.capture(engine, connection, resource, kind, sliced=True)
+        not_asked = bool(found.fault) and not engine.used
 
     _turn(listing)
+    if not_asked:
+        raise PutOff("its connection is busy, or not called now")
 
 
 @app.task(name=f"{NAMESPACE}refresh", throws=(VendorFailed,))

@@ -10,6 +10,7 @@ from celery import signals
 from celery.exceptions import Retry as PutOff
 
 from syncengine.errors import Bug, DatabaseDown, LostRace, SyncengineError, VendorDown
+from syncengine.flows.capture.capture import Captured
 from syncengine.flows.core.limits import RACES, Limits
 from syncengine.simulation.clock import ManualClock
 from workers import tasks
@@ -58,6 +59,12 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     for name, home in homes.items():
         monkeypatch.setattr(home, name, flow(name))
     monkeypatch.setattr(tasks, "current", _Current)
+
+    def listing(_engine: object, *given: object, **more: object) -> Captured:
+        called.append(("capture", *given, *more.items()))
+        return Captured(fault="hakuna is off or blocked" if given[1] == "blocked" else "")
+
+    monkeypatch.setattr(tasks.captures, "capture", listing)
     return called
 
 
@@ -115,6 +122,13 @@ def test_what_cannot_be_done_now_is_put_off(
     with pytest.raises(PutOff):
         app.tasks["syncengine.dispatch"](["a"])
     assert calls == [("tried",)] * (RACES + 1 if isinstance(error, LostRace) else 1)
+
+
+@pytest.mark.usefixtures("calls")
+def test_a_listing_for_which_nobody_was_asked_is_no_success() -> None:
+    """Its connection is blocked, or others have all of its slots: it is put off."""
+    with pytest.raises(PutOff):
+        app.tasks["syncengine.capture"](["hakuna", "blocked", "scan"])
 
 
 @pytest.mark.usefixtures("calls")
