@@ -7,6 +7,7 @@ import re
 import pytest
 
 from syncengine.flows.people import members
+from syncengine.flows.people.tokens import make_token
 from syncengine.model.case import CaseKind
 from syncengine.model.member import Role, Scope
 from tests.support.bench import Bench
@@ -137,3 +138,28 @@ def test_a_limit_is_lifted(bench: Bench) -> None:
         assert browser.get("/records/person").status_code == 200
     lines = [e for e in bench.read(lambda tx: tx.select_audit()) if e.action == "limit member"]
     assert [e.detail for e in lines] == [{}, {"entities": ["course"]}]
+
+
+def test_who_answers_one_kind_of_question_decides_nothing_else(bench: Bench) -> None:
+    """No undo, no links by hand, no reading again; neither on pages nor by a token, and no button says so."""
+    record, (change, *_) = bench.record(), bench.history(bench.record().id)
+    _, secret = with_token(bench)
+    with at_console(bench.engine, Role.ANSWERER) as browser:
+        page = f"/records/person/{record.id}"
+        assert f"{page}/sync" in browser.get(page).text
+        limit(bench, kinds=("staged",))
+        assert f"{page}/sync" not in browser.get(page).text
+        assert f"{page}/links" not in browser.get(page).text
+        assert browser.get(f"{page}/links").status_code == 404
+        for path in (f"{page}/sync", f"{page}/links", f"/changes/{change.id}/undo"):
+            assert browser.send(path, "/about").status_code == 404, path
+        members.limit(bench.engine, "lee", Scope(kinds=("staged",)), "test")
+        head = {"Authorization": f"Bearer {secret}"}
+        for path in (f"{page}/sync", f"/changes/{change.id}/undo"):
+            assert browser.client.post(f"/api/v1{path}", json={}, headers=head).status_code == 404
+
+
+def with_token(made: Bench) -> tuple[object, str]:
+    """A token of another who answers."""
+    members.add_member(made.engine, "lee", [Role.ANSWERER], "test")
+    return make_token(made.engine, "lee", "a script", ["read", "answer"], 30, "test")
