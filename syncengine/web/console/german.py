@@ -1,8 +1,8 @@
 """German of what is stored or said as an English sentence: questions, answers, waits, what was done.
 
-Each phrase (locale/de/phrases.txt) is such a sentence with its parts in braces. A text that has the form of one is put
-together in German from the same parts; of those whose name is in ``SPOKEN`` the German word is taken, the others stay
-as they are.
+Each phrase (syncengine/web/console/locale/de/phrases.txt) is such a sentence with its parts in braces. A text that has
+the form of one is put together in German from the same parts; of those whose name is in ``SPOKEN`` the German word is
+taken, the others stay as they are.
 """
 
 from __future__ import annotations
