@@ -17,7 +17,7 @@ from bench.result import RESULTS, say
 
 BENCHES = (
     "changes", "slow", "sync", "latency", "queue", "noop", "first", "plan", "start", "scale", "peers",
-    "chaos",
+    "hosts", "chaos",
 )  # fmt: skip
 _FEW = "--people 500 --changes 400 --rounds 2"
 _STACKS = "--stacks sqlite-embedded postgresql-redis postgresql-rabbitmq"

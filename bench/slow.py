@@ -41,7 +41,9 @@ def run(asked: argparse.Namespace) -> Result:
     for stack in asked.stacks:
         case = result.case(f"{stack}, 4 processes, 3 vendors", Goal(least=3))
         with ExitStack() as undo:
-            one, three = (_company(undo, stack, asked, vendors) for _, vendors in (FEW, MANY))
+            one, three = (
+                slow_vendors(undo, stack, asked.people, vendors) for _, vendors in (FEW, MANY)
+            )
             for number in range(asked.rounds):
                 case.limit.append(_rate(one, asked.changes, *FEW, f"F{number}x"))
                 case.engine.append(_rate(three, asked.changes, *MANY, f"M{number}x"))
@@ -51,17 +53,17 @@ def run(asked: argparse.Namespace) -> Result:
     return result
 
 
-def _company(undo: ExitStack, stack: str, asked: argparse.Namespace, vendors: int) -> Company:
-    """A company whose people get an account at so many vendors, each a process of its own."""
+def slow_vendors(undo: ExitStack, stack: str, people: int, vendors: int) -> Company:
+    """A company whose people get an account at so many slow vendors, each a process of its own."""
     folder = Path(undo.enter_context(TemporaryDirectory()))
     shutil.copytree(PROJECT, folder, dirs_exist_ok=True)
     made_by, told = list[SandboxProcess](), dict[str, str]()
     for number in range(2, vendors + 1):
-        sandbox = undo.enter_context(SandboxProcess(people=asked.people, seed=7))
+        sandbox = undo.enter_context(SandboxProcess(people=people, seed=7))
         made_by.append(sandbox)
         told[f"WEEKLY10_{number}_BASE_URL"] = sandbox.env["WEEKLY10_BASE_URL"]
         _another_account(folder, number)
-    made = undo.enter_context(company(stack, asked.people, folder, **told))
+    made = undo.enter_context(company(stack, people, folder, **told))
     made.first_pass()
     for sandbox in (made.sandbox, *made_by):
         for vendor in ("heavenhr", "weekly10"):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import ExitStack
 
 import pytest
 
-from bench import chaos
+from bench import chaos, hosts
 from bench.servers import NotInstalled
+from bench.slow import slow_vendors
 
 
 @pytest.mark.long
@@ -26,3 +28,13 @@ def test_five_hundred_changes_survive_a_storm(stack: str) -> None:
     assert told.struck[chaos.KILLED] > 10
     assert (told.lost, told.made_twice, told.written_twice) == (0, 0, 0)
     assert told.questions.keys() <= {"identity", "rejected", "unknown"}
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_a_host_that_is_cut_off_loses_nothing() -> None:
+    """Two hosts share database and broker; the lines of one are cut for longer than a lease: all is written once."""
+    with ExitStack() as undo:
+        made = slow_vendors(undo, "postgresql-redis", 60, hosts.VENDORS)
+        told = hosts.rate(made, 40, 2, "Cut", cut=True)
+    assert (told.lost, told.twice) == (0, 0)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from itertools import repeat
 from math import inf
+from threading import Lock
 from typing import Literal
 
 from syncengine.errors import DatabaseDown, Halt, RateLimited, SyncengineError
 from syncengine.flows.capture.below import scan_below
 from syncengine.flows.capture.listing import Listing
-from syncengine.flows.core.engine import Engine, new_id
+from syncengine.flows.core.engine import Engine, failed, new_id
 from syncengine.ledger import Transaction
 from syncengine.mapping import System
 from syncengine.model.changeset import Changeset, Wakes
@@ -112,7 +114,7 @@ def _let_go(engine: Engine, connection: str, resource: str) -> None:
 
 def _poll(listing: Listing, connector: Connector, state: ResourceState) -> None:
     engine = listing.engine
-    for page, started in _timed(engine, connector.poll(listing.resource, state.cursor)):
+    for page, started in _fetched(engine, connector.poll(listing.resource, state.cursor)):
         engine.needs[listing.connection] += page.calls
         listing.listing_progress.page(page)
         listing.keep(page.items, started, page.cursor)
@@ -125,7 +127,7 @@ def _scan(listing: Listing, connector: Connector, width: int, until: float) -> b
     window = _window(engine, listing.connection, listing.resource)
     if spec.parent is None:
         calls = 0
-        for page, started in _timed(engine, connector.scan(listing.resource, None, window)):
+        for page, started in _fetched(engine, connector.scan(listing.resource, None, window)):
             calls += page.calls
             listing.listing_progress.page(page)
             listing.keep(page.items, started)
@@ -134,12 +136,27 @@ def _scan(listing: Listing, connector: Connector, width: int, until: float) -> b
     return scan_below(listing, connector, spec.parent, window, width, until)
 
 
-def _timed(engine: Engine, pages: Iterable[Page]) -> Iterator[tuple[Page, float]]:
-    """Pages with the time at which their request began."""
-    started = engine.clock.now()
-    for page in pages:
-        yield page, started
-        started = engine.clock.now()
+def _fetched(engine: Engine, pages: Iterable[Page]) -> Iterator[tuple[Page, float]]:
+    """Pages with the time at which their request began. While one of them is stored the next one is fetched."""
+    iterator, one_at_a_time = iter(pages), Lock()
+
+    def fetch() -> tuple[Page, float] | None:
+        with one_at_a_time:
+            started = engine.clock.now()
+            page = next(iterator, None)
+            return None if page is None else (page, started)
+
+    try:
+        for _, result in engine.call_all(repeat((None, fetch)), 1):
+            error = failed(result)
+            if error is not None:
+                raise error
+            if result is None:
+                return
+            yield result
+    finally:
+        # Whoever leaves gives slots back: no call may be under way. One that waits for its budget never goes out.
+        one_at_a_time.acquire(timeout=engine.limits.request_timeout)
 
 
 def _window(engine: Engine, connection: str, resource: str) -> Window | None:

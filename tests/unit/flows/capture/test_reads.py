@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
 
+from syncengine.flows.capture.listing import Listing
 from syncengine.flows.capture.notices import notice
 from syncengine.flows.capture.refresh import CHUNK, refresh
 from syncengine.flows.capture.rows import Read, store
@@ -311,3 +312,19 @@ def test_a_row_that_was_read_does_not_wait_for_all_others() -> None:
     refresh(made.engine)
     told = [len(ids) for task, ids in made.queue.sent if task == "reconcile"]
     assert told == [CHUNK, CHUNK]
+
+
+def test_the_next_page_is_fetched_while_one_is_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages of a listing are asked for one at a time, each before the one before it is stored."""
+    made = duo()
+    crowd(made, 7)
+    done, keep = [], Listing.keep
+
+    def kept(listing: Listing, items: Sequence[Item], *given: Any, **named: Any) -> None:
+        done.append(len([verb for verb, _ in made.vendors["hr"].calls if verb in ("scan", "page")]))
+        keep(listing, items, *given, **named)
+
+    monkeypatch.setattr(Listing, "keep", kept)
+    assert made.scan("hr").complete
+    assert done == [2, 3, 3]
+    assert len(made.links("hr")) == 7
