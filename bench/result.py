@@ -71,7 +71,8 @@ class Case:
 @dataclass(slots=True)
 class Result:
     """What a bench found. ``unit``: of the figures, ``changes/s``; ``limit``: what the engine is held against.
-    ``of_ratios``: its cases have different units, so that the plot shows ratios alone."""
+    ``of_ratios``: its cases have different units, so that the plot shows ratios alone. ``plots``: more of them, by what
+    comes behind the name of the file."""
 
     name: str
     title: str
@@ -81,6 +82,7 @@ class Result:
     options: Mapping[str, Any] = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
     of_ratios: bool = False
+    plots: dict[str, str] = field(default_factory=dict)
 
     def case(self, name: str, goal: Goal | None = None) -> Case:
         """The case of this name, made if it is new."""
@@ -155,6 +157,9 @@ class Result:
         bars = [bars for case in self.cases if (bars := self._bars(case)).engine]
         unit = f"over {self.limit}" if self.of_ratios else self.unit
         files[1].write_text(draw(self.title, unit, self.limit, bars), "utf-8")
+        for name, plot in self.plots.items():
+            files.append(folder / f"{self.name}-{name}.svg")
+            files[-1].write_text(plot, "utf-8")
         return files
 
 
