@@ -114,9 +114,8 @@ def _let_go(engine: Engine, connection: str, resource: str) -> None:
 
 def _poll(listing: Listing, connector: Connector, state: ResourceState) -> None:
     engine = listing.engine
-    for page, started in _fetched(engine, connector.poll(listing.resource, state.cursor)):
+    for page, started in _fetched(listing, connector.poll(listing.resource, state.cursor)):
         engine.needs[listing.connection] += page.calls
-        listing.listing_progress.page(page)
         listing.keep(page.items, started, page.cursor)
 
 
@@ -127,24 +126,26 @@ def _scan(listing: Listing, connector: Connector, width: int, until: float) -> b
     window = _window(engine, listing.connection, listing.resource)
     if spec.parent is None:
         calls = 0
-        for page, started in _fetched(engine, connector.scan(listing.resource, None, window)):
+        for page, started in _fetched(listing, connector.scan(listing.resource, None, window)):
             calls += page.calls
-            listing.listing_progress.page(page)
             listing.keep(page.items, started)
         engine.needs[listing.connection] += calls
         return True
     return scan_below(listing, connector, spec.parent, window, width, until)
 
 
-def _fetched(engine: Engine, pages: Iterable[Page]) -> Iterator[tuple[Page, float]]:
+def _fetched(listing: Listing, pages: Iterable[Page]) -> Iterator[tuple[Page, float]]:
     """Pages with the time at which their request began. While one of them is stored the next one is fetched."""
-    iterator, one_at_a_time = iter(pages), Lock()
+    engine, iterator, one_at_a_time = listing.engine, iter(pages), Lock()
 
     def fetch() -> tuple[Page, float] | None:
         with one_at_a_time:
             started = engine.clock.now()
             page = next(iterator, None)
-            return None if page is None else (page, started)
+            if page is None:
+                return None
+            listing.listing_progress.page(page)
+            return page, started
 
     try:
         for _, result in engine.call_all(repeat((None, fetch)), 1):
