@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from itertools import repeat
 from math import inf
-from threading import Lock
+from threading import Event, Lock
 from typing import Literal
 
 from syncengine.errors import DatabaseDown, Halt, RateLimited, SyncengineError
@@ -136,12 +136,12 @@ def _scan(listing: Listing, connector: Connector, width: int, until: float) -> b
 
 def _fetched(listing: Listing, pages: Iterable[Page]) -> Iterator[tuple[Page, float]]:
     """Pages with the time at which their request began. While one of them is stored the next one is fetched."""
-    engine, iterator, one_at_a_time = listing.engine, iter(pages), Lock()
+    engine, iterator, one_at_a_time, over = listing.engine, iter(pages), Lock(), Event()
 
     def fetch() -> tuple[Page, float] | None:
         with one_at_a_time:
             started = engine.clock.now()
-            page = next(iterator, None)
+            page = None if over.is_set() else next(iterator, None)
             if page is None:
                 return None
             listing.listing_progress.page(page)
@@ -156,8 +156,10 @@ def _fetched(listing: Listing, pages: Iterable[Page]) -> Iterator[tuple[Page, fl
                 return
             yield result
     finally:
+        over.set()
         # Whoever leaves gives slots back: no call may be under way. One that waits for its budget never goes out.
-        one_at_a_time.acquire(timeout=engine.limits.request_timeout)
+        if one_at_a_time.acquire(timeout=engine.limits.request_timeout):
+            one_at_a_time.release()
 
 
 def _window(engine: Engine, connection: str, resource: str) -> Window | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -328,3 +329,17 @@ def test_the_next_page_is_fetched_while_one_is_stored(monkeypatch: pytest.Monkey
     assert made.scan("hr").complete
     assert done == [2, 3, 3]
     assert len(made.links("hr")) == 7
+
+
+@pytest.mark.timeout(20)
+def test_a_listing_leaves_no_call_behind() -> None:
+    """However it ends, the threads that make calls are free again."""
+    made = duo()
+    crowd(made, 7)
+    made.engine.pool = ThreadPoolExecutor(1)
+    hr = made.vendors["hr"]
+    for fault in (None, "fail", "partial", None):
+        hr.fault("scan", fault)
+        assert made.scan("hr").complete is (fault is None)
+        made.clock.sleep(120)
+    made.engine.pool.shutdown()
