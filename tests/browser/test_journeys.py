@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from syncengine.flows.core.engine import new_id
 from syncengine.flows.people.cases import answer
 from syncengine.flows.people.members import lock
 from syncengine.flows.people.signing_in import set_password
+from syncengine.model.case import CaseKind
+from syncengine.model.changeset import Changeset
 from syncengine.model.member import Role
+from syncengine.model.process import Process
 from syncengine.process import free_port
 from tests.browser.conftest import Desk
 from tests.support.console import PASSWORD
@@ -86,6 +91,61 @@ def test_many_are_answered_at_once(desk: Desk) -> None:
         page.get_by_role("button", name="Answer").click()
         expect(page.locator("main")).to_contain_text(f"{len(ids)} answered")
     assert _open(desk) == []
+
+
+def test_forty_are_answered_at_once(desk: Desk) -> None:
+    """Above twenty the number is typed; then all are answered, and said to be."""
+    with desk.scene.engine() as engine, engine.ledger.write() as tx:
+        like = tx.cases(kind="conflict")[:1] or tx.cases(kind="identity")[:1] or tx.cases()[:1]
+        asked = [
+            replace(like[0], id=new_id(), kind=CaseKind.QUARANTINED, subject=f"forty:{n}", link_id=None,
+                    record_id=None, question=f"Row {n} does not fit.", answers={"retry": "go on"},
+                    evidence={"external_id": str(n)})
+            for n in range(40)
+        ]  # fmt: skip
+        tx.write(Changeset(raised=asked))
+    with desk.open(Role.ANSWERER) as page:
+        page.goto("/questions?kind=quarantined")
+        page.locator("input[data-pick-all]").check()
+        count = page.locator("[data-picked]").inner_text()
+        assert int(count) >= 40
+        page.select_option("#answer", "retry")
+        page.fill("#reason", "a new export")
+        page.get_by_role("button", name="Answer").click()
+        page.get_by_label(re.compile(f"Type {count}")).fill(count)
+        page.get_by_role("button").last.click()
+        expect(page.locator("main")).to_contain_text(f"{count} answered")
+
+
+def test_it_sees_what_stands_still(desk: Desk) -> None:
+    """A dead worker after a minute, a vendor that refuses our credentials, and a process with other files: the first
+    lines of home say so, since when, and lead to the place."""
+    now = time.time()
+    # The files of the company are some seconds old; a process has two minutes to take them over.
+    old = Process("p1", "worker", "host1", 71, "earlier", now - 86_400, now + 150)
+    with desk.scene.engine() as engine, engine.ledger.write() as tx:
+        tx.note_alive("worker", now - 61)
+        tx.note_alive("beat", now)
+        tx.save_process(old)
+        before = tx.connection("weekly10")
+        state = replace(before, halted="HTTP 401: bad password", halted_since=now - 300)
+        tx.write(Changeset(connections=[state]))
+    try:
+        with desk.open(Role.OPERATOR) as page:
+            page.goto("/")
+            expect(page.locator("h1")).to_contain_text("Not in order")
+            lines = page.locator(".lines").first
+            expect(lines).to_contain_text("No worker since")
+            expect(lines).to_contain_text("weekly10 refuses our credentials since")
+            expect(lines).to_contain_text("1 process of the service works by")
+            lines.locator("li", has_text="refuses our credentials").get_by_role("link").click()
+            page.wait_for_url("**/connections/weekly10")
+            expect(page.locator("main")).to_contain_text("HTTP 401")
+    finally:
+        with desk.scene.engine() as engine, engine.ledger.write() as tx:
+            tx.forget_alive()
+            tx.forget_process(old.id)
+            tx.write(Changeset(connections=[before]))
 
 
 def test_why_somebody_does_not_agree_is_found(desk: Desk) -> None:
