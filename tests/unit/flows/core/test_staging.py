@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import Engine as Database
 
 from syncengine.flows.capture.capture import capture
+from syncengine.flows.capture.listing import Listing
 from syncengine.flows.reconcile.reconcile import reconcile
 from syncengine.flows.send.dispatch import dispatch
 from syncengine.ledger import Ledger, Transaction
@@ -20,7 +21,6 @@ from syncengine.ledger.engine import make_engine
 from syncengine.ledger.migrations import upgrade
 from syncengine.model.changeset import Changeset, Wakes
 from syncengine.model.operation import OperationState
-from syncengine.ports import Page
 from syncengine.simulation.traits import Fault
 from tests.support.bench import COMMIT, Bench
 from tests.support.databases import postgres_database
@@ -133,20 +133,20 @@ def test_pages_of_a_listing_under_way_are_one_plan(
 ) -> None:
     """What the first pages brought is not sent before the last page was read."""
     made = crowd()
-    hr = made.vendors["hr"]
     edit(made, people(made)[:10], job="left")
-    planned = []
+    planned, keep = [], Listing.keep
 
-    def slowly(*given: Any) -> Iterator[Page]:
-        """A listing between the pages of which other workers do what is due."""
-        for page in scan(*given):
-            yield page
-            made.think()
-            assert dispatch(made.engine) == {}
-            planned.append(len(made.unsettled()))
+    def kept(*given: Any, **named: Any) -> None:
+        """Between two pages other workers do what is due."""
+        keep(*given, **named)
+        made.think()
+        assert dispatch(made.engine) == {}
+        planned.append(len(made.unsettled()))
 
+    hr = made.vendors["hr"]
     scan = hr.scan
-    monkeypatch.setattr(hr, kind, lambda resource, *_: slowly(resource))
+    monkeypatch.setattr(hr, kind, lambda resource, *_: scan(resource))
+    monkeypatch.setattr(Listing, "keep", kept)
     capture(made.engine, "hr", "people", kind)
     assert planned[0] == 3
     made.settle()
