@@ -42,7 +42,7 @@ from syncengine.sandbox.faults import KINDS, Fault
 from syncengine.sandbox.process import SandboxProcess
 from syncengine.settings import PREFIX, Settings
 from syncengine.web import watch
-from tests.house import sizes, sources
+from tests.house import figures, sizes, sources
 from tests.support.places import DOCS, MAPPINGS, ROOT
 
 PAGES = sorted(DOCS.rglob("*.md"))
@@ -401,6 +401,11 @@ def test_tests_of_rules(number: int) -> None:
 
 
 # the glossary, adding a vendor
+
+
+def test_the_glossary_can_be_learned() -> None:
+    """A newcomer has to learn at most seventy words."""
+    assert int(figures()["words of the glossary"]) <= 70
 
 
 @pytest.mark.parametrize("heading", ["Nouns", "Verbs"])
