@@ -14,6 +14,7 @@ from syncengine.flows.views.upcoming import store_upcoming
 from syncengine.model.member import Role
 from tests.browser.conftest import Desk
 
+pytestmark = [pytest.mark.long, pytest.mark.ci]
 PATHS = (
     "/", "/questions", "/questions?kind=identity", "QUESTION", "/questions?closed=1", "/records/person", "RECORD",
     "RECORD/links", "RECORD/export", "RECORD/erase", "/plan", "GROUP", "/trial", "/upcoming", "/activity",

@@ -16,7 +16,7 @@ from tests.support.bench import Bench
 from tests.support.people import HR_DELETES, LMS_DELETES, anna, duo
 
 CALLS = ("scan", "poll", "get", "find", "create", "update", "delete")
-SOME = 5
+SOME = 11
 """Of so many steps one."""
 LEASE = 30.0
 """Seconds after which what the dead process held is free."""
