@@ -58,7 +58,7 @@ def answer(
     and the exit code is 1.
     """
     with ui.engine() as opened:
-        author = decider(opened, by)
+        author = decider(opened, by, "answerer")
         given = " ".join(words)
         if case_id != ALL and "," not in case_id:
             _one(opened, case_id, given, reason, author, as_json, only)

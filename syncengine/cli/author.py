@@ -43,9 +43,10 @@ def worker(named: str) -> str:
     return _fitting(named, "SYNCENGINE_AUTHOR") if named else account()[0]
 
 
-def decider(engine: Engine, given: str | None) -> str:
+def decider(engine: Engine, given: str | None, role: str = "") -> str:
     """The author of a decision: as ``given`` by ``--as``, or else by SYNCENGINE_AUTHOR, or else the account. Raises
-    ConfigInvalid where that is nobody in particular, or no member, where there are some that are not locked."""
+    ConfigInvalid where that is nobody in particular, or no member with this ``role`` (empty: any), where there are some
+    that are not locked."""
     from syncengine.settings import read_settings
 
     named = _fitting(given, "--as") if given is not None else read_settings().author
@@ -65,6 +66,8 @@ def decider(engine: Engine, given: str | None) -> str:
             f"{name} is no member of the console, or is locked. Name one: --as NAME, or SYNCENGINE_AUTHOR; "
             "see `syncengine members list`"
         )
+    if role and role not in known.roles:
+        raise _refused(f"{known.name} lacks the role {role}; see `syncengine members list`")
     return known.name
 
 

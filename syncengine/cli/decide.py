@@ -93,7 +93,7 @@ def split(
     from syncengine.flows.people import links
 
     with ui.engine() as opened:
-        author = decider(opened, by)
+        author = decider(opened, by, "answerer")
         link = _link(opened, entity, connection, row)
         _done(links.split(opened, link, own, author, reason), as_json)
 
@@ -109,7 +109,7 @@ def point(
     from syncengine.flows.people import links
 
     with ui.engine() as opened:
-        author = decider(opened, by)
+        author = decider(opened, by, "answerer")
         link = _link(opened, entity, connection, row)
         meant = find_one(opened, record, entity)
         _done(links.point(opened, link, meant, author, reason), as_json)
@@ -130,7 +130,7 @@ def join(
     from syncengine.flows.people import links
 
     with ui.engine() as opened:
-        author = decider(opened, by)
+        author = decider(opened, by, "answerer")
         ui.known("ENTITY", entity, list(opened.project.entities))
         first, second = (find_one(opened, text, entity) for text in (kept, gone))
         _done(links.join(opened, first, second, author, reason), as_json)
@@ -153,7 +153,7 @@ def undo(
     from syncengine.flows.people.undo import undo as take_back
 
     with ui.engine(sensitive) as opened:
-        author = decider(opened, by)
+        author = decider(opened, by, "answerer")
         undone, value = take_back(opened, change, author, reason)
         _done(f"{undone.field} is {ui.plain(value)} again", as_json)
 

@@ -20,7 +20,7 @@ def digest_of(links: Iterable[Link]) -> str:
 
 
 def counting(votes: Sequence[Vote], writes: str, shut_out: Iterable[str] = ()) -> tuple[Vote, ...]:
-    """The votes for exactly these writes; those of members who are ``shut_out`` count no longer."""
+    """The votes for exactly these writes; those of who is ``shut_out``, or lacks the right now, count no longer."""
     out = {name.casefold() for name in shut_out}
     return tuple(v for v in votes if v.digest == writes and v.author.casefold() not in out)
 

@@ -12,6 +12,7 @@ from syncengine.flows.people.decisions import NotPossible
 from syncengine.ledger import Transaction
 from syncengine.model.case import Case, CaseKind, Vote
 from syncengine.model.link import Link
+from syncengine.model.member import Role
 from syncengine.model.operation import OperationState
 from syncengine.planning.votes import counting, digest_of, refusal
 
@@ -68,8 +69,9 @@ def seen_in_vain(held: Sequence[Link], seen: str) -> None:
 def _votes(engine: Engine, tx: Transaction, case: Case, held: Sequence[Link]) -> Votes:
     writes = digest_of(held)
     needed = engine.project.approvals.of(Group.of(case.subject).kind)
-    locked = [m.name for m in tx.members() if m.locked] if case.votes else []
-    return Votes(writes, counting(case.votes, writes, locked), needed)
+    members = tx.members() if case.votes else []
+    out = [m.name for m in members if m.locked or Role.ANSWERER not in m.roles]
+    return Votes(writes, counting(case.votes, writes, out), needed)
 
 
 def with_vote(

@@ -74,11 +74,13 @@ class Approval(Answer):
 
 
 class Approvals(Answer):
-    """How far held writes are approved. Send `digest` with an approval: it says which writes were looked at."""
+    """How far held writes are approved. Send `digest` with an approval: it says which writes were looked at.
+    `part`: links of the held writes that these approvals are for, none where they are for all."""
 
     digest: str
     needed: int
     given: list[Approval]
+    part: list[str]
 
 
 class QuestionInFull(Question):

@@ -96,6 +96,16 @@ def test_where_there_are_members_it_has_to_be_one(become: Become) -> None:
     assert decider(engine, None) == "anna"
 
 
+def test_who_answers_at_a_terminal_may_answer_in_the_console(become: Become) -> None:
+    """A member who may only look decides nothing here either."""
+    become(1000, "anna")
+    engine = replace(duo().engine)
+    add_member(engine, "vera", [Role.VIEWER], "anna")
+    assert decider(engine, "vera") == "vera"
+    with pytest.raises(ConfigInvalid, match="vera lacks the role answerer"):
+        decider(engine, "vera", "answerer")
+
+
 @pytest.mark.parametrize(
     "command",
     [

@@ -10,7 +10,7 @@ import pytest
 from syncengine.flows.people.approving import Answered
 from syncengine.flows.people.cases import answer
 from syncengine.flows.people.decisions import NotPossible
-from syncengine.flows.people.members import add_member, lock
+from syncengine.flows.people.members import add_member, lock, set_roles
 from syncengine.flows.people.undo import undo
 from syncengine.flows.views import queries
 from syncengine.flows.views.plan import plan
@@ -120,6 +120,16 @@ def test_who_is_locked_has_approved_nothing(made: Bench) -> None:
         add_member(made.engine, name, [Role.ANSWERER], "admin")
     approve(made, "kim")
     lock(made.engine, "kim", "admin")
+    assert approve(made, "lee").more == 1
+    assert approve(made, "mia").more == 0
+
+
+def test_who_may_not_answer_any_more_has_approved_nothing(made: Bench) -> None:
+    """The approval of a member who has lost the role since counts no longer."""
+    for name in ("kim", "lee", "mia"):
+        add_member(made.engine, name, [Role.ANSWERER], "admin")
+    approve(made, "kim")
+    set_roles(made.engine, "kim", [Role.VIEWER], "admin")
     assert approve(made, "lee").more == 1
     assert approve(made, "mia").more == 0
 
