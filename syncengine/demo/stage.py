@@ -105,7 +105,7 @@ class Stage:
             **TIMINGS,
             "SYNCENGINE_PROJECT": str(starter()),
             "SYNCENGINE_DATABASE_URL": f"sqlite:///{self.folder / 'demo.db'}",
-            "SYNCENGINE_AUTHOR": "demo",
+            "SYNCENGINE_AUTHOR": "guest",
             "SYNCENGINE_ENCRYPTION_KEYS": self._key,
             "SYNCENGINE_BROKER_URL": self._broker_url,
         }
