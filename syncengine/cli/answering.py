@@ -100,6 +100,7 @@ def _one(
     done = give(opened, chosen, meant, reason, author, only=part)
     if as_json:
         told = {"done": done.done, "more_approvals": done.more, "rest": done.rest}
+        told["approvals"] = queries.case(opened, chosen)["approvals"]
         ui.emit({"case": chosen, "answer": meant, **told})
     else:
         ui.screen().print(ui.cell(done.told))

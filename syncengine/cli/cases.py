@@ -97,7 +97,9 @@ def show(case_id: Id, sensitive: ui.Sensitive = False, as_json: ui.Json = False)
         console.print()
         console.print(ui.cell(f"The vendor says: {ui.plain(case['vendor_says'], 600)}"))
     if case["writes"]:
-        _show_writes(case["writes"], "Held back" if not case["closed_at"] else "It was about")
+        _show_writes(case["writes"], _held(case))
+    if case["approvals"] and case["approvals"]["needed"] > 1:
+        console.print(_approved(case["approvals"]))
     if case["closed_at"]:
         console.print()
         by = f" by {case['author']}" if case["author"] else ""
@@ -135,6 +137,21 @@ def _show_sides(sides: list[dict[str, Any]]) -> None:
         rows.add_row(ui.cell(name, "dim"), *(ui.cell(v, style, width=60) for v in values))
     ui.screen().print()
     ui.screen().print(rows)
+
+
+def _held(case: dict[str, Any]) -> str:
+    """What the writes of a question are to it."""
+    if not case["closed_at"]:
+        return "Held back"
+    return "Still held back" if case["answers"] else "It was about"
+
+
+def _approved(approvals: dict[str, Any]) -> Text:
+    """How many of the approvals that are needed are given, and by whom."""
+    given, part = approvals["given"], approvals["part"]
+    told = f"{len(given)} of {ui.counted(approvals['needed'], 'approval')} given"
+    by = f" by {', '.join(vote['by'] for vote in given)}" if given else ""
+    return ui.cell(f"{told}{by}{f', for {len(part)} of the writes' if part else ''}.")
 
 
 def _show_writes(writes: list[dict[str, Any]], head: str, most: int = 20) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -11,9 +12,10 @@ from syncengine.flows.core.staging import Group
 from syncengine.flows.people.decisions import NotPossible
 from syncengine.ledger import Transaction
 from syncengine.model.case import Case, CaseKind, Vote
-from syncengine.model.link import Link
+from syncengine.model.link import Link, LinkState
 from syncengine.model.member import Role
 from syncengine.model.operation import OperationState
+from syncengine.planning.plan import TAKES_PLACE
 from syncengine.planning.votes import counting, digest_of, refusal
 
 _MOST = 10_000
@@ -47,17 +49,51 @@ class Answered(NamedTuple):
         return f"Done: {self.done}." + " The next sync carries it on." * (not self.more)
 
 
+def held_by(tx: Transaction, case: Case, lock: bool = False) -> list[Link]:
+    """The links that a case about held writes holds; of a closed one those that its rejection still holds back, or that
+    of a part of it."""
+    if case.closed_at is None:
+        return list(
+            tx.links([k.id for k in tx.waiting_links(key=case.subject)], lock=lock).values()
+        )
+    near = {k.id for k in tx.waiting_links(answered=True) if keeps_back(case, k)}
+    near |= {*case.evidence.get("links", ())}
+    mine = [k for k in tx.links(near, lock=lock).values() if keeps_back(case, k)]
+    places = Counter(
+        (k.record_id, k.connection, k.resource)
+        for k in tx.links_of({k.record_id for k in mine if k.record_id})
+        if k.state in TAKES_PLACE
+    )
+    return [
+        k for k in mine
+        if k.state is not LinkState.GONE or not places[k.record_id, k.connection, k.resource]
+    ]  # fmt: skip
+
+
+def keeps_back(case: Case, link: Link) -> bool:
+    """Whether a link is still held back by an answer to a case."""
+    said = link.approval
+    return said is not None and said.refuses and said.case == case.id
+
+
 def votes_on(engine: Engine, tx: Transaction, case: Case) -> Votes | None:
-    """How far the writes are approved that an open case holds; None for a case about something else."""
-    if case.kind is not CaseKind.STAGED or case.closed_at is not None:
+    """How far the writes are approved that a case holds, or that its rejection holds back; None where it holds none."""
+    held = held_by(tx, case) if case.kind is CaseKind.STAGED else []
+    if not held:
         return None
-    links = tx.links([k.id for k in tx.waiting_links(key=case.subject)])
-    held, part = list(links.values()), case.votes[-1].links if case.votes else ()
+    links, part = {k.id: k for k in held}, case.votes[-1].links if case.votes else ()
     if part and links.keys() >= set(part):
         votes = _votes(engine, tx, case, [links[i] for i in part])
         if votes.given:
             return votes._replace(digest=digest_of(held), part=part)
     return _votes(engine, tx, case, held)
+
+
+def lapsed(before: Votes | None, now: Iterable[Vote]) -> str:
+    """Whose approvals an answer ends, for people; empty where nobody's."""
+    kept = list(now)
+    gone = [vote.author for vote in (before.given if before else ()) if vote not in kept]
+    return f"what {' and '.join(gone)} approved counts no longer" if gone else ""
 
 
 def seen_in_vain(held: Sequence[Link], seen: str) -> None:

@@ -11,7 +11,7 @@ from syncengine.flows.capture.erased_rows import settle_return
 from syncengine.flows.capture.notices import sought
 from syncengine.flows.core.engine import Engine, retry_on_lost_race
 from syncengine.flows.core.world import load_world
-from syncengine.flows.people.approving import Answered
+from syncengine.flows.people.approving import Answered, held_by, keeps_back
 from syncengine.flows.people.decisions import NotPossible
 from syncengine.flows.people.held_writes import Done, HeldWrites
 from syncengine.flows.people.links import LinkEditor
@@ -31,11 +31,15 @@ from syncengine.planning.identity import AT_VENDOR, place_free, to_create
 from syncengine.planning.questions import undone_subject
 
 REVISED = {
-    (CaseKind.STAGED, "reject"): "approve",
     (CaseKind.REJECTED, "drop"): "retry",
     (CaseKind.IDENTITY, KEEP_OUT): TAKE_IN,
 }
-"""Kind and answer of a closed case -> the answer that may still be given instead."""
+"""Kind and answer of a closed case -> the answer that may still be given instead; of held writes as long as some are
+held back."""
+
+
+class Closed(NotPossible):
+    """A case takes no answer any more: somebody was first, or what it asked about is no longer so."""
 
 
 def answer(
@@ -70,6 +74,8 @@ class _Answers:
             case = found[0]
             possible = answers_now(engine, tx, case)
             if given not in possible:
+                if case.closed_at is not None:
+                    raise Closed(_over(case))
                 raise NotPossible(_refusal(engine, tx, case, given, possible))
             act = _Answer(engine, tx, author, reason, case=case, given=given, seen=seen, only=only)
             done, change = act.carried_out()
@@ -89,15 +95,17 @@ class _Answers:
 def _refusal(
     engine: Engine, tx: Transaction, case: Case, given: str, possible: Mapping[str, str]
 ) -> str:
-    """Why an answer is not taken: what has changed since it was offered, or who was first."""
-    if case.closed_at is not None:
-        at = utc_text(case.closed_at)
-        if not case.author:
-            return f"the case is closed already: what it asked about is no longer so, since {at}"
-        return f"the case is closed already: {case.author} answered {case.answer!r} at {at}"
+    """Why an answer is not taken: what has changed since it was offered."""
     expected = f"expected one of {', '.join(possible)}; found {given!r}"
     changed = outdated(engine, tx, case, given)
     return f"{expected}, which fits no longer: {changed}" if changed else expected
+
+
+def _over(case: Case) -> str:
+    at = utc_text(case.closed_at or 0.0)
+    if not case.author:
+        return f"the case is closed already: what it asked about is no longer so, since {at}"
+    return f"the case is closed already: {case.author} answered {case.answer!r} at {at}"
 
 
 def answers_now(engine: Engine, tx: Transaction, case: Case) -> dict[str, str]:
@@ -108,6 +116,8 @@ def answers_now(engine: Engine, tx: Transaction, case: Case) -> dict[str, str]:
     if case.closed_at is None:
         return case.answers
     other = REVISED.get((case.kind, case.answer or ""))
+    if case.kind is CaseKind.STAGED and held_by(tx, case):
+        other = "approve"
     return {given: does for given, does in case.answers.items() if given == other}
 
 
@@ -290,7 +300,7 @@ class _Answer(HeldWrites):
 
     def rejected(self) -> Done:
         link = self.asked()
-        if self.case.closed_at is not None and not self.keeps_back(link):
+        if self.case.closed_at is not None and not keeps_back(self.case, link):
             raise NotPossible("that write is not wanted any more")
         approval = self._dropped() if self.given == "drop" else None
         base = link.base

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from syncengine.flows.core.staging import Group
-from syncengine.flows.people.approving import Votes, seen_in_vain, with_vote
+from syncengine.flows.people.approving import (
+    Votes,
+    held_by,
+    lapsed,
+    seen_in_vain,
+    votes_on,
+    with_vote,
+)
 from syncengine.flows.people.decisions import Decision, NotPossible
 from syncengine.model.case import Case
 from syncengine.model.changeset import Changeset
 from syncengine.model.link import Link, LinkState, WriteApproval
-from syncengine.planning.plan import TAKES_PLACE
 
 Done = tuple[str, Changeset]
 """What was done, for people, and what is to be written."""
@@ -41,19 +46,19 @@ class HeldWrites(Decision):
         group = Group.of(self.case.subject)
         connection, kind = group.connection, group.kind
         self.tx.connection(connection, lock=True)
-        held = self._held()
+        held = held_by(self.tx, self.case, lock=True)
+        before = votes_on(self.engine, self.tx, self.case)
         if not held:
             raise NotPossible("none of these writes is held any more")
         if self.seen is not None and self.given == "approve":
             seen_in_vain(held, self.seen)
         meant = self._meant(held)
         self.case, votes = self._voted(meant, whole=len(meant) == len(held))
+        ended = lapsed(before, votes.given)
         if self.more:
             told = f"your approval counts, {len(votes.given)} of {votes.needed} given"
-            return (
-                f"{told}; {self.more} more {'has' if self.more == 1 else 'have'} to approve",
-                Changeset(),
-            )
+            more = f"{self.more} more {'has' if self.more == 1 else 'have'} to approve"
+            return "; ".join(filter(None, (told, more, ended))), Changeset()
         change = Changeset(links=[self._answered(link, kind) for link in meant])
         told = f"{kind} in {connection} {'approved' if self.given == 'approve' else 'rejected'}"
         records = self.tx.records([k.record_id for k in meant if k.record_id])
@@ -65,9 +70,12 @@ class HeldWrites(Decision):
             self.freed += meant
             self.case = replace(self.case, votes=())
         else:
-            evidence = {**self.case.evidence, "links": [k.id for k in held]}
+            about = [k.id for k in held]
+            if self.case.closed_at is not None:
+                about = list(dict.fromkeys([*self.case.evidence.get("links", ()), *about]))
+            evidence = {**self.case.evidence, "links": about}
             self.case = replace(self.case, evidence=evidence)
-        return self._told(len(meant)), change
+        return "; ".join(filter(None, (self._told(len(meant)), ended))), change
 
     def _told(self, count: int) -> str:
         none = self.given == "reject"
@@ -96,23 +104,6 @@ class HeldWrites(Decision):
         self.more = max(0, votes.needed - len(votes.given))
         return case, votes
 
-    def _held(self) -> list[Link]:
-        """The links that the case holds, or that its earlier answer holds back; locked."""
-        if self.case.closed_at is None:
-            asked = [k.id for k in self.tx.waiting_links(key=self.case.subject)]
-            return list(self.tx.links(asked, lock=True).values())
-        held = self.tx.links(self.case.evidence.get("links", []), lock=True).values()
-        mine = [k for k in held if self.keeps_back(k)]
-        places = Counter(
-            (k.record_id, k.connection, k.resource)
-            for k in self.tx.links_of({k.record_id for k in mine if k.record_id})
-            if k.state in TAKES_PLACE
-        )
-        return [
-            k for k in mine
-            if k.state is not LinkState.GONE or not places[k.record_id, k.connection, k.resource]
-        ]  # fmt: skip
-
     def _answered(self, link: Link, kind: str) -> Link:
         approval = self.approval(kind, link.approval.digest if link.approval else "")
         # What a rejection has let be is looked at as it was before.
@@ -123,7 +114,3 @@ class HeldWrites(Decision):
     def approval(self, kind: str, digest: str) -> WriteApproval:
         """What is noted at a link of this answer."""
         return WriteApproval(kind, digest, self.given, self.case.id, self.author, self.reason)
-
-    def keeps_back(self, link: Link) -> bool:
-        """Whether a link is still held back by the earlier answer to this case."""
-        return link.approval is not None and link.approval.case == self.case.id

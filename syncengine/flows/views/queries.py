@@ -10,7 +10,7 @@ from syncengine.flows.core.engine import Engine
 from syncengine.flows.core.world import load_world
 from syncengine.flows.naming.masking import mask, shown_id, without
 from syncengine.flows.naming.names import Names, identity_texts, names
-from syncengine.flows.people.approving import Votes, votes_on
+from syncengine.flows.people.approving import Votes, held_by, votes_on
 from syncengine.flows.people.cases import answers_now
 from syncengine.flows.reconcile.unsent import is_observed
 from syncengine.flows.views.evidence import Shown, rivals_in
@@ -234,12 +234,14 @@ def find_cases(engine: Engine, text: str) -> list[str]:
 
 def case(engine: Engine, case_id: str) -> Document:
     """One case with its evidence: ``sides`` are what stands beside each other (``title``, ``values``), ``writes``
-    the writes that are held, ``approvals`` how far these are approved. Raises KeyError for an unknown id."""
+    the writes that are held (of a closed case those that are still held back, if any, else what it was about),
+    ``approvals`` how far these are approved. Raises KeyError for an unknown id."""
     with engine.ledger.read() as tx:
         found = {c.id: c for c in tx.cases(ids=[case_id], open_only=False)}[case_id]
         evidence = found.evidence
         near = {*evidence.get("rows", ()), *evidence.get("links", ()), found.link_id or ""}
-        links = tx.links(near)
+        back = held_by(tx, found) if found.kind is CaseKind.STAGED and found.closed_at else []
+        links = tx.links(near) | {k.id: k for k in back}
         shown = {i: replace(k, row=_row_shown(found, k)) for i, k in links.items()}
         tied = load_world(engine, tx, shown.values(), {}).tied
         ids = {*evidence.get("records", ()), found.record_id, *_ref_values(engine, found)}
@@ -249,7 +251,7 @@ def case(engine: Engine, case_id: str) -> Document:
         rivals = rivals_in(tx, [replace(found, answers=possible)])
         history = tx.history(found.record_id) if found.record_id and "fields" in evidence else []
         votes = votes_on(engine, tx, found)
-        held = [links[i] for i in evidence.get("links", ()) if i in links]
+        held = back or [links[i] for i in evidence.get("links", ()) if i in links]
         why = why_wanted(engine, tx, called, held) if held else {}
     document = _case(called, links, found, rivals)
     at = Shown(called, found, links.get(found.link_id or ""), rivals)

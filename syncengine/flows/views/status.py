@@ -119,7 +119,8 @@ def unlinked(tx: Transaction) -> list[dict[str, Any]]:
 
 
 def rejected_writes(engine: Engine) -> list[dict[str, Any]]:
-    """Writes that are wanted and not sent because a person rejected them, grouped by who did and why."""
+    """Writes that are wanted and not sent because a person rejected them, grouped by who did and why. ``case``: the
+    question that was asked about them."""
     with engine.ledger.read() as tx:
         return _rejected_groups(_refused(tx))
 
@@ -134,8 +135,10 @@ def _rejected_groups(links: Iterable[Link]) -> list[dict[str, Any]]:
     for link in links:
         said = link.approval
         if said is not None:
-            groups[link.entity, link.connection, said.kind, said.summary, said.reason] += 1
-    names = ("entity", "connection", "kind", "told", "reason")
+            groups[
+                link.entity, link.connection, said.kind, said.summary, said.reason, said.case
+            ] += 1
+    names = ("entity", "connection", "kind", "told", "reason", "case")
     return [
         {**dict(zip(names, group, strict=True)), "count": n} for group, n in sorted(groups.items())
     ]

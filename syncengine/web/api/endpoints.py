@@ -88,6 +88,7 @@ def _answer(call: Call, id_: str, given: str, reason: str, digest: str | None) -
     )
     return {
         "case": id_, "answer": given, "done": done.done, "more_approvals": done.more, "rest": done.rest,
+        "approvals": queries.case(call.engine, id_)["approvals"],
     }  # fmt: skip
 
 

@@ -109,6 +109,7 @@ class Answered(Answer):
     done: str
     more_approvals: int = Field(description="how many people have to say the same first")
     rest: int = Field(description="about how many held writes is still asked")
+    approvals: Approvals | None = Field(description="of what is still held; none where nothing is")
 
 
 class RecordName(Answer):

@@ -38,6 +38,7 @@ _PLACES: Final = {
     "question": ("/questions", "Answer", Right.READ), "staged": ("/questions", "Look", Right.READ),
     "observed": ("/plan", "Plan", Right.WATCH), "halted": ("/connections", "Connection", Right.WATCH),
     "failing": ("/connections", "Connection", Right.WATCH), "blind": ("/connections", "Connection", Right.WATCH),
+    "let_be": ("/questions", "Look", Right.READ),
     "late": ("/activity", "Activity", Right.WATCH), "paused": ("/connections", "Connection", Right.WATCH),
     "mapping": ("/mappings", "Mappings", Right.WATCH), "off": ("/connections", "Connection", Right.WATCH),
     "unlinked": ("/connections", "Rows", Right.WATCH), "limit": ("/connections", "Connection", Right.WATCH),
@@ -118,6 +119,8 @@ def _go(ask: Ask, line: Line) -> tuple[str, str] | None:
     if line.code == "question":
         kind = about.get("kind", "")
         return f"/questions?kind={kind}" if kind in _KINDS else "/questions", label
+    if line.code == "let_be":
+        return "/questions?closed=1", label
     if line.code == "staged":
         return "/questions?kind=staged", label
     if path == "/connections" and about.get("connection"):

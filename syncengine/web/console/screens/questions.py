@@ -168,7 +168,8 @@ def _give(
         done = cases.answer(ask.engine, case_id, given, reason, ask.author, seen, only)
     except NotPossible as why:
         _note(ask, case_id, given, "refused")
-        raise HTTPException(409, _who_was_first(ask, case_id) or f"{why}") from None
+        first = _who_was_first(ask, case_id) if isinstance(why, cases.Closed) else ""
+        raise HTTPException(409, first or f"{why}") from None
     _note(ask, case_id, given, "approved, more have to" if done.more else "done")
     if not done.more:
         ask.shared.taken.give_back(case_id)

@@ -225,6 +225,46 @@ def test_a_vote_for_a_part_does_not_count_for_all(made: Bench) -> None:
     assert deletes(made) == 0
 
 
+def test_an_answer_says_whose_approvals_it_ends(made: Bench) -> None:
+    """Where somebody approves or rejects others than the first one did."""
+    case = made.case().id
+    assert "no longer" not in answer(made.engine, case, "approve", author="kim").told
+    told = answer(made.engine, case, "approve", author="lee", only=part(made)).told
+    assert told == (
+        "Done: your approval counts, 1 of 2 given; 1 more has to approve; "
+        "what kim approved counts no longer."
+    )
+    told = answer(made.engine, case, "reject", author="ada", only=part(made, 5)).told
+    assert "5 are still asked about; what lee approved counts no longer" in told
+
+
+def test_what_a_part_of_an_answer_rejected_is_approved_afterwards() -> None:
+    """Also where the question went on with others and was answered otherwise."""
+    made = staged()
+    case = made.case().id
+    answer(made.engine, case, "reject", only=part(made))
+    made.sync()
+    answer(made.engine, case, "approve")
+    made.sync()
+    assert deletes(made) == 7
+    told = queries.case(made.engine, case)
+    assert (len(told["writes"]), list(told["answers"])) == (3, ["approve"])
+    answer(made.engine, case, "approve", seen=told["approvals"]["digest"])
+    made.sync()
+    assert deletes(made) == 10
+    assert queries.case(made.engine, case)["answers"] == {}
+
+
+def test_of_what_was_rejected_it_is_told_how_far_it_is_approved(made: Bench) -> None:
+    """After the first of two."""
+    case = made.case().id
+    answer(made.engine, case, "reject", author="lee")
+    made.sync()
+    assert answer(made.engine, case, "approve", author="kim").more == 1
+    told = queries.case(made.engine, case)["approvals"]
+    assert (told["needed"], [v["by"] for v in told["given"]]) == (2, ["kim"])
+
+
 def test_each_held_write_says_why_it_is_wanted() -> None:
     """What changed last, from what into what, and who showed it."""
     made = staged()

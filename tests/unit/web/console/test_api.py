@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -22,12 +23,14 @@ from syncengine.flows.views.explain import explain, select_history
 from syncengine.flows.views.standing import document, standing
 from syncengine.flows.views.stored_plan import store_plan
 from syncengine.flows.views.upcoming import store_upcoming
+from syncengine.mapping import Approvals
 from syncengine.model.member import Role, Scope
 from syncengine.web.api import ENDPOINTS
 from syncengine.web.api.call import ROOT, Endpoint
 from syncengine.web.console.rights import GIVEN, ROLES
 from tests.support.bench import Bench
 from tests.support.console import HOME, PASSWORD, at_console, console_app
+from tests.support.people import crowd, duo
 from tests.support.web import until
 from tests.unit.web.console.conftest import leavers
 from tests.unit.web.console.test_questions import asking
@@ -288,6 +291,28 @@ def test_deletes_are_not_approved_by_a_token() -> None:
         answer = caller.post(f"/plans/{plan}/vote", {**vote, "answer": "reject"})
         assert answer.status_code == 200, answer.text
     assert made.cases() == []
+
+
+def test_what_was_rejected_is_approved_by_a_token() -> None:
+    """Where it is no delete; how far it is approved stands in the answer."""
+    made = duo(more="safety: {creates: 1%, floor: 0, window: 1h}\n")
+    made.engine.project = replace(made.engine.project, approvals=Approvals(creates=2))
+    crowd(made)
+    made.sync()
+    (case,) = made.cases()
+    with calling(made, Role.ANSWERER) as caller:
+        path = f"/questions/{case.id}"
+        assert caller.post(f"{path}/answer", {"answer": "reject"}).status_code == 200
+        made.sync()
+        seen = caller.get(path).json()["approvals"]["digest"]
+        told = caller.post(f"{path}/answer", {"answer": "approve", "digest": seen}).json()
+    assert (told["more_approvals"], told["approvals"]["needed"]) == (1, 2)
+    assert [vote["by"] for vote in told["approvals"]["given"]] == ["kim"]
+    with calling(made, Role.ANSWERER, name="lee") as caller:
+        done = caller.post(f"{path}/answer", {"answer": "approve", "digest": seen})
+        assert (done.status_code, done.json()["approvals"]) == (200, None), done.text
+    made.sync()
+    assert len(made.vendors["lms"].rows()) == len(made.vendors["hr"].rows())
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from html import unescape
 
 import pytest
@@ -11,6 +12,8 @@ from sqlalchemy import event
 
 from syncengine.flows.people.cases import answer
 from syncengine.flows.views import queries
+from syncengine.flows.views.stored_plan import store_plan
+from syncengine.mapping import Approvals
 from syncengine.model.member import Role
 from syncengine.web.console.screens.questions import MANY, ONLY
 from tests.support.bench import Bench
@@ -220,6 +223,33 @@ def test_part_of_a_staged_plan_is_approved() -> None:
         answered = browser.send(path, link=mine, **form).text
     assert "9 are still asked about" in answered
     assert len(made.case().evidence["links"]) == 9
+
+
+def test_what_was_rejected_is_approved_from_its_page() -> None:
+    """By two people where two have to; the plan and home lead there."""
+    made = leavers()
+    made.engine.project = replace(made.engine.project, approvals=Approvals(deletes=2))
+    case = made.case()
+    with at_console(made.engine, Role.ANSWERER) as browser:
+        browser.send(f"/questions/{case.id}", answer="reject")
+        made.sync()
+        store_plan(made.engine, "test")
+        assert f'href="/questions/{case.id}"' in browser.get("/plan").text
+        assert 'href="/questions?closed=1"' in browser.get("/").text
+        page = browser.get(f"/questions/{case.id}").text
+        assert "12 writes are still held back" in page
+        form = {
+            "answer": "approve",
+            "digest": re.findall(r'name="digest" value="([^"]*)"', page)[0],
+        }
+        told = browser.send(f"/questions/{case.id}", **form).text
+        assert "1 of 2 approvals given" in told
+        again = browser.send(f"/questions/{case.id}", **form)
+        assert (again.status_code, "approved this already" in again.text) == (409, True)
+    with at_console(made.engine, Role.ANSWERER, name="lee") as browser:
+        browser.send(f"/questions/{case.id}", **form)
+    made.sync()
+    assert [verb for verb, _ in made.vendors["lms"].wrote()].count("delete") == 12
 
 
 def test_a_question_that_somebody_looks_at_says_so(asked: Bench) -> None:
