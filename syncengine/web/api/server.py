@@ -20,6 +20,7 @@ from syncengine.web.api import openapi
 from syncengine.web.api.call import ROOT, Body, Call, Document, Endpoint
 from syncengine.web.bodies import bounded
 from syncengine.web.console.console import words_of
+from syncengine.web.console.doors import TOLD
 from syncengine.web.console.rights import GIVEN, may, reaches, roles_for
 from syncengine.web.console.shared import Shared
 from syncengine.web.problems import problem
@@ -115,14 +116,14 @@ class Api:
         return JSONResponse(await threads.ask(work))
 
     def _known(self, engine: Engine, secret: str, address: str) -> Bearer:
-        """Whose token it is. Raises HTTPException; who tries many is shut out for a while."""
-        now = engine.clock.now()
-        if self.shared.door.shut_until(address, now):
-            raise HTTPException(429, "too many tries from your address; try again in ten minutes")
+        """Whose token it is. Raises HTTPException; who has tried many wrong ones is told to wait."""
+        now, door = engine.clock.now(), self.shared.door
         who = bearer(engine, secret) if secret.startswith(PREFIX) else None
         if who is None:
+            if door.shut_until("token", address, now):
+                raise HTTPException(429, TOLD)
             if secret:
-                self.shared.door.failed(address, now)
+                door.failed("token", address, now)
             raise HTTPException(
                 401, "send the header `Authorization: Bearer TOKEN`; members make tokens in the console",
                 {"WWW-Authenticate": "Bearer"},

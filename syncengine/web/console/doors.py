@@ -1,16 +1,22 @@
-"""The door: how often somebody may try to sign in. Names that there are, are counted in the database; addresses, and
-names that there are not, here, so that nobody learns from it which names there are."""
+"""The door: how often somebody may try to get in. Names that there are, are counted in the database; addresses, and
+names that there are not, here, so that nobody learns from it which names there are.
+
+Many people may share one address. So each way in is counted by itself, and whatever is drawn at random and right (a
+token, a link, what a provider says, a session) opens also where others have failed; they alone are told to wait."""
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from typing import Literal
 
 from syncengine.flows.people.signing_in import FREE_FAILURES
 
+Way = Literal["password", "token", "link", "provider"]
 TRIES = 30
-"""Failed tries from one address within ``SPAN``."""
+"""Failed tries of one way from one address within ``SPAN``."""
+TOLD = "too many tries from your address; try again in ten minutes"
 SPAN = 600.0
 _MOST = 10_000
 """Addresses and names that are remembered."""
@@ -23,10 +29,10 @@ class Door:
     _tries: OrderedDict[str, list[float]] = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def shut_until(self, address: str, now: float) -> float:
-        """Until when nobody is let in from an address; 0 if it is open."""
+    def shut_until(self, way: Way, address: str, now: float) -> float:
+        """Until when whoever fails is told to wait, and no password is looked at, from an address; 0 if it is open."""
         with self._lock:
-            tries = [at for at in self._tries.get(f"from {address}", ()) if now - at < SPAN]
+            tries = [at for at in self._tries.get(f"{way} {address}", ()) if now - at < SPAN]
         return tries[0] + SPAN if len(tries) >= TRIES else 0.0
 
     def name_shut_until(self, name: str, now: float) -> float:
@@ -37,10 +43,10 @@ class Door:
         until = tries[-1] + min(60.0 * 2 ** min(over, 10), 3600.0) if over >= 0 else 0.0
         return until if until > now else 0.0
 
-    def failed(self, address: str, now: float, name: str = "") -> None:
+    def failed(self, way: Way, address: str, now: float, name: str = "") -> None:
         """Count a failed try from an address, and of a name that nobody has."""
         with self._lock:
-            for key in (f"from {address}", *([f"name {name}"] if name else [])):
+            for key in (f"{way} {address}", *([f"name {name}"] if name else [])):
                 tries = self._tries.pop(key, [])
                 self._tries[key] = [*tries[1 - TRIES :], now]
             while len(self._tries) > _MOST:

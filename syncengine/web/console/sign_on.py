@@ -20,7 +20,7 @@ from syncengine.flows.people.signing_in import Refused
 from syncengine.flows.people.signing_on import Entrance, NoRole
 from syncengine.mapping.ways_in import Provider, WaysIn
 from syncengine.web.console.ask import Ask, Visit
-from syncengine.web.console.doors import Door
+from syncengine.web.console.doors import TOLD, Door
 from syncengine.web.console.screens.door import next_page
 from syncengine.web.sql_thread import SqlThread
 
@@ -62,14 +62,14 @@ class Entry:
     ) -> Response:
         """Let in whom the provider names. ``asked``: makes an ``Ask`` of a visit. Raises HTTPException."""
         _, client = await self._ready(request)
-        if self.door.shut_until(visit.address, time.time()):
-            raise HTTPException(429, "too many tries from your address; try again in ten minutes")
         kept = _unpacked(visit.cookie(AWAY))
         request.scope["session"] = kept["session"]
         try:
             person = await client.person(request)
         except NotSignedIn as why:
-            self.door.failed(visit.address, time.time())
+            if self.door.shut_until("provider", visit.address, time.time()):
+                raise HTTPException(429, TOLD) from None
+            self.door.failed("provider", visit.address, time.time())
             await threads.ask(lambda engine: _note_refused(engine, visit))
             raise _failed(client.provider, why) from None
         answer = await threads.ask(

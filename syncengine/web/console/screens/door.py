@@ -11,6 +11,7 @@ from syncengine.flows.people.members import LONGEST_NAME, folded
 from syncengine.flows.people.signing_in import SHORTEST, Refused
 from syncengine.mapping.ways_in import Provider
 from syncengine.web.console.ask import Ask
+from syncengine.web.console.doors import TOLD
 from syncengine.web.console.rights import Right
 
 
@@ -38,16 +39,16 @@ def sign_in(ask: Ask) -> Response:
     # One character more than a name may have is no name, and all that is remembered of a longer one.
     name, address = ask.given("name")[: LONGEST_NAME + 1], ask.visit.address
     door, spelled = ask.shared.door, folded(name)
-    until = door.shut_until(address, ask.now)
+    until = door.shut_until("password", address, ask.now)
     if not until and (until := door.name_shut_until(spelled, ask.now)):
         # The address counts as it does for a name that is there.
-        door.failed(address, ask.now)
+        door.failed("password", address, ask.now)
     if not until:
         try:
             begun = signing_in.sign_in(ask.engine, name, ask.given("password"), address)
         except Refused as refused:
             known = bool(_known(ask, spelled))
-            door.failed(address, ask.now, "" if known else spelled)
+            door.failed("password", address, ask.now, "" if known else spelled)
             until = refused.until or door.name_shut_until(spelled, ask.now)
         else:
             return ask.begin_session(ask.to(next_page(ask.given("next"), ask, begun)), begun)
@@ -84,12 +85,13 @@ def show_link(ask: Ask) -> Response:
 
 def use_link(ask: Ask) -> Response:
     """Sign in by a one-time link; then choose a password."""
-    if ask.shared.door.shut_until(ask.visit.address, ask.now):
-        raise HTTPException(429, "too many tries from your address; try again in ten minutes")
+    door, address = ask.shared.door, ask.visit.address
     try:
-        begun = signing_in.sign_in_by_link(ask.engine, ask.visit.params["token"], ask.visit.address)
+        begun = signing_in.sign_in_by_link(ask.engine, ask.visit.params["token"], address)
     except Refused:
-        ask.shared.door.failed(ask.visit.address, ask.now)
+        if door.shut_until("link", address, ask.now):
+            raise HTTPException(429, TOLD) from None
+        door.failed("link", address, ask.now)
         raise HTTPException(404, _NO_LINK) from None
     first = not begun.member.password
     path = "/password" if first else next_page("", ask, begun)
@@ -148,14 +150,13 @@ def _prover(ask: Ask) -> Provider | None:
 
 
 def prove(ask: Ask) -> Response:
-    """Say again who one is. Wrong passwords count as they do at the door."""
-    until = ask.shared.door.shut_until(ask.visit.address, ask.now)
+    """Say again who one is. Wrong passwords count for the name as they do at the door."""
+    until = 0.0
     try:
-        if not until and ask.signed_in is not None:
+        if ask.signed_in is not None:
             signing_in.prove(ask.engine, ask.signed_in, ask.given("password"), ask.visit.address)
             return ask.to(next_page(ask.given("next"), ask))
     except Refused as refused:
-        ask.shared.door.failed(ask.visit.address, ask.now)
         until = refused.until
     error = "The present password is wrong."
     if until:

@@ -117,6 +117,26 @@ def test_tries_at_a_shut_name_shut_the_address_whether_it_is_there_or_not(
         assert browser.send("/sign-in", name="another", password="wrong").status_code == 429
 
 
+def test_a_shut_address_shuts_out_no_session_and_no_link(bench: Bench) -> None:
+    """Whoever is inside goes on and says again who they are; whoever has a link comes in."""
+    with_password(bench.engine, Role.VIEWER)
+    with stranger(bench.engine) as browser:
+        browser.send("/sign-in", name="kim", password=PASSWORD)
+        inside = dict(browser.client.cookies)
+        browser.client.cookies.clear()
+        bench.clock.sleep(700)
+        for number in range(TRIES + 1):
+            browser.send("/sign-in", name=f"nobody {number}", password="wrong")
+            lost = browser.send(f"/link/wrong{number}", "/sign-in")
+        assert lost.status_code == 429
+        assert browser.send("/sign-in", name="kim", password=PASSWORD).status_code == 429
+        browser.send(f"/link/{make_link(bench.engine, 'kim', 'test')}")
+        assert _inside(browser)
+        browser.client.cookies.clear()
+        browser.client.cookies.update(inside)
+        assert browser.send("/prove", password=PASSWORD, next="/about").url.path == "/about"
+
+
 def test_of_a_name_longer_than_any_no_more_is_remembered(bench: Bench) -> None:
     """Names that begin alike are one name at the door, so that strangers fill no memory."""
     with_password(bench.engine, Role.VIEWER)

@@ -22,7 +22,7 @@ from syncengine.model.member import Member, Role
 from syncengine.process import free_port
 from syncengine.web import make_server
 from tests.support.bench import Bench
-from tests.support.console import HOME, Browser, console_app, stranger
+from tests.support.console import HOME, PASSWORD, Browser, console_app, stranger, with_password
 from tests.support.provider import SECRET, Login, login, unsigned
 from tests.support.web import until
 
@@ -391,8 +391,16 @@ def on_a_port(bench: Bench) -> Iterator[str]:
 
 
 @pytest.mark.usefixtures("provider")
-def test_who_comes_back_in_vain_again_and_again_is_shut_out(bench: Bench) -> None:
-    """So that nobody has the provider asked by us without end."""
+def test_who_comes_back_in_vain_again_and_again_is_told_to_wait_and_nobody_else(
+    bench: Bench,
+) -> None:
+    """From the same address others still come in: by the provider, with a password, by a session."""
+    with_password(bench.engine, Role.VIEWER, name="ada")
     with stranger(bench.engine) as browser:
         codes = [browser.get("/sign-in/back?code=x&state=y").status_code for _ in range(31)]
-    assert (set(codes[:30]), codes[30]) == ({502}, 429)
+        assert (set(codes[:30]), codes[30]) == ({502}, 429)
+        come(browser)
+        assert is_in(browser)
+    with stranger(bench.engine) as browser:
+        browser.send("/sign-in", name="ada", password=PASSWORD)
+        assert is_in(browser)
