@@ -159,7 +159,7 @@ class Commit:
             if self.engine.project.connections[operation.connection].mode != "write":
                 held = read[link_id].wait if group_of(read[link_id]) else only_observed(plan.link)
                 ready[link_id] = without_write(plan, plan.link.tied(wait=held))
-                dropped.add(operation.entity)
+                dropped.add(operation.connection)
                 continue
             system = self.engine.project.entities[operation.entity].systems[operation.connection]
             fresh = replace(

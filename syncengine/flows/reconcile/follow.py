@@ -46,7 +46,9 @@ def follow_project(engine: Engine) -> None:
             change += Changeset(derivations=moved)
         if marks["project"] != _project_mark(engine):
             change += _called_off(engine, tx)
+        change += _other_modes(engine, tx)
         change += _likes(engine, tx)
+        digests |= {f"mode:{c.name}": c.mode for c in engine.project.connections.values()}
         digests |= {"likes": LIKES, "project": _project_mark(engine), "day": today}
         tx.write(change + Changeset(connections=_marks(tx, digests)))
 
@@ -65,14 +67,32 @@ def _called_off(engine: Engine, tx: Transaction) -> Changeset:
     )
 
 
-def mark_modes(engine: Engine, tx: Transaction, entities: Collection[str]) -> list[ConnectionState]:
-    """The marks that a write was dropped because its connection is only observed. A process with another mode, such as
-    a service beside a plan that reads all vendors, finds the mark and plans again."""
-    marks = {
-        f"entity:{name}": _entity_mark(engine, engine.project.entities[name])
-        for name in sorted(entities)
+def mark_modes(
+    engine: Engine, tx: Transaction, connections: Collection[str]
+) -> list[ConnectionState]:
+    """The marks that writes were dropped because these connections are only observed. A process with another mode, such
+    as a service beside a plan that reads all vendors, finds the mark and plans again."""
+    modes = {
+        f"mode:{name}": engine.project.connections[name].mode for name in sorted(connections)
     }
-    return _marks(tx, {**marks, "project": _project_mark(engine)})
+    return _marks(tx, {**modes, "project": _project_mark(engine)})
+
+
+def _other_modes(engine: Engine, tx: Transaction) -> Changeset:
+    """Where a mode has changed, what waits there, is to be created or has a write in the outbox is planned again;
+    nothing else depends on a mode."""
+    modes = {f"mode:{c.name}": c.mode for c in engine.project.connections.values()}
+    changed = {state.name.partition(":")[2] for state in _marks(tx, modes)}
+    if not changed:
+        return Changeset()
+    pending = tx.select_operations([OperationState.PENDING])
+    places = {
+        (entity.name, system.connection)
+        for entity, system in engine.places()
+        if system.connection in changed
+    }
+    written = [o.link_id for o in pending if o.connection in changed]
+    return Changeset(wakes=Wakes(links=written, unfinished=places))
 
 
 def _likes(engine: Engine, tx: Transaction) -> Changeset:
@@ -97,13 +117,13 @@ def _project_mark(engine: Engine) -> str:
 
 
 def _entity_mark(engine: Engine, entity: Entity) -> str:
-    """The mapping of an entity, and what else its links are planned by."""
+    """The mapping of an entity, and what else its links are planned by, but for the modes."""
     used = [engine.project.connections[name] for name in sorted(entity.systems)]
-    return f"{entity.digest}:" + ",".join(f"{c.name}={c.mode}/{c.timezone}" for c in used)
+    return f"{entity.digest}:" + ",".join(f"{c.name}={c.timezone}" for c in used)
 
 
 def _due_anew(engine: Engine, tx: Transaction, entity: Entity) -> bool:
-    """Whether all links of an entity are to be planned again, since its mapping, a mode or the day has changed."""
+    """Whether all links of an entity are to be planned again, since its mapping, a zone or the day has changed."""
     made_by = tx.connection(f"entity:{entity.name}").digest
     another_day = tx.connection("day").digest != engine.today
     return made_by != _entity_mark(engine, entity) or (entity.uses_today and another_day)
@@ -127,7 +147,7 @@ def _remapped(tx: Transaction, entity: Entity) -> bool:
 
 def _marks(tx: Transaction, digests: Mapping[str, str]) -> list[ConnectionState]:
     """The marks that are to be stored with other digests than they have, locked."""
-    other = [name for name, digest in digests.items() if tx.connection(name).digest != digest]
+    other = [s.name for s in tx.connections(digests) if s.digest != digests[s.name]]
     return [replace(tx.connection(name, lock=True), digest=digests[name]) for name in other]
 
 

@@ -30,11 +30,16 @@ def reconcile(engine: Engine, ids: Collection[str] | None = None, entity: str | 
     records = {k.record_id for k in claimed if k.record_id is not None}
     held = {k.id for k in claimed}
     try:
-        known = [k for k in claimed if engine.system(k.entity, k.connection) is not None]
-        for group in _by_place([k for k in known if k.record_id is None]):
+        untied, left = list[Link](), list[Link]()
+        for link in claimed:
+            if engine.system(link.entity, link.connection) is None:
+                left.append(link)
+            elif link.record_id is None:
+                untied.append(link)
+        for group in _by_place(untied):
             records |= _correlate_all(engine, group)
         held -= set(_reconcile_records(engine, records))
-        _forget([k for k in claimed if k not in known], engine)
+        _forget(left, engine)
     finally:
         if held:
             with engine.ledger.write() as tx:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from syncengine.flows.reconcile.follow import follow_project
 from syncengine.flows.run.sweep import sweep
 from syncengine.flows.views.plan import plan
 from syncengine.flows.views.queries import blocked_operations
@@ -86,6 +87,25 @@ def test_a_write_in_the_outbox_of_what_is_only_observed_is_unsent_and_not_stuck(
     assert unsent(made) == [{"lms": 1}] * 3
     assert (made.sync()["converged"], blocked_operations(made.engine)) == (True, (0, 0))
     assert len(made.written()["lms"]) == 1
+
+
+def test_to_read_everything_for_a_plan_has_only_what_is_held_back_decided_again() -> None:
+    """What agrees is not looked at again because a pass wrote nothing, nor by the next one that may write."""
+    made = duo()
+    mine, _ = anna(made)
+    crowd(made, 3)
+    made.sync()
+    made.vendors["hr"].edit(mine, job="lead")
+    modes = made.engine.project
+    observe(made, "hr", "lms")
+    made.sync()
+    assert [link.dirty for link in made.links("lms")] == [0] * 4
+    follow_project(replace(made.engine, project=modes))
+    assert sum(link.dirty for link in made.links("lms")) == 1
+    assert [link.dirty for link in made.links("hr")] == [0] * 4
+    made.engine.project = modes
+    assert unsent(made) == [{}] * 3
+    assert len(made.written()["lms"]) == 4 + 1
 
 
 def test_a_sweep_leaves_unsent_writes_alone() -> None:
