@@ -72,9 +72,7 @@ def mark_modes(
 ) -> list[ConnectionState]:
     """The marks that writes were dropped because these connections are only observed. A process with another mode, such
     as a service beside a plan that reads all vendors, finds the mark and plans again."""
-    modes = {
-        f"mode:{name}": engine.project.connections[name].mode for name in sorted(connections)
-    }
+    modes = {f"mode:{name}": engine.project.connections[name].mode for name in sorted(connections)}
     return _marks(tx, {**modes, "project": _project_mark(engine)})
 
 
