@@ -105,7 +105,9 @@ def _over(case: Case) -> str:
     at = utc_text(case.closed_at or 0.0)
     if not case.author:
         return f"the case is closed already: what it asked about is no longer so, since {at}"
-    return f"the case is closed already: {case.author} answered {case.answer!r} at {at}"
+    said = f"the case is closed already: {case.author} answered {case.answer!r} at {at}"
+    kept = case.kind is CaseKind.STAGED and case.answer == "reject"
+    return said + "; nothing is held back by that any more" * kept
 
 
 def answers_now(engine: Engine, tx: Transaction, case: Case) -> dict[str, str]:
