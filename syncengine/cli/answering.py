@@ -10,6 +10,7 @@ from syncengine.cli import ui
 from syncengine.cli.author import As, decider
 from syncengine.cli.wanted import Record, Since, Until, Wanted, wanted
 from syncengine.model.case import CaseKind
+from syncengine.model.rights import Right
 
 if TYPE_CHECKING:
     from syncengine.flows.core.engine import Engine
@@ -58,7 +59,7 @@ def answer(
     and the exit code is 1.
     """
     with ui.engine() as opened:
-        author = decider(opened, by, "answerer")
+        author = decider(opened, by, Right.ANSWER)
         given = " ".join(words)
         if case_id != ALL and "," not in case_id:
             _one(opened, case_id, given, reason, author, as_json, only)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from syncengine.errors import ConfigInvalid
+from syncengine.model.rights import Right, may, roles_for
 
 if TYPE_CHECKING:
     from syncengine.flows.core.engine import Engine
@@ -43,32 +44,44 @@ def worker(named: str) -> str:
     return _fitting(named, "SYNCENGINE_AUTHOR") if named else account()[0]
 
 
-def decider(engine: Engine, given: str | None, role: str = "") -> str:
-    """The author of a decision: as ``given`` by ``--as``, or else by SYNCENGINE_AUTHOR, or else the account. Raises
-    ConfigInvalid where that is nobody in particular, or no member with this ``role`` (empty: any), where there are some
-    that are not locked."""
+def decider(
+    engine: Engine, given: str | None, right: Right, of: str = "", anybody: bool = False
+) -> str:
+    """The author of a decision: as ``given`` by ``--as``, or else by SYNCENGINE_AUTHOR, or else the account. ``of``:
+    the member whose own it is, who needs no right for it. ``anybody``: where there are no members, any account will do.
+
+    Raises ConfigInvalid where that is nobody in particular; or, where there are members that are not locked, none of
+    them who has this ``right``. Who may say who is a member is asked only where one of them may: otherwise nobody could
+    ever again."""
+    from syncengine.flows.people.members import folded
     from syncengine.settings import read_settings
 
     named = _fitting(given, "--as") if given is not None else read_settings().author
-    name, is_person = account()
-    if not (named or is_person):
+    account_name, is_person = account()
+    name = named or account_name
+    with engine.ledger.read() as tx:
+        members = {member.name: member for member in tx.members() if not member.locked}
+    able = [member.name for member in members.values() if may(member, right)]
+    known = members.get(folded(name))
+    if known is not None and (known.name in able or known.name == folded(of)):
+        return known.name
+    open_to_all = not able if right is Right.MANAGE else not members
+    if open_to_all and (named or is_person or anybody):
+        return known.name if known else name
+    if open_to_all or not (named or is_person):
         raise _refused(
             f"expected a person's name, found the account {name}. Say who you are: --as NAME, or SYNCENGINE_AUTHOR"
         )
-    name = named or name
-    with engine.ledger.read() as tx:
-        members = {member.name: member for member in tx.members() if not member.locked}
-    if not members:
-        return name
-    known = members.get(name.casefold())
-    if known is None:
+    roles = " or ".join(roles_for(right))
+    if known is not None:
+        has = f"who has it: {', '.join(able)}" if able else "nobody has it"
         raise _refused(
-            f"{name} is no member of the console, or is locked. Name one: --as NAME, or SYNCENGINE_AUTHOR; "
-            "see `syncengine members list`"
+            f"{known.name} lacks the role {roles}; {has}. `syncengine members roles` gives it"
         )
-    if role and role not in known.roles:
-        raise _refused(f"{known.name} lacks the role {role}; see `syncengine members list`")
-    return known.name
+    raise _refused(
+        f"{name} is no member of the console, or is locked. Name one with the role {roles}: --as NAME, or "
+        "SYNCENGINE_AUTHOR; see `syncengine members list`"
+    )
 
 
 def _refused(why: str) -> ConfigInvalid:

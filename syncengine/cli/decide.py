@@ -11,6 +11,7 @@ import typer
 from syncengine.cli import queries, ui
 from syncengine.cli.author import As, decider
 from syncengine.cli.passes import find_one
+from syncengine.model.rights import Right
 
 if TYPE_CHECKING:
     from syncengine.flows.core.engine import Engine
@@ -59,12 +60,12 @@ def pause(
 
     with ui.engine() as opened:
         ui.known("CONNECTION", connection, list(opened.project.connections))
-        author = opened.author if by is None else decider(opened, by)
+        author = decider(opened, by, Right.OPERATE, anybody=True)
         names = pausing.pause(opened, connection, reason, author)
     _tell("Paused", names, as_json)
 
 
-def resume(connection: Which = None, as_json: ui.Json = False) -> None:
+def resume(connection: Which = None, by: As = None, as_json: ui.Json = False) -> None:
     """Write again, and try a connection again that was halted.
 
     Example: `syncengine resume hakuna`
@@ -73,6 +74,7 @@ def resume(connection: Which = None, as_json: ui.Json = False) -> None:
 
     with ui.engine() as opened:
         ui.known("CONNECTION", connection, list(opened.project.connections))
+        decider(opened, by, Right.OPERATE, anybody=True)
         names = pausing.resume(opened, connection)
     _tell("Resumed", names, as_json)
 
@@ -93,7 +95,7 @@ def split(
     from syncengine.flows.people import links
 
     with ui.engine() as opened:
-        author = decider(opened, by, "answerer")
+        author = decider(opened, by, Right.ANSWER)
         link = _link(opened, entity, connection, row)
         _done(links.split(opened, link, own, author, reason), as_json)
 
@@ -109,7 +111,7 @@ def point(
     from syncengine.flows.people import links
 
     with ui.engine() as opened:
-        author = decider(opened, by, "answerer")
+        author = decider(opened, by, Right.ANSWER)
         link = _link(opened, entity, connection, row)
         meant = find_one(opened, record, entity)
         _done(links.point(opened, link, meant, author, reason), as_json)
@@ -130,7 +132,7 @@ def join(
     from syncengine.flows.people import links
 
     with ui.engine() as opened:
-        author = decider(opened, by, "answerer")
+        author = decider(opened, by, Right.ANSWER)
         ui.known("ENTITY", entity, list(opened.project.entities))
         first, second = (find_one(opened, text, entity) for text in (kept, gone))
         _done(links.join(opened, first, second, author, reason), as_json)
@@ -153,7 +155,7 @@ def undo(
     from syncengine.flows.people.undo import undo as take_back
 
     with ui.engine(sensitive) as opened:
-        author = decider(opened, by, "answerer")
+        author = decider(opened, by, Right.ANSWER)
         undone, value = take_back(opened, change, author, reason)
         _done(f"{undone.field} is {ui.plain(value)} again", as_json)
 

@@ -13,6 +13,7 @@ import typer
 from syncengine.cli import ui
 from syncengine.cli.author import As, decider
 from syncengine.model.member import Role
+from syncengine.model.rights import Right
 
 if TYPE_CHECKING:
     from syncengine.model.member import Member
@@ -63,7 +64,7 @@ def add(
     from syncengine.flows.people import signing_in
 
     with ui.engine() as opened:
-        author = decider(opened, by)
+        author = decider(opened, by, Right.MANAGE)
         member = people.add_member(opened, name, role, author)
         token = signing_in.make_link(opened, member.name, author)
     _tell_link(member, link_of(ui.settings(), token, url), as_json)
@@ -84,8 +85,7 @@ def list_members(as_json: ui.Json = False) -> None:
         return
     rows = ui.table("member", "roles", "signs in with", "since")
     for member in found:
-        way = "locked" if member.locked else "a password" if member.password else "a link"
-        cells = (ui.cell(", ".join(member.roles)), way, ui.clock(member.created_at)[:10])
+        cells = (ui.cell(", ".join(member.roles)), _way(member), ui.clock(member.created_at)[:10])
         rows.add_row(ui.cell(member.name), *cells)
     if not found:
         advice = "Nobody may use the console: syncengine members add NAME --role viewer"
@@ -104,7 +104,7 @@ def link(name: Name, url: Address = "", by: As = None, as_json: ui.Json = False)
     from syncengine.flows.people import signing_in
 
     with ui.engine() as opened:
-        token = signing_in.make_link(opened, name, decider(opened, by))
+        token = signing_in.make_link(opened, name, decider(opened, by, Right.MANAGE))
         member = next(m for m in people.all_members(opened) if m.name == people.folded(name))
     _tell_link(member, link_of(ui.settings(), token, url), as_json)
 
@@ -118,7 +118,7 @@ def roles(name: Name, role: Roles, by: As = None, as_json: ui.Json = False) -> N
     from syncengine.flows.people import members as people
 
     with ui.engine() as opened:
-        member = people.set_roles(opened, name, role, decider(opened, by))
+        member = people.set_roles(opened, name, role, decider(opened, by, Right.MANAGE))
     _done(member, f"{member.name} is {', '.join(member.roles)}", as_json)
 
 
@@ -154,7 +154,7 @@ def limit(
             for word in words or ():
                 ui.known(what, word, known)
         limits = Scope(tuple(entity or ()), tuple(connection or ()), tuple(kind or ()))
-        member = people.limit(opened, name, limits, decider(opened, by))
+        member = people.limit(opened, name, limits, decider(opened, by, Right.MANAGE))
     told = "; ".join(
         f"{what}: {', '.join(words)}" for what, words in asdict(limits).items() if words
     )
@@ -179,7 +179,7 @@ def password(name: Name, by: As = None, as_json: ui.Json = False) -> None:
         else sys.stdin.readline().rstrip("\r\n")
     )
     with ui.engine() as opened:
-        signing_in.set_password(opened, name, given, decider(opened, by))
+        signing_in.set_password(opened, name, given, decider(opened, by, Right.MANAGE, of=name))
     if as_json:
         ui.emit({"done": "set password"})
     else:
@@ -207,7 +207,12 @@ def token(
 
     with ui.engine() as opened:
         made, secret = api.make_token(
-            opened, name, label, [r.value for r in right], days, decider(opened, by)
+            opened,
+            name,
+            label,
+            [r.value for r in right],
+            days,
+            decider(opened, by, Right.MANAGE, of=name),
         )
     if as_json:
         ui.emit(
@@ -269,11 +274,32 @@ def revoke(
     from syncengine.flows.people import tokens as api
 
     with ui.engine() as opened:
-        api.revoke_token(opened, name, token, decider(opened, by))
+        api.revoke_token(opened, name, token, decider(opened, by, Right.MANAGE, of=name))
     if as_json:
         ui.emit({"done": "revoked"})
     else:
         ui.screen().print("Done: it opens nothing any more.")
+
+
+@members.command()
+def join(
+    name: Name,
+    other: Annotated[
+        str, typer.Argument(metavar="OTHER", help="The same person, as the provider knows them.")
+    ],
+    by: As = None,
+    as_json: ui.Json = False,
+) -> None:
+    """Say that a member who was added here and one whom the provider knows are one person. OTHER is locked; NAME comes
+    in by the provider, too, and has the roles of their groups there from the next time on.
+
+    Example: `syncengine members join kim "kim keller"`
+    """
+    from syncengine.flows.people import members as people
+
+    with ui.engine() as opened:
+        member = people.join_members(opened, name, other, decider(opened, by, Right.MANAGE))
+    _done(member, f"{member.name} is one member, by all ways in", as_json)
 
 
 @members.command()
@@ -285,7 +311,7 @@ def lock(name: Name, by: As = None, as_json: ui.Json = False) -> None:
     from syncengine.flows.people import members as people
 
     with ui.engine() as opened:
-        member = people.lock(opened, name, decider(opened, by))
+        member = people.lock(opened, name, decider(opened, by, Right.MANAGE))
     _done(member, f"{member.name} is locked", as_json)
 
 
@@ -298,8 +324,17 @@ def unlock(name: Name, by: As = None, as_json: ui.Json = False) -> None:
     from syncengine.flows.people import members as people
 
     with ui.engine() as opened:
-        member = people.unlock(opened, name, decider(opened, by))
+        member = people.unlock(opened, name, decider(opened, by, Right.MANAGE))
     _done(member, f"{member.name} is let in again", as_json)
+
+
+def _way(member: Member) -> str:
+    """How a member signs in."""
+    ways = [
+        *(["the provider"] if member.subject is not None else []),
+        *(["a password"] if member.password else []),
+    ]
+    return "locked" if member.locked else " or ".join(ways) or "a link"
 
 
 def link_of(settings: Settings, token: str, url: str = "") -> str:
@@ -322,6 +357,7 @@ def _document(member: Member) -> dict[str, Any]:
         "name": member.name,
         "roles": list(member.roles),
         "password": bool(member.password),
+        "provider": member.subject is not None,
         "limits": asdict(member.limits),
         "locked": member.locked,
         "created_at": member.created_at,

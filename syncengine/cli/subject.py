@@ -15,6 +15,7 @@ from syncengine.cli.author import As, decider
 from syncengine.cli.dossier import as_page
 from syncengine.cli.passes import find_one
 from syncengine.model.erasure import Erasure
+from syncengine.model.rights import Right
 
 PANEL = "Decide"
 REMAINS = (
@@ -67,7 +68,7 @@ def erase(
     _check_options(reason, dry_run, yes, as_json)
     with ui.engine(sensitive) as opened:
         ui.known("ENTITY", entity, list(opened.project.entities))
-        author = "" if dry_run else decider(opened, by)
+        author = "" if dry_run else decider(opened, by, Right.PRIVACY)
         chosen = find_one(opened, key, entity, gone=True)
         document = preview(opened, chosen)
         if not as_json:
@@ -206,7 +207,7 @@ def erasures(
     with ui.engine() as opened:
         found = read_log(opened)
         if back is not None:
-            decider(opened, by)
+            decider(opened, by, Right.PRIVACY)
             meant = [e.id for e in found if e.id == back or (len(back) > 5 and e.id.endswith(back))]
             if len(meant) != 1:
                 raise typer.BadParameter(

@@ -25,9 +25,12 @@ def counting(votes: Sequence[Vote], writes: str, shut_out: Iterable[str] = ()) -
     return tuple(v for v in votes if v.digest == writes and v.author.casefold() not in out)
 
 
-def refusal(votes: Sequence[Vote], author: str, needed: int, asked_for: bool) -> str:
+def refusal(
+    votes: Sequence[Vote], author: str, needed: int, asked_for: bool, unclear: str = ""
+) -> str:
     """Why somebody's approval does not count, where ``needed`` people have to approve; empty where it does. ``votes``:
-    those that count. ``asked_for``: whether the writes follow from what they have decided themselves."""
+    those that count. ``asked_for``: whether the writes follow from what they have decided themselves. ``unclear``: one
+    of those who have approved, who may be the same person."""
     if needed < 2:
         return ""
     if any(vote.author.casefold() == author.casefold() for vote in votes):
@@ -36,4 +39,10 @@ def refusal(votes: Sequence[Vote], author: str, needed: int, asked_for: bool) ->
         )
     if asked_for:
         return "it follows from what you decided yourself, by an answer or an undo: somebody else has to approve it"
+    if unclear:
+        return (
+            f"one of you and {unclear} was added here, the other comes from the provider, and nobody has said whether "
+            "you are one person: an admin does by `syncengine members join`; else let somebody approve who comes in as "
+            f"{unclear} does"
+        )
     return ""

@@ -118,13 +118,27 @@ def with_vote(
     NotPossible where the approval does not count."""
     before = _votes(engine, tx, case, held)
     asked_for = before.needed > 1 and _asked_for(tx, author, held)
-    why = refusal(before.given, author, before.needed, asked_for)
+    why = refusal(
+        before.given, author, before.needed, asked_for, _unclear(tx, author, before.given)
+    )
     if why:
         raise NotPossible(why)
     part = () if whole else tuple(sorted(k.id for k in held))
     vote = Vote(author, before.digest, engine.clock.now(), reason, part)
     now = before._replace(given=(*before.given, vote))
     return replace(case, votes=now.given), now
+
+
+def _unclear(tx: Transaction, author: str, given: Sequence[Vote]) -> str:
+    """One of those who have approved who may be ``author`` by another way in; empty where there is none. Of two members
+    whom the provider knows, or of two who were added here, each is a person."""
+    members = {m.name: m for m in tx.members()} if given else {}
+    mine = members.get(author.casefold())
+    for vote in given:
+        theirs = members.get(vote.author.casefold())
+        if mine and theirs and (mine.subject is None) != (theirs.subject is None):
+            return theirs.name
+    return ""
 
 
 def _asked_for(tx: Transaction, author: str, held: Sequence[Link]) -> bool:

@@ -56,6 +56,26 @@ def limit(engine: Engine, name: str, limits: Scope, author: str, way: str = "com
     return member
 
 
+def join_members(
+    engine: Engine, name: str, other: str, author: str, way: str = "command"
+) -> Member:
+    """One person came in by two ways, and so is two members: from now on ``name``, who was added here, is whom the
+    provider knows as ``other``, who is locked. Raises NotPossible."""
+    with engine.ledger.write() as tx:
+        kept, gone = the_member(tx, name), the_member(tx, other)
+        if kept.subject is not None or gone.subject is None:
+            raise NotPossible(
+                "expected first a member who was added here, then one whom the provider knows: see "
+                "`syncengine members list`"
+            )
+        tx.save_member(replace(gone, subject=None, roles=(), locked=True))
+        tx.drop_grants(member_id=gone.id)
+        kept = replace(kept, subject=gone.subject)
+        tx.save_member(kept)
+        note(engine, tx, author, way, "join members", kept.id, other=gone.id)
+    return kept
+
+
 def lock(engine: Engine, name: str, author: str, way: str = "command") -> Member:
     """Shut a member out at once, in all browsers. Raises NotPossible."""
     with engine.ledger.write() as tx:

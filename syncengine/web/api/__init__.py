@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from syncengine.model.rights import Right
 from syncengine.web.api import endpoints as e
 from syncengine.web.api import models as m
 from syncengine.web.api.call import Endpoint
-from syncengine.web.console.rights import Right
 
 _AFTER = {"after": "where the page begins: `next` of the one before", "limit": "lines, 1 to 500"}
 _CONNECTION = {"connection": "only those of this connection"}

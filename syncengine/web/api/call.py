@@ -13,7 +13,7 @@ from syncengine.flows.core.engine import Engine
 from syncengine.flows.people.members import note
 from syncengine.flows.people.tokens import Bearer
 from syncengine.model.member import Scope
-from syncengine.web.console.rights import Right
+from syncengine.model.rights import Right
 from syncengine.web.console.shared import Shared
 
 ROOT: Final = "/api/v1"

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from pydantic.json_schema import models_json_schema
 
+from syncengine.model.rights import roles_for
 from syncengine.web.api.call import ROOT, Endpoint
 from syncengine.web.api.models import Problem
-from syncengine.web.console.rights import roles_for
 
 _REFUSED: Final = {
     "401": "no token, or one that opens nothing", "403": "the token, or its member, lacks the right",

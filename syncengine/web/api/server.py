@@ -16,12 +16,13 @@ from syncengine.errors import Bug
 from syncengine.flows.core.engine import Engine
 from syncengine.flows.people.decisions import NotPossible
 from syncengine.flows.people.tokens import PREFIX, Bearer, bearer
+from syncengine.model.rights import GIVEN, may, roles_for
 from syncengine.web.api import openapi
 from syncengine.web.api.call import ROOT, Body, Call, Document, Endpoint
 from syncengine.web.bodies import bounded
 from syncengine.web.console.console import words_of
 from syncengine.web.console.doors import TOLD
-from syncengine.web.console.rights import GIVEN, may, reaches, roles_for
+from syncengine.web.console.rights import reaches
 from syncengine.web.console.shared import Shared
 from syncengine.web.problems import problem
 from syncengine.web.sql_thread import SqlThread

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from syncengine.model.rights import Right
 from syncengine.web.console.console import Screen
-from syncengine.web.console.rights import Right
 from syncengine.web.console.screens import (
     about,
     activity,

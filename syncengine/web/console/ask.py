@@ -17,8 +17,9 @@ from syncengine.flows.core.engine import Engine
 from syncengine.flows.people.signing_in import LONGEST, PROVED, SignedIn
 from syncengine.flows.views.questions import count_questions
 from syncengine.model.member import Member, Scope
+from syncengine.model.rights import Right, may
 from syncengine.web.console import templating
-from syncengine.web.console.rights import Right, may, reaches
+from syncengine.web.console.rights import reaches
 from syncengine.web.console.shared import Shared
 from syncengine.web.console.times import Times
 

@@ -19,11 +19,11 @@ from syncengine.flows.people.decisions import NotPossible
 from syncengine.flows.people.members import folded, note
 from syncengine.flows.people.signing_in import Busy, SignedIn, session
 from syncengine.flows.people.signing_on import sign_in_by_proxy
+from syncengine.model.rights import Right, may, roles_for
 from syncengine.web.bodies import bounded
 from syncengine.web.client_limits import PEER
 from syncengine.web.console import templating
 from syncengine.web.console.ask import FORM, SESSION, VISIT, Ask, Visit, same_token
-from syncengine.web.console.rights import Right, may, roles_for
 from syncengine.web.console.shared import Shared
 from syncengine.web.console.sign_on import BACK, Entry
 from syncengine.web.sql_thread import RETRY_AFTER, SqlThread

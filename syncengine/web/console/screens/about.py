@@ -6,8 +6,8 @@ import platform
 
 from starlette.responses import Response
 
+from syncengine.model.rights import Right
 from syncengine.web.console.ask import Ask
-from syncengine.web.console.rights import Right
 
 
 def show(ask: Ask) -> Response:

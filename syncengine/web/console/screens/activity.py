@@ -16,9 +16,9 @@ from syncengine.flows.views.queries import operation_documents
 from syncengine.flows.views.questions import place_in
 from syncengine.flows.views.runs import happened, summary
 from syncengine.model.operation import OperationState
+from syncengine.model.rights import Right
 from syncengine.web.console.ask import Ask
 from syncengine.web.console.exports import MOST, export, wanted
-from syncengine.web.console.rights import Right
 
 PER_PAGE: Final = 50
 SHOWN: Final = ("writes", "changes", "runs")

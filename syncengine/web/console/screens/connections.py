@@ -16,8 +16,8 @@ from syncengine.flows.run.sweep import listed
 from syncengine.flows.views.queries import UNLINKED, select_links
 from syncengine.flows.views.status import connection_document
 from syncengine.ledger import Transaction
+from syncengine.model.rights import Right
 from syncengine.web.console.ask import Ask
-from syncengine.web.console.rights import Right
 
 NOBODYS: Final = 50
 """Rows of nobody that are shown."""

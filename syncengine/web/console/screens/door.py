@@ -10,9 +10,9 @@ from syncengine.flows.people.decisions import NotPossible
 from syncengine.flows.people.members import LONGEST_NAME, folded
 from syncengine.flows.people.signing_in import SHORTEST, Refused
 from syncengine.mapping.ways_in import Provider
+from syncengine.model.rights import Right
 from syncengine.web.console.ask import Ask
 from syncengine.web.console.doors import TOLD
-from syncengine.web.console.rights import Right
 
 
 def show_sign_in(ask: Ask) -> Response:

@@ -15,9 +15,9 @@ from syncengine.flows.views.runs import happened, summary
 from syncengine.flows.views.standing_text import sentence, verdict
 from syncengine.flows.views.upcoming import newest_upcoming
 from syncengine.model.case import CaseKind
+from syncengine.model.rights import Right
 from syncengine.model.standing import Level, Line
 from syncengine.web.console.ask import Ask
-from syncengine.web.console.rights import Right
 from syncengine.web.console.screens.connections import calls_left
 
 DAY: Final = 86_400.0

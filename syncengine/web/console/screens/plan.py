@@ -10,10 +10,10 @@ from starlette.responses import Response
 
 from syncengine.flows.views.questions import held_questions
 from syncengine.flows.views.stored_plan import newest_plan, page_of_plan
+from syncengine.model.rights import Right
 from syncengine.model.stored_plan import SUMMARY, TRIAL
 from syncengine.web.console.ask import Ask
 from syncengine.web.console.planner import PLANNED
-from syncengine.web.console.rights import Right
 
 
 def show(ask: Ask) -> Response:

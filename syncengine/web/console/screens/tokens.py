@@ -6,8 +6,8 @@ from starlette.responses import Response
 
 from syncengine.flows.people import tokens
 from syncengine.flows.people.decisions import NotPossible
+from syncengine.model.rights import GIVEN, may
 from syncengine.web.console.ask import Ask
-from syncengine.web.console.rights import GIVEN, may
 
 SPANS = (30, 90, 365)
 """Days for which a token opens, as the page offers them."""

@@ -10,9 +10,9 @@ from starlette.responses import Response
 
 from syncengine.flows.run.ahead import DAYS
 from syncengine.flows.views.upcoming import newest_upcoming, pages_of_upcoming
+from syncengine.model.rights import Right
 from syncengine.model.stored_plan import UPCOMING, PlanPart
 from syncengine.web.console.ask import Ask
-from syncengine.web.console.rights import Right
 
 EACH: Final = 8
 """Records that are shown of a day where all days are."""

@@ -10,7 +10,8 @@ import pytest
 from syncengine.flows.people.approving import Answered
 from syncengine.flows.people.cases import answer
 from syncengine.flows.people.decisions import NotPossible
-from syncengine.flows.people.members import add_member, lock, set_roles
+from syncengine.flows.people.members import add_member, join_members, lock, set_roles
+from syncengine.flows.people.signing_on import Entrance
 from syncengine.flows.people.undo import undo
 from syncengine.flows.views import queries
 from syncengine.flows.views.plan import plan
@@ -132,6 +133,32 @@ def test_who_may_not_answer_any_more_has_approved_nothing(made: Bench) -> None:
     set_roles(made.engine, "kim", [Role.VIEWER], "admin")
     assert approve(made, "lee").more == 1
     assert approve(made, "mia").more == 0
+
+
+def test_one_person_with_two_ways_in_does_not_approve_twice(made: Bench) -> None:
+    """Who was added here and who comes by the provider may be one: they count together once an admin has joined them,
+    as one; two who come by the same way are two."""
+    add_member(made.engine, "kim", [Role.ANSWERER], "admin")
+    for name in ("kim", "lee", "mia"):
+        Entrance(made.engine).sign_in(f"idp {name}", name, [Role.ANSWERER], 0.0, "")
+    case = made.case()
+    approve(made, "kim")
+    for name in ("kim 2", "lee"):
+        with pytest.raises(NotPossible, match="nobody has said whether you are one person"):
+            approve(made, name)
+    with pytest.raises(NotPossible, match="first a member who was added here"):
+        join_members(made.engine, "kim 2", "kim", "admin")
+    join_members(made.engine, "kim", "kim 2", "admin")
+    with pytest.raises(NotPossible, match="approved this already"):
+        approve(made, "kim")
+    assert (
+        Entrance(made.engine).sign_in("idp kim", "kim", [Role.ANSWERER], 0.0, "").member.name
+        == "kim"
+    )
+    assert approve(made, "lee").more == 0
+    assert [
+        v.author for v in made.read(lambda tx: tx.cases(ids=[case.id], open_only=False))[0].votes
+    ] == ["kim", "lee"]
 
 
 def test_one_person_stops_it(made: Bench) -> None:

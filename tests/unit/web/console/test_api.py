@@ -25,9 +25,9 @@ from syncengine.flows.views.stored_plan import store_plan
 from syncengine.flows.views.upcoming import store_upcoming
 from syncengine.mapping import Approvals
 from syncengine.model.member import Role, Scope
+from syncengine.model.rights import GIVEN, ROLES
 from syncengine.web.api import ENDPOINTS
 from syncengine.web.api.call import ROOT, Endpoint
-from syncengine.web.console.rights import GIVEN, ROLES
 from tests.support.bench import Bench
 from tests.support.console import HOME, PASSWORD, at_console, console_app
 from tests.support.people import crowd, duo

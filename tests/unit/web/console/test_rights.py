@@ -8,11 +8,11 @@ import pytest
 
 from syncengine.errors import Bug
 from syncengine.model.member import Role
+from syncengine.model.rights import ROLES, Right
 from syncengine.settings import Settings
 from syncengine.web.console import SCREENS
 from syncengine.web.console.console import Console, Screen
 from syncengine.web.console.planner import Planner
-from syncengine.web.console.rights import ROLES, Right
 from syncengine.web.console.shared import Shared
 from tests.support.bench import Bench
 from tests.support.console import at_console, token_of

@@ -1,0 +1,60 @@
+"""Rights: what each route of the console and each deciding command asks of a member, and which roles have it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+
+from syncengine.model.member import Member, Role
+
+
+class Right(Enum):
+    """What a route or a command asks for. ``PUBLIC``: nothing. ``SIGNED_IN``: any member. ``WATCH``: how the service
+    stands, without names and values of people. ``READ``: these, too, sensitive ones masked. ``ANSWER``: decide what is
+    asked. ``PLAN``: have a plan computed. ``OPERATE``: pause, list. ``PRIVACY``: uncover, export, erase. ``AUDIT``:
+    what members did. ``MEMBERS``: see who may sign in. ``MANAGE``: say who may."""
+
+    PUBLIC = "public"
+    SIGNED_IN = "signed in"
+    WATCH = "watch"
+    READ = "read"
+    ANSWER = "answer"
+    PLAN = "plan"
+    OPERATE = "operate"
+    PRIVACY = "privacy"
+    AUDIT = "audit"
+    MEMBERS = "members"
+    MANAGE = "manage"
+
+
+ROLES: Mapping[Right, frozenset[Role]] = {
+    Right.SIGNED_IN: frozenset(Role),
+    Right.WATCH: frozenset(Role) - {Role.ADMIN},
+    Right.READ: frozenset({Role.VIEWER, Role.ANSWERER, Role.PRIVACY_OFFICER}),
+    Right.ANSWER: frozenset({Role.ANSWERER}),
+    Right.PLAN: frozenset({Role.ANSWERER, Role.OPERATOR}),
+    Right.OPERATE: frozenset({Role.OPERATOR}),
+    Right.PRIVACY: frozenset({Role.PRIVACY_OFFICER}),
+    Right.AUDIT: frozenset({Role.PRIVACY_OFFICER}),
+    Right.MEMBERS: frozenset({Role.ADMIN, Role.PRIVACY_OFFICER}),
+    Right.MANAGE: frozenset({Role.ADMIN}),
+}
+"""Right -> the roles of which a member needs one."""
+
+
+GIVEN = (
+    Right.WATCH, Right.READ, Right.ANSWER, Right.PLAN, Right.OPERATE, Right.PRIVACY, Right.AUDIT,
+)  # fmt: skip
+"""The rights that a token may have."""
+
+
+def may(member: Member | None, right: Right) -> bool:
+    """Whether a member has a right; nobody has those that are open to all."""
+    if right is Right.PUBLIC:
+        return True
+    return member is not None and member.has(*ROLES[right])
+
+
+def roles_for(right: Right) -> list[str]:
+    """The roles that have a right, as people read them, the least first."""
+    return [role.value.replace("_", " ") for role in Role if role in ROLES[right]]
