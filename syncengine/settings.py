@@ -56,7 +56,8 @@ class Settings(BaseModel):
     ``broker_url``: ``embedded``, ``embedded:<number>``, ``redis://`` or ``amqp://``. ``broker_prefix``: with
     which all names on the broker begin, instead of the word of the database. ``encryption_keys``: newest first.
     ``metrics_token``: with which ``/metrics`` is asked for. ``hosts``: names, besides those of this machine's loopback,
-    under which the web side and Flower are reached. ``flower_url``: where people find Flower. ``author``: who works at
+    under which the web side and Flower are reached. ``flower_url``, ``web_url``: where people find Flower and
+    the console. ``author``: who works at
     a terminal. ``secrets_dir``: a folder whose files are variables, named as the variable. ``trust_project``: run the
     project's Python modules even where other accounts could have written them. ``lease``, ``request_timeout``,
     ``sweep`` are seconds; ``batch`` is the most links or operations that one task takes.
@@ -75,6 +76,7 @@ class Settings(BaseModel):
     metrics_token: str | None = Field(None, repr=False, min_length=16)
     hosts: Annotated[tuple[str, ...], BeforeValidator(_keys)] = ()
     flower_url: str = Field("", pattern=r"^(https?://\S+)?$")
+    web_url: str = Field("", pattern=r"^(https?://\S+)?$")
     secrets_dir: Path | None = None
     trust_project: bool = False
     show_sensitive: bool = False

@@ -66,8 +66,11 @@ def add(
     with ui.engine() as opened:
         author = decider(opened, by, Right.MANAGE)
         member = people.add_member(opened, name, role, author)
-        token = signing_in.make_link(opened, member.name, author)
-    _tell_link(member, link_of(ui.settings(), token, url), as_json)
+        token, address = (
+            signing_in.make_link(opened, member.name, author),
+            opened.project.ways_in.address,
+        )
+    _tell_link(member, link_of(ui.settings(), token, url, address), as_json)
 
 
 @members.command("list")
@@ -106,7 +109,8 @@ def link(name: Name, url: Address = "", by: As = None, as_json: ui.Json = False)
     with ui.engine() as opened:
         token = signing_in.make_link(opened, name, decider(opened, by, Right.MANAGE))
         member = next(m for m in people.all_members(opened) if m.name == people.folded(name))
-    _tell_link(member, link_of(ui.settings(), token, url), as_json)
+        address = opened.project.ways_in.address
+    _tell_link(member, link_of(ui.settings(), token, url, address), as_json)
 
 
 @members.command()
@@ -337,9 +341,11 @@ def _way(member: Member) -> str:
     return "locked" if member.locked else " or ".join(ways) or "a link"
 
 
-def link_of(settings: Settings, token: str, url: str = "") -> str:
-    """The address of a one-time link. Without ``url`` it is that of the first of our names, or of this machine."""
-    base = url or (f"https://{settings.hosts[0]}" if settings.hosts else "http://127.0.0.1:8080")
+def link_of(settings: Settings, token: str, url: str = "", address: str = "") -> str:
+    """The address of a one-time link. Without ``url`` it begins as SYNCENGINE_WEB_URL says, or with the ``address`` of
+    console.yaml, the first of our names, or this machine."""
+    named = f"https://{settings.hosts[0]}" if settings.hosts else "http://127.0.0.1:8080"
+    base = url or settings.web_url or address or named
     return f"{base.rstrip('/')}/link/{token}"
 
 

@@ -185,7 +185,8 @@ class Stage:
     def write_exports(self) -> Path:
         """A file that puts a shell into the environment of the service."""
         path = self.folder / "environment.sh"
-        lines = [f"export {name}={shlex.quote(v)}\n" for name, v in self.inside().items()]
+        inside = {**self.inside(), "SYNCENGINE_WEB_URL": self.service.web_url}
+        lines = [f"export {name}={shlex.quote(v)}\n" for name, v in inside.items()]
         path.write_text("".join(lines), encoding="utf-8")
         return path
 

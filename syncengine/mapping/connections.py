@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from syncengine.mapping.addresses import fault_of_url
 from syncengine.mapping.draft import SPECIAL, Draft
 from syncengine.mapping.expressions import RESERVED
 from syncengine.mapping.project import Budget, Connection, Schedule
@@ -15,7 +15,6 @@ from syncengine.mapping.source import Document, Loc, near
 from syncengine.mapping.words import Mode
 from syncengine.model.resource import Catalog, ConnectorSpec, ResourceSpec
 from syncengine.model.secret import webhook_secret
-from syncengine.model.spelling import odd
 
 _TAKEN = RESERVED | set(SPECIAL) | {"row", "anyone", "flag", "newest", "max", "min"}
 
@@ -84,10 +83,8 @@ def _connection(
         elif name in spec.choices and value not in spec.choices[name]:
             text = f"no value that {spec.name} knows, {near(str(value), spec.choices[name])}"
             document.fault((*loc, "options", name), text, value=True)
-    if item.base_url and (what := odd(item.base_url, spaces=False)):
-        document.fault((*loc, "base_url"), f"has {what}, remove it", value=True)
-    elif item.base_url and not _is_url(item.base_url):
-        document.fault((*loc, "base_url"), "is no address, write https://host/path", value=True)
+    if item.base_url and (what := fault_of_url(item.base_url)):
+        document.fault((*loc, "base_url"), what, value=True)
     own = zone(document, (*loc, "timezone"), item.timezone) if item.timezone else draft.zone
     return Connection(
         name=str(loc[1]),
@@ -133,15 +130,6 @@ def _check_webhooks(draft: Draft, document: Document) -> None:
             if first != connection.name:
                 loc: Loc = ("connections", connection.name, "webhook")
                 document.fault(loc, f"is a secret of {first} as well, draw one for each")
-
-
-def _is_url(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-        host = (parts.hostname or "").rstrip(".").encode("idna")
-        return parts.scheme in {"http", "https"} and bool(host) and parts.port != 0
-    except ValueError:
-        return False
 
 
 def _off(document: Document, loc: Loc, item: ConnectionPart, wanted: Sequence[str]) -> str:

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from ipaddress import ip_network
-from urllib.parse import urlsplit
 
+from syncengine.mapping.addresses import fault_of_header, fault_of_url
 from syncengine.mapping.console_file import ConsoleFile, OidcPart, ProxyPart
 from syncengine.mapping.source import Document
 from syncengine.mapping.ways_in import Provider, TrustedProxy, WaysIn
 from syncengine.model.member import Role
-
-_HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,60}")
-_LOCAL = ("localhost", "127.0.0.1", "::1")
+from syncengine.model.spelling import odd
 
 
 def compile_console(document: Document, file: ConsoleFile) -> WaysIn:
     """What the file says; each fault is reported."""
     part = file.console
-    if part.address is not None and not _is_safe(part.address):
-        document.fault(
-            ("console", "address"), "is no address with TLS, write https://host", value=True
-        )
+    if part.address is not None and (what := fault_of_url(part.address, tls=True)):
+        document.fault(("console", "address"), what, value=True)
     return WaysIn(
         address=(part.address or "").rstrip("/"),
         provider=_provider(document, part.oidc, bool(part.address)) if part.oidc else None,
@@ -31,10 +26,18 @@ def compile_console(document: Document, file: ConsoleFile) -> WaysIn:
 
 def _provider(document: Document, part: OidcPart, reached: bool) -> Provider:
     loc = ("console", "oidc")
-    if not _is_safe(part.issuer):
-        document.fault(
-            (*loc, "issuer"), "is no address with TLS, write https://host/path", value=True
-        )
+    if what := fault_of_url(part.issuer, tls=True):
+        document.fault((*loc, "issuer"), what, value=True)
+    words = {
+        "name": [part.name],
+        "client_id": [part.client_id],
+        "groups": [part.groups],
+        "scopes": part.scopes,
+    }
+    for key, texts in words.items():
+        for text in texts:
+            if what := odd(text, spaces=key != "scopes"):
+                document.fault((*loc, key), f"has {what}, remove it", value=True)
     if "openid" not in part.scopes:
         document.fault((*loc, "scopes"), "lack openid, add it", value=True)
     if not part.roles:
@@ -64,12 +67,8 @@ def _provider(document: Document, part: OidcPart, reached: bool) -> Provider:
 
 def _proxy(document: Document, part: ProxyPart) -> TrustedProxy:
     loc = ("console", "proxy")
-    if not _HEADER.fullmatch(part.header):
-        document.fault(
-            (*loc, "header"),
-            "is no name of a header, write for example X-Forwarded-User",
-            value=True,
-        )
+    if what := fault_of_header(part.header):
+        document.fault((*loc, "header"), what, value=True)
     found = []
     for number, text in enumerate(part.addresses):
         try:
@@ -86,16 +85,3 @@ def _proxy(document: Document, part: ProxyPart) -> TrustedProxy:
             )
         found.append(network)
     return TrustedProxy(part.header, tuple(found))
-
-
-def _is_safe(address: str) -> bool:
-    """Whether it is an address with TLS, or one of this machine."""
-    try:
-        parts = urlsplit(address)
-        host = parts.hostname or ""
-    except ValueError:
-        return False
-    local = parts.scheme == "http" and host in _LOCAL
-    return (
-        bool(host) and (parts.scheme == "https" or local) and not parts.query and not parts.fragment
-    )

@@ -6,10 +6,12 @@ import re
 from typing import Final
 from urllib.parse import urlsplit
 
+from syncengine.mapping.addresses import HERE, fault_of_url
 from syncengine.mapping.notify import Channel, MailServer, Notify, NotifyRule, Quiet
 from syncengine.mapping.schema import ChannelPart, NotifyFile, NotifyPart, NotifyRulePart
 from syncengine.mapping.source import Document, Loc, near
 from syncengine.model.secret import webhook_secret
+from syncengine.model.spelling import odd
 from syncengine.model.standing import CODES
 
 DAILY: Final = "daily"
@@ -17,7 +19,6 @@ _CLOCK: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 _SPAN: Final = re.compile(rf"{_CLOCK.pattern}-{_CLOCK.pattern}")
 _DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _ADDRESS: Final = re.compile(r"[^@\s<>,]+@[^@\s<>,]+")
-_HERE: Final = ("localhost", "127.0.0.1", "::1")
 _TOP: Final = ("notify",)
 
 
@@ -35,10 +36,8 @@ def compile_notify(document: Document, file: NotifyFile) -> Notify:
         document.warn((*_TOP, "channels", name), "no rule tells it anything, add one to rules")
     for key in ("heartbeat", "console"):
         address = getattr(part, key)
-        if address and not _is_url(address):
-            document.fault(
-                (*_TOP, key), "is no address, write https://host/path in quotes", value=True
-            )
+        if address and (what := fault_of_url(address, begins=key == "console")):
+            document.fault((*_TOP, key), what, value=True)
     beat = (*_TOP, "heartbeat")
     return Notify(
         channels=channels,
@@ -54,11 +53,18 @@ def _mail(document: Document, part: NotifyPart) -> MailServer | None:
     if part.mail is None:
         return None
     item, loc = part.mail, (*_TOP, "mail")
-    if not _ADDRESS.fullmatch(item.sender):
+    for key in ("server", "user", "password"):
+        if what := odd(getattr(item, key) or "", spaces=key != "server"):
+            document.fault((*loc, key), f"has {what}, remove it", value=True)
+    if set(item.server) & set("/@"):
+        document.fault(
+            (*loc, "server"), "is no name of a server, write smtp.example.com", value=True
+        )
+    if not _is_mail(item.sender):
         document.fault((*loc, "from"), "is no address, write name@example.com", value=True)
     if item.port > 65_535:
         document.fault((*loc, "port"), "is no port, write 587, 465 or 25", value=True)
-    if item.security == "none" and item.server not in _HERE:
+    if item.security == "none" and item.server not in HERE:
         document.warn(
             (*loc, "security"),
             "mail and password go over the network unencrypted, write starttls or tls",
@@ -80,10 +86,8 @@ def _channel(document: Document, loc: Loc, item: ChannelPart) -> Channel:
             document.fault((*loc, "to"), f"{item.kind} has no addresses, write url")
         if item.url is None and not off:
             document.fault(loc, "'url' is missing, add it")
-        elif item.url is not None and not _is_url(item.url):
-            document.fault(
-                (*loc, "url"), "is no address, write https://host/path in quotes", value=True
-            )
+        elif item.url is not None and (what := fault_of_url(item.url, begins=False)):
+            document.fault((*loc, "url"), what, value=True)
         elif item.url is not None and _in_the_clear(item.url):
             document.warn((*loc, "url"), "goes over the network unencrypted, write https")
     return Channel(
@@ -103,7 +107,7 @@ def _check_mail(document: Document, loc: Loc, item: ChannelPart) -> None:
     if item.to is None and not _unset(document, loc):
         document.fault(loc, "'to' is missing, add the addresses")
     for number, address in enumerate(item.to or ()):
-        if not _ADDRESS.fullmatch(address):
+        if not _is_mail(address):
             at = (*loc, "to", number) if len(item.to or ()) > 1 else (*loc, "to")
             document.fault(at, "is no address, write name@example.com", value=True)
     if "mail" not in document.names(*_TOP):
@@ -181,15 +185,10 @@ def _unset(document: Document, loc: Loc) -> str:
     return f"not set: {', '.join(dict.fromkeys(names))}" if names else ""
 
 
+def _is_mail(text: str) -> bool:
+    return bool(_ADDRESS.fullmatch(text)) and not odd(text)
+
+
 def _in_the_clear(url: str) -> bool:
     parts = urlsplit(url)
-    return parts.scheme == "http" and parts.hostname not in _HERE
-
-
-def _is_url(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-        host = (parts.hostname or "").rstrip(".").encode("idna")
-        return parts.scheme in {"http", "https"} and bool(host) and parts.port != 0
-    except ValueError:
-        return False
+    return parts.scheme == "http" and parts.hostname not in HERE

@@ -77,7 +77,10 @@ def make_app(
             HTTPException: console.told_to_people(problems.on_http_exception),
             Exception: console.told_to_people(problems.on_crash),
         },
-        middleware=[Middleware(client_limits.AllowedHosts, settings)],
+        middleware=[
+            Middleware(client_limits.Drained),
+            Middleware(client_limits.AllowedHosts, settings),
+        ],
         lifespan=lifespan,
     )
 

@@ -11,10 +11,11 @@ import asyncio
 import errno
 import resource
 import time
+from contextlib import suppress
 from typing import Any
 
 import structlog
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from syncengine.settings import Settings
@@ -24,6 +25,8 @@ HEAD = 10.0
 """Seconds from the connection, or the answer before, to the end of a request's head."""
 BODY = 15.0
 """Seconds from there to the end of its body; whoever reads one refuses it somewhat earlier, and says so."""
+LEFT, MOST_LEFT = 12.0, 64 * 2**20
+"""Seconds and bytes of a body that is read on though nobody wants it."""
 ANSWER = 30.0
 """Seconds from there until the client has the answer."""
 IDLE = 5
@@ -133,6 +136,48 @@ class Peer:
         if scope["type"] == "http":
             scope[PEER] = scope.get("client")
         return await self._app(scope, receive, send)
+
+
+class Drained:
+    """Middleware that reads what is left of a request's body before the answer begins, and throws it away. A client
+    that is still sending when the connection closes would never see the answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand on, and drain."""
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        until = asyncio.get_running_loop().time() + LEFT
+        asked, over = False, False
+
+        async def received() -> Message:
+            nonlocal asked, over
+            asked, message = True, await receive()
+            over = not message.get("more_body")
+            return message
+
+        async def sent(message: Message) -> None:
+            nonlocal over
+            waits = any(name == b"expect" for name, _ in scope["headers"]) and not asked
+            if message["type"] == "http.response.start" and not over and not waits:
+                over = True
+                with suppress(TimeoutError):
+                    async with asyncio.timeout_at(until):
+                        await _drain(receive)
+            await send(message)
+
+        return await self._app(scope, received, sent)
+
+
+async def _drain(receive: Receive) -> None:
+    size = 0
+    while size < MOST_LEFT:
+        message = await receive()
+        size += len(message.get("body", b""))
+        if not message.get("more_body"):
+            return
 
 
 class AllowedHosts:

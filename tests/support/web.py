@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from starlette.applications import Starlette
+
 from syncengine.process import free_port
 from syncengine.web import make_server
 from tests.unit.web.conftest import web_app
@@ -19,16 +21,23 @@ from tests.unit.web.conftest import web_app
 def listening(folder: Path, **settings: Any) -> Iterator[int]:
     """The web side on a real port; the port."""
     port = free_port()
-    with web_app(folder, **settings) as (app, _, _, _):
-        server = make_server(app, "127.0.0.1", port)
-        thread = threading.Thread(target=server.run, daemon=True)
-        thread.start()
-        until(lambda: server.started)
-        try:
-            yield port
-        finally:
-            server.should_exit = True
-            thread.join(30)
+    with web_app(folder, **settings) as (app, _, _, _), serving(app, port):
+        yield port
+
+
+@contextmanager
+def serving(app: Starlette, port: int = 0) -> Iterator[str]:
+    """An application on a real port; its address."""
+    port = port or free_port()
+    server = make_server(app, "127.0.0.1", port)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    until(lambda: server.started)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join(30)
 
 
 def listens(port: int) -> bool:

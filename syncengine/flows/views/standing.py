@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from syncengine.flows.core.engine import Engine
 from syncengine.flows.people.approving import votes_on
 from syncengine.flows.run.sweep import listed
+from syncengine.flows.views.questions import count_questions
 from syncengine.flows.views.standing_text import sentence, verdict
 from syncengine.ledger import Transaction
 from syncengine.mapping import Approvals
 from syncengine.model.case import CaseKind
 from syncengine.model.connection import ResourceState
-from syncengine.model.standing import Standing
+from syncengine.model.member import Scope
+from syncengine.model.standing import Line, Standing
 from syncengine.planning import standing as rules
 from syncengine.planning.notifications import HEARTBEAT
 from syncengine.planning.standing import LATE, Facts, Listed
@@ -24,6 +27,23 @@ def standing(engine: Engine) -> Standing:
     """How everything stands now, in a constant number of statements."""
     with engine.ledger.read() as tx:
         return rules.standing(_facts(engine, tx))
+
+
+def lines_within(engine: Engine, lines: Iterable[Line], within: Scope) -> Iterator[Line]:
+    """The lines within a limit; questions are counted anew."""
+    for line in lines:
+        if line.code == "question" and within:
+            counts = count_questions(engine, within)
+            kinds = {k: n for k, n in counts.items() if k != CaseKind.STAGED}
+            if kinds:
+                told = ", ".join(
+                    f"{n:,} {k}" if len(kinds) > 1 else k for k, n in sorted(kinds.items())
+                )
+                yield replace(line, count=sum(kinds.values()), since=None, about={"kind": told})
+        elif line.code == "staged" and within.kinds and CaseKind.STAGED not in within.kinds:
+            continue
+        elif within.has(line.about.get("entity", ""), line.about.get("connection", "")):
+            yield line
 
 
 def document(engine: Engine, now: Standing) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, Final
 
 from starlette.exceptions import HTTPException
@@ -38,11 +38,8 @@ NIGHT: Final = 86_400.0
 def standing(call: Call) -> Document:
     """How everything stands"""
     now = standings.standing(call.engine)
-    document = standings.document(call.engine, now)
-    within = call.within
-    seen = [x for x in document["lines"]
-            if within.has(x["about"].get("entity", ""), x["about"].get("connection", ""))]  # fmt: skip
-    return {**document, "lines": seen}
+    lines = tuple(standings.lines_within(call.engine, now.lines, call.within))
+    return standings.document(call.engine, replace(now, lines=lines))
 
 
 def questions(call: Call) -> Document:

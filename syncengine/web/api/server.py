@@ -150,7 +150,9 @@ def _must_have(who: Bearer, endpoint: Endpoint) -> None:
 def _must_be_within(who: Bearer, request: Request) -> None:
     limits, params = who.member.limits, request.path_params
     named = limits.has(params.get("entity", ""), params.get("name", ""))
-    if not named or not reaches(limits, request.url.path.removeprefix(ROOT)):
+    if not named or not reaches(
+        limits, request.url.path.removeprefix(ROOT), request.method == "POST"
+    ):
         raise HTTPException(404, "there is nothing like that, or it is not within what you may see")
 
 

@@ -105,9 +105,13 @@ class Ask:
         """To what part of everything the member is limited."""
         return self.signed_in.member.limits if self.signed_in else Scope()
 
-    def reaches(self, path: str) -> bool:
-        """Whether a page is within the limits of the member."""
-        return reaches(self.within, path)
+    def reaches(self, path: str, acts: bool = False) -> bool:
+        """Whether a page is within the limits of the member, and (``acts``) what a form does there."""
+        return reaches(self.within, path, acts)
+
+    def acts(self, right: Right, path: str) -> bool:
+        """Whether who asks may send a form to a page, by their rights and limits."""
+        return self.may(right) and self.reaches(path, acts=True)
 
     def query(self, name: str) -> str:
         """A word of the address, ``""`` if it is not there."""

@@ -167,7 +167,8 @@ class Console:
         member = ask.signed_in.member if ask.signed_in else None
         if not may(member, right):
             return self._refuse(ask, right)
-        if not _is_within(ask):
+        own = right in (Right.PUBLIC, Right.SIGNED_IN)
+        if not _is_within(ask, visit.method == "POST" and not own):
             raise HTTPException(404, "there is no such page, or it is not within what you may see")
         if visit.method == "POST":
             self.shared.glance.forget()
@@ -255,11 +256,11 @@ def words_of(text: str) -> dict[str, list[str]]:
     return {name: [word.replace("\x00", "") for word in words] for name, words in found.items()}
 
 
-def _is_within(ask: Ask) -> bool:
-    """Whether what the address names is within the limits of the member."""
+def _is_within(ask: Ask, acts: bool) -> bool:
+    """Whether what the address names is within the limits of the member, and (``acts``) what is done to it."""
     params = ask.visit.params
     name = params.get("name", "") if ask.visit.path.startswith("/connections/") else ""
-    return ask.reaches(ask.visit.path) and ask.within.has(params.get("entity", ""), name)
+    return ask.reaches(ask.visit.path, acts) and ask.within.has(params.get("entity", ""), name)
 
 
 def _peer(request: Request) -> str:

@@ -86,6 +86,12 @@ def test_a_link_leads_to_where_the_console_is() -> None:
     assert link_of(Settings(), "t") == "http://127.0.0.1:8080/link/t"
     assert link_of(Settings(hosts=("sync.example.com",)), "t") == "https://sync.example.com/link/t"
     assert link_of(Settings(), "t", "https://x.example/") == "https://x.example/link/t"
+    assert (
+        link_of(Settings(hosts=("a.example",)), "t", "", "https://b.example")
+        == "https://b.example/link/t"
+    )
+    web = Settings(web_url="http://127.0.0.1:9090", hosts=("a.example",))
+    assert link_of(web, "t", "", "https://b.example") == "http://127.0.0.1:9090/link/t"
 
 
 def test_a_member_is_limited_and_the_limit_lifted(run) -> None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from starlette.responses import Response
 
 from syncengine.flows.tell import german
-from syncengine.flows.views.questions import count_questions
 from syncengine.flows.views.runs import happened, summary
+from syncengine.flows.views.standing import lines_within
 from syncengine.flows.views.standing_text import sentence, verdict
 from syncengine.flows.views.upcoming import newest_upcoming
 from syncengine.model.case import CaseKind
@@ -61,13 +60,14 @@ def show(ask: Ask) -> Response:
         return {"sign": SIGNS[line.level], "text": text, "go": _go(ask, line)}
 
     before = _visit_before(ask)
+    seen = list(lines_within(ask.engine, now.lines, ask.within))
     answer = ask.page(
         "home.html", sign=SIGNS[now.level],
         verdict=(german.verdict if ask.visit.language == "de" else verdict)(now), read=_last_read(ask),
         soon=_soon(ask),
         summary=summary(happened(ask.engine, before or ask.now - DAY, limit=1)), before=before,
-        lines=[told(line) for line in _within(ask, now.lines) if line.level > Level.NOTE],
-        notes=[told(line) for line in _within(ask, now.lines) if line.level <= Level.NOTE],
+        lines=[told(line) for line in seen if line.level > Level.NOTE],
+        notes=[told(line) for line in seen if line.level <= Level.NOTE],
     )  # fmt: skip
     ask.remember(answer, SEEN, f"{before:.0f}~{ask.now:.0f}", int(LONGEST))
     return answer
@@ -92,22 +92,6 @@ def _soon(ask: Ask) -> list[dict[str, Any]]:
     found = newest_upcoming(ask.engine) if ask.reaches("/upcoming") else None
     days = found.document["upcoming"] if found else []
     return [day for day in days if 0 <= ask.times.days_until(day["day"]) <= WEEK]
-
-
-def _within(ask: Ask, lines: Iterable[Line]) -> Iterator[Line]:
-    """The lines within the limits of whoever asks; questions are counted anew."""
-    within = ask.within
-    for line in lines:
-        if line.code == "question" and within:
-            counts = count_questions(ask.engine, within)
-            kinds = {k: n for k, n in counts.items() if k != CaseKind.STAGED}
-            if kinds:
-                told = ", ".join(
-                    f"{n:,} {k}" if len(kinds) > 1 else k for k, n in sorted(kinds.items())
-                )
-                yield replace(line, count=sum(kinds.values()), since=None, about={"kind": told})
-        elif within.has(line.about.get("entity", ""), line.about.get("connection", "")):
-            yield line
 
 
 def _go(ask: Ask, line: Line) -> tuple[str, str] | None:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from http.client import HTTPConnection
 from typing import Any
 
 import httpx
@@ -31,7 +32,7 @@ from syncengine.web.api.call import ROOT, Endpoint
 from tests.support.bench import Bench
 from tests.support.console import HOME, PASSWORD, at_console, console_app
 from tests.support.people import crowd, duo
-from tests.support.web import until
+from tests.support.web import serving, until
 from tests.unit.web.console.conftest import leavers
 from tests.unit.web.console.test_questions import asking
 
@@ -422,3 +423,24 @@ def test_a_plan_is_computed_for_a_program(bench: Bench) -> None:
         (plan,) = caller.get("/plans").json()["plans"]
         assert caller.get(f"/plans/{plan['id']}").json() == plan
         assert caller.get("/plans/another").status_code == 404
+
+
+FAR_TOO_MUCH = [
+    ("POST", "/questions/0/answer", 413), ("DELETE", "/standing", 405), ("POST", "/nothing", 404),
+    ("GET", "/standing", 200),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "path", "code"), FAR_TOO_MUCH)
+def test_who_sends_far_too_much_is_told_so(bench: Bench, method: str, path: str, code: int) -> None:
+    """As a problem, after all of it was sent; the connection does not break in the middle."""
+    members.add_member(bench.engine, "kim", list(Role), "test")
+    _, secret = make_token(bench.engine, "kim", "a script", ALL, 30, "test")
+    head = {"Authorization": f"Bearer {secret}", "Content-Type": "application/json"}
+    with serving(console_app(bench.engine)) as url:
+        client = HTTPConnection(url.removeprefix("http://"), timeout=30)
+        client.request(method, f"{ROOT}{path}", body=b"x" * 5_000_000, headers=head)
+        answer = client.getresponse()
+        told = json.loads(answer.read())
+    assert answer.status == code
+    assert code == 200 or told["status"] == code

@@ -10,6 +10,9 @@ from syncengine.flows.people import members
 from syncengine.flows.people.tokens import make_token
 from syncengine.model.case import CaseKind
 from syncengine.model.member import Role, Scope
+from syncengine.model.rights import GIVEN, Right
+from syncengine.web.api import ENDPOINTS
+from syncengine.web.console import SCREENS
 from tests.support.bench import Bench
 from tests.support.console import Browser, at_console
 from tests.unit.web.console.conftest import leavers
@@ -129,6 +132,69 @@ def test_a_plan_has_what_is_within(bench: Bench) -> None:
             assert browser.client.get("/plan", params={"group": name}).status_code == 404
 
 
+@pytest.mark.parametrize(
+    "limits",
+    [{"kinds": ("identity",)}, {"entities": ("person",)}, {"connections": ("lms",)}],
+    ids=repr,
+)
+def test_what_concerns_everything_is_within_no_limit(limits: dict[str, tuple[str, ...]]) -> None:
+    """On every route that does something, of pages and of the API: whoever is limited decides within the limit alone,
+    and no button says otherwise."""
+    made = asking()
+    record, kinds = made.records()[0].id, "kinds" in limits
+    names = {"id": record, "entity": "person", "name": "hr"}
+    _, secret = with_token(made, *GIVEN)
+    members.set_roles(made.engine, "lee", list(Role), "test")
+    members.limit(made.engine, "lee", Scope(**limits), "test")
+    free = ("/questions", "/tokens", "/password", "/prove", "/sign-", "/link/")
+    refused = []
+    with at_console(made.engine, *Role) as browser:
+        limit(made, **limits)
+        for path in ("/plan", "/trial", "/upcoming", "/connections/hr"):
+            assert f'action="{path}"' not in browser.get(path).text, path
+        acts = [
+            (s.path, "page") for s in SCREENS if "POST" in s.methods and not s.path.startswith(free)
+        ]
+        acts += [
+            (e.path, "call") for e in ENDPOINTS if e.method == "POST" and "/questions" not in e.path
+        ]
+        for path, way in acts:
+            address = path.format_map(names)
+            if way == "page":
+                code = browser.send(address, "/about").status_code
+            else:
+                head = {"Authorization": f"Bearer {secret}"}
+                code = browser.client.post(f"/api/v1{address}", json={}, headers=head).status_code
+            if code == 404:
+                refused.append((way, path))
+            else:
+                assert not kinds or path.endswith("/vote"), (way, path, code)
+    assert {
+        ("page", "/plan"),
+        ("page", "/trial"),
+        ("page", "/upcoming"),
+        ("call", "/plans"),
+    } <= set(refused)
+    assert ("page", "/connections/{name}") in refused
+
+
+def test_the_api_counts_questions_within_a_limit() -> None:
+    """As home does."""
+    made = asking()
+    _, secret = with_token(made, Right.WATCH)
+    head = {"Authorization": f"Bearer {secret}"}
+
+    def counted(browser: Browser) -> list[int]:
+        lines = browser.client.get("/api/v1/standing", headers=head).json()["lines"]
+        return [line["count"] for line in lines if line["code"] == "question"]
+
+    with at_console(made.engine, Role.ANSWERER) as browser:
+        assert counted(browser) == [len(made.cases())]
+        for limits in OUTSIDE:
+            members.limit(made.engine, "lee", Scope(**limits), "test")
+            assert counted(browser) == []
+
+
 def test_a_limit_is_lifted(bench: Bench) -> None:
     """An empty one is none; each stands in the audit."""
     with at_console(bench.engine, Role.VIEWER) as browser:
@@ -159,7 +225,8 @@ def test_who_answers_one_kind_of_question_decides_nothing_else(bench: Bench) -> 
             assert browser.client.post(f"/api/v1{path}", json={}, headers=head).status_code == 404
 
 
-def with_token(made: Bench) -> tuple[object, str]:
+def with_token(made: Bench, *rights: Right, name: str = "lee") -> tuple[object, str]:
     """A token of another who answers."""
-    members.add_member(made.engine, "lee", [Role.ANSWERER], "test")
-    return make_token(made.engine, "lee", "a script", ["read", "answer"], 30, "test")
+    members.add_member(made.engine, name, [Role.ANSWERER], "test")
+    given = [right.value for right in rights] or ["read", "answer"]
+    return make_token(made.engine, name, "a script", given, 30, "test")

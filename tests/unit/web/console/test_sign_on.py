@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,12 +18,10 @@ from starlette.testclient import TestClient
 from syncengine.flows.people.members import add_member, lock
 from syncengine.mapping.ways_in import TrustedProxy, WaysIn
 from syncengine.model.member import Member, Role
-from syncengine.process import free_port
-from syncengine.web import make_server
 from tests.support.bench import Bench
 from tests.support.console import HOME, PASSWORD, Browser, console_app, stranger, with_password
 from tests.support.provider import SECRET, Login, login, unsigned
-from tests.support.web import until
+from tests.support.web import serving
 
 HR = {"groups": ["hr"]}
 
@@ -366,28 +363,13 @@ def test_a_proxy_says_who_somebody_is(bench: Bench) -> None:
 def test_whom_a_proxy_asks_for_is_not_the_proxy(bench: Bench) -> None:
     """What counts is the other end of the connection: not whom the request was forwarded for, and though it was."""
     by_proxy(bench, "10.9.9.9")
-    with on_a_port(bench) as url:
+    with serving(console_app(bench.engine)) as url:
         forwarded = {**HEADER, "X-Forwarded-For": "10.9.9.9"}
         assert httpx.get(f"{url}/about", headers=forwarded, verify=False).status_code == 303
         proxy = TrustedProxy("X-Forwarded-User", (ip_network("127.0.0.1"),))
         bench.engine.project = replace(bench.engine.project, ways_in=WaysIn(proxy=proxy))
         assert httpx.get(f"{url}/about", headers=forwarded, verify=False).status_code == 200
     assert bench.read(lambda tx: tx.select_audit())[0].address == "10.9.9.9"
-
-
-@contextmanager
-def on_a_port(bench: Bench) -> Iterator[str]:
-    """The console on a real port of this machine; its address."""
-    port = free_port()
-    server = make_server(console_app(bench.engine), "127.0.0.1", port)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    until(lambda: server.started)
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        thread.join(10)
 
 
 @pytest.mark.usefixtures("provider")
