@@ -77,10 +77,7 @@ def make_app(
             HTTPException: console.told_to_people(problems.on_http_exception),
             Exception: console.told_to_people(problems.on_crash),
         },
-        middleware=[
-            Middleware(client_limits.Drained),
-            Middleware(client_limits.AllowedHosts, settings),
-        ],
+        middleware=[Middleware(client_limits.AllowedHosts, settings)],
         lifespan=lifespan,
     )
 
@@ -101,7 +98,7 @@ def make_server(app: Starlette, host: str, port: int) -> uvicorn.Server:
     """The HTTP server in front of the application, behind the door."""
     trusted = os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1")
     as_told: Any = ProxyHeadersMiddleware(cast("Any", app), trusted)
-    behind = client_limits.Peer(as_told)
+    behind = client_limits.Peer(client_limits.Drained(as_told))
     config = uvicorn.Config(
         behind, host=host, port=port, log_config=None, access_log=False, server_header=False,
         http=client_limits.TimedConnection, ws="none", backlog=client_limits.AT_ONCE,
