@@ -84,4 +84,4 @@ def _proxy(document: Document, part: ProxyPart) -> TrustedProxy:
                 (*loc, "addresses"), "is nearly everybody, name the proxy alone", value=True
             )
         found.append(network)
-    return TrustedProxy(part.header, tuple(found))
+    return TrustedProxy(part.header, tuple(found), part.proves)

@@ -29,6 +29,7 @@ class ProxyPart(Part):
 
     header: Word
     addresses: Annotated[list[Word], Field(min_length=1)]
+    proves: bool = False
 
 
 class ConsolePart(Part):

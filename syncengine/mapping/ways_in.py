@@ -31,10 +31,12 @@ class Provider:
 
 @dataclass(frozen=True, slots=True)
 class TrustedProxy:
-    """A proxy that says in a header who somebody is, believed where the request comes from one of its addresses."""
+    """A proxy that says in a header who somebody is, believed where the request comes from one of its addresses.
+    ``proves``: what it says counts as proof, too, before something grave is done."""
 
     header: str
     addresses: tuple[IPv4Network | IPv6Network, ...]
+    proves: bool = False
 
     def is_at(self, address: str) -> bool:
         """Whether it is at an address."""

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from html import unescape
 from typing import Any
 
 import httpx
@@ -56,6 +57,16 @@ class Browser:
     def post(self, path: str, origin: str = HOME, **fields: Any) -> httpx.Response:
         """Send a form as it is."""
         return self.client.post(path, data=fields, headers={"Origin": origin})
+
+    def go_on(self, page: httpx.Response, **fields: Any) -> httpx.Response:
+        """Send the first form of a page with all that is hidden in it."""
+        main = page.text.partition("<main")[2]
+        form = re.search(r'<form method="post" action="([^"]+)".*?</form>', main, re.DOTALL)
+        assert form is not None
+        kept: dict[str, Any] = {}
+        for name, word in re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', form[0]):
+            kept.setdefault(name, []).append(unescape(word))
+        return self.post(form[1], **kept | fields)
 
 
 def token_of(page: str) -> str:

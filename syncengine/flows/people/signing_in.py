@@ -131,12 +131,14 @@ def sign_in(engine: Engine, name: str, password: str, address: str = "") -> Sign
         return begin(engine, tx, member, "password", address)
 
 
-def prove(engine: Engine, signed_in: SignedIn, password: str, address: str = "") -> None:
-    """Note that the member of a session has said again who they are. Raises Refused as ``sign_in`` does."""
+def prove(engine: Engine, signed_in: SignedIn, password: str, address: str = "") -> SignedIn:
+    """The session of a member who has said again who they are. Raises Refused as ``sign_in`` does."""
     _checked(engine, signed_in.member.name, password, address, "prove")
     with engine.ledger.write() as tx:
         for grant in tx.grants(signed_in.grant.hash, GrantKind.SESSION, lock=True):
-            tx.save_grant(replace(grant, proved_at=engine.clock.now()))
+            tx.save_grant(proved := replace(grant, proved_at=engine.clock.now()))
+            signed_in = replace(signed_in, grant=proved)
+    return signed_in
 
 
 def _checked(engine: Engine, name: str, password: str, address: str, action: str) -> Member:

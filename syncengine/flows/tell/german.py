@@ -63,6 +63,8 @@ class _Words:
         self.kind = line.about.get("kind", "")
         self.resource = line.about.get("resource", "")
         self.entity = line.about.get("entity", "row").replace("_", " ")
+        self.why = line.told.get("why", "")
+        self.what = line.told.get("what") or "etwas anderes"
 
     def count(self, one: str, many: str) -> str:
         """``1 Frage``, ``2 Fragen``."""
@@ -73,18 +75,31 @@ class _Words:
         at = self.line.since
         return "" if at is None else f"{before}{moment(at, self.now, self.zone)}"
 
+    def reason(self, before: str = ": ", after: str = "") -> str:
+        """``: ein Versuch``; empty without one, as it is in messages."""
+        return f"{before}{self.why}{after}" if self.why else ""
+
+    @property
+    def kinds(self) -> str:
+        """``2 Zuordnung, 12 Widerspruch``: what a line is about, in German as far as it is known."""
+        words = (part.rpartition(" ") for part in self.kind.split(", "))
+        return ", ".join(f"{count}{blank}{_KINDS.get(k, k)}" for count, blank, k in words)
+
     @property
     def late(self) -> str:
         """For how long something is due."""
         minutes = max(1, int((self.now - (self.line.since or self.now)) // 60))
-        return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h"
+        if minutes < 120:
+            return f"{minutes} min"
+        hours = minutes // 60
+        return f"{hours} h" if hours < 48 else f"{hours // 24} Tagen"
 
 
 def _scope(w: _Words) -> str:
     day = w.line.told.get("next")
     found = date.fromisoformat(day) if day else None
     coming = f"; als Nächstes am {found.day}.{found.month}." if found else ""
-    outside = f"{w.count('Eintrag', 'Einträge')} ({w.entity}) nicht in {w.connection}"
+    outside = f"{w.count('Datensatz', 'Datensätze')} ({w.entity}) nicht in {w.connection}"
     return f"{outside}, da außerhalb seines Bereichs{coming}."
 
 
@@ -101,47 +116,113 @@ def _blind(w: _Words) -> str:
     if "read" in told:
         read = f"{told['read']} von {told['parts']} Teilen gelesen"
         return f"{which} braucht länger als vorgesehen: {read}, der Rest vom Stand{w.since(' ')}."
-    return f"{which}: {w.since('letzte vollständige Liste ') or 'noch nie vollständig gelesen'}."
+    seen = w.since("letzte vollständige Liste ") or "noch nie vollständig gelesen"
+    return f"{which}: {seen}{w.reason()}."
+
+
+def _mapping(w: _Words) -> str:
+    old = w.since(" ") or " früher"
+    if w.kind == "invalid":
+        faults = int(w.line.told.get("faults", 1))
+        return (
+            f"Der Dienst arbeitet nach der Zuordnung von{old}: ihre Dateien sind jetzt ungültig"
+            f" ({_many(faults, 'Fehler', 'Fehler')})."
+        )
+    processes = w.count("Prozess des Dienstes arbeitet", "Prozesse des Dienstes arbeiten")
+    have = "hat" if w.line.count == 1 else "haben"
+    return (
+        f"{processes} nach der Zuordnung von{old} und {have} die Dateien nicht übernommen:"
+        " starten Sie den Dienst neu."
+    )
+
+
+def _halted(w: _Words) -> str:
+    where = w.why.partition("; ")[0]
+    return f"{w.connection} lehnt unsere Zugangsdaten ab{w.since()}{': ' * bool(where)}{where}."
+
+
+def _staged(w: _Words) -> str:
+    one, many = _WRITES.get(w.kind, ("Änderung", "Änderungen"))
+    told = w.line.told
+    given = f", {told['given']} von {told['needed']} erteilt" if "needed" in told else ""
+    wait = "wartet" if w.line.count == 1 else "warten"
+    return f"{w.count(one, many)} ({w.entity}) in {w.connection} {wait} auf Freigabe{w.since()}{given}."
+
+
+def _paused(w: _Words) -> str:
+    by = w.line.told.get("by", "")
+    who = f"{w.connection} ist angehalten{' von ' * bool(by)}{by}{w.since()}"
+    writes = (
+        f"; {w.count('Schreibvorgang wartet', 'Schreibvorgänge warten')}" if w.line.count else ""
+    )
+    return f"{who}{w.reason(' (', ')')}{writes}."
+
+
+def _let_be(w: _Words) -> str:
+    one, many = _WRITES.get(w.kind, ("Änderung", "Änderungen"))
+    what = f"{w.count(one, many)} ({w.entity}) in {w.connection}"
+    by = w.line.told.get("by", "")
+    if not by:
+        stay = "bleibt" if w.line.count == 1 else "bleiben"
+        return f"{what} {stay} ungesendet, wie entschieden."
+    return f"{what} {by}{w.reason()}."
+
+
+def _limit(w: _Words) -> str:
+    until = w.line.told.get("until")
+    when = f"bis {moment(float(until), w.now, w.zone)}" if until else "eine Weile"
+    return f"{w.connection} wird {when} nicht gefragt{w.reason()}."
+
+
+_WRITES = {
+    "create": ("Neuanlage", "Neuanlagen"), "update": ("Änderung", "Änderungen"),
+    "delete": ("Löschung", "Löschungen"), "leave": ("Austritt", "Austritte"),
+}  # fmt: skip
+_KINDS = {
+    "identity": "Identität", "conflict": "Widerspruch", "missing": "verschwunden", "drift": "Abweichung",
+    "unknown": "ungewiss", "rejected": "abgelehnt", "quarantined": "beiseitegelegt",
+    "dead_event": "totes Ereignis", "restore": "Wiederherstellung",
+}  # fmt: skip
 
 
 _SENTENCES: Mapping[str, Callable[[_Words], str]] = {
     "worker": lambda w: f"Kein Worker arbeitet{w.since()}.",
     "beat": lambda w: f"Nichts stößt Listen an: kein Beat{w.since()}.",
-    "mapping": lambda _: "Der Dienst arbeitet nicht nach den Dateien, wie sie dastehen.",
-    "halted": lambda w: f"{w.connection} lehnt unsere Zugangsdaten ab{w.since()}.",
-    "failing": lambda w: f"{w.connection} antwortet nicht{w.since()}.",
+    "mapping": _mapping,
+    "halted": _halted,
+    "failing": lambda w: f"{w.connection} antwortet nicht{w.since()}{w.reason()}.",
     "blind": _blind,
     "late": lambda w: (
-        f"{w.count('Änderung', 'Änderungen')} an {w.connection} seit {w.late} überfällig."
+        f"{w.count('Schreibvorgang', 'Schreibvorgänge')} an {w.connection} seit {w.late} überfällig."
     ),
     "untold": lambda w: (
-        f"Über {w.channel} erfährt niemand etwas."
+        f"Über {w.channel} erfährt niemand etwas{w.reason()}."
         if w.kind == "off"
-        else f"{w.channel} nimmt keine Nachrichten an{w.since()}."
+        else f"{w.channel} nimmt keine Nachrichten an{w.since()}{w.reason()}."
     ),
     "question": lambda w: (
-        f"{w.count('Frage', 'Fragen')}{w.since(', die älteste seit ' if w.line.count > 1 else ' seit ')}."
+        f"{w.count('Frage', 'Fragen')} ({w.kinds}){w.since(', die älteste seit ' if w.line.count > 1 else ' seit ')}."
     ),
-    "staged": lambda w: (
-        f"{w.count('Änderung wartet', 'Änderungen warten')} in {w.connection} auf Freigabe{w.since()}."
-    ),
-    "paused": lambda w: f"{w.connection} ist angehalten{w.since()}.",
+    "staged": _staged,
+    "paused": _paused,
     "observed": lambda w: (
         f"{w.count('Änderung ist', 'Änderungen sind')} nicht gesendet: {w.connection} wird nur beobachtet."
     ),
     "waiting": lambda w: (
-        f"{w.count('Eintrag wartet', 'Einträge warten')} ({w.entity}) in {w.connection} auf etwas anderes{w.since()}."
+        f"{w.count('Datensatz', 'Datensätze')} ({w.entity}) {'wartet' if w.line.count == 1 else 'warten'}"
+        f" in {w.connection} auf {w.what}{w.since(', seit ')}."
     ),
-    "let_be": lambda w: (
-        f"{w.count('Änderung bleibt', 'Änderungen bleiben')} in {w.connection} ungesendet, wie entschieden."
-    ),
+    "let_be": _let_be,
     "unlinked": lambda w: (
-        f"{w.count('Zeile', 'Zeilen')} von {w.connection} {'gehört' if w.line.count == 1 else 'gehören'} niemandem."
+        f"{w.count('Zeile', 'Zeilen')} von {w.connection} ({w.kinds})"
+        f" {'gehört' if w.line.count == 1 else 'gehören'} niemandem."
     ),
     "scope": _scope,
-    "limit": lambda w: f"{w.connection} wird eine Weile nicht gefragt.",
+    "limit": _limit,
     "off": lambda w: (
-        f"{w.connection} {'wird von keiner Zuordnung benutzt' if w.kind == 'unused' else 'ist aus'}."
+        f"{w.connection} wird von keiner Zuordnung benutzt."
+        if w.kind == "unused"
+        else f"{w.connection} ist aus{w.reason()}."
     ),
     "unread": lambda _: "Noch kein System wurde vollständig gelesen.",
     "moving": _moving,

@@ -52,7 +52,7 @@ SCREENS: Final = (
     Screen("/about", Right.SIGNED_IN, about.show),
     Screen("/sign-in", Right.PUBLIC, door.show_sign_in, door.sign_in, Right.PUBLIC),
     Screen("/link/{token}", Right.PUBLIC, door.show_link, door.use_link, Right.PUBLIC),
-    Screen("/prove", Right.SIGNED_IN, door.show_prove, door.prove, Right.SIGNED_IN),
+    Screen("/prove", Right.SIGNED_IN, door.show_prove),
     Screen("/sign-out", Right.SIGNED_IN, act=door.sign_out, act_right=Right.SIGNED_IN),
     Screen("/password", Right.SIGNED_IN, door.show_password, door.change_password, Right.SIGNED_IN),
 )

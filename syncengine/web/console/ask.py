@@ -68,7 +68,8 @@ def form_token(secret: str) -> str:
 
 @dataclass(slots=True)
 class Ask:
-    """A request of a page: by whom, for what. ``secret``: of the cookie to which forms are bound."""
+    """A request of a page: by whom, for what. ``secret``: of the cookie to which forms are bound. ``by_proxy``: a proxy
+    says who it is; ``vouched``: and the project says that this proves it."""
 
     engine: Engine
     shared: Shared
@@ -78,6 +79,8 @@ class Ask:
     new_visit: bool = False
     new_session: bool = False
     now: float = 0.0
+    by_proxy: bool = False
+    vouched: bool = False
 
     @property
     def member(self) -> Member:
@@ -94,7 +97,9 @@ class Ask:
     @property
     def proved(self) -> bool:
         """Whether the member has said just now who they are."""
-        return self.signed_in is not None and self.now - self.signed_in.grant.proved_at < PROVED
+        return self.vouched or (
+            self.signed_in is not None and self.now - self.signed_in.grant.proved_at < PROVED
+        )
 
     def may(self, right: Right) -> bool:
         """Whether who asks has a right."""

@@ -190,6 +190,9 @@ class Console:
         signed_in, fresh = by_proxy(engine, visit, signed_in)
         ask = Ask(engine, self.shared, visit, signed_in, fresh or token, now=engine.clock.now())
         ask.new_session = bool(fresh)
+        proxy = engine.project.ways_in.proxy
+        ask.by_proxy = bool(signed_in and named_by_proxy(engine, visit))
+        ask.vouched = ask.by_proxy and proxy is not None and proxy.proves
         if signed_in is None:
             ask.secret = visit.cookie(VISIT)
             if not ask.secret:
@@ -274,17 +277,24 @@ def by_proxy(
 ) -> tuple[SignedIn | None, str]:
     """Who asks, as the proxy of console.yaml says where there is one; and the secret of a session that began just now.
     A session of somebody else ends there, and so does one whom the proxy names no longer."""
-    proxy = engine.project.ways_in.proxy
-    if proxy is None or not proxy.is_at(visit.peer):
-        return signed_in, ""
-    given = [value for name, value in visit.headers if name == proxy.header.casefold()]
-    named = folded(given[0]) if len(given) == 1 else ""
-    if signed_in is not None and signed_in.member.name == named:
+    named = named_by_proxy(engine, visit)
+    if named is None or (signed_in is not None and signed_in.member.name == named):
         return signed_in, ""
     if not named or visit.method == "POST":
-        return (None if given else signed_in), ""
+        return None, ""
     begun = sign_in_by_proxy(engine, named, visit.address)
     return begun, begun.token if begun else ""
+
+
+def named_by_proxy(engine: Engine, visit: Visit) -> str | None:
+    """Whom the proxy of console.yaml names; empty where that is nobody, None where it says nothing or there is none."""
+    proxy = engine.project.ways_in.proxy
+    if proxy is None or not proxy.is_at(visit.peer):
+        return None
+    given = [value for name, value in visit.headers if name == proxy.header.casefold()]
+    if not given:
+        return None
+    return folded(given[0]) if len(given) == 1 else ""
 
 
 def _is_ours(visit: Visit, ask: Ask) -> bool:

@@ -9,29 +9,23 @@ from syncengine.flows.people import signing_in
 from syncengine.flows.people.decisions import NotPossible
 from syncengine.flows.people.members import LONGEST_NAME, folded
 from syncengine.flows.people.signing_in import SHORTEST, Refused
-from syncengine.mapping.ways_in import Provider
 from syncengine.model.rights import Right
 from syncengine.web.console.ask import Ask
 from syncengine.web.console.doors import TOLD
+from syncengine.web.console.proof import prover, provider_in_use
 
 
 def show_sign_in(ask: Ask) -> Response:
     """The form; or how the console is opened, where nobody may use it yet."""
     if ask.signed_in is not None:
         return ask.to(next_page(ask.query("next"), ask))
-    provider = _provider(ask)
+    provider = provider_in_use(ask)
     with ask.engine.ledger.read() as tx:
         closed = not tx.members() and provider is None
     over = bool(ask.query("over"))
     return ask.page(
         "sign_in.html", closed=closed, next=ask.query("next"), over=over, name="", provider=provider
     )
-
-
-def _provider(ask: Ask) -> Provider | None:
-    """The provider at which people sign in, where one is in use."""
-    found = ask.engine.project.ways_in.provider
-    return None if found is None or found.off else found
 
 
 def sign_in(ask: Ask) -> Response:
@@ -57,7 +51,7 @@ def sign_in(ask: Ask) -> Response:
         error = f"Too many wrong passwords. Try again after {ask.times.full(until)}."
     return ask.page(
         "sign_in.html", 429 if until else 401, closed=False, over=False,
-        next=ask.given("next"), name=name[:60], error=error, provider=_provider(ask),
+        next=ask.given("next"), name=name[:60], error=error, provider=provider_in_use(ask),
     )  # fmt: skip
 
 
@@ -112,13 +106,34 @@ def sign_out(ask: Ask) -> Response:
 
 
 def show_password(ask: Ask) -> Response:
-    """The form for a new password."""
-    return ask.page("password.html", shortest=SHORTEST, proved=ask.proved)
+    """The form for a new password; or why there is none."""
+    return _password_page(ask)
+
+
+def _password_page(ask: Ask, status: int = 200, error: str = "") -> Response:
+    return ask.page(
+        "password.html", status, shortest=SHORTEST, proved=ask.proved, error=error, why_not=_no_password(ask),
+        provider=prover(ask),
+    )  # fmt: skip
+
+
+def _no_password(ask: Ask) -> str:
+    """Why somebody chooses no password now: ``provider`` lets them in; or they have none that could be asked for, and
+    came in by ``proxy`` or a ``link`` a while ago. Empty where they may."""
+    if ask.member.password:
+        return ""
+    if prover(ask) is not None:
+        return "provider"
+    if ask.proved:
+        return ""
+    return "proxy" if ask.by_proxy else "link"
 
 
 def change_password(ask: Ask) -> Response:
     """Choose a new password: with the present one, unless the session has just begun."""
     error = ""
+    if _no_password(ask):
+        return _password_page(ask, 409)
     if ask.given("password") != ask.given("again"):
         error = "The two are not the same."
     elif not ask.proved:
@@ -134,34 +149,11 @@ def change_password(ask: Ask) -> Response:
         except NotPossible as why:
             error = f"{why}".capitalize() + "."
     if error:
-        return ask.page("password.html", 422, shortest=SHORTEST, proved=ask.proved, error=error)
+        return _password_page(ask, 422, error)
     begun = signing_in.sign_in(ask.engine, ask.author, ask.given("password"), ask.visit.address)
     return ask.begin_session(ask.to(next_page("", ask, begun), "Your password is set."), begun)
 
 
 def show_prove(ask: Ask) -> Response:
-    """The form for one's password, before something grave is done."""
-    return ask.page("prove.html", next=ask.query("next"), provider=_prover(ask))
-
-
-def _prover(ask: Ask) -> Provider | None:
-    """The provider that is asked again who somebody is, where it let them in."""
-    return _provider(ask) if ask.member.subject is not None else None
-
-
-def prove(ask: Ask) -> Response:
-    """Say again who one is. Wrong passwords count for the name as they do at the door."""
-    until = 0.0
-    try:
-        if ask.signed_in is not None:
-            signing_in.prove(ask.engine, ask.signed_in, ask.given("password"), ask.visit.address)
-            return ask.to(next_page(ask.given("next"), ask))
-    except Refused as refused:
-        until = refused.until
-    error = "The present password is wrong."
-    if until:
-        error = f"Too many wrong passwords. Try again after {ask.times.full(until)}."
-    return ask.page(
-        "prove.html", 429 if until else 422, next=ask.given("next"), error=error,
-        provider=_prover(ask),
-    )  # fmt: skip
+    """Where the provider sends whoever has said there again who they are: the form waits on the page before."""
+    return ask.page("proved.html") if ask.proved else ask.to(next_page("", ask))

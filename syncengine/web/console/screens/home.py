@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -18,6 +19,7 @@ from syncengine.model.rights import Right
 from syncengine.model.standing import Level, Line
 from syncengine.web.console.ask import Ask
 from syncengine.web.console.screens.connections import calls_left
+from syncengine.web.console.templating import say
 
 DAY: Final = 86_400.0
 WEEK: Final = 7
@@ -52,9 +54,8 @@ def show(ask: Ask) -> Response:
 
     def told(line: Line) -> dict[str, Any]:
         if ask.visit.language == "de":
-            reason = line.told.get("reason") or line.told.get("why") or ""
-            text = german.sentence(line, now.at, zone)
-            text = f"{text.rstrip('.')} ({reason})." if reason else text
+            spoken = {name: say("de")(word) for name, word in line.told.items()}
+            text = german.sentence(replace(line, told=spoken), now.at, zone)
         else:
             text = sentence(line, now.at, zone)
         return {"sign": SIGNS[line.level], "text": text, "go": _go(ask, line)}

@@ -19,6 +19,7 @@ from syncengine.model.erasure import Erasure
 from syncengine.model.record import Record
 from syncengine.web.console import templating
 from syncengine.web.console.ask import Ask
+from syncengine.web.console.proof import asked_again
 from syncengine.web.console.screens.records import known, page_of
 from syncengine.web.console.words import short_id
 
@@ -42,8 +43,8 @@ def export(ask: Ask) -> Response:
     record, kind = known(ask), ask.given("kind")
     if kind not in KINDS:
         raise HTTPException(422, "expected json or html")
-    if not ask.proved:
-        return ask.to("/prove", next=ask.visit.path)
+    if page := asked_again(ask, "Everything that is held is exported.", [_name(ask, record)]):
+        return page
     document = gather_all(ask.engine, record.id, ask.author)
     _note(ask, "export record", record, kind=kind)
     plain: Any = readable(document)
@@ -65,12 +66,12 @@ def show_erase(ask: Ask) -> Response:
 def erase(ask: Ask) -> Response:
     """Forget a record; the password is asked for again before."""
     record = known(ask)
-    if not ask.proved:
-        return ask.to("/prove", next=ask.visit.path)
     reason, sure = ask.given("reason")[:500], ask.given("sure")
     if not reason or not sure:
         error = "Say why, for the log of erasures." if sure else "Tick that you are sure."
         return _erase_page(ask, record, 422, error=error)
+    if page := asked_again(ask, "It is erased for good.", [_name(ask, record)]):
+        return page
     document = forgetting.preview(ask.engine, record.id)
     try:
         done = forgetting.erase(

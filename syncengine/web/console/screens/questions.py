@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from syncengine.flows.core.staging import Group
 from syncengine.flows.naming.masking import DOTS
 from syncengine.flows.people import cases
 from syncengine.flows.people.approving import Answered
@@ -24,6 +25,7 @@ from syncengine.ledger.pages import Asked
 from syncengine.model.case import Case, CaseKind
 from syncengine.web.console.ask import Ask
 from syncengine.web.console.exports import MOST, export, wanted
+from syncengine.web.console.proof import asked_again
 from syncengine.web.console.words import NOTHING, plain, short_id
 
 AGES: Final = {"1h": 3600.0, "1d": 86_400.0, "7d": 7 * 86_400.0, "30d": 30 * 86_400.0}
@@ -99,10 +101,10 @@ def answer_one(ask: Ask) -> Response:
     case, given = _case(ask), ask.given("answer")
     if not given:
         raise HTTPException(422, "no answer was chosen")
-    if _deletes(case, given) and not ask.proved:
-        return ask.to("/prove", next=f"/questions/{case.id}")
     seen = ask.given("digest") if case.kind is CaseKind.STAGED else None
     only = _ticked(ask, case) if case.kind is CaseKind.STAGED and case.closed_at is None else None
+    if _deletes(case, given) and (page := _asked_again(ask, case, only)):
+        return page
     done = _give(ask, case.id, given, seen, only)
     words = {name: ask.given(name) for name in ("kind", "connection", "age")}
     after = next_question(ask.engine, _wanted(ask, words), place_of(case))
@@ -130,6 +132,16 @@ def _ticked(ask: Ask, case: Case) -> list[str] | None:
 def _deletes(case: Case, given: str) -> bool:
     """Whether an answer lets held deletes go, before which one says again who one is."""
     return case.kind is CaseKind.STAGED and given == "approve" and case.subject.endswith(":delete")
+
+
+def _asked_again(ask: Ask, case: Case, only: Collection[str] | None) -> Response | None:
+    """The page that asks who one is, with the deletes that go and no others; None where one has just said so."""
+    if ask.proved:
+        return None
+    held = queries.case(ask.engine, case.id)["writes"]
+    named = [write["name"] for write in held if only is None or write["id"] in only]
+    doing = f"{len(named)} of {len(held)} held deletes in {Group.of(case.subject).connection} are approved."
+    return asked_again(ask, doing, named)
 
 
 def answer_many(ask: Ask) -> Response:

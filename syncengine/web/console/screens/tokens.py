@@ -8,6 +8,7 @@ from syncengine.flows.people import tokens
 from syncengine.flows.people.decisions import NotPossible
 from syncengine.model.rights import GIVEN, may
 from syncengine.web.console.ask import Ask
+from syncengine.web.console.proof import asked_again
 
 SPANS = (30, 90, 365)
 """Days for which a token opens, as the page offers them."""
@@ -23,8 +24,8 @@ def act(ask: Ask) -> Response:
     if revoked := ask.given("revoke"):
         tokens.revoke_token(ask.engine, ask.author, revoked, ask.author, "console")
         return ask.to("/tokens", "The token opens nothing any more.")
-    if not ask.proved:
-        return ask.to("/prove", next="/tokens")
+    if page := asked_again(ask, "A token is made:", [ask.given("label")]):
+        return page
     mine = {right.value for right in GIVEN if may(ask.member, right)}
     rights, days = [r for r in ask.all_given("right") if r in mine], ask.given("days")
     try:

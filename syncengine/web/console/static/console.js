@@ -31,7 +31,10 @@
   // Twice is once.
   all("form[method=post]").forEach(function (f) {
     f.addEventListener("submit", function () {
-      window.setTimeout(function () { all("button").forEach(function (b) { b.disabled = true; }); }, 0);
+      var shut = function (yes) { all("button").forEach(function (b) { b.disabled = yes; }); };
+      window.setTimeout(function () { shut(true); }, 0);
+      // A file comes, and the page stays.
+      if (f.hasAttribute("data-file")) { window.setTimeout(function () { shut(false); }, 3000); }
     });
   });
   window.addEventListener("pageshow", function () { all("button").forEach(function (b) { b.disabled = false; }); });

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from syncengine.flows.tell.german import sentence as german
 from syncengine.flows.tell.wording import changes, headline, report
+from syncengine.flows.views.standing_text import sentence as english
+from syncengine.model.case import CaseKind
 from syncengine.model.notification import News
-from syncengine.model.standing import CODES, Line, Standing
+from syncengine.model.standing import CODES, Level, Line, Standing
 from syncengine.planning.standing import LEVELS
 
 ZONE = ZoneInfo("Europe/Berlin")
@@ -65,4 +69,65 @@ def test_numbers_and_times_are_german_in_german() -> None:
     (item,) = report(
         Standing(NOW, (line("question", LEVELS["question"][0], 1234),)), "de", ZONE, ""
     )
-    assert item.text == "1.234 Fragen, die älteste seit 09:04."
+    assert item.text == "1.234 Fragen (one), die älteste seit 09:04."
+
+
+def _variants() -> list[Line]:
+    """Each code, level and kind, of one and of many, near and long ago, with all that may be told."""
+    kinds = {
+        "mapping": ("invalid", "old"), "off": ("off", "unused"), "untold": ("off", "failing"),
+        "moving": ("rows", "writes", "listings"), "staged": ("create", "update", "delete", "leave"),
+        "let_be": ("delete", "update"), "unlinked": ("2 person, 12 visit", "person"),
+        "question": ("3 identity, 9 conflict", "dead_event"),
+    }  # fmt: skip
+    parts = {**WORDS, "given": "0", "needed": "2"}
+    return [
+        Line(code, level, count, NOW - ago, {**ABOUT, "kind": kind}, told)
+        for code in CODES
+        for level in LEVELS[code]
+        for kind in kinds.get(code, ("one",))
+        for count in (1, 1234)
+        for ago in (3600, 3 * 86_400)
+        for told in (parts, *([parts | {"read": "3", "parts": "40"}] if code == "blind" else []))
+    ]
+
+
+_NAMES = ("hakuna", "training record", "users", "ops", "Kim Weiss", "Anna Meier", "visit")
+
+
+def _figures(text: str, thousands: str) -> set[str]:
+    plain = re.sub(rf"(?<=\d){re.escape(thousands)}(?=\d{{3}}\b)", "", text)
+    return set(re.findall(r"\d+(?::\d\d)?", plain))
+
+
+@pytest.mark.parametrize("each", _variants(), ids=lambda x: f"{x.code} {x.about['kind']} {x.count}")
+def test_a_german_line_tells_no_less_than_the_english_one(each: Line) -> None:
+    """Every figure, time and name of the one stands in the other, on screens and in messages."""
+    said = english(each, NOW, ZONE)
+    told = german(each, NOW, ZONE)
+    assert _figures(said, ",") <= _figures(told, ".")
+    assert [name for name in _NAMES if name in said and name not in told] == []
+    (brief,), (kurz,) = (
+        report(Standing(NOW, (each,)), x, ZONE, "") or [None] for x in ("en", "de")
+    )
+    if brief is not None and kurz is not None:
+        assert _figures(brief.text, ",") <= _figures(kurz.text, ".")
+
+
+def test_kinds_of_questions_and_writes_are_said_in_german() -> None:
+    """Each of them, so that it is seen what waits."""
+    for kind in CaseKind:
+        if kind is not CaseKind.STAGED:
+            asked = Line("question", Level.ASK, 2, NOW, {"kind": f"2 {kind}"})
+            assert f"2 {kind})" not in german(asked, NOW, ZONE)
+    held = Line(
+        "staged", Level.ASK, 34, None, {**ABOUT, "kind": "delete"}, {"given": "1", "needed": "2"}
+    )
+    assert german(held, NOW, ZONE) == (
+        "34 Löschungen (training record) in hakuna warten auf Freigabe, 1 von 2 erteilt."
+    )
+    old = Line("mapping", Level.FAULT, 2, NOW - 3600, {"kind": "old"})
+    assert german(old, NOW, ZONE) == (
+        "2 Prozesse des Dienstes arbeiten nach der Zuordnung von 09:04 und haben die Dateien nicht übernommen: "
+        "starten Sie den Dienst neu."
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from html import unescape
 
 import pytest
 from argon2 import PasswordHasher, Type, extract_parameters
@@ -134,7 +135,9 @@ def test_a_shut_address_shuts_out_no_session_and_no_link(bench: Bench) -> None:
         assert _inside(browser)
         browser.client.cookies.clear()
         browser.client.cookies.update(inside)
-        assert browser.send("/prove", password=PASSWORD, next="/about").url.path == "/about"
+        token = {"label": "a script", "right": "read", "days": "30"}
+        asked = browser.send("/tokens", **token)
+        assert "sync_" in browser.go_on(asked, proof=PASSWORD).text
 
 
 def test_of_a_name_longer_than_any_no_more_is_remembered(bench: Bench) -> None:
@@ -277,16 +280,53 @@ def test_deletes_are_approved_by_whoever_has_just_said_who_they_are() -> None:
         browser.send("/sign-in", name="kim", password=PASSWORD)
         made.clock.sleep(700)
         asked = browser.send(f"/questions/{case.id}", answer="approve", digest=seen)
-        assert asked.url.path == "/prove"
-        back = {"next": f"/questions/{case.id}"}
-        assert browser.send("/prove", password="wrong", **back).status_code == 422
+        assert "Say again who you are" in asked.text
+        assert browser.go_on(asked, proof="wrong").status_code == 422
         assert made.cases() == [case]
-        proved = browser.send("/prove", password=PASSWORD, **back)
-        assert proved.url.path == f"/questions/{case.id}"
-        assert browser.send(f"/questions/{case.id}", answer="approve").status_code == 409
-        assert made.cases() == [case]
-        browser.send(f"/questions/{case.id}", answer="approve", digest=seen)
+        assert "Done:" in browser.go_on(asked, proof=PASSWORD).text
     assert made.cases() == []
+
+
+def test_what_was_chosen_before_the_password_is_what_is_done_after_it() -> None:
+    """Who was not ticked is not approved, the reason is kept, and the filters lead on: also after a wrong password.
+    Nothing of it stands in an address."""
+    made = leavers()
+    (case,) = made.cases()
+    document = queries.case(made.engine, case.id)
+    shown = [write["id"] for write in document["writes"]]
+    names = [write["name"] for write in document["writes"]]
+    with_password(made.engine, Role.ANSWERER)
+    with stranger(made.engine) as browser:
+        browser.send("/sign-in", name="kim", password=PASSWORD)
+        made.clock.sleep(700)
+        asked = browser.send(
+            f"/questions/{case.id}", answer="approve", digest=document["approvals"]["digest"],
+            shown=" ".join(shown), link=shown[1:3], reason="they left", kind="staged",
+        )  # fmt: skip
+        assert f"2 of {len(shown)} held deletes in lms are approved" in asked.text
+        assert [name in asked.text for name in names[:4]] == [False, True, True, False]
+        wrong = browser.go_on(asked, proof="wrong")
+        done = browser.go_on(wrong, proof=PASSWORD)
+    assert f"2 writes are sent; {len(shown) - 2} are still asked about" in unescape(done.text)
+    assert done.url.query == b"kind=staged"
+    with made.engine.ledger.read() as tx:
+        said = [k.approval for k in tx.links(shown).values() if k.approval]
+    assert [a.reason for a in said if a.answer] == ["they left"] * 2
+
+
+def test_a_first_password_is_chosen_while_the_link_is_fresh(bench: Bench) -> None:
+    """Later a page says that a new link is needed, and so does the one that asks who one is: neither asks for a
+    password that nobody has."""
+    with at_console(bench.engine, Role.VIEWER) as browser:
+        assert 'name="again"' in browser.get("/password").text
+        bench.clock.sleep(700)
+        late = browser.get("/password").text
+        asked = browser.send("/tokens", label="a script", right="read", days="30").text
+        form = {"password": PASSWORD, "again": PASSWORD}
+        assert browser.send("/password", "/about", **form).status_code == 409
+    for page in (late, asked):
+        assert "syncengine members link kim" in page
+        assert 'type="password"' not in page
 
 
 def test_held_deletes_are_not_approved_among_many() -> None:

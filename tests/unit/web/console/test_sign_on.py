@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from html import unescape
 from ipaddress import ip_network
 from urllib.parse import parse_qs, urlsplit
 
@@ -287,8 +288,9 @@ def test_who_came_by_the_provider_says_again_there_who_they_are(
     with stranger(bench.engine) as browser:
         come(browser)
         bench.clock.sleep(700)
-        assert "Confirm with Alpenblick" in browser.get("/prove?next=/questions").text
-        again = "/sign-in/provider?again=1&next=/questions"
+        asked = browser.send("/tokens", label="a script", right="answer", days="30")
+        again = unescape(re.findall(r'href="(/sign-in/provider[^"]+)"', asked.text)[0])
+        assert "not said yet that it is you" in browser.go_on(asked).text
         provider.claims |= {"auth_time": int(bench.clock.now()) - 700}
         assert come(browser, path=again).status_code == 403
         provider.claims.clear()
@@ -296,8 +298,20 @@ def test_who_came_by_the_provider_says_again_there_who_they_are(
         provider.claims |= {"auth_time": int(bench.clock.now()) + 9000}
         assert come(browser, path=again).status_code == 403
         provider.claims.clear()
-        assert come(browser, path=again).url.path == "/questions"
+        assert "That was you" in come(browser, path=again).text
+        assert "sync_" in browser.go_on(asked).text
     assert (provider.asked[-1]["prompt"], provider.asked[-1]["max_age"]) == ("login", "0")
+
+
+@pytest.mark.usefixtures("provider")
+def test_whom_the_provider_lets_in_needs_no_password_here(bench: Bench) -> None:
+    """And chooses none, with which they would come in though the provider knows them no longer."""
+    with stranger(bench.engine) as browser:
+        come(browser)
+        assert "need no password here" in browser.get("/password").text
+        form = {"password": PASSWORD, "again": PASSWORD}
+        assert browser.send("/password", "/about", **form).status_code == 409
+    assert members(bench)[0].password == ""
 
 
 def test_a_session_that_the_provider_remembered_proves_nothing(
@@ -313,10 +327,10 @@ def test_a_session_that_the_provider_remembered_proves_nothing(
     assert grant.proved_at == 0.0
 
 
-def by_proxy(bench: Bench, *addresses: str) -> None:
+def by_proxy(bench: Bench, *addresses: str, proves: bool = False) -> None:
     """The project believes a proxy at these addresses."""
     networks = tuple(ip_network(address) for address in addresses)
-    ways = WaysIn(proxy=TrustedProxy("X-Forwarded-User", networks))
+    ways = WaysIn(proxy=TrustedProxy("X-Forwarded-User", networks, proves))
     bench.engine.project = replace(bench.engine.project, ways_in=ways)
     add_member(bench.engine, "kim", [Role.VIEWER], "test")
     add_member(bench.engine, "lee", [Role.ADMIN], "test")
@@ -358,6 +372,20 @@ def test_a_proxy_says_who_somebody_is(bench: Bench) -> None:
         assert browser.get("/about", **HEADER).url.path == "/sign-in"
         twice = [("X-Forwarded-User", "lee"), ("X-Forwarded-User", "kim")]
         assert browser.client.get("/access", headers=twice).url.path == "/sign-in"
+
+
+@pytest.mark.parametrize("proves", [False, True])
+def test_what_a_proxy_says_is_proof_where_the_project_says_so(bench: Bench, proves: bool) -> None:
+    """At any time; otherwise a page says what to do, and asks for no password that there is not."""
+    by_proxy(bench, "10.9.9.9", proves=proves)
+    with at_proxy(bench) as browser:
+        browser.client.headers.update(HEADER)
+        browser.get("/about")
+        bench.clock.sleep(7000)
+        page = browser.send("/tokens", label="a script", right="read", days="30").text
+        assert ("sync_" in page) == proves
+        assert ("proves: true" in page) == (not proves)
+        assert 'type="password"' not in page
 
 
 def test_whom_a_proxy_asks_for_is_not_the_proxy(bench: Bench) -> None:
