@@ -24,7 +24,7 @@ SCREENS = {
     "staged": "/questions?kind=staged", "links": "/records/person?q=sandra+br", "erase": "/records/person?q=sandra+br",
     "trial": "/trial", "upcoming": "/upcoming", "activity": "/activity?show=changes",
     "connections": "/connections", "connection": "/connections/hakuna",
-    "mappings": "/mappings", "access": "/access", "about": "/about",
+    "mappings": "/mappings", "access": "/access", "about": "/about", "tokens": "/tokens",
 }  # fmt: skip
 """Name of a picture -> where it is taken."""
 FIRST = {

@@ -63,7 +63,7 @@ def _channel(notify: Any, known: Any, name: str) -> dict[str, Any]:
         "off": declared.off,
         "when": codes,
         "daily": daily,
-        "sent_at": sent.sent_at if sent else None,
+        "sent_at": (sent.sent_at or None) if sent else None,
         "failures": sent.failures if sent else 0,
         "failing_since": sent.failing_since if sent and sent.failures else None,
         "why": sent.why if sent else "",

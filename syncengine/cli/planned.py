@@ -77,9 +77,11 @@ def _show_others(console: Console, document: Mapping[str, Any]) -> None:
 
 def _remarks(document: Mapping[str, Any]) -> Iterator[str]:
     """What else is to be known of a plan, in sentences."""
+    from syncengine.flows.views.standing_text import records_of
+
     for made in document["made"]:
-        records = f"{made['count']:,} new {made['entity']}"
-        yield f"{records}: wanted by the rule {made['derivation']} ({made['rule']})."
+        new = records_of(made["count"], made["entity"])
+        yield f"New: {new}, wanted by the rule {made['derivation']} ({made['rule']})."
     for group in document["staged"]:
         written = f", {group['written']:,} of them written already" if group["written"] else ""
         yield (

@@ -135,6 +135,8 @@ def _where(place: Mapping[str, Any]) -> str:
 
 def _show(document: Mapping[str, Any], leave_rows: bool) -> None:
     """What goes, what stays, and where."""
+    from syncengine.flows.views.standing_text import records_of
+
     console = ui.screen()
     head = f"{document['entity']} {document['name']}"
     console.print(ui.cell(f"{head} ({ui.short(document['record'])})", "bold"))
@@ -147,7 +149,7 @@ def _show(document: Mapping[str, Any], leave_rows: bool) -> None:
         rows.add_row(name, f"{count:,}")
     console.print(rows)
     if document["belongs"]:
-        belongs = ", ".join(f"{n:,} {entity}" for entity, n in document["belongs"].items())
+        belongs = ", ".join(records_of(n, entity) for entity, n in document["belongs"].items())
         console.print(
             ui.cell(f"Records that cannot be without it go, too: {belongs}."), soft_wrap=True
         )

@@ -51,6 +51,13 @@ def upcoming(
     _show(document)
 
 
+def _counted(told: Mapping[str, Any]) -> str:
+    """``person: 3 start``."""
+    word = _WORDS[told["what"]][2]
+    what = word if told["count"] == 1 else word.removesuffix("s")
+    return f"{told['entity'].replace('_', ' ')}: {told['count']:,} {what}"
+
+
 def _show(document: Mapping[str, Any]) -> None:
     console, found = ui.screen(), document["upcoming"]
     if not found:
@@ -58,9 +65,7 @@ def _show(document: Mapping[str, Any]) -> None:
         return
     for day in found:
         then = date.fromisoformat(day["day"])
-        counted = ", ".join(
-            f"{c['count']:,} {c['entity']} {_WORDS[c['what']][2]}" for c in day["counts"]
-        )
+        counted = ", ".join(map(_counted, day["counts"]))
         console.print(Text.assemble((f"{then:%a} {day['day']}", "bold"), f"  {counted}"))
         for line in day["records"]:
             console.print(_line(line), soft_wrap=True)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from functools import partial
 from statistics import median
 
 import pytest
 
-from syncengine.flows.views.stored_plan import store_plan
+from syncengine.flows.views.stored_plan import newest_plan, store_plan
 from syncengine.flows.views.upcoming import store_upcoming
 from syncengine.ledger.engine import make_engine
 from syncengine.ledger.migrations import upgrade
@@ -17,7 +18,7 @@ from syncengine.model.changeset import Changeset
 from syncengine.model.member import Role
 from tests.support.bench import Bench
 from tests.support.company import company, multiply
-from tests.support.console import at_console
+from tests.support.console import at_console, token_of
 
 PEOPLE, QUESTIONS = 10_000, 5_000
 SLOWEST = 0.15
@@ -37,6 +38,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     made.sync()
     multiply(made, PEOPLE)
     store_plan(made.engine, "kim")
+    store_plan(made.engine, "kim", trial=True)
     store_upcoming(made.engine, "kim")
     links = made.read(lambda tx: tx.select_links("person", "hakuna", limit=QUESTIONS))
     asked = [
@@ -62,24 +64,41 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 
 def test_each_page_is_there_at_once_and_small(large: Bench) -> None:
     """Of ten thousand people and five thousand questions, once names were read."""
-    record = large.read(lambda tx: tx.records_of("person")[PEOPLE // 2].id)
+    record, other = large.read(
+        lambda tx: [k.id for k in tx.records_of("person")[PEOPLE // 2 :][:2]]
+    )
+    whole = f"/records/person/{record}"
+    plan = newest_plan(large.engine)
+    group = plan.document["groups"][0]["name"] if plan and plan.document["groups"] else ""
     paths = [
         "/", "/questions", "/questions?kind=identity", "/questions?connection=hakuna",
         "/questions?after=2500.0~x", "/questions/00000017-0000-0000-0000-000000000000", "/records/person",
         "/records/person?q=berg-00123", f"/records/person/{record}", "/plan", "/upcoming", "/activity",
         "/activity?show=changes", "/activity?show=runs", "/connections", "/connections/hakuna", "/mappings",
-        "/access", "/about",
+        "/access", "/about", "/trial", "/tokens", "/password", "/prove", "/questions?closed=1", "/mappings/person",
+        "/connections/weekly10", f"/plan?group={group}" if group else "/plan", "/activity?show=runs&span=week",
+        f"{whole}/links", f"{whole}/links?q=berg", f"{whole}/links?with={other}", f"{whole}/export", f"{whole}/erase",
+    ]  # fmt: skip
+    sent = [
+        (f"{whole}/links", {"do": "join", "other": "berg"}), (f"{whole}/links", {"do": "point", "other": other}),
+        (f"{whole}/export", {"kind": "json"}), (f"{whole}/export", {"kind": "html"}), (f"{whole}/uncovered", {}),
     ]  # fmt: skip
     slow = {}
     with at_console(large.engine, *Role) as browser:
-        for path in paths:
-            browser.get(path)
+        token = token_of(browser.get("/about").text)
+        asks = [(path, partial(browser.get, path)) for path in paths]
+        asks += [
+            (f"{path} {form}", partial(browser.post, path, form_token=token, **form))
+            for path, form in sent
+        ]
+        for path, ask in asks:
+            ask()
             times = []
             for _ in range(5):
                 began = time.perf_counter()
-                answer = browser.get(path)
+                answer = ask()
                 times.append(time.perf_counter() - began)
-            assert answer.status_code == 200, path
+            assert answer.status_code == 200, (path, answer.text)
             assert len(answer.content) < LARGEST, path
             if median(times) >= SLOWEST:
                 slow[path] = median(times)

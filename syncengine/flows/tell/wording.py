@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from syncengine.flows.tell.german import sentence as german
 from syncengine.flows.tell.german import verdict as german_verdict
+from syncengine.flows.views.standing_text import records_of
 from syncengine.flows.views.standing_text import sentence as english
 from syncengine.flows.views.standing_text import verdict as english_verdict
 from syncengine.mapping.notify import Language
@@ -84,10 +85,10 @@ def _english(line: Line, now: float, zone: ZoneInfo) -> str:
     """As screens say it, without words of anybody."""
     about = {name: value.replace("_", " ") for name, value in line.about.items()}
     count, place = f"{line.count:,}", about.get("connection", "")
-    of = f"{about.get('entity', 'row')}{'' if line.count == 1 else 's'}"
     if line.code == "waiting":
         waits = "waits" if line.count == 1 else "wait"
-        return f"{count} {of} in {place} {waits} for something else."
+        of = records_of(line.count, about.get("entity", "row"))
+        return f"{of} in {place} {waits} for something else."
     if line.code == "let_be":
         kind = f"{about.get('kind', 'write')}{'' if line.count == 1 else 's'}"
         return f"{count} {kind} of {about.get('entity', 'row')} in {place} stay unsent, as decided."

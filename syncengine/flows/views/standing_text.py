@@ -70,6 +70,11 @@ def _many(count: int, one: str, many: str) -> str:
     return f"{count:,} {one if count == 1 else many}"
 
 
+def records_of(count: int, entity: str) -> str:
+    """``12 records of time entry``: whatever an entity is called, without a plural of that."""
+    return f"{_many(count, 'record', 'records')} of {entity.replace('_', ' ')}"
+
+
 class _Words:
     """A line and the words that several sentences need."""
 
@@ -85,8 +90,8 @@ class _Words:
 
     @property
     def entities(self) -> str:
-        """``3 visits``."""
-        return self.count(self.entity)
+        """``3 records of visit``."""
+        return records_of(self.line.count, self.entity)
 
     @property
     def entity(self) -> str:

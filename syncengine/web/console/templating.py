@@ -91,6 +91,11 @@ def steady(given: Any) -> Any:
     return given
 
 
+_LONG_WORD: Final = 20
+_PIECE: Final = re.compile(r".{0,23}?[@._/:?&=-](?![@._/:?&=-])|.{1,24}")
+"""What of a long word stays together: up to the next sign, or so many characters."""
+
+
 @pass_context
 def value(context: Context, given: Any) -> Markup:
     """A value of a row or a record: text whose direction is its own; moments in the zone of the page."""
@@ -100,7 +105,15 @@ def value(context: Context, given: Any) -> Markup:
         return Markup('<time datetime="%s" title="%s">%s</time>') % (given, given, times.minute(at))
     if times is not None and isinstance(given, bool):
         return Markup("<bdi>%s</bdi>") % times.translate(plain(given))
-    return Markup("<bdi>%s</bdi>") % plain(given)
+    return Markup("<bdi>%s</bdi>") % breakable(plain(given))
+
+
+def breakable(text: str) -> Markup:
+    """A text whose long words, as addresses are, break where people would break them; somewhere, if nowhere."""
+    return Markup("").join(
+        Markup("<wbr>").join(_PIECE.findall(word)) if len(word) > _LONG_WORD else word
+        for word in re.split(r"(\s+)", text)
+    )
 
 
 def combined(words: Mapping[str, str], more: Mapping[str, str]) -> dict[str, str]:

@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from syncengine.bootstrap import open_engine
 from syncengine.cli.app import app
 from syncengine.cli.members import link_of
-from syncengine.settings import Settings
+from syncengine.flows.people.signing_on import Entrance
+from syncengine.model.member import Role
+from syncengine.settings import Settings, read_settings
 from tests.support.places import MAPPINGS
 
 
@@ -41,6 +44,24 @@ def test_a_member_is_added_with_a_link(run) -> None:
     assert member["name"] == "ada"
     assert member["roles"] == ["viewer", "admin"]
     assert not member["password"]
+
+
+def test_the_list_says_how_each_signs_in(run) -> None:
+    """By the provider, with a password, or both where two members were joined; else by a link."""
+    run("add", "ada", "--role", "admin")
+    run("add", "kim", "--role", "viewer")
+    with open_engine(read_settings()) as engine:
+        Entrance(engine).sign_in("idp kim", "kim", [Role.VIEWER], 0.0, "")
+
+    def ways() -> dict[str, str]:
+        lines = run("list").stdout.splitlines()[2:]
+        return {line.split("  ")[0].strip(): line for line in lines if line.strip()}
+
+    assert "the provider" in ways()["kim 2"]
+    assert "a link" in ways()["kim"]
+    assert run("join", "kim", "kim 2").exit_code == 0
+    assert "locked" in ways()["kim 2"]
+    assert "the provider" in ways()["kim"]
 
 
 def test_a_name_is_there_once(run) -> None:

@@ -21,7 +21,7 @@ def test_each_day_is_printed_with_who_does_what(capsys: pytest.CaptureFixture[st
     made.sync()
     _show(upcoming(made.engine))
     printed = capsys.readouterr().out
-    assert f"{day(made, 2)}  1 person starts" in printed
+    assert f"{day(made, 2)}  person: 1 starts" in printed
     assert "+ Anna  starts  active: no -> yes; gets a row in lms" in printed
     assert "- Bea  leaves  active: yes -> no; its row in lms is deleted" in printed
 

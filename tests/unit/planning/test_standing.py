@@ -259,7 +259,7 @@ def test_what_waits_for_a_day_asks() -> None:
     ):
         (line,) = lines(**group("rec", "person in hakuna", since=since))
         assert (line.code, line.level, line.count) == ("waiting", level, 3)
-    says = "3 visits in hakuna wait for person in hakuna, since 09:04."
+    says = "3 records of visit in hakuna wait for person in hakuna, since 09:04."
     assert told(**group("rec", "person in hakuna")) == [("waiting", Level.NOTE, says)]
 
 
@@ -282,7 +282,7 @@ def test_who_is_out_of_scope_is_a_note_with_the_next_day() -> None:
     one = WaitGroup("person", "weekly10", "scope", "active is no, until 2026-12-03", count=4)
     two = replace(one, what="active is no, until 2026-12-01", count=7)
     none = replace(one, what="active is no", count=1)
-    says = "12 persons not in weekly10, being out of its scope; next 1 Dec."
+    says = "12 records of person not in weekly10, being out of its scope; next 1 Dec."
     assert told(waits=[one, two, none]) == [("scope", Level.NOTE, says)]
 
 

@@ -6,6 +6,7 @@ import csv
 import re
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from html import unescape
 from urllib.parse import quote
@@ -15,6 +16,7 @@ import pytest
 
 from syncengine.flows.people.pausing import pause
 from syncengine.flows.views.stored_plan import keep, refused_trial, store_plan
+from syncengine.model.changeset import Changeset
 from syncengine.model.member import Role
 from syncengine.web.console.screens.activity import times_of
 from tests.support.bench import Bench, within
@@ -374,3 +376,22 @@ def test_calls_that_are_left_of_a_budget_are_shown(bench: Bench) -> None:
     with at_console(bench.engine, Role.VIEWER) as browser:
         assert "54 of 60" in browser.get("/").text
         assert "54 of 60" in browser.get("/connections/lms").text
+
+
+def test_a_listing_that_takes_long_shows_how_old_its_parts_are(bench: Bench) -> None:
+    """As `status` does: how many were read in turn and since when, and what moved lately."""
+    now = bench.clock.now()
+    with bench.engine.ledger.write() as tx:
+        seen = tx.resource("hr", "people")
+        progress = {
+            "parents": 40,
+            "started": now - 7200,
+            "at": now,
+            "turned": 12,
+            "reread": 3,
+            "chosen_at": now - 60,
+        }
+        tx.write(Changeset(resources=[replace(seen, scanned_at=now - 90_000, progress=progress)]))
+    with at_console(bench.engine, Role.OPERATOR) as browser:
+        page = " ".join(re.sub(r"<[^>]+>", " ", browser.get("/connections/hr").text).split())
+    assert "under way: 12 of 40 parts since 2 h ago ; what moved lately 1 min ago" in page

@@ -18,7 +18,14 @@ from syncengine.model.operation import OperationState
 from syncengine.web.console.german import phrases
 from syncengine.web.console.screens import home
 from syncengine.web.console.screens.questions import _SPOKEN
-from syncengine.web.console.templating import HERE, environment, language_of, say, translations
+from syncengine.web.console.templating import (
+    HERE,
+    breakable,
+    environment,
+    language_of,
+    say,
+    translations,
+)
 from syncengine.web.console.times import Times
 from syncengine.web.console.words import plain
 
@@ -37,6 +44,26 @@ def _known() -> set[str]:
     with PO.open("rb") as file:
         catalogue = read_po(file)
     return {m.id[0] if isinstance(m.id, tuple) else m.id for m in catalogue if m.string}
+
+
+@pytest.mark.parametrize(
+    ("text", "pieces"),
+    [
+        ("anna@x.de", ["anna@x.de"]), ("a name of many words", ["a name of many words"]),
+        ("maximiliane.schulze-berghof@alpenblick.example",
+         ["maximiliane.", "schulze-", "berghof@", "alpenblick.", "example"]),
+        ("https://host.example/a?b=c", ["https://", "host.", "example/", "a?", "b=", "c"]),
+        ("x" * 50, ["x" * 24, "x" * 24, "xx"]),
+    ],
+)  # fmt: skip
+def test_a_long_word_breaks_where_people_would_break_it(text: str, pieces: list[str]) -> None:
+    """Behind a sign; nothing of it is lost, and a short one stays whole."""
+    told = str(breakable(text))
+    assert told.split("<wbr>") == pieces
+    assert (
+        str(breakable("<b>" * 10)).count("&lt;b&gt;") + str(breakable("<b>" * 10)).count("<b>")
+        <= 10
+    )
 
 
 def test_every_text_of_the_templates_is_there_in_german() -> None:
