@@ -335,10 +335,10 @@ def unlock(name: Name, by: As = None, as_json: ui.Json = False) -> None:
 def _way(member: Member) -> str:
     """How a member signs in."""
     ways = [
-        *(["the provider"] if member.subject is not None else []),
+        *(["their company"] if member.subject is not None else []),
         *(["a password"] if member.password else []),
     ]
-    return "locked" if member.locked else " or ".join(ways) or "a link"
+    return "locked" if member.locked else ", ".join(ways) or "a link"
 
 
 def link_of(settings: Settings, token: str, url: str = "", address: str = "") -> str:

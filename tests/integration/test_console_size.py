@@ -80,7 +80,7 @@ def test_each_page_is_there_at_once_and_small(large: Bench) -> None:
         f"{whole}/links", f"{whole}/links?q=berg", f"{whole}/links?with={other}", f"{whole}/export", f"{whole}/erase",
     ]  # fmt: skip
     sent = [
-        (f"{whole}/links", {"do": "join", "other": "berg"}), (f"{whole}/links", {"do": "point", "other": other}),
+        (f"{whole}/links", {"do": "join", "other": "berg"}), (f"{whole}/links", {"do": "point", "other": "berg"}),
         (f"{whole}/export", {"kind": "json"}), (f"{whole}/export", {"kind": "html"}), (f"{whole}/uncovered", {}),
     ]  # fmt: skip
     slow = {}

@@ -57,11 +57,11 @@ def test_the_list_says_how_each_signs_in(run) -> None:
         lines = run("list").stdout.splitlines()[2:]
         return {line.split("  ")[0].strip(): line for line in lines if line.strip()}
 
-    assert "the provider" in ways()["kim 2"]
+    assert "their company" in ways()["kim 2"]
     assert "a link" in ways()["kim"]
     assert run("join", "kim", "kim 2").exit_code == 0
     assert "locked" in ways()["kim 2"]
-    assert "the provider" in ways()["kim"]
+    assert "their company" in ways()["kim"]
 
 
 def test_a_name_is_there_once(run) -> None:
