@@ -181,6 +181,10 @@ class Operations(Session):
         rows = self._rows(t.operations, (_c.connection, _c.record_id), t.is_pending)
         return [(connection, record) for connection, record in rows]
 
+    def unsettled_places(self) -> list[tuple[str, str]]:
+        """Entity and connection of unsettled ones, each once."""
+        return list(self._counted(t.operations, (_c.entity, _c.connection), t.is_unsettled))
+
     def has_expired(self, now: float) -> bool:
         """Whether there are claims whose lease is over."""
         return bool(self._rows(t.operations, (_c.id,), t.is_claimed, limit=1, lease_until__le=now))

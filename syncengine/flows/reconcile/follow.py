@@ -25,11 +25,16 @@ LIKES = "1"
 
 
 def follow_project(engine: Engine) -> None:
-    """Notice that the mapping, a mode or the day has changed, and make the links concerned dirty."""
+    """Notice that the mapping, a mode or the day has changed, and make the links concerned dirty. Writes that nobody
+    can send or prove any more are called off, whenever they came to be left."""
     today = engine.today
     with engine.ledger.read() as tx:
         marks = {state.name: state.digest for state in tx.connections(("project", "day"))}
+        left = any(engine.system(*place) is None for place in tx.unsettled_places())
     if marks == {"project": _project_mark(engine), "day": today}:
+        if left:
+            with engine.ledger.write() as tx:
+                tx.write(_called_off(engine, tx))
         return
     with engine.ledger.write() as tx:
         change, digests = Changeset(), dict[str, str]()
@@ -44,8 +49,7 @@ def follow_project(engine: Engine) -> None:
             digests[f"derive:{rule.name}"] = rule.digest
             moved = {record.id for name in rule.sources for record in tx.records_of(name)}
             change += Changeset(derivations=moved)
-        if marks["project"] != _project_mark(engine):
-            change += _called_off(engine, tx)
+        change += _called_off(engine, tx)
         change += _other_modes(engine, tx)
         change += _likes(engine, tx)
         digests |= {f"mode:{c.name}": c.mode for c in engine.project.connections.values()}

@@ -34,8 +34,8 @@ MESSAGES = 4
 def sweep(engine: Engine) -> Counter[str]:
     """Announce due listings, reads, reconciling, writes, probes and derivations. Returns task -> messages."""
     correct_setback(engine)
-    follow_project(engine)
     expire(engine)
+    follow_project(engine)
     forget(engine)
     sent = Counter({"capture": announce_listings(engine, engine.connectors)})
     with engine.ledger.write() as tx:

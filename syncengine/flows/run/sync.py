@@ -23,7 +23,7 @@ from syncengine.flows.run.rehearsal import rehearse
 from syncengine.flows.run.sweep import listed
 from syncengine.flows.run.waiting import Delay, ProgressDeadline, Tell, delays
 from syncengine.flows.send.dispatch import dispatch
-from syncengine.flows.send.probe import probe
+from syncengine.flows.send.probe import expire, probe
 from syncengine.ledger import Transaction
 from syncengine.model.changeset import Changeset
 from syncengine.model.operation import Operation, OperationState
@@ -235,6 +235,7 @@ def _sync(
         height = tx.newest_ids()[0]
     if digest is not None:
         _agreed(engine, digest, "")
+    expire(engine)
     follow_project(engine)
     deadline = ProgressDeadline(engine, tell or (lambda _: None), 3 * engine.limits.lease + 30)
     engine = replace(engine, tell=deadline.say, goes_on=deadline.goes_on)

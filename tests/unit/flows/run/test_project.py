@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from syncengine.errors import Stale
@@ -9,7 +11,9 @@ from syncengine.flows.run.sweep import sweep
 from syncengine.flows.run.sync import sync
 from syncengine.flows.views.plan import plan
 from syncengine.flows.views.status import status
+from syncengine.model.changeset import Changeset
 from syncengine.model.link import LinkState
+from syncengine.model.operation import OperationState
 from tests.support.people import COLUMNS, FIELDS, HR, LMS, LMS_NONE, anna, duo, entity, lead, remap
 
 TODAY = FIELDS + "  until: {type: date}\n"
@@ -185,4 +189,36 @@ def test_a_system_that_leaves_the_project_leaves_no_write_behind(fault: str) -> 
     assert made.unsettled()
     remap(made, entity(hr=HR))
     assert made.sync()["converged"]
+    assert not made.unsettled()
+
+
+@pytest.mark.parametrize("looks", ["sweep", "sync"])
+def test_what_a_dead_worker_was_sending_to_a_system_that_left_comes_to_an_end(looks: str) -> None:
+    """Nobody can prove it any more: it is called off once the worker's time is over."""
+    made = duo()
+    lead(made)
+    with made.engine.ledger.write() as tx:
+        tx.claim_operations(made.clock.now(), 60.0, 10, ["lms"], None, [])
+    remap(made, entity(hr=HR))
+    sweep(made.engine)
+    assert [o.state for o in made.unsettled()] == [OperationState.CLAIMED]
+    made.clock.sleep(61)
+    if looks == "sweep":
+        sweep(made.engine)
+    else:
+        assert made.sync()["converged"]
+    assert not made.unsettled()
+
+
+def test_what_a_worker_with_the_mapping_of_before_left_unproved_is_called_off() -> None:
+    """Its call ended without an answer after the others had gone over to the new mapping."""
+    made = duo()
+    lead(made)
+    with made.engine.ledger.write() as tx:
+        (sent,) = tx.claim_operations(made.clock.now(), 60.0, 10, ["lms"], None, [])
+    remap(made, entity(hr=HR))
+    sweep(made.engine)
+    with made.engine.ledger.write() as tx:
+        tx.write(Changeset(operations=[replace(sent, state=OperationState.UNKNOWN)]))
+    sweep(made.engine)
     assert not made.unsettled()
