@@ -84,7 +84,7 @@ class Ledger:
         """Quarantine one value that cannot be decrypted, so that it does not block all other work; everything is read
         again."""
         with self._engine.begin() as connection:
-            # What is sealed with a key that somebody else was given meanwhile is not broken.
+            # It may be encrypted with a key that another process was given meanwhile: that is not broken.
             Transaction(connection, self._vault).follow_keyring(writing=True)
             told = Quarantine(connection, self._vault).set_aside(unreadable)
         if not told:

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from syncengine.ledger.connections import Connections, known
-from syncengine.model.notification import Delivery, Notifications, Told
+from syncengine.model.notification import Delivery, Notifications, Reported
 
 TOLD: Final = ":told"
 """Under this name stand what was told, and the lease; no connection is called so."""
@@ -36,7 +36,7 @@ class Notifying(Connections):
 def notifications_of(state: Mapping[str, Any]) -> Notifications:
     """What is remembered, of how it is stored."""
     deliveries = [Delivery(**known(Delivery, kept)) for kept in state.get("deliveries", ())]
-    told = tuple(Told(**known(Told, kept)) for kept in state.get("told", ()))
+    told = tuple(Reported(**known(Reported, kept)) for kept in state.get("told", ()))
     return Notifications(
         float(state.get("looked_at", 0.0)), told, {each.channel: each for each in deliveries}
     )

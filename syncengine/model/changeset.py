@@ -24,8 +24,8 @@ But = Mapping[str, frozenset[str]]
 
 @dataclass(frozen=True, slots=True)
 class Wakes:
-    """Links that become dirty, once more than they are stored, by the reason for it. A link with several reasons
-    becomes dirty at least once.
+    """Which links have to be planned again (become dirty), grouped by the reason. A link with several reasons becomes
+    dirty at least once.
 
     ``links``: these. ``records``: all links of these records, and ``siblings``: those of them that have no row, whose
     plans depend on which rows the record has elsewhere; both with the links that are left out. ``users``: links of the

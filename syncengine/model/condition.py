@@ -51,7 +51,7 @@ class PlaceFree:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A resource was listed whole, and each of its rows is told who it is."""
+    """A resource was listed completely, and it is decided to which record each of its rows belongs."""
 
     connection: str
     resource: str

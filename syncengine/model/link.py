@@ -1,5 +1,5 @@
-"""Links: what the engine knows of one vendor row and which record it belongs to. The unit of locking and
-reconciling."""
+"""Links: what the engine knows of one vendor row, and which record it belongs to. A record is decided with all its
+links; each of them is locked by itself."""
 
 from __future__ import annotations
 

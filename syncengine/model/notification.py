@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Reported:
     """What a channel knows of one line of the standing. ``code`` and ``about`` tell the line. ``seen_at``: when it was
     first seen there; ``since``: when it says that it began, None where it does not. ``level``, ``count``: as they were
     told last; a level of 0: nothing was told yet. Times are epoch seconds."""
@@ -42,7 +42,7 @@ class Notifications:
     """All that is remembered of notifications. ``looked_at``: when the standing was last looked at for them."""
 
     looked_at: float = 0.0
-    told: Sequence[Told] = ()
+    told: Sequence[Reported] = ()
     deliveries: Mapping[str, Delivery] = field(default_factory=dict)
 
 

@@ -30,23 +30,28 @@ class OperationState(StrEnum):
     CANCELLED = "cancelled"
 
 
-THERE = "the row was there"
-"""What is said of a create that was not sent, since a read showed its row."""
+class Reason(StrEnum):
+    """Why an operation stands where it does, where the engine goes by that later; the value is what people read. Any
+    other detail of an operation is only read by people."""
 
-UNSHOWN = "no answer came, and no read showed it"
-"""What is said of a stale write that went out."""
+    FOUND = "the row was there"
+    """A create was not sent: a read showed its row."""
 
-UNTAKEN = "it does not take this write: sent twice, never answered, and no read shows it"
-"""What is said of a write that is unknown a while longer for that reason, before its last try."""
+    NEVER_SHOWN = "no answer came, and no read showed it"
+    """A write went out and is stale."""
 
-UNNAMED = "accepted, but the answer names no row"
-"""What is said of a create that is unknown for that reason."""
+    LAST_TRY = "it does not take this write: sent twice, never answered, and no read shows it"
+    """A write stays unknown for a while before it is tried once more."""
 
-ANOTHERS = "accepted, but the answer names another row"
-"""The same where the row that is named was there before, or is another record's."""
+    NO_ROW_NAMED = "accepted, but the answer names no row"
+    """A create is unknown, since nothing tells which row it made."""
 
-UNMADE = "accepted, and no read shows a row"
-"""What is said of it once that is proved."""
+    OTHER_ROW_NAMED = "accepted, but the answer names another row"
+    """The same where that row was there before, or is another record's."""
+
+    NOT_MADE = "accepted, and no read shows a row"
+    """What of these is proved to have made none."""
+
 
 UNSETTLED = frozenset({OperationState.PENDING, OperationState.CLAIMED, OperationState.UNKNOWN})
 

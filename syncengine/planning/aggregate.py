@@ -40,12 +40,12 @@ class Aggregate:
 class Decided:
     """What was decided of one record.
 
-    ``plans``: link id -> plan, of the links that were planned. ``knowing``: those of them that were planned on the
-    record as it is to be; the others are to be planned once more. ``learned``: the record with all that it learned,
+    ``plans``: link id -> plan, of the links that were planned. ``final``: those of them that were planned on the record
+    as it is to be; the others are to be planned once more. ``learned``: the record with all that it learned,
     None for nothing. That a record ends stands in the plan of the link that ends it."""
 
     plans: Mapping[str, Plan]
-    knowing: Collection[str]
+    final: Collection[str]
     learned: Record | None = None
 
 
@@ -82,7 +82,7 @@ class _Work:
         if link_id in self.of.closed or link.record_id is None or self._unknown(link):
             return
         self.due.discard(link_id)
-        plan = _plan_link(self._scene(link))
+        plan = _plan_link(self._input(link))
         before = self.plans.get(link_id)
         self.plans[link_id] = plan if before is None else after(before, plan)
         self.links[link_id] = plan.link
@@ -98,7 +98,7 @@ class _Work:
         as_loaded = self.of.links[link.id].state in TO_BE_MADE and self.record is self.of.record
         return link.state in TO_BE_MADE and not as_loaded
 
-    def _scene(self, link: Link) -> PlanInput:
+    def _input(self, link: Link) -> PlanInput:
         before = self.plans.get(link.id)
         answered = before is not None and f"rejected:{link.id}" in before.dissolves
         return PlanInput(

@@ -241,8 +241,8 @@ def place_free(link: Link) -> PlaceFree:
     return PlaceFree(Ref(link.connection, link.resource, str(link.external_id)))
 
 
-def known_by(link: Link) -> frozenset[Condition]:
-    """What comes true once a record has this row."""
+def conditions_met(link: Link) -> frozenset[Condition]:
+    """The conditions that come true when this row is tied to its record."""
     row = Ref(link.connection, link.resource, str(link.external_id))
     return frozenset({RowTied(row), RecordAt(str(link.record_id), link.connection)})
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from syncengine.mapping.notify import Notify, NotifyRule
-from syncengine.model.notification import Delivery, News, Notifications, Told
+from syncengine.model.notification import Delivery, News, Notifications, Reported
 from syncengine.model.standing import Level, Line, Standing
 
 GROWN = 2
@@ -33,8 +33,8 @@ class Tidings:
 
     channel: str
     news: Sequence[tuple[News, Line]]
-    told: Sequence[Told]
-    before: Sequence[Told]
+    told: Sequence[Reported]
+    before: Sequence[Reported]
     report: str = ""
 
     @property
@@ -72,7 +72,7 @@ def heartbeat_due(notify: Notify, standing: Standing, known: Notifications) -> b
 
 
 def _of_channel(
-    name: str, rules: Sequence[NotifyRule], standing: Standing, before: Sequence[Told],
+    name: str, rules: Sequence[NotifyRule], standing: Standing, before: Sequence[Reported],
     delivery: Delivery, zone: ZoneInfo,
 ) -> Tidings:  # fmt: skip
     now = standing.at
@@ -87,10 +87,10 @@ def _of_channel(
         if line.about.get("channel") != name and any(line.code in r.codes for r in rules)
         for key in [_key(line.code, line.about)]
     }
-    news, after = list[tuple[News, Line]](), list[Told]()
-    seen = list[Told]()
+    news, after = list[tuple[News, Line]](), list[Reported]()
+    seen = list[Reported]()
     for key, line in lines.items():
-        told = known.get(key) or Told(name, line.code, line.about, now, line.since)
+        told = known.get(key) or Reported(name, line.code, line.about, now, line.since)
         told = replace(told, since=line.since)
         seen.append(told)
         what = _news(line, told)
@@ -117,7 +117,7 @@ def _key(code: str, about: Mapping[str, str]) -> Key:
     return code, tuple(sorted(same.items()))
 
 
-def _news(line: Line, told: Told) -> News | None:
+def _news(line: Line, told: Reported) -> News | None:
     if not told.level:
         return News.BEGAN
     grown = line.code not in _RESTLESS and line.count >= GROWN * max(1, told.count)
@@ -125,7 +125,7 @@ def _news(line: Line, told: Told) -> News | None:
 
 
 def _may_tell(
-    line: Line, told: Told, rules: Sequence[NotifyRule], awake: Sequence[NotifyRule], now: float
+    line: Line, told: Reported, rules: Sequence[NotifyRule], awake: Sequence[NotifyRule], now: float
 ) -> bool:
     """Whether a rule that is not quiet asks for it by now; a fault breaks the quiet."""
     began = told.seen_at if line.since is None else min(line.since, told.seen_at)

@@ -1,4 +1,4 @@
-"""Places: whose row stands, or will stand, where another record's row is to be made."""
+"""Places: which link already has the row that a create would make, so that nothing is made twice."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from syncengine.mapping import Context
 from syncengine.model.condition import PlaceFree
 from syncengine.model.key import Key
 from syncengine.model.link import Link, LinkState
-from syncengine.model.operation import UNSHOWN, Action, Operation
+from syncengine.model.operation import Action, Operation, Reason
 from syncengine.model.record import Record, World
 from syncengine.model.values import Json, is_empty
 from syncengine.planning.identity import (
@@ -38,7 +38,7 @@ def lost_creates(
     }
     told = [link_id for link_id, again in more.items() if again]
     lost = tx.stale_creates(told) if told else []
-    return {o.link_id: more[o.link_id] for o in lost if o.detail == UNSHOWN}
+    return {o.link_id: more[o.link_id] for o in lost if o.detail == Reason.NEVER_SHOWN}
 
 
 def rivals_of(engine: Engine, tx: Transaction, operations: Sequence[Operation]) -> dict[str, Link]:
@@ -105,7 +105,7 @@ def gives_way(tx: Transaction, holder: Link) -> bool:
     return holder.state is LinkState.GONE or (holder.record_id is None and holder.row is None)
 
 
-def holds(tx: Transaction, rival: Link) -> bool:
+def row_exists(tx: Transaction, rival: Link) -> bool:
     """Whether, as far as is known here, the row that is to be created exists already. An untied one is correlated
     first, unless a search did not find it."""
     untied = rival.state is LinkState.SEEN and (rival.row is not None or rival.need_get)
@@ -135,7 +135,7 @@ def holders_of(
         if link.state is LinkState.WAITING and isinstance(on, PlaceFree):
             told[link.id] = (wanted[-1], on.row.external_id)
     found = _rivals(engine, tx, wanted, world) if wanted else {}
-    rivals = {i: k for i, k in found.items() if k.id != i and holds(tx, k)}
+    rivals = {i: k for i, k in found.items() if k.id != i and row_exists(tx, k)}
     return rivals | _awaited(engine, tx, told, records)
 
 
@@ -156,7 +156,7 @@ def _awaited(
         for name, holder in held.items()
         if holder.id != name
         and still_shows(engine, holder, told[name][0].record, world)
-        and holds(tx, holder)
+        and row_exists(tx, holder)
     }
 
 

@@ -21,7 +21,7 @@ KEPT = 400 * 86_400.0
 
 
 @dataclass(slots=True)
-class Noted:
+class RunSummary:
     """What a run that is under way has to tell at its end. ``fault``: what could not be done."""
 
     counts: Counter[str] = field(default_factory=Counter)
@@ -31,10 +31,10 @@ class Noted:
 @contextmanager
 def running(
     engine: Engine, kind: str, connection: str | None = None, resource: str = ""
-) -> Iterator[Noted]:
+) -> Iterator[RunSummary]:
     """Keep what happens in this block on record as one run; a part of a run that is under way is none of its own. What
     is written within it says so."""
-    noted = Noted()
+    noted = RunSummary()
     if engine.run:
         yield noted
         return

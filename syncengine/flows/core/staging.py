@@ -208,7 +208,7 @@ def _wait(group: Group) -> Wait:
     return Wait(group, "approval")
 
 
-def holds(engine: Engine, tx: Transaction) -> list[Hold]:
+def send_holds(engine: Engine, tx: Transaction) -> list[Hold]:
     """The holds for writes whose plan may still grow; otherwise the first part of a mass accident would be sent before
     the rest is planned. No write is held longer than the window of ``safety``."""
     project, now = engine.project, engine.clock.now()

@@ -39,7 +39,7 @@ from syncengine.model.link import Link, LinkState
 from syncengine.model.operation import Operation
 from syncengine.model.record import Record
 from syncengine.model.ref import Ref
-from syncengine.planning.identity import Parts, former_keys, known_by, place_free, row_keys_of
+from syncengine.planning.identity import Parts, conditions_met, former_keys, place_free, row_keys_of
 
 T = TypeVar("T", Link, Operation)
 SLICE = 1000
@@ -96,7 +96,7 @@ def gather(engine: Engine, tx: Transaction, record_id: str) -> Footprint:
     told = identifying(engine, names(engine, tx, selves), selves.values())
     marks = _marks(records, links, operations, told)
     asked = tx.cases(open_only=False)
-    showing = search.known_by(selves, marks)
+    showing = search.conditions_met(selves, marks)
     cases = {
         c.id: c for c in asked
         if _is_about(c, records, links, operations, marks)
@@ -116,7 +116,9 @@ def _marks(
     told: IdentifyingWords,
 ) -> Marks:  # fmt: skip
     known = [link for link in links.values() if link.external_id is not None]
-    waits: set[Condition] = {on for link in known for on in (place_free(link), *known_by(link))}
+    waits: set[Condition] = {
+        on for link in known for on in (place_free(link), *conditions_met(link))
+    }
     waits |= {OperationSettled(id_) for id_ in operations}
     waits |= {RecordAt(k.record_id, k.connection) for k in links.values() if k.record_id}
     return Marks(
@@ -230,7 +232,7 @@ class _Search:
         states = (LinkState.SEEN, LinkState.UNLINKED)
         return {k.id: k for k in self.tx.select_links(states=states) if self._names(k, places)}
 
-    def known_by(self, selves: Mapping[str, Record], marks: Marks) -> set[tuple[str, Parts]]:
+    def conditions_met(self, selves: Mapping[str, Record], marks: Marks) -> set[tuple[str, Parts]]:
         """Scope and parts of each key by which a row is recognised as one of these records'."""
         keys = [k for record in selves.values() for k in self._former(record)]
         keys += [place_key(entity, ref) for entity, ref in marks.places]

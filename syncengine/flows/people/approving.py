@@ -96,7 +96,7 @@ def lapsed(before: Votes | None, now: Iterable[Vote]) -> str:
     return f"what {' and '.join(gone)} approved counts no longer" if gone else ""
 
 
-def seen_in_vain(held: Sequence[Link], seen: str) -> None:
+def require_unchanged(held: Sequence[Link], seen: str) -> None:
     """Raises NotPossible where others are held than those that somebody has looked at."""
     if seen != digest_of(held):
         raise NotPossible("other writes are held than those that you looked at: look at them again")

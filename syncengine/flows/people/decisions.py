@@ -27,7 +27,7 @@ from syncengine.model.operation import OperationState
 from syncengine.model.record import Record, World
 from syncengine.model.values import ABSENT, Json, utc_text
 from syncengine.planning.doubts import unread
-from syncengine.planning.identity import AT_VENDOR, Correlation, known_by, make_record
+from syncengine.planning.identity import AT_VENDOR, Correlation, conditions_met, make_record
 from syncengine.planning.questions import about
 from syncengine.planning.settle import inherited_base
 
@@ -162,7 +162,7 @@ class Decision:
     def joined(self, link: Link, record_id: str) -> Changeset:
         """A link is tied, and the links that waited for it are woken."""
         tied = link.tied(record_id=record_id, state=LinkState.LINKED, wait=None, approval=None).woken()  # fmt: skip
-        wakes = Wakes(waiting=known_by(tied)) + referring(self.engine, link)
+        wakes = Wakes(waiting=conditions_met(tied)) + referring(self.engine, link)
         change = self.row_forgotten(link, record_id) + self.saved(tied)
         return change + Changeset(wakes=wakes)
 

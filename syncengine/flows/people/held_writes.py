@@ -10,7 +10,7 @@ from syncengine.flows.people.approving import (
     Votes,
     held_by,
     lapsed,
-    seen_in_vain,
+    require_unchanged,
     votes_on,
     with_vote,
 )
@@ -51,7 +51,7 @@ class HeldWrites(Decision):
         if not held:
             raise NotPossible("none of these writes is held any more")
         if self.seen is not None and self.given == "approve":
-            seen_in_vain(held, self.seen)
+            require_unchanged(held, self.seen)
         meant = self._meant(held)
         self.case, votes = self._voted(meant, whole=len(meant) == len(held))
         ended = lapsed(before, votes.given)

@@ -23,7 +23,7 @@ from syncengine.planning.aggregate import Decided
 from syncengine.planning.approvals import same_write, without_write
 from syncengine.planning.identity import (
     AT_VENDOR,
-    known_by,
+    conditions_met,
 )
 from syncengine.planning.plan_input import Plan
 from syncengine.planning.safety import kind_of
@@ -116,21 +116,21 @@ class Commit:
         unsent: Mapping[str, Operation], changed: Sequence[Record], decided: Mapping[str, Decided],
     ) -> Changeset:  # fmt: skip
         """Whoever has to know is looked at again."""
-        knowing = frozenset(i for of in decided.values() for i in of.knowing)
+        final = frozenset(i for of in decided.values() for i in of.final)
         moved = [i for i, p in good.items() if _moved(read[i], p.link)]
         came = [good[i].link for i in moved if good[i].link.state in AT_VENDOR]
         went = [read[i] for i in moved if read[i].state in AT_VENDOR]
         turned = frozenset(i for i, p in good.items() if p.link.state is not read[i].state)
-        unaware = {k.record_id for k in read.values() if k.id not in knowing}
+        unaware = {k.record_id for k in read.values() if k.id not in final}
         stay = {p.operation.id for p in good.values() if p.operation is not None}
         satisfies: set[Condition] = {
             OperationSettled(o.id) for o in unsent.values() if o.id not in stay
         }
         satisfies |= {key for p in good.values() for key in p.satisfies}
-        satisfies |= {key for link in came for key in known_by(link)}
+        satisfies |= {key for link in came for key in conditions_met(link)}
         wakes = Wakes(
-            records={r.id: knowing for r in changed if r.id in unaware},
-            siblings=dict.fromkeys({read[i].record_id or "" for i in turned}, turned | knowing),
+            records={r.id: final for r in changed if r.id in unaware},
+            siblings=dict.fromkeys({read[i].record_id or "" for i in turned}, turned | final),
             waiting=satisfies,
         )
         change = self._identified(tx, changed) + dependents(self.engine, changed)

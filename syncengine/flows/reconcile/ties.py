@@ -22,8 +22,8 @@ from syncengine.model.record import Record, World
 from syncengine.planning.identity import (
     Correlation,
     ask,
+    conditions_met,
     identity_subject,
-    known_by,
     place_free,
 )
 from syncengine.planning.questions import about
@@ -151,7 +151,7 @@ class Ties:
         wakes = Wakes(
             sharers={i for link in tied for i in (link.id, link.record_id) if i},
             siblings={k.record_id: ours for k in tied if k.record_id},
-            waiting={key for k in tied for key in (place_free(k), *known_by(k))},
+            waiting={key for k in tied for key in (place_free(k), *conditions_met(k))},
         )
         dropped = {(KeyKind.ROW, link.id) for link in tied}
         change = keep_row_keys(self.engine, tx, entity, system, untied, stored, self.world)

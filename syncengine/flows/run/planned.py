@@ -250,7 +250,7 @@ class Telling:
                 parts.setdefault(sent.operation.link_id, []).append(told)
         for link_id, steps in parts.items():
             whole = reduce(Write.then, (step for step, _ in steps))
-            # A row that is not made yet and is not wanted any more is not made.
+            # What the plan would create and then remove again is in no plan: it is never created.
             if "create" not in whole.actions or whole.action in ("create", "update"):
                 planned.writes[link_id], planned._parts[link_id] = whole, steps
 

@@ -14,20 +14,13 @@ from syncengine.model.changeset import Changeset, Wakes
 from syncengine.model.condition import Condition, OperationSettled
 from syncengine.model.event import Event
 from syncengine.model.link import Link
-from syncengine.model.operation import (
-    ANOTHERS,
-    UNNAMED,
-    Action,
-    Operation,
-    OperationState,
-    Written,
-)
+from syncengine.model.operation import Action, Operation, OperationState, Reason, Written
 from syncengine.model.values import Row
 from syncengine.planning.doubts import Claim
 from syncengine.planning.identity import (
     AT_VENDOR,
+    conditions_met,
     identity_subject,
-    known_by,
     place_free,
     renames,
     waits_for,
@@ -35,7 +28,10 @@ from syncengine.planning.identity import (
 from syncengine.planning.observation import stamped
 from syncengine.planning.settle import Settled, answered, leaves_open, settle_applied
 
-_ANSWERS = {UNNAMED: "the answer named no row", ANOTHERS: "the answer named another row"}
+_ANSWERS: Mapping[str, str] = {
+    Reason.NO_ROW_NAMED: "the answer named no row",
+    Reason.OTHER_ROW_NAMED: "the answer named another row",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +142,7 @@ def followed(engine: Engine, settled: Sequence[tuple[Link, Operation]]) -> Chang
         for link, o in settled
         if o.action is Action.DELETE or renames(entities[o.entity], o.carried)
     }
-    awaited |= {key for k, o in created for key in (OperationSettled(o.id), *known_by(k))}
+    awaited |= {key for k, o in created for key in (OperationSettled(o.id), *conditions_met(k))}
     wakes = Wakes(siblings={o.record_id: but for _, o in turned}, waiting=awaited)
     wakes += retied(engine, [k for k, _ in created], deleted)
     for link, _ in created:

@@ -20,9 +20,8 @@ from syncengine.errors import (
 )
 from syncengine.flows.capture.rows import PreflightRead
 from syncengine.flows.core.engine import Engine, failed, retry_on_lost_race
-from syncengine.flows.core.places import holds as has_the_row
-from syncengine.flows.core.places import lost_creates, rivals_of
-from syncengine.flows.core.staging import holds
+from syncengine.flows.core.places import lost_creates, rivals_of, row_exists
+from syncengine.flows.core.staging import send_holds
 from syncengine.flows.send.applied import Done, applied, behind, is_ours
 from syncengine.flows.send.outcomes import stale
 from syncengine.flows.send.reservation import pay, wait
@@ -32,7 +31,7 @@ from syncengine.ledger import Transaction
 from syncengine.mapping import System
 from syncengine.model.changeset import Changeset
 from syncengine.model.link import Link, LinkState
-from syncengine.model.operation import UNNAMED, Action, Operation, OperationState, Written
+from syncengine.model.operation import Action, Operation, OperationState, Reason, Written
 from syncengine.model.record import Record
 from syncengine.model.values import Row
 from syncengine.planning.conclude import conclude
@@ -51,7 +50,7 @@ def dispatch(engine: Engine, ids: Collection[str] | None = None) -> Counter[str]
         now, lease = engine.clock.now(), engine.limits.lease
         many = min(engine.limits.round, engine.limits.batch)
         return tx.claim_operations(
-            now, lease, many, [connection], ids, holds(engine, tx), newest=NEWEST
+            now, lease, many, [connection], ids, send_holds(engine, tx), newest=NEWEST
         )
 
     def send(round_: _Sending) -> Counter[str]:
@@ -79,8 +78,8 @@ def renewed(engine: Engine, tx: Transaction, operations: Sequence[Operation]) ->
 class _Sending(Round):
     """Operations on their way to the vendor."""
 
-    lost: Mapping[str, Row] = field(default_factory=dict)
-    """Link for which a create went out before that never showed -> what this is told to the vendor with."""
+    again: Mapping[str, Row] = field(default_factory=dict)
+    """Link id -> fields that are added to its create, since an earlier one was sent and never showed up."""
     looked_at: float = -1.0
     """When nothing was found to keep the connection from being written to."""
 
@@ -180,7 +179,7 @@ class _Sending(Round):
             links = tx.links([o.link_id for o in operations], lock=True)
             operations = renewed(engine, tx, operations)
             rivals = rivals_of(engine, tx, operations)
-            self.lost = lost_creates(engine, tx, operations)
+            self.again = lost_creates(engine, tx, operations)
             change, found = Changeset(operations=operations), list[Operation]()
             for operation in operations:
                 link, record = links.get(operation.link_id), records.get(operation.record_id)
@@ -220,7 +219,7 @@ class _Sending(Round):
             gone = "it was gone already"
             done = Done(system, link, operation, None, preflight.started, gone)
             return "applied", applied(engine, tx, [done])
-        if rival is not None and has_the_row(tx, rival):
+        if rival is not None and row_exists(tx, rival):
             why, waits = "another row has its place", behind(link, rival)
             return "stale", conclude(operation, OperationState.CANCELLED, why, now, link=waits)
         if self._moved(system, link, operation, preflight):
@@ -257,7 +256,7 @@ class _Sending(Round):
         with engine.gates[self.connection].sending(operation.lease_until):
             match operation.action:
                 case Action.CREATE:
-                    body = {**operation.body, **self.lost.get(operation.link_id, {})}
+                    body = {**operation.body, **self.again.get(operation.link_id, {})}
                     return connector.create(resource, body, operation.key)
                 case Action.UPDATE:
                     return connector.update(
@@ -295,7 +294,9 @@ class _Sending(Round):
             settle.rejected(operation, error)
             return "rejected"
         if isinstance(error, Unknown):
-            settle.unknown(operation, UNNAMED if isinstance(error, Unnamed) else str(error))
+            settle.unknown(
+                operation, Reason.NO_ROW_NAMED if isinstance(error, Unnamed) else str(error)
+            )
             return "unknown"
         return self._not_sent(settle, operation, error, self._blames([(operation, error)], False))
 

@@ -16,7 +16,7 @@ from syncengine.flows.core.engine import Engine, failed, new_id
 from syncengine.flows.tell.wording import changes, headline, report, test_words, verdict_words
 from syncengine.flows.views.standing import standing
 from syncengine.mapping.notify import Notify
-from syncengine.model.notification import Delivery, Message, Notifications, Told
+from syncengine.model.notification import Delivery, Message, Notifications, Reported
 from syncengine.model.standing import Standing
 from syncengine.planning.notifications import (
     HEARTBEAT,
@@ -109,7 +109,7 @@ def _send(engine: Engine, notify: Notify, known: Notifications, taken: Counter[s
 
 def _quiet(
     found: dict[str, Tidings], jobs: Sequence[tuple[str, Any]]
-) -> Iterator[tuple[str, Sequence[Told]]]:
+) -> Iterator[tuple[str, Sequence[Reported]]]:
     """What those know to whom nothing is sent."""
     sent = {name for name, _ in jobs}
     return ((name, each.told) for name, each in found.items() if name not in sent)
