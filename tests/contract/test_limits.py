@@ -102,6 +102,8 @@ def test_slots_hold_by_the_vendor_s_own_count(
         assert counters["concurrency"] == min(MOST, CATALOG[vendor].concurrency)
 
 
+@pytest.mark.long
+@pytest.mark.ci
 def test_budgets_hold_by_the_vendor_s_own_count(
     world: World, at_work: Callable[[str, int], None]
 ) -> None:

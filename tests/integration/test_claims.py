@@ -62,10 +62,9 @@ def someone(sandbox: SandboxProcess) -> tuple[Row, Row]:
     )
 
 
-@pytest.mark.parametrize(
-    "way",
-    [WAYS[0], *(pytest.param(w, marks=[pytest.mark.long, pytest.mark.ci]) for w in WAYS[1:])],
-)
+@pytest.mark.long
+@pytest.mark.ci
+@pytest.mark.parametrize("way", WAYS)
 def test_what_a_vendor_accepts_and_does_not_do_changes_nobody(
     sandbox: SandboxProcess, engine: Engine, way: str
 ) -> None:

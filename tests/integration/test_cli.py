@@ -124,6 +124,8 @@ def test_a_paused_connection_gets_no_writes_until_resumed(
     assert _calls(cli.json("sync", code=4))["weekly10"]["writes"] > 0
 
 
+@pytest.mark.long
+@pytest.mark.ci
 def test_after_a_restore_nothing_is_written_before_resuming(
     cli: Cli, sandbox: SandboxProcess
 ) -> None:

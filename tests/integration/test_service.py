@@ -143,6 +143,8 @@ def _descendants(pid: int) -> set[int]:
     return below - {pid}
 
 
+@pytest.mark.long
+@pytest.mark.ci
 def test_the_service_works_and_survives_kills(environment: dict[str, str]) -> None:
     """On nothing but Python the service brings the systems into agreement, goes on after worker, broker and web
     were killed, and leaves no process behind."""
@@ -192,6 +194,8 @@ def test_a_taken_port_is_one_line_and_no_service(tmp_path: Path, part: str) -> N
     assert re.fullmatch(rf"error: .*port {port} .*; .*\n", ended.stderr), ended.stderr
 
 
+@pytest.mark.long
+@pytest.mark.ci
 def test_an_edited_project_is_in_use_without_a_restart(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
@@ -254,6 +258,8 @@ def _hang_up(server: socket.socket) -> None:
             return
 
 
+@pytest.mark.long
+@pytest.mark.ci
 def test_a_port_that_is_lost_is_said_once(environment: dict[str, str]) -> None:
     """Who takes the port of a part that died is named once; the part starts as soon as the port is free again."""
     output = Output()

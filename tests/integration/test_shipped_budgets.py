@@ -44,6 +44,8 @@ def in_step(sandbox: SandboxProcess, engine: Engine, told: list[str]) -> dict[st
     return document
 
 
+@pytest.mark.long
+@pytest.mark.ci
 def test_the_shipped_project_converges_on_the_budgets_that_it_ships(
     sandbox: SandboxProcess, engine: Engine
 ) -> None:

@@ -38,7 +38,7 @@ def hold(seeds: Iterable[int]) -> int:
 @pytest.mark.parametrize(
     "first",
     [
-        131_000,
+        pytest.param(131_000, marks=[pytest.mark.long, pytest.mark.ci]),
         pytest.param(131_020, marks=[pytest.mark.long, pytest.mark.ci]),
         pytest.param(131_040, marks=[pytest.mark.long, pytest.mark.ci]),
     ],

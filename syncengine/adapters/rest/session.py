@@ -81,11 +81,11 @@ class Session:
     def _send(
         self, purpose: Purpose, method: str, url: str, query: Query, body: Json = None
     ) -> Json:
-        self._stay(url, purpose.what)
+        goal = self._below_home(url, purpose.what)
         self._wait(purpose)
         response = self._client.request(
             method,
-            url,
+            goal,
             params=query or None,
             json=body,
             extensions={"purpose": purpose},
@@ -112,8 +112,9 @@ class Session:
             why = f"{why} ({verdicts.outline(response)})"
             raise verdicts.unusable(why, kind, what) from error
 
-    def _stay(self, url: str, what: str) -> None:
-        """Whoever is asked gets our token: nobody is but what lies below the base URL. Raises VendorDown."""
+    def _below_home(self, url: str, what: str) -> httpx.URL:
+        """The address that is asked. Whoever is asked gets our token: nobody is but what lies below the base URL.
+        Raises VendorDown."""
         home, goal = self._home, httpx.URL(url)
         there = (goal.scheme, goal.host, goal.port) == (home.scheme, home.host, home.port)
         below = f"{goal.path}/".startswith(f"{home.path.rstrip('/')}/")
@@ -122,6 +123,7 @@ class Session:
                 f"{what}: not sent, the address of the next page leads away from the connection's base_url; "
                 "set base_url to the origin and path that the vendor names"
             )
+        return goal
 
     def _note(self, response: httpx.Response, kind: Kind, now: float) -> None:
         """When the vendor takes calls again. Of several that were under way, one doubles the pause. A write that it

@@ -166,6 +166,8 @@ def proxied() -> Iterator[tuple[Proxy, str]]:
             yield proxy, there.render_as_string(hide_password=False)
 
 
+@pytest.mark.long
+@pytest.mark.ci
 def test_a_server_that_hangs_keeps_nobody_waiting() -> None:
     """A server that takes connections and answers nothing is told soon, in the middle of work and at its beginning;
     once it answers, work goes on with the same engine."""

@@ -98,6 +98,8 @@ def a_month(made: Bench, chance: Random, number: int, question: bool) -> None:
         made.sync()
 
 
+@pytest.mark.long
+@pytest.mark.ci
 def test_years_of_churn_do_not_grow_tables() -> None:
     """Of 8 people one leaves and one comes each month, four change, and questions are asked and answered: after 26
     months no table holds more than after 14, nothing that is over is older than its span, and all is in agreement."""
