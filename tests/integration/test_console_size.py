@@ -63,7 +63,8 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 
 
 def test_each_page_is_there_at_once_and_small(large: Bench) -> None:
-    """Of ten thousand people and five thousand questions, once names were read."""
+    """Of ten thousand people and five thousand questions, once names were read. An export, and what an erasure would
+    remove, are no part of this: they look through all that is held."""
     record, other = large.read(
         lambda tx: [k.id for k in tx.records_of("person")[PEOPLE // 2 :][:2]]
     )
@@ -77,11 +78,11 @@ def test_each_page_is_there_at_once_and_small(large: Bench) -> None:
         "/activity?show=changes", "/activity?show=runs", "/connections", "/connections/hakuna", "/mappings",
         "/access", "/about", "/trial", "/tokens", "/password", "/prove", "/questions?closed=1", "/mappings/person",
         "/connections/weekly10", f"/plan?group={group}" if group else "/plan", "/activity?show=runs&span=week",
-        f"{whole}/links", f"{whole}/links?q=berg", f"{whole}/links?with={other}", f"{whole}/export", f"{whole}/erase",
+        f"{whole}/links", f"{whole}/links?q=berg", f"{whole}/links?with={other}", f"{whole}/export",
     ]  # fmt: skip
     sent = [
         (f"{whole}/links", {"do": "join", "other": "berg"}), (f"{whole}/links", {"do": "point", "other": "berg"}),
-        (f"{whole}/export", {"kind": "json"}), (f"{whole}/export", {"kind": "html"}), (f"{whole}/uncovered", {}),
+        (f"{whole}/uncovered", {}),
     ]  # fmt: skip
     slow = {}
     with at_console(large.engine, *Role) as browser:
