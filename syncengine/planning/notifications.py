@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from syncengine.mapping.notify import Notify, NotifyRule
 from syncengine.model.notification import Delivery, News, Notifications, Reported
+from syncengine.model.pauses import doubled
 from syncengine.model.standing import Level, Line, Standing
 
 GROWN = 2
@@ -156,4 +157,4 @@ def first_day(notify: Notify, name: str, now: float, zone: ZoneInfo) -> str:
 
 def pause(failures: int) -> float:
     """Seconds before a channel is tried again after so many failures in a row: 30 s to 30 min."""
-    return float(min(30.0 * 2 ** min(failures - 1, 10), 1800.0))
+    return doubled(30.0, failures, 1800.0)

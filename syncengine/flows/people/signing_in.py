@@ -17,6 +17,7 @@ from syncengine.flows.people.decisions import NotPossible
 from syncengine.flows.people.members import folded, note, the_member
 from syncengine.ledger import Transaction
 from syncengine.model.member import Grant, GrantKind, Member
+from syncengine.model.pauses import doubled
 
 IDLE: Final = 8 * 3600.0
 """Seconds without a request after which a session is over."""
@@ -197,13 +198,19 @@ def _is_right(hashed: str, password: str) -> bool:
     return bool(hashed)
 
 
+def shut_for(failures: int) -> float:
+    """Seconds for which a name is shut after so many wrong passwords in a row; 0 for the first few."""
+    over = failures - FREE_FAILURES
+    return doubled(_SHUT_FIRST, over + 1, _SHUT_MOST) if over >= 0 else 0.0
+
+
 def _failed(tx: Transaction, member: Member | None, now: float) -> float:
     """Count a wrong password; until when the name is shut."""
     if member is None:
         return 0.0
     failures = member.failures + 1
-    over = failures - FREE_FAILURES
-    until = now + min(_SHUT_FIRST * 2 ** min(over, 10), _SHUT_MOST) if over >= 0 else 0.0
+    shut = shut_for(failures)
+    until = now + shut if shut else 0.0
     tx.save_member(replace(member, failures=failures, shut_until=until))
     return until
 

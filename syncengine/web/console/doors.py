@@ -11,7 +11,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Literal
 
-from syncengine.flows.people.signing_in import FREE_FAILURES
+from syncengine.flows.people.signing_in import shut_for
 
 Way = Literal["password", "token", "link", "provider"]
 TRIES = 30
@@ -39,8 +39,8 @@ class Door:
         """Until when a name is shut that nobody has, as one is that somebody has."""
         with self._lock:
             tries = self._tries.get(f"name {name}", [])
-        over = len(tries) - FREE_FAILURES
-        until = tries[-1] + min(60.0 * 2 ** min(over, 10), 3600.0) if over >= 0 else 0.0
+        shut = shut_for(len(tries))
+        until = tries[-1] + shut if shut else 0.0
         return until if until > now else 0.0
 
     def failed(self, way: Way, address: str, now: float, name: str = "") -> None:
