@@ -20,17 +20,35 @@ FOLLOWS = (
 
 
 def advice(engine: Engine, case: Mapping[str, Any]) -> Document:
-    """Of the document of an open case. ``same``, ``differ``: fields that all sides, or not all, have alike; ``why``,
-    ``correct``, ``then``: sentences."""
+    """Of the document of an open case. ``same``, ``differ``: fields that all sides, or not all, have alike; ``shared``:
+    those of the same by which one thing is known, where that is why it asks; ``why``, ``correct``, ``then``:
+    sentences."""
     same, differ = compared(case["sides"])
     kind = CaseKind(case["kind"])
     return {
         "same": same,
         "differ": differ,
+        "shared": _shared(engine, kind, case, same),
         "why": _why(engine, kind, case, same),
         "correct": _correct(engine, kind, case, same),
         "then": FOLLOWS,
     }
+
+
+def _shared(
+    engine: Engine, kind: CaseKind, case: Mapping[str, Any], same: Sequence[str]
+) -> list[str]:
+    entity = engine.project.entities.get(case["entity"])
+    if entity is None or kind is not CaseKind.IDENTITY:
+        return []
+    return _identifying(entity, same) or _partly(entity, case["sides"])
+
+
+def _partly(entity: Entity, sides: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The fields by which the row in question is known as one of the sides, where these are not the same on all."""
+    first, *others = sides or [{}]
+    alike = [compared([first, other])[0] for other in others]
+    return list(dict.fromkeys(name for same in alike for name in _identifying(entity, same)))
 
 
 def compared(sides: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[str]]:
@@ -61,6 +79,9 @@ def _why(engine: Engine, kind: CaseKind, case: Mapping[str, Any], same: Sequence
             shared = _identifying(entity, same)
             if shared:
                 return f"{known} {_and(shared)} {_is(shared)} the same here, and that belongs to one alone."
+            partly = _partly(entity, case["sides"])
+            if partly:
+                return f"{known} {_and(partly)} {_is(partly)} the same on some sides, and that belongs to one alone."
             return f"{known} Nothing of that is the same here, but {_and(same)}." if same else known
         case CaseKind.CONFLICT if "delete" in case["answers"]:
             return (

@@ -346,8 +346,9 @@ def _system(engine: Engine, link: Link | None) -> System | None:
     return None if link is None else engine.system(link.entity, link.connection)
 
 
-def _side(title: str, values: Mapping[str, Json]) -> Document:
-    return {"title": title.strip(), "values": dict(values)}
+def _side(title: str, values: Mapping[str, Json], of: str = "") -> Document:
+    """``of``: the id with which the title ends."""
+    return {"title": title.strip(), "of": of, "values": dict(values)}
 
 
 def _values_in_question(called: Names, entity: Entity, case: Case, origin: str) -> list[Document]:
@@ -377,10 +378,11 @@ def _row_side(called: Names, tied: Tied, link: Link, title: str = "") -> Documen
                 values[name] = ", ".join(called.of(record) for record in records)
         values = at.labels(system, link.row) | values
     row = shown_id(called.engine, link.connection, link.resource, link.external_id)
-    return _side(f"{title}{link.connection} {row or ''}", values)
+    return _side(f"{title}{link.connection} {row or ''}", values, row or "")
 
 
 def _record_side(called: Names, entity: Entity, record_id: str, of: int) -> Document:
     record = called.records[record_id]
     values = {n: called.value(entity, n, v) for n, v in record.values.items()}
-    return _side("our record" if of == 1 else f"record {record_id[-8:]}", values)
+    short = record_id[-8:]
+    return _side(*("our record", values) if of == 1 else (f"record {short}", values, short))

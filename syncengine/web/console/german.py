@@ -2,7 +2,7 @@
 
 Each phrase (syncengine/web/console/locale/de/phrases.txt) is such a sentence with its parts in braces. A text that has
 the form of one is put together in German from the same parts; of those whose name is in ``SPOKEN`` the German word is
-taken, the others stay as they are.
+taken, of lists what joins them, the others stay as they are.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from typing import Final
 
 SPOKEN: Final = frozenset({"what", "entity", "kind", "done", "why", "first", "then"})
 HERE: Final = Path(__file__).parent / "locale" / "de" / "phrases.txt"
+LISTS: Final = frozenset({"names", "keys", "others"})
+"""Parts that are lists of names: what joins these is said in German."""
+_JOINS: Final = {" and ": " und ", " or ": " oder ", " with ": " mit "}
 _PART: Final = re.compile(r"\{(\w+)\}")
 _ARTICLE: Final = re.compile(r"(?:a|an|A|An) (\S+)")
 _DEEPEST: Final = 4
@@ -67,11 +70,18 @@ def spoken(text: str, word: Callable[[str], str], depth: int = 0) -> str:
         found = form.fullmatch(text)
         if found is not None:
             parts = {
-                name: spoken(given, word, depth + 1) if name in SPOKEN else given
+                name: spoken(given, word, depth + 1) if name in SPOKEN else _joined(name, given)
                 for name, given in found.groupdict().items()
             }
             return german.format(**parts)
     return text
+
+
+def _joined(name: str, given: str) -> str:
+    if name in LISTS:
+        for english, german in _JOINS.items():
+            given = given.replace(english, german)
+    return given
 
 
 def sums(text: str, word: Callable[[str], str]) -> str:

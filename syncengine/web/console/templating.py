@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gettext
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -15,6 +15,7 @@ from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
 from syncengine.web.console import german
+from syncengine.web.console.beside import split_place
 from syncengine.web.console.times import Times
 from syncengine.web.console.words import plain, short_id
 
@@ -70,6 +71,9 @@ def environment(language: str) -> Environment:
         plain=plain,
         number=number,
         combined=combined,
+        field=field(language),
+        fields=fields(language),
+        split_place=split_place,
         rule=rule,
     )
     return made
@@ -82,6 +86,26 @@ def say(
     if language != "de":
         return str
     return lambda text: how(text, translations(language).gettext) if text else text
+
+
+def field(language: str) -> Callable[[str], str]:
+    """What people call a field: ``work email``; in German where it is one of the starter's."""
+    word = translations(language).gettext
+    return lambda name: word(name).replace("_", " ") if name else name
+
+
+def fields(language: str) -> Callable[[str, Iterable[str]], str]:
+    """A sentence with these fields called as people do; only names that are no word besides."""
+    called = field(language)
+
+    def renamed(text: str, names: Iterable[str]) -> str:
+        odd = {name: called(name) for name in names if "_" in name}
+        if not odd:
+            return text
+        form = re.compile(r"(?<![\w@.])(" + "|".join(map(re.escape, odd)) + r")(?![\w@])")
+        return form.sub(lambda found: odd[found[1]], text)
+
+    return renamed
 
 
 def steady(given: Any) -> Any:

@@ -9,12 +9,12 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from syncengine.flows.core.staging import Group
-from syncengine.flows.naming.masking import DOTS
 from syncengine.flows.people import cases
 from syncengine.flows.people.approving import Answered
 from syncengine.flows.people.decisions import NotPossible
 from syncengine.flows.people.members import note
 from syncengine.flows.views import queries
+from syncengine.flows.views.advice import advice
 from syncengine.flows.views.questions import (
     next_question,
     page_of_questions,
@@ -24,9 +24,10 @@ from syncengine.flows.views.questions import (
 from syncengine.ledger.pages import Asked
 from syncengine.model.case import Case, CaseKind
 from syncengine.web.console.ask import Ask
+from syncengine.web.console.beside import beside
 from syncengine.web.console.exports import MOST, export, wanted
 from syncengine.web.console.proof import asked_again
-from syncengine.web.console.words import NOTHING, plain, short_id
+from syncengine.web.console.words import short_id
 
 AGES: Final = {"1h": 3600.0, "1d": 86_400.0, "7d": 7 * 86_400.0, "30d": 30 * 86_400.0}
 MANY: Final = 20
@@ -66,8 +67,7 @@ def show_list(ask: Ask) -> Response:
 def show_one(ask: Ask) -> Response:
     """One question, with what stands beside each other and what follows from each answer."""
     case, document = _case(ask), queries.case(ask.engine, _id(ask))
-    fields = dict.fromkeys(name for side in document["sides"] for name in side["values"])
-    rows = [row for row in (_row(n, document["sides"]) for n in fields) if row["told"]]
+    told = None if case.closed_at else advice(ask.engine, document)
     answers = [
         {"given": given, "label": _label(given, document), "does": does}
         for given, does in document["answers"].items()
@@ -76,11 +76,17 @@ def show_one(ask: Ask) -> Response:
         (w["record"] for w in document["writes"] if len(document["writes"]) == 1), None
     )
     return ask.page(
-        "question.html", case=document, differing=[r for r in rows if r["differs"]],
-        same=[r for r in rows if not r["differs"]], answers=answers, record=record,
+        "question.html", case=document, beside=beside(document, told), answers=answers, record=record,
+        advice=told, names=_names(ask, case.entity),
         words=_words(ask), asked=_asked(ask), writes=document["writes"][:WRITES], others=OTHERS,
         taken=ask.shared.taken.by(case.id, ask.now),
     )  # fmt: skip
+
+
+def _names(ask: Ask, entity: str) -> list[str]:
+    """The fields of an entity, so that sentences name them as people do."""
+    found = ask.engine.project.entities.get(entity)
+    return list(found.fields) if found else []
 
 
 def take(ask: Ask) -> Response:
@@ -270,23 +276,6 @@ def _label(given: str, document: Mapping[str, Any]) -> str:
     if "record" in document["answers"] and given not in _SPOKEN:
         return f"The value of {given}"
     return _spoken(given)
-
-
-def _row(name: str, sides: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """A field, side by side."""
-    given = [side["values"].get(name) for side in sides]
-    shown = {plain(side["values"][name]).casefold() for side in sides if name in side["values"]}
-    return {
-        "name": name,
-        "values": given,
-        "differs": len(shown) > 1,
-        "covered": DOTS in shown,
-        "told": any(map(_says, given)),
-    }
-
-
-def _says(value: Any) -> bool:
-    return plain(value) != NOTHING
 
 
 def _within(limits: Sequence[str], words: list[str]) -> list[str]:

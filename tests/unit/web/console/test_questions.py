@@ -12,10 +12,13 @@ from sqlalchemy import event
 
 from syncengine.flows.people.cases import answer
 from syncengine.flows.views import queries
+from syncengine.flows.views.advice import advice
 from syncengine.flows.views.stored_plan import store_plan
 from syncengine.mapping import Approvals
+from syncengine.model.case import CaseKind
 from syncengine.model.member import Role
 from syncengine.web.console.screens.questions import MANY, ONLY
+from syncengine.web.console.templating import say
 from tests.support.bench import Bench
 from tests.support.console import Browser, at_console, sign_in
 from tests.support.people import duo, row
@@ -76,6 +79,55 @@ def test_a_question_shows_what_stands_beside_each_other_and_what_follows() -> No
     for does in queries.case(made.engine, case.id)["answers"].values():
         assert does in page
     assert "Anna 0" in page
+
+
+def test_a_question_says_why_it_is_asked_and_what_to_correct_where() -> None:
+    """In German too, by what people call the fields; what both sides share by which they are known stands first and is
+    marked, and the answers stand before where else it can be put right."""
+    made = duo(identity="[[email], [name]]", lms_system=_LMS)
+    made.vendors["hr"].add(**row(email="a@x.de", name="Anna Meier"))
+    made.vendors["lms"].add(**row(email="a@x.de", name="Bea Weiss"))
+    made.vendors["lms"].add(**row(email="b@x.de", name="Anna Meier"))
+    made.sync()
+    case = next(c for c in made.cases() if "identity" in c.kind)
+    told = advice(made.engine, queries.case(made.engine, case.id))
+    with at_console(made.engine, Role.ANSWERER) as browser:
+        page = unescape(browser.get(f"/questions/{case.id}").text)
+        german = {"Accept-Language": "de"}
+        spoken = unescape(browser.get(f"/questions/{case.id}", **german).text)
+    assert told["shared"]
+    assert "Why it is asked:" in page
+    assert "belongs to one alone" in page
+    assert page.index('class="shared"') < page.index(">≠<")
+    assert page.index("Your answer") < page.index(told["correct"])
+    assert "das gehört nur einem" in spoken
+    assert "Oder an der Quelle berichtigen" in spoken
+    assert "question ends by itself" not in spoken
+
+
+_SIDES = [{"title": "a", "values": {"email": "a@x.de", "name": "A"}}]
+
+
+@pytest.mark.parametrize("kind", [k for k in CaseKind if k not in ("dead_event", "restore")])
+@pytest.mark.parametrize("sides", [_SIDES, _SIDES * 2])
+@pytest.mark.parametrize("answers", [{}, {"delete": "x"}])
+def test_whatever_a_question_advises_is_said_in_german(
+    bench: Bench, kind: CaseKind, sides: list[dict[str, object]], answers: dict[str, str]
+) -> None:
+    """Why it is asked, and where to correct what."""
+    case = {
+        "kind": kind,
+        "entity": "person",
+        "sides": sides,
+        "answers": answers,
+        "connection": "lms",
+        "external_id": "7",
+    }
+    told = advice(bench.engine, case)
+    for sentence in (told["why"], told["correct"]):
+        spoken = say("de")(sentence)
+        assert not sentence or spoken != sentence
+        assert not re.search(r"\b(the|and|or|is|are|it|there)\b", spoken), spoken
 
 
 def test_an_answer_is_carried_out_with_its_author(asked: Bench) -> None:
