@@ -8,11 +8,16 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import structlog
+from sqlalchemy import Engine as Database
 
+from syncengine.ledger.engine import make_engine
 from syncengine.logs import configure_logs
+from syncengine.sandbox.process import SandboxProcess
+from tests.support.databases import empty_database, migrated, postgres_database, store
 
 
 def pytest_configure() -> None:
@@ -45,3 +50,32 @@ def logged() -> Iterator[io.StringIO]:
     yield stream
     structlog.reset_defaults()
     logging.basicConfig(handlers=handlers, level=level, force=True)
+
+
+@pytest.fixture(scope="module")
+def sandbox(request: pytest.FixtureRequest) -> Iterator[SandboxProcess]:
+    """A company of twelve, or what the module says that it wants in ``SANDBOX``."""
+    with SandboxProcess(**{"people": 12, **getattr(request.module, "SANDBOX", {})}) as running:
+        yield running
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of an empty database, without tables."""
+    with empty_database(request.param, tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The URL of a PostgreSQL database of this process, with its schema."""
+    with postgres_database() as made:
+        migrated(make_engine(made)).dispose()
+        yield made
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """An empty store that several connections can use."""
+    with store(request.param, tmp_path, request) as made:
+        yield made

@@ -21,23 +21,10 @@ from syncengine.model.values import digest
 from syncengine.planning.observation import row_hash
 from syncengine.sandbox.process import SandboxProcess
 from tests.integration.support import opened
-from tests.support.databases import empty_database
+from tests.support.databases import POSTGRES_LONG
 from tests.support.leaks import found_in, seeded
 
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[SandboxProcess]:
-    with SandboxProcess(people=12) as running:
-        yield running
-
-
-@pytest.fixture(
-    params=["sqlite", pytest.param("postgresql", marks=[pytest.mark.long, pytest.mark.ci])]
-)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """Of an empty database."""
-    with empty_database(request.param, tmp_path) as url:
-        yield url
+pytestmark = pytest.mark.parametrize("url", ["sqlite", POSTGRES_LONG], indirect=True)
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,25 +16,12 @@ from syncengine.flows.core.engine import failed
 from syncengine.ledger.engine import make_engine
 from syncengine.settings import Settings, read_settings
 from tests.contract.peers import VENDORS, World
-from tests.support.databases import migrated, postgres_database
+from tests.support.databases import POSTGRES_LONG, migrated
 
 WORKERS = 3
 MOST = 3
 """Calls at once that the project allows; some vendors bear fewer."""
-
-
-POSTGRES = pytest.param("postgresql", marks=[pytest.mark.long, pytest.mark.ci])
-
-
-@pytest.fixture(params=["sqlite", POSTGRES])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of a store that several workers share."""
-    with ExitStack() as undo:
-        url = f"sqlite:///{tmp_path}/ledger.db"
-        if request.param == "postgresql":
-            url = undo.enter_context(postgres_database())
-        migrated(make_engine(url)).dispose()
-        yield url
+pytestmark = pytest.mark.parametrize("url", ["sqlite", POSTGRES_LONG], indirect=True)
 
 
 def project(folder: Path, budget: str) -> Path:
@@ -75,15 +62,17 @@ def work(settings: Settings, calls: int) -> None:
 
 @pytest.fixture
 def at_work(
-    world: World, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    world: World, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[str, int], None]:
     """(budget, calls): let workers that share nothing but the store make so many calls each of every vendor."""
     for name, value in world.sandbox.env.items():
         monkeypatch.setenv(name, value)
 
+    migrated(make_engine(url)).dispose()
+
     def run(budget: str, calls: int) -> None:
         folder = project(tmp_path / "project", budget)
-        about = {"SYNCENGINE_PROJECT": str(folder), "SYNCENGINE_DATABASE_URL": database}
+        about = {"SYNCENGINE_PROJECT": str(folder), "SYNCENGINE_DATABASE_URL": url}
         with ThreadPoolExecutor(WORKERS) as pool:
             list(pool.map(work, [read_settings(about)] * WORKERS, [calls] * WORKERS))
 

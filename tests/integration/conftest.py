@@ -1,4 +1,4 @@
-"""A company that most of these tests agree on; a module that needs another one has its own."""
+"""What most of these tests begin with."""
 
 from __future__ import annotations
 
@@ -10,13 +10,6 @@ import pytest
 from syncengine.flows.core.engine import Engine
 from syncengine.sandbox.process import SandboxProcess
 from tests.integration.support import Quick, opened
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[SandboxProcess]:
-    """A company of twelve."""
-    with SandboxProcess(people=12) as running:
-        yield running
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ from syncengine.process import free_port
 from syncengine.sandbox.process import Row, SandboxProcess
 from syncengine.service import Service
 from syncengine.settings import Settings, read_settings
-from tests.support.databases import migrated_file, postgres_database
+from tests.support.databases import empty_database, migrated_file
 from tests.support.places import MAPPINGS
 from workers.queue import LANES, queue_name
 
@@ -157,9 +157,7 @@ def stack(
     """A service with worker and beat over vendors of its own; everything is gone afterwards. ``database``:
     sqlite or postgresql; ``broker``: embedded, redis or rabbitmq; ``more``: parts besides these."""
     with ExitStack() as undo:
-        url = f"sqlite:///{folder}/sync.db"
-        if database == "postgresql":
-            url = undo.enter_context(postgres_database())
+        url = undo.enter_context(empty_database(database, folder))
         prefix = f"test-{uuid4().hex}."
         sandbox = undo.enter_context(SandboxProcess(people=people, seed=seed))
         environment = {

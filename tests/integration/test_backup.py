@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,27 +14,19 @@ from syncengine.bootstrap import open_ledger, still_at_work
 from syncengine.ledger.encryption import new_key
 from syncengine.model.member import Member
 from syncengine.settings import Settings
-from tests.support.databases import empty_database
 from tests.support.places import DOCS
 from tests.unit.test_docs import sections
 
 KIM = Member("m1", "kim", ("viewer",), "a hash", created_at=5.0)
-TOOLS = {"sqlite": "sqlite3", "postgresql": "pg_dump"}
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """An empty database; skipped where its tools are not installed, but not in CI."""
-    tool = TOOLS[request.param]
-    if shutil.which(tool) is None and not os.environ.get("CI"):
-        pytest.skip(f"{tool} is not installed")
-    with empty_database(request.param, tmp_path) as made:
-        yield made
 
 
 def run(url: str, number: int, backup: Path) -> None:
-    """One block of commands of the page: 0 backs up, 1 restores."""
+    """One block of commands of the page: 0 backs up, 1 restores. Skipped where its tool is not installed, but not in
+    CI."""
     on_sqlite = url.startswith("sqlite")
+    tool = "sqlite3" if on_sqlite else "pg_dump"
+    if shutil.which(tool) is None and not os.environ.get("CI"):
+        pytest.skip(f"{tool} is not installed")
     text = sections((DOCS / "how-to" / "backup.md").read_text("utf-8"))
     part = text["SQLite" if on_sqlite else "PostgreSQL"]
     commands = re.findall(r"^```sh\n(.*?)^```", part, re.M | re.S)[number]

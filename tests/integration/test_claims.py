@@ -14,15 +14,8 @@ from syncengine.flows.views.questions import select_cases
 from syncengine.sandbox.process import Row, SandboxProcess
 from tests.integration.support import Quick, opened
 
+SANDBOX = {"seed": 5, "hakuna_calls": 6000}
 WAYS = ("ignore", "ignore_error", "ignore_empty")
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[SandboxProcess]:
-    """A small company."""
-    process = SandboxProcess(12, 5, hakuna_calls=6000)
-    yield process
-    process.stop()
 
 
 @pytest.fixture

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
-
-import pytest
 
 from syncengine.flows.core.engine import Engine
 from syncengine.flows.run.sync import sync
@@ -16,13 +13,8 @@ from syncengine.sandbox.heiaheia import REPORTS, ROOT
 from syncengine.sandbox.process import SandboxProcess
 from tests.integration.support import Quick
 
+SANDBOX = {"people": 16}
 LEVELS, DATA = f"GET {ROOT}/{{id}}/energy_levels", f"GET {REPORTS}/{{id}}/full_data"
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[SandboxProcess]:
-    with SandboxProcess(people=16) as running:
-        yield running
 
 
 def records(engine: Engine, entity: str) -> list[Record]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import nullcontext
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,12 +16,11 @@ from syncengine.flows.forget.erase import erase, erasures, preview
 from syncengine.flows.people.cases import answer
 from syncengine.flows.views.queries import case as look_at
 from syncengine.flows.views.queries import find_records
-from syncengine.ledger.engine import make_engine
 from syncengine.ledger.tables import metadata
 from syncengine.model.erasure import Erasure
 from tests.support.bench import Bench
 from tests.support.company import company
-from tests.support.databases import migrated, postgres_database
+from tests.support.databases import POSTGRES_LONG, store
 
 IDA, LEE, KIM = "-00000-", "-00001-", "-00002-"
 """What every id, name, address and number of a person has in it, at every vendor."""
@@ -45,11 +44,9 @@ def works_here(made: Bench, who: str) -> None:
 
 
 @pytest.fixture
-def made(request: pytest.FixtureRequest) -> Iterator[Bench]:
+def made(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     """A company of three, of whom each has records of all kinds, and Lee is head of the department."""
-    on_postgresql = getattr(request, "param", "sqlite") == "postgresql"
-    with postgres_database() if on_postgresql else nullcontext("sqlite://") as url:
-        database = migrated(make_engine(url))
+    with store(getattr(request, "param", "memory"), tmp_path, request) as database:
         made = company(3, database=database)
         hr = made.vendors["heavenhr"]
         for who in (IDA, LEE, KIM):
@@ -60,7 +57,6 @@ def made(request: pytest.FixtureRequest) -> Iterator[Bench]:
             hr.edit(f"e{who}", "employees", jobTitle=f"lead{who}")
         made.sync()
         yield made
-        database.dispose()
 
 
 def lee(made: Bench) -> str:
@@ -90,7 +86,7 @@ def forget(made: Bench) -> Erasure:
 
 @pytest.mark.parametrize(
     "made",
-    ["sqlite", pytest.param("postgresql", marks=[pytest.mark.long, pytest.mark.ci])],
+    ["memory", POSTGRES_LONG],
     indirect=True,
 )
 def test_nothing_of_the_erased_is_in_any_table(made: Bench) -> None:

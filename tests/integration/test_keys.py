@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,13 +11,8 @@ from syncengine.ledger.encryption import key_name, new_key
 from syncengine.sandbox.process import SandboxProcess
 from tests.support.cli import Cli, cli_in
 
+SANDBOX = {"people": 4}
 KEYS = "SYNCENGINE_ENCRYPTION_KEYS"
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[SandboxProcess]:
-    with SandboxProcess(people=4) as running:
-        yield running
 
 
 @pytest.fixture

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
 from itertools import count
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine as Database
@@ -24,7 +22,6 @@ from syncengine.model.link import Link, LinkState
 from syncengine.model.operation import Action, Operation, OperationState
 from syncengine.model.record import Record
 from syncengine.simulation.clock import ManualClock
-from tests.support.databases import migrated_database
 from tests.support.people import duo
 
 PEOPLE = 100_000
@@ -38,13 +35,6 @@ CASES = 5 * STEP
 """Questions that are answered meanwhile."""
 DAY = 86_400.0
 SPANS = {"events": 30, "operations": 60, "cases": 90, "history": 90, "left": 60}
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    """An empty one."""
-    with migrated_database(request.param, tmp_path) as made:
-        yield made
 
 
 class Company:

@@ -14,19 +14,13 @@ from syncengine.sandbox.process import SandboxProcess
 from tests.integration.support import Quick, opened
 
 PEOPLE = 6
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[SandboxProcess]:
-    """Vendors that keep to real time themselves, while the engine's is shortened; so they set no limit."""
-    process = SandboxProcess(PEOPLE, 3, hakuna_calls=100_000)
-    del process.env["HAKUNA_CALLS"]
-    yield process
-    process.stop()
+SANDBOX = {"people": PEOPLE, "seed": 3, "hakuna_calls": 100_000}
+"""Vendors that keep to real time themselves, while the engine's is shortened; so they set no limit."""
 
 
 @pytest.fixture
 def engine(sandbox: SandboxProcess, tmp_path: Path) -> Iterator[Engine]:
+    sandbox.env.pop("HAKUNA_CALLS", None)
     with opened(sandbox, tmp_path, Quick()) as made:
         yield made
 

@@ -20,6 +20,8 @@ from syncengine.ledger.tables import metadata
 POSTGRES_URL = os.environ.get(
     "SYNCENGINE_TEST_POSTGRES_URL", "postgresql+psycopg://postgres@127.0.0.1:5432/postgres"
 )
+POSTGRES_LONG = pytest.param("postgresql", marks=[pytest.mark.long, pytest.mark.ci])
+"""A parameter for what takes long on PostgreSQL."""
 
 
 @contextmanager
@@ -69,12 +71,17 @@ def migrated_file(file: Path) -> str:
 
 
 @contextmanager
-def migrated_database(kind: str, folder: Path) -> Iterator[Engine]:
-    """An empty store: in a file in the folder, or on PostgreSQL."""
-    with empty_database(kind, folder) as url:
-        database = migrated(make_engine(url))
-        yield database
-        database.dispose()
+def store(kind: str, folder: Path, request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """An empty store: in memory, in a file in the folder, or the PostgreSQL one of this process."""
+    if kind == "postgresql":
+        database = make_engine(request.getfixturevalue("postgres"))
+        empty(database)
+    else:
+        database = migrated(
+            make_engine("sqlite://" if kind == "memory" else f"sqlite:///{folder}/ledger.db")
+        )
+    yield database
+    database.dispose()
 
 
 @contextmanager

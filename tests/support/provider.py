@@ -6,7 +6,6 @@ import base64
 import hashlib
 import json
 import secrets
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +14,6 @@ from html import escape
 from typing import Any
 from urllib.parse import parse_qs, urlencode
 
-import uvicorn
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 from starlette.applications import Starlette
@@ -26,7 +24,7 @@ from starlette.routing import Route
 from syncengine.mapping.ways_in import Provider
 from syncengine.model.member import Role
 from syncengine.process import free_port
-from tests.support.web import until
+from tests.support.web import serving
 
 SECRET = "a secret of the client"
 ROLES = {"hr": (Role.ANSWERER,), "it": (Role.OPERATOR, Role.ADMIN)}
@@ -166,12 +164,5 @@ def login(**people: dict[str, Any]) -> Iterator[Login]:
     """A provider that knows these people."""
     port = free_port()
     made = Login(f"http://127.0.0.1:{port}", people)
-    server = uvicorn.Server(uvicorn.Config(made.app(), port=port, log_config=None))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    until(lambda: server.started)
-    try:
+    with serving(made.app(), port):
         yield made
-    finally:
-        server.should_exit = True
-        thread.join(10)

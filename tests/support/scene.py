@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,10 +24,10 @@ from syncengine.model.member import Role
 from syncengine.process import free_port
 from syncengine.sandbox.process import SandboxProcess
 from syncengine.settings import Settings, read_settings
-from syncengine.web import make_app, make_server
+from syncengine.web import make_app
 from syncengine.web.apart import Apart
 from syncengine.web.sql_thread import TIMEOUTS, PerThread
-from tests.support.web import until
+from tests.support import web
 
 NEW = "Nora Feldmann"
 
@@ -152,18 +151,12 @@ def _by_two(project: Path) -> None:
 @contextmanager
 def serving(settings: Settings, port: int = 0) -> Iterator[str]:
     """The web side with its console on a real port, this one or a free one; its address."""
-    port = port or free_port()
     pages = PerThread(lambda: Current(settings, "", None, TIMEOUTS))
     current = Current(settings, "web", None, TIMEOUTS)
     app = make_app(current.work, settings, pages=pages.work, compute=Apart())
-    server = make_server(app, "127.0.0.1", port)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    until(lambda: server.started)
     try:
-        yield f"http://127.0.0.1:{port}"
+        with web.serving(app, port) as address:
+            yield address
     finally:
-        server.should_exit = True
-        thread.join(30)
         pages.close()
         current.close()

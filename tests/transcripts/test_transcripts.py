@@ -11,7 +11,6 @@ import json
 import os
 import re
 import shlex
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import time
@@ -33,6 +32,7 @@ from tests.support.cli import only
 
 HERE = Path(__file__).parent
 PEOPLE, SEED = 14, 1
+SANDBOX = {"people": PEOPLE, "seed": SEED}
 CLOSED = make_staff(1, SEED, today()).closed_month
 """The month of which hakuna's books are closed."""
 VARYING = re.compile(
@@ -111,12 +111,6 @@ class Terminal:
         """The short id of the oldest open case of a kind, about somebody."""
         listed = self(f"cases list --kind {kind}", quiet=True).splitlines()
         return next(line.split()[0] for line in listed[1:] if about in line)
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[SandboxProcess]:
-    with SandboxProcess(people=PEOPLE, seed=SEED) as running:
-        yield running
 
 
 @pytest.fixture

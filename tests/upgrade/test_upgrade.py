@@ -35,7 +35,7 @@ from syncengine.model.key import KeyKind
 from syncengine.model.operation import UNSETTLED
 from syncengine.model.record import World
 from syncengine.planning.identity import record_keys
-from tests.support.databases import empty_database
+from tests.support.databases import POSTGRES_LONG
 
 HERE = Path(__file__).parent
 KEYS = [
@@ -59,17 +59,10 @@ class Old:
         return None if text is None else json.loads(text)
 
 
-SLOW = [pytest.mark.long, pytest.mark.ci]
+pytestmark = pytest.mark.parametrize("url", ["sqlite", POSTGRES_LONG], indirect=True)
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=SLOW)])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """Of an empty database."""
-    with empty_database(request.param, tmp_path) as url:
-        yield url
-
-
-@pytest.fixture(params=[pytest.param("plain-1000", marks=SLOW), "keyed-100"])
+@pytest.fixture(params=[pytest.param("plain-1000", marks=POSTGRES_LONG.marks), "keyed-100"])
 def old(request: pytest.FixtureRequest, url: str) -> Iterator[Old]:
     """A database as it was left by an earlier version."""
     engine, rows = make_engine(url), {}

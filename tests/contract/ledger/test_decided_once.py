@@ -160,9 +160,9 @@ DECISIONS: dict[str, Callable[[Database], tuple[Bench, Act]]] = {
 
 
 @pytest.mark.parametrize("name", DECISIONS)
-def test_what_two_people_decide_at_once_is_decided_once(shared: Database, name: str) -> None:
+def test_what_two_people_decide_at_once_is_decided_once(database: Database, name: str) -> None:
     """One of them did it; the other changed nothing, and knows who was first, or that it is so already."""
-    made, act = DECISIONS[name](shared)
+    made, act = DECISIONS[name](database)
     before = len(made.records()), len(made.history(made.records()[0].id))
     together, said = Barrier(2), dict[str, str]()
 

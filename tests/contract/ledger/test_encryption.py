@@ -168,17 +168,17 @@ def test_whoever_lacks_a_key_is_stopped_and_breaks_nothing(
         assert not tx.cases()
 
 
-def test_keys_that_two_processes_bring_are_both_needed(shared: Engine) -> None:
+def test_keys_that_two_processes_bring_are_both_needed(database: Engine) -> None:
     """Each notes its own beside the other's."""
     one, two, three = (new_key() for _ in range(3))
-    fill(Ledger(shared, [one]), a_link("l1"))
-    ledgers = [Ledger(shared, [two, one, three]), Ledger(shared, [three, one, two])]
+    fill(Ledger(database, [one]), a_link("l1"))
+    ledgers = [Ledger(database, [two, one, three]), Ledger(database, [three, one, two])]
     for number, ledger in enumerate([*ledgers, *ledgers]):
         fill(ledger, a_link(f"m{number}"))
     for keys in ([one, two], [two, three], [one, three]):
-        with pytest.raises(ConfigInvalid), Ledger(shared, keys).read():
+        with pytest.raises(ConfigInvalid), Ledger(database, keys).read():
             pass
-    assert set(counted(shared)) == {key_name(key) for key in (one, two, three)}
+    assert set(counted(database)) == {key_name(key) for key in (one, two, three)}
 
 
 def test_encryption_can_be_begun_at_any_time(engine: Engine) -> None:
@@ -285,13 +285,13 @@ def test_a_repeated_notice_is_known_after_hashes_were_renewed(engine: Engine) ->
         assert tx.add_notice(replace(told[0], connection="hr"))
 
 
-def test_hashes_are_not_renewed_under_somebody_who_writes(shared: Engine) -> None:
+def test_hashes_are_not_renewed_under_somebody_who_writes(database: Engine) -> None:
     """Renewing waits until whoever writes is done; readers read on."""
-    running = Ledger(shared, KEYS)
+    running = Ledger(database, KEYS)
     _fill_with_secrets(running)
     with ThreadPoolExecutor() as pool:
         with running.write():
-            turned = pool.submit(_renew, shared)
+            turned = pool.submit(_renew, database)
             assert wait([turned], timeout=0.7).not_done
             with running.read() as tx:
                 assert tx.records(["r1"])

@@ -55,15 +55,15 @@ def _claim_all(url: str, told: SimpleQueue[Any], _number: int) -> None:
             return told.put(claimed)
 
 
-def test_processes_claim_apart(shared: Engine) -> None:
+def test_processes_claim_apart(database: Engine) -> None:
     """Two processes never claim the same link or operation, and together they claim all."""
-    fill(Ledger(shared), *[a_link(f"l{n:03}", dirty=1) for n in range(150)])
-    fill(Ledger(shared), *[an_operation(f"o{n:03}") for n in range(150)])
-    one, other = _in_processes(shared, _claim_all, 2)
+    fill(Ledger(database), *[a_link(f"l{n:03}", dirty=1) for n in range(150)])
+    fill(Ledger(database), *[an_operation(f"o{n:03}") for n in range(150)])
+    one, other = _in_processes(database, _claim_all, 2)
     missed = 300 - len(one) - len(other)
     assert len({*one, *other}) == len(one) + len(other)
     # What the other one holds locked is passed over, and left to a later claim.
-    assert missed == 0 or shared.dialect.name == "postgresql"
+    assert missed == 0 or database.dialect.name == "postgresql"
 
 
 def _grow(url: str, told: SimpleQueue[Any], number: int) -> None:
@@ -77,11 +77,11 @@ def _grow(url: str, told: SimpleQueue[Any], number: int) -> None:
     told.put(number)
 
 
-def test_a_locked_read_makes_compare_and_set(shared: Engine) -> None:
+def test_a_locked_read_makes_compare_and_set(database: Engine) -> None:
     """Of many processes that read with a lock and write, none overwrites another, the first time too."""
-    fill(Ledger(shared), Record("r1", "person", {}))
-    _in_processes(shared, _grow, 3)
-    with Ledger(shared).read() as tx:
+    fill(Ledger(database), Record("r1", "person", {}))
+    _in_processes(database, _grow, 3)
+    with Ledger(database).read() as tx:
         assert tx.records(["r1"])["r1"].generation == 46
         assert tx.connection("hakuna").failures == 45
 
@@ -95,9 +95,9 @@ def _take(url: str, told: SimpleQueue[Any], number: int) -> None:
     told.put((slots, calls, len(lost), known[0] is None))
 
 
-def test_processes_share_what_there_is_once(shared: Engine) -> None:
+def test_processes_share_what_there_is_once(database: Engine) -> None:
     """Four processes at once never hold more slots, calls, unique keys or events than there are."""
-    slots, calls, lost, known = zip(*_in_processes(shared, _take, 4), strict=True)
+    slots, calls, lost, known = zip(*_in_processes(database, _take, 4), strict=True)
     assert sum(slots) <= 7
     assert sum(calls) == 7
     assert sum(lost) == 3
@@ -143,7 +143,7 @@ def _remember(url: str, told: SimpleQueue[Any], number: int) -> None:
     told.put(mine)
 
 
-def test_one_of_many_is_remembered(shared: Engine) -> None:
+def test_one_of_many_is_remembered(database: Engine) -> None:
     """Of processes that would have the same thing be theirs, each is told alike whose it is: one has it."""
-    answers = _in_processes(shared, _remember, 4)
+    answers = _in_processes(database, _remember, 4)
     assert sorted(seal for mine in answers for seal in mine) == list(range(40))

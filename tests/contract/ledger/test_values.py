@@ -107,9 +107,9 @@ def test_a_read_transaction_cannot_write(ledger: Ledger) -> None:
     fill(ledger, a_link("l1"))
 
 
-def test_a_read_is_one_snapshot(shared: Engine) -> None:
+def test_a_read_is_one_snapshot(database: Engine) -> None:
     """What another process commits meanwhile is not seen before the next read."""
-    reader, writer = Ledger(shared), Ledger(make_engine(url_of(shared)))
+    reader, writer = Ledger(database), Ledger(make_engine(url_of(database)))
     with reader.read() as tx:
         assert tx.select_links() == []
         fill(writer, a_link("l1"))
@@ -118,17 +118,17 @@ def test_a_read_is_one_snapshot(shared: Engine) -> None:
         assert len(tx.select_links()) == 1
 
 
-def test_a_restart_forgets_nothing(shared: Engine) -> None:
+def test_a_restart_forgets_nothing(database: Engine) -> None:
     """A new process finds links, leases, cursors and the counter of events as they were."""
-    ledger = Ledger(shared)
+    ledger = Ledger(database)
     fill(ledger, a_link("l1", dirty=1))
     state = ResourceState("hakuna", "users", cursor="c", rows=7)
     with ledger.write() as tx:
         first = tx.add_events([an_event("e1")])
         tx.claim_links("reconcile", NOW, 20, 9)
         tx.write(Changeset(resources=[state]))
-    shared.dispose()
-    with Ledger(make_engine(url_of(shared))).write() as tx:
+    database.dispose()
+    with Ledger(make_engine(url_of(database))).write() as tx:
         assert tx.links(["l1"]) == {"l1": a_link("l1", dirty=1)}
         assert tx.claim_links("reconcile", NOW + 1, 20, 9) == []
         assert tx.resource("hakuna", "users") == state

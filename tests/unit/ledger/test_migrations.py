@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Iterator
-from pathlib import Path
 
-import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -16,20 +13,12 @@ from sqlalchemy import Connection, Engine, text
 from syncengine.ledger.engine import make_engine
 from syncengine.ledger.migrations import NEWEST, upgrade
 from syncengine.ledger.tables import metadata
-from tests.support.databases import empty_database
 
 fork = multiprocessing.get_context("fork")
 TABLES = {
     "connections", "links", "records", "keys", "operations", "events", "cases", "history", "erasures",
     "members", "grants", "audit", "plans", "runs",
 }  # fmt: skip
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of an empty database."""
-    with empty_database(request.param, tmp_path) as url:
-        yield url
 
 
 def _schema(connection: Connection) -> set[str]:

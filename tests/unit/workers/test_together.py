@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from random import Random
 
 import pytest
@@ -15,13 +14,12 @@ from sqlalchemy import Engine as Database
 from syncengine.errors import SyncengineError
 from syncengine.flows.core.engine import Engine
 from syncengine.ledger import Ledger, Transaction
-from syncengine.ledger.engine import make_engine
 from syncengine.simulation.bench import LIMITS, project
 from syncengine.simulation.clock import ManualClock
 from syncengine.simulation.traits import spec
 from syncengine.simulation.vendor import FakeVendor
 from tests.support.bench import Bench
-from tests.support.databases import empty, migrated, postgres_database
+from tests.support.databases import empty
 from tests.support.people import COLUMNS, FIELDS, HR, LMS, crowd, entity
 from workers import tasks
 from workers.celery import app
@@ -135,27 +133,6 @@ class Service:
                 worker.resume(message)
             else:
                 worker.resume()
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Database]:
-    with postgres_database() as url:
-        engine = migrated(make_engine(url))
-        yield engine
-        engine.dispose()
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    """An empty database that several connections can use."""
-    if request.param == "postgresql":
-        engine = request.getfixturevalue("postgres")
-        empty(engine)
-        yield engine
-        return
-    engine = migrated(make_engine(f"sqlite:///{tmp_path}/ledger.db"))
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture

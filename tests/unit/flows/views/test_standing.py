@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine as Database
 
 from syncengine.errors import Unauthorized, VendorDown
 from syncengine.flows.people.pausing import pause, resume
@@ -23,7 +22,6 @@ from syncengine.model.link import Link, LinkState, Wait, WriteApproval
 from syncengine.model.process import Process
 from syncengine.model.standing import Level
 from tests.support.bench import Bench
-from tests.support.databases import migrated_database
 from tests.support.people import LMS_SCOPED, crowd, duo
 from tests.support.school import RECORD, school
 
@@ -44,16 +42,15 @@ def texts(made: Bench) -> list[str]:
     return [line["text"] for line in document(made.engine, standing(made.engine))["lines"]]
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.ci)])
-def made(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
+@pytest.fixture
+def made(database: Database) -> Bench:
     """A bench on a real database."""
-    with migrated_database(request.param, tmp_path) as database:
-        bench = duo(modes={"lms": "observe"})
-        bench.database = database
-        bench.engine.ledger = Ledger(database, clock=bench.clock.now)
-        for gate in bench.engine.gates.values():
-            gate.ledger = bench.engine.ledger
-        yield bench
+    bench = duo(modes={"lms": "observe"})
+    bench.database = database
+    bench.engine.ledger = Ledger(database, clock=bench.clock.now)
+    for gate in bench.engine.gates.values():
+        gate.ledger = bench.engine.ledger
+    return bench
 
 
 def many(made: Bench, size: int) -> None:
