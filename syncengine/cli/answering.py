@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from syncengine.cli import ui
 from syncengine.cli.author import As, decider
+from syncengine.cli.held import Seen, Yes, bound, can_ask
+from syncengine.cli.noted import noted
 from syncengine.cli.wanted import Record, Since, Until, Wanted, wanted
 from syncengine.model.case import CaseKind
 from syncengine.model.rights import Right
@@ -25,6 +28,8 @@ ALL = "all"
 MANY = 20
 """Questions above which their number has to be said."""
 
+Count = Annotated[int | None, typer.Option(help=f"How many you mean; needed above {MANY}.")]
+
 
 def answer(
     case_id: Annotated[
@@ -41,10 +46,10 @@ def answer(
     record: Record = None,
     since: Since = None,
     until: Until = None,
-    count: Annotated[
-        int | None, typer.Option(help=f"How many you mean; needed above {MANY}.")
-    ] = None,
+    count: Count = None,
     only: Only = None,
+    seen: Seen = None,
+    yes: Yes = False,
     by: As = None,
     as_json: ui.Json = False,
 ) -> None:
@@ -55,6 +60,9 @@ def answer(
     `syncengine cases answer all keep --kind missing --connection hakuna`;
     `syncengine cases answer 9c01aa34 approve --only "Anna Meier"`: about the other held writes is still asked then.
 
+    An approval is for the writes that `cases show` has shown with a digest, `--seen DIGEST`; at a terminal it shows
+    what is held now, and asks.
+
     Of many, `link` alone means the only record that it may be. Each is answered by itself; what did not go is named,
     and the exit code is 1.
     """
@@ -62,7 +70,8 @@ def answer(
         author = decider(opened, by, Right.ANSWER)
         given = " ".join(words)
         if case_id != ALL and "," not in case_id:
-            _one(opened, case_id, given, reason, author, as_json, only)
+            asks = not yes and not as_json and can_ask()
+            _one(opened, case_id, Given(given, reason, author, only, seen, asks), as_json)
             return
         asked = wanted(opened, record, since, until, connection=connection)
         chosen = _many(opened, case_id, kind, asked)
@@ -88,17 +97,29 @@ def _many(opened: Engine, text: str, kind: CaseKind | None, asked: Wanted) -> li
     return [case["id"] for case in found]
 
 
-def _one(
-    opened: Engine, case_id: str, given: str, reason: str, author: str, as_json: bool,
-    only: list[str] | None,
-) -> None:  # fmt: skip
+@dataclass(frozen=True, slots=True)
+class Given:
+    """An answer as it was typed. ``asks``: somebody can be asked whether they mean what is held now."""
+
+    text: str
+    reason: str
+    author: str
+    only: list[str] | None = None
+    seen: str | None = None
+    asks: bool = False
+
+
+def _one(opened: Engine, case_id: str, given: Given, as_json: bool) -> None:
     from syncengine.flows.people.cases import answer as give
     from syncengine.flows.views import queries
 
     chosen = the_one(opened, case_id)
     case = queries.case(opened, chosen)
-    meant, part = _meant(case, given), _part(case, only) if only else None
-    done = give(opened, chosen, meant, reason, author, only=part)
+    meant, part = _meant(case, given.text), _part(case, given.only) if given.only else None
+    seen = bound(case, part, given.seen, given.asks) if meant == "approve" else None
+    with noted(opened, given.author, "answer", f"case {chosen}", answer=meant) as act:
+        done = give(opened, chosen, meant, given.reason, given.author, seen, part)
+        act.outcome = "approved, more have to" if done.more else "done"
     if as_json:
         told = {"done": done.done, "more_approvals": done.more, "rest": done.rest}
         told["approvals"] = queries.case(opened, chosen)["approvals"]
@@ -146,7 +167,8 @@ def _tried(opened: Engine, case_id: str, given: str, reason: str, author: str) -
         expected = ", ".join(spoken(a) for a in case["answers"])
         return {**line, "refused": f"expected one of {expected}"}
     try:
-        done = give(opened, case_id, fits[0], reason, author)
+        with noted(opened, author, "answer", f"case {case_id}", answer=fits[0]):
+            done = give(opened, case_id, fits[0], reason, author)
     except NotPossible as why:
         return {**line, "refused": str(why)}
     return {**line, "answer": fits[0], "done": done.done}
@@ -159,7 +181,7 @@ def _show(done: list[dict[str, Any]], as_json: bool) -> None:
         ui.emit({"answered": went, "refused": len(refused), "cases": done})
         return
     if refused:
-        rows = ui.table("not answered", "about", "why")
+        rows = ui.table("not answered", "about", "why", below=("why",))
         for line in refused:
             rows.add_row(
                 ui.short(line["case"]), ui.cell(line["about"], width=32), ui.cell(line["refused"])
@@ -178,6 +200,7 @@ def the_one(opened: Engine, text: str) -> str:
         raise typer.BadParameter(
             f"{what} an id that ends in {text!r}: see `syncengine cases list`", param_hint="ID"
         )
+    ui.is_about(f"case {found[0]}")
     return found[0]
 
 

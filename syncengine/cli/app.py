@@ -109,6 +109,7 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def root(
+    context: typer.Context,
     debug: Annotated[
         bool,
         typer.Option("--debug", help="Show the whole traceback of an error; it may quote rows."),
@@ -125,6 +126,7 @@ def root(
     Exit codes: 0 done, 1 error, 2 bad usage or invalid project, 3 `plan` has changes or `sync` did not send some,
     4 `sync` waits for a person.
     """
+    ui.begin(context.invoked_subcommand or "")
     if debug:
         show_values()
 

@@ -9,10 +9,13 @@ from rich.text import Text
 
 from syncengine.cli import ui
 from syncengine.cli.answering import answer, spoken, the_one
+from syncengine.cli.held import approved, show_writes
 from syncengine.cli.wanted import By, Record, Since, Until, wanted
 from syncengine.model.case import CaseKind
 
 cases = typer.Typer(help="Questions that only a person can answer.", no_args_is_help=True)
+
+_NOBODY = "Nothing waits for a person."
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The case's id, or its end.")]
 
@@ -49,30 +52,49 @@ def list_cases(
         found = select_cases(
             opened, kind, every, asked.record, connection, by, asked.since, asked.until
         )
+        with opened.ledger.read() as tx:
+            waiting = sum(tx.count_cases().values())
         if state is not None:
             found = [case for case in found if bool(case["closed_at"]) == (state == "closed")]
     if as_json:
         ui.emit({"cases": found})
         return
     if not found:
-        ui.screen().print("Nothing waits for a person.")
+        narrowed = kind is not None or state is not None or asked.narrowed
+        told = ui.nothing("question", waiting, "open") if narrowed else _NOBODY
+        ui.screen().print(told)
         return
-    rows = ui.table("case", "kind", "about", "question")
+    _show_list(found)
+
+
+def _show_list(found: list[dict[str, Any]]) -> None:
+    rows = ui.table("case", "since", "kind", "in", "about", "question", below=("question",))
     for case in found:
         about = case["about"] or case["external_id"] or ""
-        question = case["question"] if not case["closed_at"] else f"closed: {case['answer']}"
+        question = case["question"]
+        if case["closed_at"]:
+            by = f" by {case['author']}" if case["author"] else ""
+            question = f"answered {ui.stamp(case['closed_at'])}{by}: {case['answer']}"
+            question = question if case["answer"] else f"closed {ui.stamp(case['closed_at'])}"
         rows.add_row(
-            ui.short(case["id"]), case["kind"], ui.cell(about, width=32), ui.cell(question)
-        )
+            ui.short(case["id"]), ui.cell(ui.stamp(case["opened_at"]), "dim"), case["kind"],
+            ui.cell(case["connection"] or ""), ui.cell(about, width=44), ui.cell(question),
+        )  # fmt: skip
     ui.screen().print(rows)
+    ui.times()
     ui.screen().print("\nLook at one: syncengine cases show CASE", style="dim")
 
 
 @cases.command()
-def show(case_id: Id, sensitive: ui.Sensitive = False, as_json: ui.Json = False) -> None:
+def show(
+    case_id: Id,
+    every: Annotated[bool, typer.Option("--all", help="List all held writes.")] = False,
+    sensitive: ui.Sensitive = False,
+    as_json: ui.Json = False,
+) -> None:
     """Show a question with its evidence, side by side, and what each answer will do.
 
-    Example: `syncengine cases show 3f9a12cd`
+    Example: `syncengine cases show 3f9a12cd`; of held writes `--all` lists each with the person and the reason.
     """
     from syncengine.flows.views import queries
     from syncengine.flows.views.advice import advice
@@ -96,10 +118,19 @@ def show(case_id: Id, sensitive: ui.Sensitive = False, as_json: ui.Json = False)
     if case["vendor_says"]:
         console.print()
         console.print(ui.cell(f"The vendor says: {ui.plain(case['vendor_says'], 600)}"))
-    if case["writes"]:
-        _show_writes(case["writes"], _held(case))
+    show_writes(case, every)
     if case["approvals"] and case["approvals"]["needed"] > 1:
-        console.print(_approved(case["approvals"]))
+        console.print(approved(case["approvals"]))
+    _show_answers(case)
+    ui.times()
+    if case["answers"]:
+        command = f"syncengine cases answer {ui.short(case['id'])} ANSWER [--reason TEXT]"
+        console.print(f"\n{command}", style="dim", markup=False)
+
+
+def _show_answers(case: dict[str, Any]) -> None:
+    """How a question was answered, and which answers it takes."""
+    console = ui.screen()
     if case["closed_at"]:
         console.print()
         by = f" by {case['author']}" if case["author"] else ""
@@ -116,8 +147,6 @@ def show(case_id: Id, sensitive: ui.Sensitive = False, as_json: ui.Json = False)
     if told := case["advice"]:
         console.print()
         console.print(ui.cell(" ".join(part for part in (told["correct"], told["then"]) if part)))
-    command = f"syncengine cases answer {ui.short(case['id'])} ANSWER [--reason TEXT]"
-    console.print(f"\n{command}", style="dim", markup=False)
 
 
 def _show_sides(sides: list[dict[str, Any]]) -> None:
@@ -137,37 +166,6 @@ def _show_sides(sides: list[dict[str, Any]]) -> None:
         rows.add_row(ui.cell(name, "dim"), *(ui.cell(v, style, width=60) for v in values))
     ui.screen().print()
     ui.screen().print(rows)
-
-
-def _held(case: dict[str, Any]) -> str:
-    """What the writes of a question are to it."""
-    if not case["closed_at"]:
-        return "Held back"
-    return "Still held back" if case["answers"] else "It was about"
-
-
-def _approved(approvals: dict[str, Any]) -> Text:
-    """How many of the approvals that are needed are given, and by whom."""
-    given, part = approvals["given"], approvals["part"]
-    told = f"{len(given)} of {ui.counted(approvals['needed'], 'approval')} given"
-    by = f" by {', '.join(vote['by'] for vote in given)}" if given else ""
-    return ui.cell(f"{told}{by}{f', for {len(part)} of the writes' if part else ''}.")
-
-
-def _show_writes(writes: list[dict[str, Any]], head: str, most: int = 20) -> None:
-    from syncengine.flows.views.held import told
-
-    console = ui.screen()
-    console.print(f"\n{head}: {ui.counted(len(writes), 'write')}", style="bold")
-    for link in writes[:most]:
-        because = "; ".join(told(reason, ui.plain) for reason in link["because"])
-        line = Text.assemble("  ", f"{link['connection']}: {ui.plain(link['name'])}")
-        line.append(f"  {because}", "dim")
-        console.print(line, soft_wrap=True)
-    if len(writes) > most:
-        console.print(
-            f"  and {len(writes) - most} more (--json shows all)", style="dim", markup=False
-        )
 
 
 cases.command()(answer)

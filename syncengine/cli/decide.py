@@ -10,6 +10,7 @@ import typer
 
 from syncengine.cli import queries, ui
 from syncengine.cli.author import As, decider
+from syncengine.cli.noted import noted
 from syncengine.cli.passes import find_one
 from syncengine.model.rights import Right
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from syncengine.flows.core.engine import Engine
 
 PANEL = "Decide"
+ALL = "all of them"
+"""What a pause is about that names no connection, in the audit."""
 
 database = typer.Typer(help="The database.", no_args_is_help=True)
 
@@ -61,7 +64,8 @@ def pause(
     with ui.engine() as opened:
         ui.known("CONNECTION", connection, list(opened.project.connections))
         author = decider(opened, by, Right.OPERATE, anybody=True)
-        names = pausing.pause(opened, connection, reason, author)
+        with noted(opened, author, "pause connection", connection or ALL):
+            names = pausing.pause(opened, connection, reason, author)
     _tell("Paused", names, as_json)
 
 
@@ -74,8 +78,9 @@ def resume(connection: Which = None, by: As = None, as_json: ui.Json = False) ->
 
     with ui.engine() as opened:
         ui.known("CONNECTION", connection, list(opened.project.connections))
-        decider(opened, by, Right.OPERATE, anybody=True)
-        names = pausing.resume(opened, connection)
+        author = decider(opened, by, Right.OPERATE, anybody=True)
+        with noted(opened, author, "resume connection", connection or ALL):
+            names = pausing.resume(opened, connection)
     _tell("Resumed", names, as_json)
 
 
@@ -97,7 +102,9 @@ def split(
     with ui.engine() as opened:
         author = decider(opened, by, Right.ANSWER)
         link = _link(opened, entity, connection, row)
-        _done(links.split(opened, link, own, author, reason), as_json)
+        with noted(opened, author, "split link", f"link {link}"):
+            done = links.split(opened, link, own, author, reason)
+        _done(done, as_json)
 
 
 def point(
@@ -114,7 +121,9 @@ def point(
         author = decider(opened, by, Right.ANSWER)
         link = _link(opened, entity, connection, row)
         meant = find_one(opened, record, entity)
-        _done(links.point(opened, link, meant, author, reason), as_json)
+        with noted(opened, author, "point link", f"record {meant}", other=f"link {link}"):
+            done = links.point(opened, link, meant, author, reason)
+        _done(done, as_json)
 
 
 def join(
@@ -135,7 +144,9 @@ def join(
         author = decider(opened, by, Right.ANSWER)
         ui.known("ENTITY", entity, list(opened.project.entities))
         first, second = (find_one(opened, text, entity) for text in (kept, gone))
-        _done(links.join(opened, first, second, author, reason), as_json)
+        with noted(opened, author, "join link", f"record {first}", other=f"record {second}"):
+            done = links.join(opened, first, second, author, reason)
+        _done(done, as_json)
 
 
 def undo(
@@ -156,7 +167,8 @@ def undo(
 
     with ui.engine(sensitive) as opened:
         author = decider(opened, by, Right.ANSWER)
-        undone, value = take_back(opened, change, author, reason)
+        with noted(opened, author, "undo", f"change {change}"):
+            undone, value = take_back(opened, change, author, reason)
         _done(f"{undone.field} is {ui.plain(value)} again", as_json)
 
 
@@ -257,7 +269,7 @@ def restored(as_json: ui.Json = False) -> None:
     """
     from syncengine.flows.run.restore import recover as look_again
 
-    with ui.engine() as opened:
+    with ui.engine() as opened, noted(opened, opened.author, "look again after a restore"):
         told = look_again(opened)
     if as_json:
         ui.emit(asdict(told))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -60,7 +60,7 @@ def explain(
     if told["formula"] is not None:
         _show_formula(told_now, told["formula"])
     else:
-        ui.screen().print(ui.cell(f"{told_now} {owner or 'Anyone may change it.'}"), soft_wrap=True)
+        ui.told(ui.cell(f"{told_now} {owner or 'Anyone may change it.'}"))
     _show_story(told)
     _show_systems(told["systems"])
     ui.times()
@@ -77,6 +77,13 @@ def history(
     connection: Annotated[
         str | None, typer.Option(help="Only what was shown there.", metavar="NAME")
     ] = None,
+    state: Annotated[
+        Literal["made", "deleted", "changed", "lost"] | None,
+        typer.Option(
+            help="Only records that were made, or deleted; only values that changed; or as `--lost`.",
+            show_choices=True,
+        ),
+    ] = None,
     limit: ui.Limit = 50,
     sensitive: ui.Sensitive = False,
     as_json: ui.Json = False,
@@ -84,29 +91,41 @@ def history(
     """List changes of all records, the newest first; with `--lost` the values that a merge decided against.
 
     Examples: `syncengine history --lost`, then `syncengine undo CHANGE` brings a value back;
-    `syncengine history --by kim --since 2d`.
+    `syncengine history --by kim --since 2d`, `syncengine history --state deleted`.
     """
     from syncengine.flows.views.explain import select_history
 
     with ui.engine(sensitive) as opened:
         asked = wanted(opened, record, since, until, by, connection)
+        lost = lost or state == "lost"
         document = select_history(
-            opened, lost, limit, asked.since, asked.until, record_id=asked.record, author=by,
-            connection=connection,
+            opened, lost, limit, asked.since, asked.until, state or "", record_id=asked.record,
+            author=by, connection=connection,
         )  # fmt: skip
+        with opened.ledger.read() as tx:
+            total = tx.count_history()
     if as_json:
         ui.emit({"history": document})
         return
-    rows = ui.table("change", "at", "of", "what", "why")
+    narrowed = asked.narrowed or state is not None
+    _show_history(document, limit, lost and not asked.narrowed, total if narrowed else None)
+
+
+def _show_history(
+    document: list[dict[str, Any]], limit: int, lost: bool, total: int | None
+) -> None:
+    rows = ui.table("change", "at", "of", "what", "why", below=("of", "what"))
     for item in document:
         rows.add_row(
             f"#{item['change']}",
-            ui.cell(ui.clock(item["at"])[5:], "dim"),
+            ui.cell(ui.stamp(item["at"]), "dim"),
             ui.cell(" ".join(part for part in (item["name"], item["field"]) if part), width=44),
             ui.cell(_what(item), width=120),
-            ui.cell(", ".join(w for w in (item["author"], item["policy"]) if w), "dim"),
+            ui.cell(
+                ", ".join(w for w in (item["author"], item["from"], item["policy"]) if w), "dim"
+            ),
         )
-    ui.listed(rows, len(document), limit, "lost value" if lost else "change")
+    ui.listed(rows, len(document), limit, "lost value" if lost else "change", total)
     if document:
         ui.screen().print("Take one back: syncengine undo CHANGE", style="dim")
         ui.times()
@@ -137,7 +156,7 @@ def _show_past(document: dict[str, Any]) -> None:
     if document["forgotten_before"] is not None:
         since = ui.clock(document["forgotten_before"])[:10]
         text = f"Of changes before {since} only the last one of each field is on record (retention: history)."
-        ui.screen().print(ui.cell(text, "dim"), soft_wrap=True)
+        ui.told(ui.cell(text, "dim"))
     for past in document["earlier"]:
         command = f"syncengine explain {kind} {ui.short(past['record'])}"
         text = f"An earlier {kind} with the same identity left on {_left(past)}: `{command}`."
@@ -151,7 +170,7 @@ def _left(past: dict[str, Any]) -> str:
 
 def _show_fields(fields: list[dict[str, Any]]) -> None:
     rows = ui.table("field", "value", "from", "why", "rule")
-    rows.columns[-1].no_wrap = True
+    rows.columns[-1].whole = True
     for item in fields:
         why = item["because"] or {}
         event = why.get("event") or {}
@@ -187,21 +206,18 @@ def _show_links(links: list[dict[str, Any]]) -> None:
 def _show_formula(told_now: str, formula: dict[str, Any]) -> None:
     """How the field is computed, from what, and since when it is so."""
     so = f" It is so since {ui.clock(formula['since'])[:16]}." if formula["since"] else ""
-    console = ui.screen()
-    console.print(ui.cell(f"{told_now} It is computed.{so}"), soft_wrap=True)
-    console.print(ui.cell(f"  {formula['source']}  ({formula['rule']})"), soft_wrap=True)
+    ui.told(ui.cell(f"{told_now} It is computed.{so}"))
+    ui.told(ui.cell(f"  {formula['source']}  ({formula['rule']})"))
     for given in formula["inputs"]:
         how = f" (computed: {given['formula']})" if given["formula"] else ""
-        console.print(
-            ui.cell(f"  {given['name']} is {ui.plain(given['value'])}{how}"), soft_wrap=True
-        )
+        ui.told(ui.cell(f"  {given['name']} is {ui.plain(given['value'])}{how}"))
 
 
 def _show_record(document: dict[str, Any]) -> None:
     """What happened to the record as a whole, in order."""
     ui.screen().print("\nWhat happened to the record:")
     for at, line in of_record([*document["changes"], *document["left"]]):
-        ui.screen().print(ui.cell(f"  {ui.clock(at)}  {line}"), soft_wrap=True)
+        ui.told(ui.cell(f"  {ui.clock(at)}  {line}"))
 
 
 def of_record(steps: list[dict[str, Any]]) -> list[tuple[float, str]]:
@@ -224,7 +240,7 @@ def _show_story(field: dict[str, Any]) -> None:
     if steps or not computed:
         ui.screen().print("\nWhat happened:" if steps else "\nNothing happened to it yet.")
     for at, line in steps:
-        ui.screen().print(ui.cell(f"  {ui.clock(at)}  {line}"), soft_wrap=True)
+        ui.told(ui.cell(f"  {ui.clock(at)}  {line}"))
     if any(change["change"] for change in field["changes"]):
         ui.screen().print("  #: the change's number, for `syncengine undo`", style="dim")
 

@@ -86,7 +86,7 @@ def list_members(as_json: ui.Json = False) -> None:
     if as_json:
         ui.emit({"members": [_document(member) for member in found]})
         return
-    rows = ui.table("member", "roles", "signs in with", "since")
+    rows = ui.table("member", "roles", "signs in with", "since", below=("roles",))
     for member in found:
         cells = (ui.cell(", ".join(member.roles)), _way(member), ui.clock(member.created_at)[:10])
         rows.add_row(ui.cell(member.name), *cells)

@@ -71,7 +71,9 @@ def _channel(notify: Any, known: Any, name: str) -> dict[str, Any]:
 
 
 def _show(document: list[dict[str, Any]], test: bool) -> None:
-    rows = ui.table("channel", "kind", "is told of", "last sent", "state")
+    rows = ui.table(
+        "channel", "kind", "is told of", "last sent", "state", below=("is told of", "state")
+    )
     for line in document:
         told = [*line["when"], *(f"daily at {at}" for at in line["daily"])]
         rows.add_row(

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
 from syncengine.cli import ui
+from syncengine.cli.listing import Listing
 from syncengine.cli.planned import show_plan
 from syncengine.cli.standing import headline, show_lines, worst
 
@@ -125,6 +125,7 @@ def find_one(opened: Engine, text: str, entity: str | None, gone: bool = False) 
 
     found = queries.find_records(opened, text, entity, gone)
     if len(found) == 1:
+        ui.is_about(f"record {found[0][1]}")
         return found[0][1]
     if not found:
         raise typer.BadParameter(f"no record is known by {text!r}")
@@ -201,7 +202,7 @@ def _show_sync(document: Mapping[str, Any], code: ui.Exit) -> None:
         console.print(headline(document["standing"], after))
 
 
-def _calls(connections: Mapping[str, Any]) -> Table:
+def _calls(connections: Mapping[str, Any]) -> Listing:
     """The calls that a sync took, a line for each connection."""
     rows = ui.table(
         "connection", "reads", "writes", "repeated", "lower bound",

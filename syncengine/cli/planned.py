@@ -151,12 +151,12 @@ def _show_group(
         head.append(f"  {_about(change)}".rstrip(), "dim")
         if len(held) > 1:
             _held(head, change["held"])
-        console.print(head, soft_wrap=True)
+        ui.told(head)
         for item in change["fields"]:
             line = Text(f"      {_label(item):<{columns[0]}}  ")
             line.append(f"{_move(called, entity, item):<{columns[1]}}", style)
             line.append(f"  {item['rule']}", "dim")
-            console.print(line, soft_wrap=True)
+            ui.told(line)
     console.print()
 
 

@@ -35,7 +35,8 @@ def privacy(as_json: ui.Json = False) -> None:
 
 def _show(document: Mapping[str, Any]) -> None:
     console = ui.screen()
-    rows = ui.table("of whom", "data", "sensitive", "from", "to", "by which rule")
+    below = ("from", "to", "by which rule")
+    rows = ui.table("of whom", "data", "sensitive", *below, below=below)
     for line in document["data"]:
         rows.add_row(
             ui.cell(line["of_whom"] or "nobody in particular"),
@@ -58,9 +59,9 @@ def _show(document: Mapping[str, Any]) -> None:
     for line in document["rows"]:
         if line["kept_beside"]:
             text = f"Kept of {line['connection']} {line['resource']} beside these: {', '.join(line['kept_beside'])}."
-            console.print(ui.cell(text), soft_wrap=True)
-    console.print(ui.cell(_kept(document["kept_s"])), soft_wrap=True)
-    console.print(ui.cell(_encrypted(document["encrypted"])), soft_wrap=True)
+            ui.told(ui.cell(text))
+    ui.told(ui.cell(_kept(document["kept_s"])))
+    ui.told(ui.cell(_encrypted(document["encrypted"])))
 
 
 def _from(line: Mapping[str, Any]) -> str:

@@ -173,7 +173,7 @@ def _show_retention(lines: list[dict[str, Any]]) -> None:
     needed = [f"{x['needed']:,} {names[x['kind']]}" for x in lines if x["needed"]]
     if needed:
         said += f" Older, and still needed: {', '.join(needed)}."
-    ui.screen().print(ui.cell(said), soft_wrap=True)
+    ui.told(ui.cell(said))
 
 
 _KEPT = {
@@ -205,10 +205,12 @@ def list_links(
         ui.known("--entity", entity, list(opened.project.entities))
         ui.known("--connection", connection, list(opened.project.connections))
         document = queries.select_links(opened, entity, connection, states, limit)
+        with opened.ledger.read() as tx:
+            total = sum(tx.count_links().values())
     if as_json:
         ui.emit({"links": document})
         return
-    rows = ui.table("entity", "row", "name", "record", "state")
+    rows = ui.table("entity", "row", "name", "record", "state", below=("row", "name"))
     for link in document:
         rows.add_row(
             link["entity"],
@@ -217,7 +219,8 @@ def list_links(
             ui.cell(ui.short(link["record"]), "dim"),
             ui.cell(ui.link_state(link)),
         )
-    ui.listed(rows, len(document), limit, "link")
+    narrowed = unlinked or entity is not None or connection is not None
+    ui.listed(rows, len(document), limit, "link", total if narrowed else None)
 
 
 def operations(
@@ -228,38 +231,60 @@ def operations(
     record: Record = None,
     since: Since = None,
     until: Until = None,
+    by: Annotated[
+        str | None,
+        typer.Option(
+            help="Only what follows from what this person decided, or was sent by their sync.",
+            metavar="NAME",
+        ),
+    ] = None,
     limit: ui.Limit = 50,
     sensitive: ui.Sensitive = False,
     as_json: ui.Json = False,
 ) -> None:
     """List writes, the newest first.
 
-    Examples: `syncengine operations --state unknown`, `syncengine operations --record "Anna Meier" --since 2d`
+    Examples: `syncengine operations --state unknown`, `syncengine operations --record "Anna Meier" --since 2d`,
+    `syncengine operations --by kim`
     """
-    from syncengine.flows.views import queries
+    from syncengine.flows.views import written_by
+    from syncengine.flows.views.queries import select_operations
 
     with ui.engine(sensitive) as opened:
-        asked = wanted(opened, record, since, until, connection=connection)
-        document = queries.select_operations(
-            opened, connection, state, limit, asked.record, asked.since, asked.until
-        )
+        asked = wanted(opened, record, since, until, by, connection)
+        if by is None:
+            document = select_operations(
+                opened, connection, state, limit, asked.record, asked.since, asked.until
+            )
+        else:
+            document = written_by.select(
+                opened, by, limit, connection=connection, state=state, record_id=asked.record,
+                created_at__ge=asked.since, created_at__lt=asked.until,
+            )  # fmt: skip
+        with opened.ledger.read() as tx:
+            total = sum(tx.count_operations().values())
     if as_json:
         ui.emit({"operations": document})
         return
-    rows = ui.table("at", "write", "of", "fields", "state")
+    narrowed = asked.narrowed or state is not None
+    _show_operations(document, limit, total if narrowed else None)
+
+
+def _show_operations(document: list[dict[str, Any]], limit: int, total: int | None) -> None:
+    rows = ui.table("at", "write", "of", "fields", "state", below=("of", "state"))
     for operation in document:
         detail = operation["detail"]
         if operation["state"] == "rejected":  # the rest is the vendor's own words: `cases show`
             detail = detail.partition(":")[0]
         told = operation["state"] + (f": {detail}" if detail else "")
         rows.add_row(
-            ui.cell(ui.clock(operation["created_at"])[5:], "dim"),
+            ui.cell(ui.stamp(operation["created_at"]), "dim"),
             f"{operation['action']} {operation['connection']} {operation['resource']}",
             ui.cell(operation["name"], width=44),
             ui.cell(operation["fields"] or "–"),
             ui.cell(told, _COLOURS.get(operation["state"], "yellow"), width=80),
         )
-    ui.listed(rows, len(document), limit, "write")
+    ui.listed(rows, len(document), limit, "write", total)
     ui.times()
 
 
@@ -319,13 +344,16 @@ def events(
         found = queries.select_events(
             opened, connection, limit, asked.record, asked.since, asked.until, by
         )
+        with opened.ledger.read() as tx:
+            total = tx.count_events()
     if as_json:
         ui.emit({"events": [asdict(event) for event in found]})
         return
-    rows = ui.table("event", "at", "by", "row", right=("event",))
+    rows = ui.table("event", "at", "by", "row", right=("event",), below=("row",))
     for event in found:
         where = f"{event.connection} {event.resource} {event.external_id}"
-        at = ui.cell(ui.clock(event.at)[5:], "dim")
+        at = ui.cell(ui.stamp(event.at), "dim")
         rows.add_row(str(event.id), at, event.source, ui.cell(where))
-    ui.listed(rows, len(found), limit, "event")
+    narrowed = asked.narrowed or by is not None
+    ui.listed(rows, len(found), limit, "event", total if narrowed else None)
     ui.times()

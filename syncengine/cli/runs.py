@@ -65,7 +65,9 @@ def _show(document: Mapping[str, Any], now: float, zone: ZoneInfo, limit: int, e
     if not document["runs"]:
         return
     console.print()
-    rows = ui.table("at", "run", "by", "took", "what came of it", right=("took",))
+    rows = ui.table(
+        "at", "run", "by", "took", "what came of it", right=("took",), below=("what came of it",)
+    )
     for run in document["runs"]:
         rows.add_row(
             ui.cell(moment(run["started_at"], now, zone), "dim"),

@@ -13,6 +13,7 @@ import typer
 from syncengine.cli import ui
 from syncengine.cli.author import As, decider
 from syncengine.cli.dossier import as_page
+from syncengine.cli.noted import noted
 from syncengine.cli.passes import find_one
 from syncengine.model.erasure import Erasure
 from syncengine.model.rights import Right
@@ -79,7 +80,12 @@ def erase(
             return
         if not yes:
             typer.confirm("Forget all of this? It cannot be undone.", abort=True, err=True)
-        done = forget(opened, chosen, reason, author, leave_rows)
+        with noted(opened, author, "erase record", f"record {chosen}") as act:
+            done = forget(opened, chosen, reason, author, leave_rows)
+            # Of who is erased not even the id.
+            act.about, act.outcome = (
+                (entity, "done") if isinstance(done, Erasure) else (act.about, "asked")
+            )
         if isinstance(done, Erasure) and not opened.ledger.compact():
             ui.aside().print(REMAINS, style="yellow", markup=False, soft_wrap=True)
     _tell(done, document, as_json)
@@ -172,7 +178,9 @@ def _show_vendors(places: list[dict[str, Any]], leave_rows: bool, most: int = 40
     console.print(
         "\nVendors still hold these rows; erase them there, or they are asked about when they come back:"
     )
-    rows = ui.table("at", "resource", "row", "of", "address", "the mapping")
+    rows = ui.table(
+        "at", "resource", "row", "of", "address", "the mapping", below=("of", "address")
+    )
     for place in places[:most]:
         deletes = place["deletes"] and not leave_rows
         says = f"deletes it ({place['deletes']})" if deletes else "leaves it"
@@ -209,14 +217,15 @@ def erasures(
     with ui.engine() as opened:
         found = read_log(opened)
         if back is not None:
-            decider(opened, by, Right.PRIVACY)
+            author = decider(opened, by, Right.PRIVACY)
             meant = [e.id for e in found if e.id == back or (len(back) > 5 and e.id.endswith(back))]
             if len(meant) != 1:
                 raise typer.BadParameter(
                     f"{len(meant)} erasures have an id that ends in {back!r}",
                     param_hint="--take-in",
                 )
-            take_in(opened, meant[0])
+            with noted(opened, author, "take in who was erased", f"erasure {meant[0]}"):
+                take_in(opened, meant[0])
             found = read_log(opened)
     if as_json:
         ui.emit({"erasures": [_line(erasure) for erasure in found]})
@@ -224,7 +233,8 @@ def erasures(
     if not found:
         ui.screen().print("Nothing was ever erased.")
         return
-    rows = ui.table("erasure", "at", "what", "by", "why", "rows", "since then", right=("rows",))
+    names = ("erasure", "at", "what", "by", "why", "rows", "since then")
+    rows = ui.table(*names, right=("rows",), below=("why", "since then"))
     for erasure in found:
         rows.add_row(
             ui.short(erasure.id), ui.clock(erasure.at), erasure.entity, ui.cell(erasure.author),
@@ -251,7 +261,9 @@ def export(
 
     with ui.engine() as opened:
         ui.known("ENTITY", entity, list(opened.project.entities))
-        document = gather_all(opened, find_one(opened, key, entity, gone=True), opened.author)
+        chosen = find_one(opened, key, entity, gone=True)
+        with noted(opened, opened.author, "export record", f"record {chosen}"):
+            document = gather_all(opened, chosen, opened.author)
     plain = readable(document)
     if as_json:
         ui.emit(plain)

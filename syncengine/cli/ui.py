@@ -11,15 +11,16 @@ from contextvars import ContextVar
 from datetime import datetime
 from enum import IntEnum
 from os import environ
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO, cast
+from time import time
+from typing import TYPE_CHECKING, Annotated, Any, TextIO, cast
 from zoneinfo import ZoneInfo
 
 import typer
 from rich.console import Console
 from rich.file_proxy import FileProxy
-from rich.table import Table
 from rich.text import Text
 
+from syncengine.cli.listing import Column, Listing, fold
 from syncengine.logs import configure_logs
 
 if TYPE_CHECKING:
@@ -50,6 +51,10 @@ Limit = Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")]
 
 _zone: ContextVar[str] = ContextVar("zone", default="")
 """The zone of the project that this command has opened."""
+_named: ContextVar[tuple[str, ...]] = ContextVar("named", default=())
+"""What this command is about: ids of ours, each with its kind before it."""
+_command: ContextVar[str] = ContextVar("command", default="")
+"""The first word of the command that runs."""
 _UNSIZED = 140
 """Columns where the output is no terminal and nobody says how wide it is."""
 
@@ -94,11 +99,12 @@ def settings() -> Settings:
 
 
 @contextmanager
-def engine(show_sensitive: bool = False) -> Iterator[Engine]:
-    """The engine of this environment. ``show_sensitive``: sensitive values are shown, and that is said; a variable may
-    say so, too. Raises ConfigInvalid."""
+def engine(show_sensitive: bool | None = None) -> Iterator[Engine]:
+    """The engine of this environment. ``show_sensitive``: whether sensitive values are shown, None for a command that
+    shows no values; a variable may say so, too. That is said, and stands in the audit. Raises ConfigInvalid."""
     from syncengine.bootstrap import open_engine
     from syncengine.cli.author import worker
+    from syncengine.cli.noted import noted
 
     found = settings()
     with open_engine(found) as opened:
@@ -107,7 +113,26 @@ def engine(show_sensitive: bool = False) -> Iterator[Engine]:
         opened.shows_sensitive = show_sensitive or found.show_sensitive
         if opened.shows_sensitive:
             aside().print("Sensitive values are shown.", style="yellow")
-        yield opened
+        if show_sensitive is None or not opened.shows_sensitive:
+            yield opened
+            return
+        named = _named.set(())
+        about = f"command {_command.get()}"
+        with noted(opened, opened.author, "uncover record", about) as act:
+            yield opened
+            if len(_named.get()) == 1:
+                act.about = _named.get()[0]
+        _named.reset(named)
+
+
+def is_about(named: str) -> None:
+    """Say what this command is about, an id of ours, for the audit."""
+    _named.set((*_named.get(), named))
+
+
+def begin(command: str) -> None:
+    """Say which command runs, for the audit."""
+    _command.set(command)
 
 
 def known(option: str, given: str | None, names: Sequence[str]) -> None:
@@ -117,6 +142,22 @@ def known(option: str, given: str | None, names: Sequence[str]) -> None:
         raise typer.BadParameter(
             f"the project knows {expected}; found {given!r}", param_hint=option
         )
+
+
+def told(text: str | Text, style: str = "") -> None:
+    """Print a line. A terminal too narrow for it gets it in several, broken where addresses may be, the later ones
+    indented."""
+    line, console = text if isinstance(text, Text) else Text(text, style), screen()
+    if not (console.is_terminal or "COLUMNS" in environ):
+        console.print(line, soft_wrap=True)
+        return
+    indent = len(line.plain) - len(line.plain.lstrip()) + 4
+    first = next(fold(line, console.width))
+    console.print(first, soft_wrap=True)
+    behind = len(line.plain) - len(line.plain[len(first.plain) :].lstrip())
+    if behind < len(line.plain):
+        for part in fold(line[behind:], console.width - indent):
+            console.print(Text(" " * indent).append_text(part), soft_wrap=True)
 
 
 def plain(value: Any, width: int = 0) -> str:
@@ -140,26 +181,32 @@ def cell(value: Any, style: str = "", width: int = 0) -> Text:
     return Text(plain(value, width), style)
 
 
-def table(*columns: str, title: str | None = None, right: Sequence[str] = ()) -> Table:
-    """An open table with these headings; ``right``: those of numbers."""
-    made = Table(
-        title=title, title_justify="left", title_style="bold", box=None, pad_edge=False,
-        header_style="dim", padding=(0, 2, 0, 0),
-    )  # fmt: skip
-    for number, name in enumerate(columns):
-        justify: Literal["right", "left"] = "right" if name in right else "left"
-        made.add_column(name, justify=justify, overflow="fold", no_wrap=number == 0)
-    return made
+def table(
+    *columns: str, title: str | None = None, right: Sequence[str] = (), below: Sequence[str] = ()
+) -> Listing:
+    """An open table with these headings. ``right``: those of numbers; ``below``: those that go below their line where
+    it is too narrow."""
+    made = [Column(n, n in right, number == 0, n in below) for number, n in enumerate(columns)]
+    return Listing(made, title)
 
 
-def listed(rows: Table, count: int, limit: int, what: str) -> None:
-    """Print a list, or that there is none, or that it was cut."""
+def listed(rows: Listing, count: int, limit: int, what: str, others: int | None = None) -> None:
+    """Print a list, or that there is none, or that it was cut. ``others``: how many there are in all, where only some
+    were asked for."""
     if not count:
-        screen().print(f"No {what}s.")
+        screen().print(nothing(what, others))
         return
     screen().print(rows)
     if count == limit:
         screen().print(f"Only {limit}; --limit shows more.", style="dim")
+
+
+def nothing(what: str, others: int | None, where: str = "on record") -> str:
+    """That a list is empty: since nothing fits what was asked for, or since there is nothing."""
+    if others is None:
+        return f"No {what}s."
+    how_many = {0: "none is", 1: "1 is"}.get(others, f"{others:,} are")
+    return f"No {what} fits what was asked for; {how_many} {where} in all."
 
 
 def counted(count: int, one: str, many: str = "") -> str:
@@ -223,6 +270,12 @@ def clock(at: float | None) -> str:
     name = _zone.get()
     zone = ZoneInfo(name) if name else None
     return datetime.fromtimestamp(at, zone).astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def stamp(at: float) -> str:
+    """A time for a list: month, day and clock, with the year where it is another one than this."""
+    text = clock(at)
+    return text[5:] if text[:4] == clock(time())[:4] else text
 
 
 def times() -> None:

@@ -68,7 +68,7 @@ def _show(document: Mapping[str, Any]) -> None:
         counted = ", ".join(map(_counted, day["counts"]))
         console.print(Text.assemble((f"{then:%a} {day['day']}", "bold"), f"  {counted}"))
         for line in day["records"]:
-            console.print(_line(line), soft_wrap=True)
+            ui.told(_line(line))
         if day["unfinished"]:
             console.print("  More follows from these writes than is foreseen.", style="yellow")
         console.print()

@@ -38,6 +38,11 @@ class Wanted:
     by: str | None = None
     connection: str | None = None
 
+    @property
+    def narrowed(self) -> bool:
+        """Whether anything was asked for."""
+        return self != Wanted()
+
 
 def wanted(
     opened: Engine, record: str | None = None, since: str | None = None, until: str | None = None,

@@ -147,6 +147,10 @@ class Journal(Session):
         counted = self._counted(t.cases, (t.cases.c.kind,), t.is_open)
         return {kind: count for (kind,), count in counted.items()}
 
+    def count_history(self) -> int:
+        """How many changes are on record."""
+        return self._count(t.history)
+
     def changes(self, ids: Collection[int]) -> list[Change]:
         """History entries of any record by id, oldest first."""
         return self._found(CHANGES, order=(t.history.c.id,), id=ids)

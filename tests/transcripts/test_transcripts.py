@@ -38,7 +38,7 @@ CLOSED = make_staff(1, SEED, today()).closed_month
 VARYING = re.compile(
     r"(?P<id>\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b)"
     r"|(?P<short>\b[0-9a-f]{8}\b)"
-    r"|(?P<digest>\b[0-9a-f]{20}\b)"
+    r"|(?P<digest>\b[0-9a-f]{20}\b|(?<=--seen )[0-9a-f]{16}\b)"
     r"|(?P<stamp>\b\d{4}-\d\d-\d\dT[\d:.]+Z|(?<=not asked before )[\d:]+)"
     r"|(?P<time>\b\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)?|\b\d\d-\d\d \d\d:\d\d:\d\d)"
     r"|(?P<date>\b\d{4}-\d\d-\d\d\b)"

@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from syncengine.flows.core.staging import Group
 from syncengine.flows.naming.masking import DOTS, Mask, mask, shown_id, without
 from syncengine.flows.naming.names import Names
 from syncengine.ledger import Transaction
 from syncengine.mapping import System
-from syncengine.model.case import Case
+from syncengine.model.case import Case, CaseKind
 from syncengine.model.link import Link
 from syncengine.model.values import Json
 
@@ -44,9 +45,12 @@ class Shown:
 
     @property
     def place(self) -> tuple[str, str] | None:
-        """Connection and resource that the question is about."""
+        """Connection and resource that the question is about; of held writes the entity for the resource."""
         if self.link is not None:
             return self.link.connection, self.link.resource
+        if self.case.kind is CaseKind.STAGED:
+            group = Group.of(self.case.subject)
+            return group.connection, group.entity
         found = _PLACE.match(self.case.subject)
         return (found[1], found[2]) if found else None
 

@@ -56,14 +56,25 @@ def explain(engine: Engine, record_id: str, field: str | None = None) -> Documen
     }
 
 
+_WHOLE = ("made", "deleted")
+"""What becomes of a record as a whole."""
+
+
 def select_history(
     engine: Engine, lost: bool, limit: int, since: float | None = None, until: float | None = None,
-    **asked: str | None,
+    state: str = "", **asked: str | None,
 ) -> list[Document]:  # fmt: skip
     """Changes of all records, the newest first; ``lost``: those that put a value aside, by a merge, a person or our own
-    write. ``asked``: ``record_id``, ``author``, ``connection`` that they came from."""
+    write. ``state``: only ``made`` or ``deleted`` records, or ``changed`` values. ``asked``: ``record_id``, ``author``,
+    ``connection`` that they came from."""
     with engine.ledger.read() as tx:
-        found = tx.select_history(lost, limit, since, until, **asked)
+        if state in _WHOLE:
+            # What became of a record is encrypted, as values are.
+            found = tx.select_history(lost, 0, since, until, field="", **asked)
+            found = [change for change in found if change.new == state][:limit]
+        else:
+            asked |= {"field__ne": ""} if state == "changed" else {}
+            found = tx.select_history(lost, limit, since, until, **asked)
         return change_documents(engine, tx, found)
 
 

@@ -212,7 +212,7 @@ def _case(called: Names, links: Mapping[str, Link], case: Case, rivals: Sequence
         "kind": str(case.kind),
         "entity": case.entity,
         "about": about,
-        "connection": link.connection if link else None,
+        "connection": at.place[0] if at.place else None,
         "external_id": at.external_id,
         "question": at.text(case.question),
         "answers": {given: at.text(does) for given, does in case.answers.items()},
