@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import asdict
+from typing import NamedTuple
 
 from syncengine.ledger import tables as t
 from syncengine.ledger.session import Session
@@ -23,6 +24,18 @@ PLANS = Stored(t.plans, PlanPart, bound=("id", "part"))
 _BY_NAME = (t.members.c.name,)
 _NEWEST = (t.audit.c.id.desc(),)
 _LATEST = (t.plans.c.at.desc(), t.plans.c.id.desc())
+
+
+class AuditAsked(NamedTuple):
+    """Which lines of the audit: by whom, what was done, from when until before when (epoch seconds); None: any."""
+
+    author: str | None = None
+    action: str | None = None
+    since: float | None = None
+    until: float | None = None
+
+
+ANY_AUDIT = AuditAsked()
 
 
 class Access(Session):
@@ -77,10 +90,14 @@ class Access(Session):
         self._add(AUDIT, entries)
 
     def select_audit(
-        self, before: int | None = None, author: str | None = None, limit: int = 50
-    ) -> list[AuditEntry]:
-        """Lines with ids below ``before``, the newest first."""
-        return self._found(AUDIT, order=_NEWEST, limit=limit, id__lt=before, author=author)
+        self, before: int | None = None, author: str | None = None, limit: int = 50,
+        asked: AuditAsked = ANY_AUDIT,
+    ) -> list[AuditEntry]:  # fmt: skip
+        """Lines as asked with ids below ``before``, the newest first."""
+        return self._found(
+            AUDIT, order=_NEWEST, limit=limit, id__lt=before, author=author or asked.author,
+            action=asked.action, at__ge=asked.since, at__lt=asked.until,
+        )  # fmt: skip
 
     def add_plan(self, parts: Sequence[PlanPart]) -> None:
         """Insert all parts of a plan."""

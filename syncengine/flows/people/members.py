@@ -9,8 +9,16 @@ from dataclasses import asdict, replace
 from syncengine.flows.core.engine import Engine, new_id
 from syncengine.flows.people.decisions import NotPossible
 from syncengine.ledger import Transaction
-from syncengine.model.member import AuditEntry, Member, Role, Scope
+from syncengine.model.member import AuditEntry, GrantKind, Member, Role, Scope
 
+ACTIONS = (
+    "sign in", "sign out", "prove", "answer", "undo", "sync record", "uncover record", "export record",
+    "erase record", "point link", "split link", "join link", "pause connection", "resume connection",
+    "list connection", "pause", "resume", "compute plan", "add member", "set roles", "limit member", "join members",
+    "lock member", "unlock member", "make link", "set password", "end sessions", "make token", "revoke token",
+    "export questions", "export writes", "export changes", "export runs", "export audit", "open",
+)  # fmt: skip
+"""What the audit has lines about, as its filter names it; exports of lists besides."""
 LONGEST_NAME = 60
 """Characters of a member's name."""
 
@@ -41,6 +49,7 @@ def set_roles(
     """Give a member these roles and no others. Raises NotPossible."""
     with engine.ledger.write() as tx:
         member = replace(the_member(tx, name), roles=in_order(roles))
+        _leaves_an_admin(tx, member)
         tx.save_member(member)
         note(engine, tx, author, way, "set roles", member.id, roles=list(member.roles))
     return member
@@ -50,6 +59,9 @@ def limit(engine: Engine, name: str, limits: Scope, author: str, way: str = "com
     """Limit what a member sees and does to a part; an empty one lifts the limit. Raises NotPossible."""
     with engine.ledger.write() as tx:
         member = replace(the_member(tx, name), limits=limits)
+        if way == "console":
+            # On the command line limits are lifted again.
+            _leaves_an_admin(tx, member)
         tx.save_member(member)
         told: dict[str, object] = {what: list(w) for what, w in asdict(limits).items() if w}
         note(engine, tx, author, way, "limit member", member.id, "done", "", **told)
@@ -80,10 +92,45 @@ def lock(engine: Engine, name: str, author: str, way: str = "command") -> Member
     """Shut a member out at once, in all browsers. Raises NotPossible."""
     with engine.ledger.write() as tx:
         member = replace(the_member(tx, name), locked=True)
+        _leaves_an_admin(tx, member)
         tx.save_member(member)
         tx.drop_grants(member_id=member.id)
         note(engine, tx, author, way, "lock member", member.id)
     return member
+
+
+def end_grants(
+    engine: Engine, name: str, author: str, way: str = "command", only: str | None = None
+) -> None:
+    """End all sessions and links of a member, who may sign in anew; or ``only`` this one, or this token. Raises
+    NotPossible."""
+    with engine.ledger.write() as tx:
+        member = the_member(tx, name)
+        found = [
+            g for g in tx.grants_of(member.id)
+            if (g.id == only if only else g.kind is not GrantKind.TOKEN)
+        ]  # fmt: skip
+        if only and not found:
+            raise NotPossible("that is over already")
+        tx.drop_grants(ids=[g.id for g in found])
+        token = bool(only) and found[0].kind is GrantKind.TOKEN
+        what = "revoke token" if token else "end sessions"
+        told: dict[str, object] = {"token": found[0].id} if token else {"count": len(found)}
+        note(engine, tx, author, way, what, member.id, "done", "", **told)
+
+
+def _leaves_an_admin(tx: Transaction, changed: Member) -> None:
+    """Raises NotPossible where nobody could say any more who may what: who is locked or limited cannot."""
+    before = [m for m in tx.members() if _manages(m)]
+    after = [m for m in before if m.id != changed.id]
+    if before and not after and not _manages(changed):
+        raise NotPossible(
+            f"{changed.name} is the only admin who is neither locked nor limited: make another one first"
+        )
+
+
+def _manages(member: Member) -> bool:
+    return member.has(Role.ADMIN) and not member.locked and not member.limits
 
 
 def unlock(engine: Engine, name: str, author: str, way: str = "command") -> Member:

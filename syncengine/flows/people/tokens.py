@@ -66,10 +66,15 @@ def make_token(
 
 def tokens_of(engine: Engine, member: Member) -> list[Grant]:
     """Those of a member that open something, the newest first."""
+    return [g for g in grants_of(engine, member) if g.kind is GrantKind.TOKEN]
+
+
+def grants_of(engine: Engine, member: Member) -> list[Grant]:
+    """Sessions, links and tokens of a member that open something, the newest first."""
     now = engine.clock.now()
     with engine.ledger.read() as tx:
         found = tx.grants_of(member.id)
-    return [g for g in found if g.kind is GrantKind.TOKEN and g.expires_at > now]
+    return [g for g in found if g.expires_at > now]
 
 
 def revoke_token(engine: Engine, name: str, token: str, author: str, way: str = "command") -> None:

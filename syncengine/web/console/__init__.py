@@ -8,6 +8,7 @@ from syncengine.model.rights import Right
 from syncengine.web.console.console import Screen
 from syncengine.web.console.screens import (
     about,
+    access,
     activity,
     connections,
     door,
@@ -47,7 +48,8 @@ SCREENS: Final = (
     ),
     Screen("/mappings", Right.WATCH, mappings.show_first),
     Screen("/mappings/{entity}", Right.WATCH, mappings.show_one),
-    Screen("/access", Right.MEMBERS, about.show_access),
+    Screen("/access", Right.MEMBERS, access.show, access.add, Right.MANAGE),
+    Screen("/access/{id}", Right.MEMBERS, access.show_one, access.act, Right.MANAGE),
     Screen("/tokens", Right.SIGNED_IN, tokens.show, tokens.act, Right.SIGNED_IN),
     Screen("/about", Right.SIGNED_IN, about.show),
     Screen("/sign-in", Right.PUBLIC, door.show_sign_in, door.sign_in, Right.PUBLIC),

@@ -1,4 +1,4 @@
-"""About: what runs here, the keys, who may sign in, and what members did."""
+"""About: what runs here, and the keys."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import platform
 
 from starlette.responses import Response
 
-from syncengine.model.rights import Right
 from syncengine.web.console.ask import Ask
 
 
@@ -18,17 +17,4 @@ def show(ask: Ask) -> Response:
         encrypted=bool(settings.encryption_keys),
         database=settings.database_url.partition(":")[0].partition("+")[0],
         zone=ask.engine.project.timezone, flower=settings.flower_url,
-    )  # fmt: skip
-
-
-def show_access(ask: Ask) -> Response:
-    """Members and their roles; for the privacy officer what they did."""
-    before = ask.query("before")
-    with ask.engine.ledger.read() as tx:
-        members = tx.members()
-        number = int(before) if before.isdecimal() and len(before) < 19 else None
-        audit = tx.select_audit(number, None, 51) if ask.may(Right.AUDIT) else []
-    return ask.page(
-        "access.html", members=members, audit=audit[:50], more=len(audit) > 50,
-        names={m.id: m.name for m in members},
     )  # fmt: skip

@@ -24,7 +24,7 @@
   count();
 
   // What is chosen in a filter counts at once.
-  all("form[data-now] select").forEach(function (s) {
+  all("form[data-now] select, form[data-now] input[type=date]").forEach(function (s) {
     s.addEventListener("change", function () { s.form.requestSubmit(); });
   });
 
