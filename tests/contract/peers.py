@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Protocol
 
+import pytest
+
 from syncengine.adapters.vendors import SHIPPED, connect
 from syncengine.adapters.vendors.declare import Vendor
 from syncengine.mapping import Budget, Connection
@@ -336,3 +338,19 @@ WRITABLE = [
         {"date_completed": "2026-11-05T09:00:00.250000Z"},
     ),
 ]
+
+
+def at(*vendors: str) -> pytest.MarkDecorator:
+    """With each of these vendors, at each of its servers."""
+    return pytest.mark.parametrize(("vendor", "server"), [(v, s) for v, s in EVERY if v in vendors])
+
+
+def with_each(kinds: list[Writable]) -> pytest.MarkDecorator:
+    """With each of these resources, at each server of its vendor."""
+    pairs = [(kind, s) for kind in kinds for s in SERVERS[kind.vendor]]
+    return pytest.mark.parametrize(
+        ("kind", "server"), pairs, ids=[f"{kind}-{server}" for kind, server in pairs]
+    )
+
+
+every = at(*VENDORS)

@@ -14,8 +14,8 @@ from syncengine.bootstrap import open_ledger, still_at_work
 from syncengine.ledger.encryption import new_key
 from syncengine.model.member import Member
 from syncengine.settings import Settings
+from tests.support.pages import sections
 from tests.support.places import DOCS
-from tests.unit.test_docs import sections
 
 KIM = Member("m1", "kim", ("viewer",), "a hash", created_at=5.0)
 

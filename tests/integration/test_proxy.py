@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from syncengine.process import free_port
 from syncengine.web import bodies
-from tests.attack.test_web import basic, flower
+from tests.attack.test_flower import basic, flower
 from tests.support.places import DOCS
 from tests.support.web import listening, listens, until
 from tests.unit.web.conftest import notice, signed

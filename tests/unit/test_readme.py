@@ -15,8 +15,8 @@ from syncengine.adapters.vendors import CATALOG
 from syncengine.cli.app import app
 from syncengine.cli.ui import Exit
 from syncengine.settings import PREFIX, Settings
+from tests.support.pages import PAGES, rows, sections
 from tests.support.places import MAPPINGS, ROOT
-from tests.unit.test_docs import PAGES, rows, sections
 
 README = (ROOT / "README.md").read_text("utf-8")
 PROJECT = (MAPPINGS / "connections.yaml").read_text("utf-8")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from cryptography.fernet import Fernet
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine
@@ -13,11 +14,14 @@ from syncengine.ledger import Ledger
 from syncengine.model.case import Case, CaseKind
 from syncengine.model.change import Change
 from syncengine.model.changeset import Changeset
+from syncengine.model.condition import condition
 from syncengine.model.event import Event
 from syncengine.model.key import Key, KeyKind
 from syncengine.model.link import Base, Link, LinkState, Wait, WriteApproval
+from syncengine.model.member import Member
 from syncengine.model.operation import Action, Operation, OperationState
 from syncengine.model.record import Record
+from syncengine.model.stored_plan import PlanPart
 from tests.support.conditions import CONDITIONS
 
 NOW = 1_800_000_000.25
@@ -119,3 +123,33 @@ CHANGES = st.builds(
 SOME = settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
+
+
+NAME, SALARY = "Annabella", 98765.25
+
+
+KEYS = [Fernet.generate_key().decode() for _ in range(2)]
+
+
+def fill_with_secrets(ledger: Ledger) -> None:
+    told = {"name": NAME, "salary": SALARY}
+    spoken = f"{NAME},2026-11-15,ILLNESS"
+    link = a_link(
+        "l1", "r1", row=told, foreign_values=told, base=Base(told, told), external_id=spoken, parent=spoken,
+        listed_hash=NAME, wait=Wait(condition(f"ref:hakuna/users/{spoken}"), f"until {NAME}"),
+    )  # fmt: skip
+    operation = an_operation(
+        "o1", body=told, carried=told, expected=told, detail=NAME, external_id=spoken
+    )
+    case = replace(
+        a_case("c1", f"about {spoken}", evidence=told, answers={"yes": NAME}, reason=NAME),
+        question=NAME,
+    )
+    fill(ledger, link, operation, case, Record("r1", "person", told))
+    with ledger.write() as tx:
+        tx.take_keys([key(KeyKind.RECORD, "r1", NAME), key(KeyKind.ROW, "l1", NAME, SALARY)])
+        tx.write(Changeset(history=[Change("r1", 1, "name", NAME, told, NAME)]))
+        tx.add_events([replace(an_event("e1"), external_id=spoken)])
+        tx.write(Changeset(cases=[case]))
+        tx.add_member(Member("m1", "kim", ("viewer",), password=NAME))
+        tx.add_plan([PlanPart("p1", "", "kim", "d1", 1.0, {"name": NAME})])

@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from cryptography.fernet import Fernet
 from sqlalchemy import Engine, text
 
 from syncengine.errors import ConfigInvalid, LostRace
@@ -17,59 +16,28 @@ from syncengine.ledger import Ledger
 from syncengine.ledger.encryption import Vault, key_name, new_key
 from syncengine.ledger.rekey import _Rekeying, counted, reseal
 from syncengine.ledger.tables import metadata
-from syncengine.model.case import CaseKind
-from syncengine.model.change import Change
 from syncengine.model.changeset import Changeset
-from syncengine.model.condition import condition
-from syncengine.model.connection import ConnectionState, ResourceState
+from syncengine.model.connection import ResourceState
 from syncengine.model.key import KeyKind
-from syncengine.model.link import Base, Wait
-from syncengine.model.member import Member
-from syncengine.model.operation import OperationState
+from syncengine.model.link import Base
 from syncengine.model.process import Process
 from syncengine.model.record import Record
 from syncengine.model.ref import Ref
-from syncengine.model.stored_plan import PlanPart
 from tests.contract.ledger.samples import (
     HAKUNA,
-    a_case,
+    KEYS,
+    NAME,
+    SALARY,
     a_link,
     an_event,
-    an_operation,
     fill,
+    fill_with_secrets,
     key,
 )
 
-NAME, SALARY = "Annabella", 98765.25
-KEYS = [Fernet.generate_key().decode() for _ in range(2)]
-
-
-def _fill_with_secrets(ledger: Ledger) -> None:
-    told = {"name": NAME, "salary": SALARY}
-    spoken = f"{NAME},2026-11-15,ILLNESS"
-    link = a_link(
-        "l1", "r1", row=told, foreign_values=told, base=Base(told, told), external_id=spoken, parent=spoken,
-        listed_hash=NAME, wait=Wait(condition(f"ref:hakuna/users/{spoken}"), f"until {NAME}"),
-    )  # fmt: skip
-    operation = an_operation(
-        "o1", body=told, carried=told, expected=told, detail=NAME, external_id=spoken
-    )
-    case = replace(
-        a_case("c1", f"about {spoken}", evidence=told, answers={"yes": NAME}, reason=NAME),
-        question=NAME,
-    )
-    fill(ledger, link, operation, case, Record("r1", "person", told))
-    with ledger.write() as tx:
-        tx.take_keys([key(KeyKind.RECORD, "r1", NAME), key(KeyKind.ROW, "l1", NAME, SALARY)])
-        tx.write(Changeset(history=[Change("r1", 1, "name", NAME, told, NAME)]))
-        tx.add_events([replace(an_event("e1"), external_id=spoken)])
-        tx.write(Changeset(cases=[case]))
-        tx.add_member(Member("m1", "kim", ("viewer",), password=NAME))
-        tx.add_plan([PlanPart("p1", "", "kim", "d1", 1.0, {"name": NAME})])
-
 
 def _all_is_there(ledger: Ledger) -> None:
-    """What ``_fill_with_secrets`` has put there is found in each way in which things are looked up."""
+    """What ``fill_with_secrets`` has put there is found in each way in which things are looked up."""
     spoken = f"{NAME},2026-11-15,ILLNESS"
     with ledger.read() as tx:
         assert tx.records(["r1"])["r1"].values == {"name": NAME, "salary": SALARY}
@@ -104,7 +72,7 @@ def _everything(engine: Engine) -> str:
 @pytest.mark.parametrize("keys", [(), (KEYS[0],)])
 def test_nothing_personal_is_readable_at_rest(engine: Engine, keys: tuple[str, ...]) -> None:
     """With a key neither names nor salaries are in the database; without one they are."""
-    _fill_with_secrets(Ledger(engine, keys))
+    fill_with_secrets(Ledger(engine, keys))
     stored = _everything(engine)
     assert (NAME in stored, str(SALARY) in stored) == (not keys, not keys)
 
@@ -112,7 +80,7 @@ def test_nothing_personal_is_readable_at_rest(engine: Engine, keys: tuple[str, .
 def test_a_rotation_loses_neither_values_nor_keys(engine: Engine) -> None:
     """After a new key was put in front, old values are read, old keys found, and both may be written; once all was
     sealed anew the old key is not needed any more."""
-    _fill_with_secrets(Ledger(engine, KEYS[1:]))
+    fill_with_secrets(Ledger(engine, KEYS[1:]))
     _all_is_there(Ledger(engine, KEYS))
     with Ledger(engine, KEYS).write() as tx:
         assert tx.take_keys([key(KeyKind.RECORD, "r2", NAME)])
@@ -133,7 +101,7 @@ def test_a_rotation_loses_neither_values_nor_keys(engine: Engine) -> None:
 @pytest.mark.parametrize("keys", [(), KEYS[1:]])
 def test_other_keys_stop_everything(engine: Engine, keys: Sequence[str]) -> None:
     """A database of which nothing could be found or read any more is not written to."""
-    _fill_with_secrets(Ledger(engine, KEYS[:1]))
+    fill_with_secrets(Ledger(engine, KEYS[:1]))
     with pytest.raises(ConfigInvalid, match="none of these keys opens the database"):
         fill(Ledger(engine, keys), a_link("l2"))
 
@@ -183,7 +151,7 @@ def test_keys_that_two_processes_bring_are_both_needed(database: Engine) -> None
 
 def test_encryption_can_be_begun_at_any_time(engine: Engine) -> None:
     """A database begun without keys is sealed whole, in slices; afterwards nothing in the clear is taken for ours."""
-    _fill_with_secrets(Ledger(engine))
+    fill_with_secrets(Ledger(engine))
     ledger = Ledger(engine, KEYS[:1])
     _all_is_there(ledger)
     told: list[tuple[str, int]] = []
@@ -219,7 +187,7 @@ def test_sealing_anew_goes_on_where_it_was_ended(
     ledger = Ledger(engine, KEYS)
     old = Ledger(engine, KEYS[1:])
     fill(old, *(a_link(f"m{n}") for n in range(10)), *(Record(f"q{n}", "x", {}) for n in range(5)))
-    _fill_with_secrets(old)
+    fill_with_secrets(old)
 
     class Ended(Exception):
         """Somebody ended it."""
@@ -240,7 +208,7 @@ def test_sealing_anew_goes_on_where_it_was_ended(
 def test_a_process_without_the_newest_key_is_stopped(engine: Engine) -> None:
     """From the first slice on it neither reads nor writes, so that nothing is left under an old key."""
     old = Ledger(engine, KEYS[1:])
-    _fill_with_secrets(old)
+    fill_with_secrets(old)
     told = []
 
     def interfere(table: str, _: int) -> None:
@@ -255,7 +223,7 @@ def test_a_process_without_the_newest_key_is_stopped(engine: Engine) -> None:
 def test_whoever_worked_with_the_hashes_of_before_reads_again(engine: Engine) -> None:
     """A running process notices at its next transaction that hashes were renewed, and writes none of the old ones."""
     running = Ledger(engine, KEYS)
-    _fill_with_secrets(running)
+    fill_with_secrets(running)
     with running.write() as tx:
         tx.remember("notice", [NAME], 1.0, 9.0)
     assert not reseal(engine, Vault(KEYS), lambda *_: None).left
@@ -288,7 +256,7 @@ def test_a_repeated_notice_is_known_after_hashes_were_renewed(engine: Engine) ->
 def test_hashes_are_not_renewed_under_somebody_who_writes(database: Engine) -> None:
     """Renewing waits until whoever writes is done; readers read on."""
     running = Ledger(database, KEYS)
-    _fill_with_secrets(running)
+    fill_with_secrets(running)
     with ThreadPoolExecutor() as pool:
         with running.write():
             turned = pool.submit(_renew, database)
@@ -303,122 +271,3 @@ def test_hashes_are_not_renewed_under_somebody_who_writes(database: Engine) -> N
 def _renew(engine: Engine) -> None:
     with engine.begin() as connection:
         _Rekeying(connection, Vault(KEYS)).renew()
-
-
-@pytest.mark.parametrize("column", ["row", "base", "listed_hash", "wait_key", "external_id"])
-def test_one_broken_value_sets_aside_one_row(engine: Engine, column: str) -> None:
-    """Whoever may write to the database changes a value: its row waits with a question about it, others go on."""
-    ledger = Ledger(engine, KEYS)
-    _fill_with_secrets(ledger)
-    fill(ledger, a_link("l2", "r2"))
-    _swap(engine, "links", column, "l1", "row", "l2")
-    with pytest.raises(LostRace, match="set aside"), ledger.read() as tx:
-        tx.select_links()
-    with ledger.read() as tx:
-        links = {link.id: link for link in tx.select_links()}
-        (case,) = tx.cases(kind=CaseKind.QUARANTINED)
-    assert links["l1"].set_aside
-    assert not links["l2"].set_aside
-    assert case.evidence["place"] == f"links.{column}/l1"
-    assert f"links.{column}" in case.question
-
-
-@pytest.mark.parametrize(
-    ("table", "column", "row"),
-    [
-        ("records", "values", "r1"), ("operations", "body", "o1"), ("operations", "detail", "o1"),
-        ("cases", "question", "c1"), ("cases", "evidence", "c1"), ("cases", "subject", "c1"),
-        ("history", "new", None), ("events", "external_id", None),
-    ],
-)  # fmt: skip
-def test_whatever_does_not_open_others_do(
-    engine: Engine, table: str, column: str, row: str | None
-) -> None:
-    """Records, writes, questions, notices and lines of the history are set aside alike, and the rest is read."""
-    ledger = Ledger(engine, KEYS)
-    _fill_with_secrets(ledger)
-    _swap(engine, table, column, row, "row", "l1")
-    for _ in range(2):
-        with suppress(LostRace), ledger.read() as tx:
-            tx.records(["r1"])
-            tx.select_links()
-            tx.cases()
-            tx.history("r1")
-            tx.select_events()
-            tx.select_operations()
-    with ledger.read() as tx:
-        assert all(o.state is OperationState.CANCELLED for o in tx.select_operations()) == (
-            table == "operations"
-        )
-        if table in ("records", "operations"):
-            assert tx.cases(kind=CaseKind.QUARANTINED)
-        if table == "records":
-            assert tx.records(["r1"])["r1"].values == {}
-            assert tx.links(["l1"])["l1"].set_aside
-
-
-def test_how_far_a_listing_came_is_begun_anew_where_it_does_not_open(engine: Engine) -> None:
-    """Nothing else rests on it, and nothing else is lost with it."""
-    ledger = Ledger(engine, KEYS)
-    with ledger.write() as tx:
-        tx.write(Changeset(resources=[ResourceState("hr", "people", scanned_at=5.0)]))
-        tx.write(Changeset(connections=[replace(tx.connection("hr"), digest="paused")]))
-    with engine.begin() as connection:
-        connection.execute(text("UPDATE connections SET state = 'x' WHERE part LIKE 'resource:%'"))
-    with pytest.raises(LostRace, match="set aside"), ledger.read() as tx:
-        tx.resource("hr", "people")
-    with ledger.read() as tx:
-        assert tx.resource("hr", "people") == ResourceState("hr", "people")
-        assert tx.connection("hr").digest == "paused"
-
-
-def test_a_connection_whose_state_does_not_open_is_paused(engine: Engine) -> None:
-    """Nobody is written to who may have been paused, until a person resumes it; all others go on."""
-    ledger = Ledger(engine, KEYS)
-    with ledger.write() as tx:
-        for name in ("hr", "lms"):
-            tx.write(Changeset(connections=[ConnectionState(name, digest=name)]))
-    with engine.begin() as connection:
-        connection.execute(text("UPDATE connections SET state = 'x' WHERE name = 'hr'"))
-    with pytest.raises(LostRace, match="set aside"), ledger.read() as tx:
-        tx.connections(["hr", "lms"])
-    with ledger.write() as tx:
-        hr, lms = tx.connections(["hr", "lms"])
-        assert "could not be read" in hr.paused
-        assert lms == ConnectionState("lms", digest="lms")
-        tx.write(Changeset(connections=[replace(hr, paused="")]))
-    with ledger.read() as tx:
-        assert tx.connection("hr") == ConnectionState("hr")
-
-
-def test_a_process_whose_state_does_not_open_is_forgotten(engine: Engine) -> None:
-    """It tells of itself again, and nobody else is kept from being told."""
-    ledger = Ledger(engine, KEYS)
-    told = [Process(id_, "worker", "host", 1, "", 0.0, 0.0) for id_ in ("p1", "p2")]
-    with ledger.write() as tx:
-        for process in told:
-            tx.save_process(process)
-    with engine.begin() as connection:
-        connection.execute(text("UPDATE connections SET state = 'x' WHERE part = 'p1'"))
-    with pytest.raises(LostRace, match="set aside"), ledger.read() as tx:
-        tx.processes()
-    with ledger.read() as tx:
-        assert [process.id for process in tx.processes()] == ["p2"]
-
-
-def test_without_its_ring_nothing_goes_on(engine: Engine) -> None:
-    """By what a database hashes cannot be set aside: all work stops, and nothing is lost."""
-    with Ledger(engine, KEYS).write() as tx:
-        tx.write(Changeset(connections=[ConnectionState("hr", digest="hr")]))
-    with engine.begin() as connection:
-        connection.execute(text("UPDATE connections SET state = 'x' WHERE part = 'ring'"))
-    with pytest.raises(ConfigInvalid), Ledger(engine, KEYS).read() as tx:
-        tx.connection("hr")
-
-
-def _swap(engine: Engine, table: str, column: str, row: str | None, other: str, of: str) -> None:
-    """Put a value from another place where it does not belong."""
-    where = "" if row is None else f" WHERE id = '{row}'"
-    taken = f"SELECT \"{other}\" FROM links WHERE id = '{of}'"
-    with engine.begin() as connection:
-        connection.execute(text(f'UPDATE {table} SET "{column}" = ({taken}){where}'))

@@ -9,7 +9,8 @@ from syncengine.mapping import Entity, Project, System
 from syncengine.model.link import Base, Link, LinkState
 from syncengine.model.operation import Action, Operation
 from syncengine.model.record import Record, World
-from syncengine.planning.plan_input import PlanInput
+from syncengine.planning.plan import decide
+from syncengine.planning.plan_input import Plan, PlanInput
 from syncengine.simulation.bench import project
 from syncengine.simulation.clock import ManualClock
 from tests.support.people import FIELDS, HR, LMS, entity, vendor
@@ -80,3 +81,28 @@ def plan_input(link: Link | None = None, record: Record | None = None, **given: 
         made, made.systems["lms"], link or a_link(), record or a_record(),
         about.pop("world", TODAY), **about,
     )  # fmt: skip
+
+
+FRESH: dict[str, Any] = {
+    "state": LinkState.CREATING, "external_id": None, "row": None, "base": Base(), "dirty": 1,
+}  # fmt: skip
+
+
+SCOPED = LMS.replace("create: out", "create: out, scope: \"job != 'left'\"")
+
+
+LEAVES = SCOPED.replace("flow: both", "flow: both, set: {leave: {name: gone}}")
+
+
+DELETES = SCOPED.replace("flow: both", "flow: both, on_leave: delete")
+
+
+LEFT = {"values": {"job": "left"}}
+
+
+def missing(policy: str) -> str:
+    return LMS.replace("create: out", f"create: out, on_missing: {policy}")
+
+
+def plan(link: Any = None, record: Any = None, **about: Any) -> Plan:
+    return decide(plan_input(a_link(**(link or {})), a_record(**(record or {})), **about))

@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from syncengine.errors import LostRace, Rejected
 from syncengine.flows.capture.refresh import refresh
-from syncengine.flows.forget.erase import erase, erasures, preview, take_in
+from syncengine.flows.forget.erase import erase, erasures, preview
 from syncengine.flows.people.decisions import NotPossible
 from syncengine.flows.people.links import join
 from syncengine.flows.people.undo import undo
 from syncengine.flows.reconcile.derive import derive
 from syncengine.flows.reconcile.reconcile import reconcile
-from syncengine.flows.views.status import status
-from syncengine.ledger import Ledger, Transaction
 from syncengine.model.changeset import Changeset
 from syncengine.model.erasure import Erasure
-from syncengine.model.link import Link
 from syncengine.model.operation import OperationState
-from syncengine.model.record import Record
 from syncengine.ports import Item, Page
 from syncengine.simulation.bench import project
-from tests.support.bench import Bench
 from tests.support.people import (
     COLUMNS,
     FIELDS,
@@ -42,6 +36,7 @@ from tests.support.people import (
     lead,
 )
 from tests.support.teams import NOTE, TEAM, crew, teams
+from tests.unit.flows.forget.parts import gone
 
 WELCOME = """
 version: 1
@@ -52,13 +47,6 @@ derive:
     with: {about: person, text: "'welcome'"}
 """
 REQUIRED = "  email: {type: email}\n  name: {type: string, required: true}\n  job: {type: string}\n"
-
-
-def gone(made: Bench, record: str | None = None) -> Erasure:
-    """Somebody is erased."""
-    done = erase(made.engine, record or made.record().id, "request 17", "dpo")
-    assert isinstance(done, Erasure)
-    return done
 
 
 @pytest.mark.parametrize("state", [OperationState.CLAIMED, OperationState.UNKNOWN])
@@ -297,97 +285,6 @@ def test_a_record_that_would_belong_to_her_is_not_made_any_more() -> None:
     assert made.stored(mine) == []
 
 
-@dataclass
-class Afterwards:
-    """A ledger that lets something happen right after its first write transaction."""
-
-    ledger: Ledger
-    happen: Callable[[], object] | None
-
-    def read(self) -> AbstractContextManager[Transaction]:
-        """A snapshot."""
-        return self.ledger.read()
-
-    def compact(self) -> bool:
-        """As the ledger does."""
-        return self.ledger.compact()
-
-    @contextmanager
-    def write(self) -> Iterator[Transaction]:
-        """A write, and perhaps something else."""
-        with self.ledger.write() as tx:
-            yield tx
-        happen, self.happen = self.happen, None
-        if happen is not None:
-            happen()
-
-
-def test_what_another_worker_commits_in_the_same_moment_goes_too() -> None:
-    """A record that came to belong to her, and one that came to name her, while she was erased: the first goes, and the
-    second forgets her."""
-    made = teams()
-    crew(made)
-    mine, kept = made.record(name="anna").id, made.engine.ledger
-    (team,) = made.records("team")
-
-    def late() -> None:
-        with kept.write() as tx:
-            tx.write(
-                Changeset(new_records=[Record("n" * 36, "note", {"about": mine, "text": "late"})])
-            )
-            held = tx.records([team.id], lock=True)[team.id]
-            named_again = {**held.values, "lead": mine}
-            tx.write(
-                Changeset(
-                    records=[replace(held, values=named_again, generation=held.generation + 1)]
-                )
-            )
-
-    made.engine.ledger = Afterwards(kept, late)
-    done = gone(made, mine)
-    made.engine.ledger = kept
-    assert made.stored(mine, "late") == []
-    assert done.counts["records"] == 3
-    assert erasures(made.engine) == [done]
-
-
-def test_a_row_of_hers_that_is_first_seen_in_the_same_moment_goes_too() -> None:
-    """A note about her, stored by a worker that had looked for her tombstone before it was there."""
-    made = teams()
-    there, _ = crew(made)
-    mine, kept = made.record(name="anna").id, made.engine.ledger
-    row = {"text": "late", "about": there}
-    late = Link("l" * 36, "note", "hr", "notes", external_id="late-note", row=row, dirty=1)
-
-    def first_seen() -> None:
-        with kept.write() as tx:
-            tx.write(Changeset(new_links=[late]))
-
-    made.engine.ledger = Afterwards(kept, first_seen)
-    gone(made, mine)
-    made.engine.ledger = kept
-    assert made.stored("late-note", there) == []
-    made.vendors["hr"].add("notes", id="late-note", text="late", about=there)
-    made.sync()
-    (asked,) = made.cases()
-    assert ["note", "hr", "notes", ""] in asked.evidence["places"]
-
-
-def test_what_moves_while_it_is_erased_is_read_again() -> None:
-    """A new value of hers that is stored between the look and the removal is removed, too."""
-    made = duo()
-    mine, _ = anna(made)
-    record = made.record().id
-
-    def moves() -> None:
-        made.vendors["hr"].edit(mine, job="astronaut")
-        made.scan("hr")
-
-    with made.between(1, moves):
-        gone(made, record)
-    assert made.stored("astronaut", record, "anna@x.de") == []
-
-
 def test_an_address_that_another_bears_too_is_not_hers_alone() -> None:
     """What a person said to be borne by two is no sign of the one that was erased: the other one's rows go on. The
     row of the erased one is not taken over by her; that it is in the way is asked."""
@@ -437,51 +334,3 @@ def test_who_is_erased_already_is_no_record_any_more() -> None:
     with made.between(1, lambda: gone(made, mine)), pytest.raises(NotPossible, match="not there"):
         gone(made, mine)
     assert len(erasures(made.engine)) == 1
-
-
-def kept_away(made: Bench) -> tuple[str, str]:
-    """Anna is erased, shown again, and kept out; her ids at both vendors."""
-    ids = anna(made)
-    gone(made)
-    made.sync()
-    made.answer("keep_out")
-    made.sync()
-    assert made.cases() == []
-    assert status(made.engine)["kept_out"] == 1
-    return ids
-
-
-def test_who_is_kept_out_and_hired_again_is_no_secret() -> None:
-    """A new row with her address is a new question, asked once, that holds its place alone; the rows that were known
-    before are not."""
-    made = duo()
-    mine, theirs = kept_away(made)
-    made.vendors["hr"].remove(mine)
-    again = made.vendors["hr"].add(email="anna@x.de", name="Anna", job="boss")
-    for _ in range(2):
-        made.sync()
-        assert made.case().evidence["places"] == [["person", "hr", "people", again]]
-    assert made.records() == []
-    made.answer("new")
-    made.sync()
-    assert made.record().values["email"] == "anna@x.de"
-    assert {k.connection: k.external_id for k in made.links()} == {"hr": again, "lms": theirs}
-
-
-@pytest.mark.parametrize("how", ["answer", "command"])
-def test_who_is_kept_out_can_be_taken_in_later(how: str) -> None:
-    """By the other answer to the closed question, or, when that is forgotten, by the erasure's id."""
-    made = duo()
-    mine, theirs = kept_away(made)
-    (closed,) = made.read(lambda tx: [c for c in tx.cases(open_only=False) if c.closed_at])
-    if how == "answer":
-        made.answer("new", closed)
-    else:
-        take_in(made.engine, erasures(made.engine)[0].id)
-    made.sync()
-    links = {k.connection: k.external_id for k in made.links()}
-    assert links == {"hr": mine, "lms": theirs}
-    assert made.record().values["email"] == "anna@x.de"
-    assert status(made.engine)["kept_out"] == 0
-    with pytest.raises(NotPossible, match="no such erasure"):
-        take_in(made.engine, "nope")

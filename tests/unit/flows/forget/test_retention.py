@@ -2,78 +2,29 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import replace
 from random import Random
-from typing import Any
 
 import pytest
-from sqlalchemy import select
-from sqlalchemy.sql.functions import count
 
 from syncengine.flows.capture.notices import notice
 from syncengine.flows.forget import retention
-from syncengine.flows.forget.retention import EVERY, forget, forget_slices
+from syncengine.flows.forget.retention import EVERY, forget
 from syncengine.flows.people.cases import answer
 from syncengine.flows.people.undo import undo
 from syncengine.flows.run.sweep import sweep
 from syncengine.flows.views.explain import explain
-from syncengine.flows.views.status import status
-from syncengine.ledger.tables import metadata
 from syncengine.mapping import Retention
-from syncengine.model.changeset import Changeset
 from syncengine.model.event import Event
 from syncengine.model.operation import OperationState
-from syncengine.simulation.clock import ManualClock
-from syncengine.simulation.traits import spec
-from syncengine.simulation.vendor import FakeVendor
 from tests.support.bench import Bench
 from tests.support.people import (
-    COLUMNS,
     FIELDS,
-    HR_DELETES,
-    LMS,
-    LMS_BOTH,
-    LMS_DELETES,
     anna,
-    bench,
     crowd,
     duo,
-    entity,
-    together,
-    vendor,
 )
-
-DAY = 86_400.0
-SAFE = "safety: {deletes: 100%}\n"
-
-
-def sizes(made: Bench) -> Counter[str]:
-    """How many rows each table holds."""
-    with made.database.connect() as connection:
-        return Counter(
-            {
-                name: connection.execute(select(count()).select_from(table)).scalar_one()
-                for name, table in metadata.tables.items()
-            }
-        )
-
-
-def later(made: Bench, days: float) -> Counter[str]:
-    """So many days pass, and sweeps forget what is over; what they have forgotten."""
-    made.clock.sleep(days * DAY)
-    return forget_slices(made.engine, 99)
-
-
-def told(made: Bench) -> dict[str, dict[str, Any]]:
-    """What ``status`` says of each kind."""
-    return {line["kind"]: line for line in status(made.engine)["retention"]}
-
-
-def leavers(**more: Any) -> Bench:
-    """Who leaves ``hr`` is deleted in ``lms``, and so is the record."""
-    return duo(hr_system=HR_DELETES, lms_system=LMS_DELETES, more=SAFE, **more)
-
+from tests.unit.flows.forget.parts import DAY, later, leavers, leavers_with_limit, sizes, told
 
 NO_WALK = ("runs", "passes")
 """What is deleted without being looked at one by one."""
@@ -223,129 +174,6 @@ def test_a_question_whose_answer_still_holds_may_be_answered_the_other_way() -> 
     later(made, 800)
     with made.engine.ledger.read() as tx:
         assert not tx.cases(open_only=False)
-
-
-def leavers_with_limit(made: Bench) -> Any:
-    """The project with its deletes limited."""
-    project = made.engine.project
-    person = project.entities["person"]
-    safety = replace(person.safety, deletes=0.1, floor=2)
-    return replace(project, entities={"person": replace(person, safety=safety)})
-
-
-def test_a_leaver_goes_with_everything_once_her_time_is_over() -> None:
-    """Half a year after she was deleted nothing of her is left; the day before all is."""
-    made = leavers()
-    mine, _ = anna(made)
-    made.vendors["hr"].add(email="b@x.de", name="Bert", job="dev")
-    made.sync()
-    made.vendors["hr"].remove(mine)
-    made.sync()
-    before = sizes(made)
-    assert not later(made, 179)["left"]
-    assert sizes(made)["records"] == before["records"] == 2
-    assert later(made, 2)["left"] == 1
-    assert sizes(made)["records"] == 1
-    assert sizes(made)["links"] == 2
-    stays = {made.record().id}
-    with made.engine.ledger.read() as tx:
-        assert {o.record_id for o in tx.select_operations()} == stays
-        assert {c.record_id for c in tx.select_history()} == stays
-    assert made.sync()["converged"]
-
-
-def test_a_leaver_whose_row_is_still_there_stays_known() -> None:
-    """Forgotten, her row would be taken for a new colleague."""
-    made = duo(hr_system=HR_DELETES, lms_system=LMS_BOTH, more=SAFE)
-    mine, theirs = anna(made)
-    made.vendors["hr"].remove(mine)
-    made.sync()
-    assert not later(made, 800)["left"]
-    assert told(made)["left"]["needed"] == 1
-    made.sync()
-    assert not made.records()
-    made.vendors["lms"].remove(theirs)
-    made.sync()
-    assert later(made, 2)["left"] == 1
-
-
-RULES = """
-version: 1
-derive:
-  - name: everyone-learns
-    for: {person: "person.job != null"}
-    ensure: course
-    with: {person: person, text: "'basics'"}
-    on_leave: delete
-"""
-COURSE = """
-version: 1
-entity: course
-fields:
-  person: {type: ref, to: person, required: true}
-  text: {type: string}
-systems: {}
-"""
-
-
-def learners() -> Bench:
-    """Everyone with a job gets a course."""
-    return duo(hr_system=HR_DELETES, lms_system=LMS_DELETES, more=SAFE, rules=(COURSE, RULES))
-
-
-def test_what_a_rule_made_is_not_made_again() -> None:
-    """A derived record that was deleted stays known as long as all that it was made of is there."""
-    made = learners()
-    mine, _ = anna(made)
-    (course,) = made.records("course")
-    with made.engine.ledger.write() as tx:
-        tx.write(Changeset(records=[replace(course, deleted=True)]))
-    assert not later(made, 800)["left"]
-    made.sync()
-    assert not made.records("course")
-    made.vendors["hr"].remove(mine)
-    made.sync()
-    assert later(made, 800)["left"] == 2
-    assert not made.read(lambda tx: tx.record_ids())
-
-
-NOTES = """
-version: 1
-entity: note
-fields:
-  person: {type: ref, to: person, required: true}
-  text: {type: string}
-identity: [[person, text]]
-systems:
-  lms:
-    resource: notes
-    flow: both
-    scope: "person.job == 'dev'"
-    create: both
-    fields: {person: owner, text: text}
-"""
-
-
-def test_whom_others_read_stays() -> None:
-    """Forgotten, a scope that opens her would be empty, and writes go out that nobody wants."""
-    clock = ManualClock()
-    people = spec("lms", *COLUMNS, search=("email",))
-    notes = spec("lms", "id", "owner", "text", resource="notes")
-    lms = FakeVendor(together(people, notes), clock)
-    mapped = entity(FIELDS, SAFE, hr=HR_DELETES, lms=LMS)
-    made = bench(vendor("hr", clock), lms, files=(mapped, NOTES))
-    mine, theirs = anna(made)
-    made.vendors["lms"].add("notes", owner=theirs, text="hello")
-    made.sync()
-    assert len(made.records("note")) == 1
-    made.vendors["hr"].remove(mine)
-    made.sync()
-    made.vendors["lms"].remove(theirs)
-    made.sync()
-    assert not later(made, 800)["left"]
-    assert {k.state for k in made.links() if k.record_id != made.record("note").id} == {"gone"}
-    made.sync()
-    assert made.vendors["lms"].wrote()[-1][0] != "update"
 
 
 def test_a_sweep_looks_at_a_slice(monkeypatch: pytest.MonkeyPatch) -> None:
