@@ -50,7 +50,8 @@ def make_app(
         page_threads = SqlThread(pages or work, PATIENCE, THREADS)
         if compute is not None:
             console.shared.planner.warm(console.shared.directory)
-        teller = Teller(telling)
+        ahead = [console.shared.planner.keep_up] if pages is not None else []
+        teller = Teller(telling, looks=ahead)
         try:
             yield {
                 "sql_thread": sql_thread,

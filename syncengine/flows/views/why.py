@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from syncengine.flows.core.engine import Engine
@@ -19,9 +19,10 @@ from syncengine.model.record import Record
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """How a record stands in a connection. ``code``: the first that fits of ``off``, ``halted``, ``failing``,
-    ``asked``, ``scope``, ``never_made``, ``staged``, ``let_be``, ``waits``, ``paused``, ``observed``, ``sending``,
-    ``proving``, ``looked_at``, ``gone``, ``left``, ``agrees``. ``told``: what is waited for, or why, as people are told
+    """How a record stands in a connection. ``code``: the first that fits of ``off``, ``refused``, ``staged``, ``asked``
+    (what a person can decide is hidden by no vendor that does not answer), ``halted``, ``failing``, ``never_made``,
+    ``let_be``, ``scope``, ``waits``, ``paused``, ``observed``, ``sending``, ``proving``, ``looked_at``, ``not_taken``,
+    ``gone``, ``left``, ``agrees``. ``told``: what is waited for, or why, as people are told
     it. ``case``: the question that is open about it. ``since``: when it was read last (epoch seconds). ``agreeing``:
     fields of which both sides are as when they were last compared, and found the same."""
 
@@ -116,30 +117,47 @@ def _code(seen: Seen) -> tuple[str, str]:
     link, state = seen.link, seen.state
     if seen.off:
         return "off", seen.off
+    if seen.case is not None:
+        return _ASKED.get(seen.case.kind, "asked"), seen.case.question
     if state.halted:
         return "halted", state.halted
     if state.failures:
         return "failing", state.why
-    if seen.case is not None:
-        return ("staged" if seen.case.kind is CaseKind.STAGED else "asked"), seen.case.question
     if link is None:
         return "never_made", ""
     if link.wait is not None:
-        return _waiting(link)
+        return _waiting(seen, link)
     if link.approval is not None and link.approval.refuses:
         why = f": {link.approval.reason}" if link.approval.reason else ""
         return "let_be", f"{link.approval.summary}{why}"
     return _under_way(seen, link)
 
 
-def _waiting(link: Link) -> tuple[str, str]:
+_ASKED: Mapping[CaseKind, str] = {CaseKind.STAGED: "staged", CaseKind.REJECTED: "refused"}
+
+
+def _unsent(seen: Seen, link: Link) -> str:
+    """The fields that a row would be written, where its connection is only observed; empty of a whole row."""
+    if seen.operation is not None:
+        return ", ".join(sorted(seen.operation.carried))
+    if link.row is None:
+        return ""
+    wanted = [
+        name
+        for name, rule in seen.system.rules.items()
+        if rule.writes and link.base.canonical.get(name) != seen.record.values.get(name)
+    ]
+    return ", ".join(wanted)
+
+
+def _waiting(seen: Seen, link: Link) -> tuple[str, str]:
     on, what = (link.wait.on, link.wait.what) if link.wait is not None else (None, "")
     if link.approval is not None and link.approval.refuses:
         return "let_be", link.approval.summary
     if isinstance(on, InScope):
         return "scope", what
     if isinstance(on, WrittenTo):
-        return "observed", ""
+        return "observed", _unsent(seen, link)
     return ("staged" if isinstance(on, Approved) else "waits"), what
 
 
@@ -150,11 +168,14 @@ def _under_way(seen: Seen, link: Link) -> tuple[str, str]:
             return "paused", seen.state.paused
         if operation.state is OperationState.UNKNOWN:
             return "proving", operation.detail
-        return ("observed", "") if seen.mode != "write" else ("sending", "")
+        return ("observed", _unsent(seen, link)) if seen.mode != "write" else ("sending", "")
     if link.dirty or link.need_get:
         return "looked_at", ""
     if link.state is LinkState.CREATING:
         return "waits", "its row there"
+    where = seen.system.where
+    if link.row is not None and where is not None and not where.on_row(link.row):
+        return "not_taken", where.source
     if link.state is LinkState.LEFT:
         return "left", ""
     return ("gone", "") if link.state is LinkState.GONE else ("agrees", "")

@@ -57,6 +57,7 @@ class Planner:
 
     work: Work
     compute: Compute | None = None
+    _ahead_of: str = ""
     jobs: dict[str, Job] = field(default_factory=lambda: {kind: Job() for kind in KINDS})
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "plan"))
@@ -73,11 +74,14 @@ class Planner:
 
     def keep_up(self, engine: Engine) -> None:
         """Have it computed what the coming days bring, where that was done on another day."""
-        job = self.jobs[UPCOMING]
+        job, today = self.jobs[UPCOMING], engine.today
         if self.compute is None or job.since or time.time() - job.at < AGAIN:
             return
-        newest = newest_upcoming(engine)
-        if newest is None or newest.document["from"] != engine.today:
+        if self._ahead_of == today:
+            return
+        if is_ahead(engine):
+            self._ahead_of = today
+        else:
             self.start(SERVICE, UPCOMING)
 
     def warm(self, directory: Directory) -> None:
@@ -111,8 +115,17 @@ class Planner:
             job.since = 0.0
 
 
+def is_ahead(engine: Engine) -> bool:
+    """Whether it was computed today what the coming days bring."""
+    newest = newest_upcoming(engine)
+    return newest is not None and newest.document["from"] == engine.today
+
+
 def computed(engine: Engine, kind: str, author: str) -> None:
-    """Compute and store one of the ``KINDS``, on record as a run of its author."""
+    """Compute and store one of the ``KINDS``, on record as a run of its author; what is ahead by itself once a day,
+    however many web sides there are."""
+    if kind == UPCOMING and author == SERVICE and is_ahead(engine):
+        return
     before, engine.author = engine.author, author
     try:
         with running(engine, PLAN, resource="" if kind == PLANNED else kind):

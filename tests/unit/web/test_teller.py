@@ -13,12 +13,16 @@ from starlette.testclient import TestClient
 from syncengine.adapters.notify import open_channels
 from syncengine.flows.core.engine import Engine
 from syncengine.mapping.notify import Channel, Notify, NotifyRule
+from syncengine.model.stored_plan import UPCOMING
 from syncengine.planning.notifications import HEARTBEAT
 from syncengine.planning.standing import SILENT
 from syncengine.settings import Settings
 from syncengine.web import make_app
+from syncengine.web.console.planner import Planner, computed
 from syncengine.web.teller import Teller
+from tests.support.people import anna, duo
 from tests.support.receivers import web_server
+from tests.support.web import until
 from tests.unit.web.conftest import web_app
 
 
@@ -67,3 +71,43 @@ def test_intake_and_console_may_be_served_apart(tmp_path: Path) -> None:
                 found[name] = [client.get(path).status_code for path in paths]
                 found[name].append(client.post("/events/hr", content="{}").status_code)
         assert found == {"intake": [404, 200, 200, 401], "console": [200, 200, 200, 404]}
+
+
+class Computes:
+    """Computes what is asked of it in this thread, and counts."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine, self.asked = engine, list[str]()
+
+    def __call__(self, kind: str, author: str) -> None:
+        """Compute and store it."""
+        self.asked.append(kind)
+        computed(self.engine, kind, author)
+
+    def stop(self) -> None:
+        """Nothing is under way."""
+
+
+def test_what_the_coming_days_bring_is_computed_at_night_and_once() -> None:
+    """Before anybody opens a page, though several web sides look; anew on the next day."""
+    made = duo()
+    anna(made)
+
+    @contextmanager
+    def work() -> Iterator[Engine]:
+        yield made.engine
+
+    planners = [Planner(work, Computes(made.engine)) for _ in range(2)]
+    for nights in (1, 2):
+        for planner in planners:
+            teller = Teller(work, every=0.01, looks=[planner.keep_up])
+            until(lambda planner=planner: planner._ahead_of == made.engine.today)
+            teller.close()
+        with made.engine.ledger.read() as tx:
+            found = tx.plan_summaries(9, UPCOMING)
+        assert found[0].document["from"] == made.engine.today
+        computes = [planner.compute for planner in planners]
+        assert sum(len(c.asked) for c in computes if isinstance(c, Computes)) == nights
+        made.clock.sleep(86_400.0)
+    for planner in planners:
+        planner.close()

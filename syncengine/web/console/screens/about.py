@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import platform
+from typing import Any
 
 from starlette.responses import Response
 
+from syncengine.model.rights import Right
 from syncengine.web.console.ask import Ask
+from syncengine.web.console.licences import licences
 
 
 def show(ask: Ask) -> Response:
@@ -16,5 +19,20 @@ def show(ask: Ask) -> Response:
         "about.html", python=platform.python_version(),
         encrypted=bool(settings.encryption_keys),
         database=settings.database_url.partition(":")[0].partition("+")[0],
-        zone=ask.engine.project.timezone, flower=settings.flower_url,
+        zone=ask.engine.project.timezone, flower=settings.flower_url, licences=licences(),
+        channels=_channels(ask),
     )  # fmt: skip
+
+
+def _channels(ask: Ask) -> list[dict[str, Any]]:
+    """By which channels people are told, and which of them takes nothing; for whoever sees how everything stands."""
+    if not ask.may(Right.WATCH):
+        return []
+    with ask.engine.ledger.read() as tx:
+        sent = tx.notifications().deliveries
+    found = []
+    for name, channel in sorted(ask.engine.project.notify.channels.items()):
+        last = sent.get(name)
+        failing = last.failing_since if last is not None and last.failures else 0.0
+        found.append({"name": name, "kind": channel.kind, "off": channel.off, "failing": failing})
+    return found

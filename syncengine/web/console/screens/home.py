@@ -43,6 +43,10 @@ _PLACES: Final = {
     "late": ("/activity", "Activity", Right.WATCH), "paused": ("/connections", "Connection", Right.WATCH),
     "mapping": ("/mappings", "Mappings", Right.WATCH), "off": ("/connections", "Connection", Right.WATCH),
     "unlinked": ("/connections", "Rows", Right.WATCH), "limit": ("/connections", "Connection", Right.WATCH),
+    "worker": ("/activity?show=runs", "Runs", Right.WATCH), "beat": ("/activity?show=runs", "Runs", Right.WATCH),
+    "waiting": ("/connections", "Connection", Right.WATCH), "scope": ("/connections", "Connection", Right.WATCH),
+    "untold": ("/about", "About", Right.SIGNED_IN), "unread": ("/connections", "Connections", Right.WATCH),
+    "moving": ("/activity", "Activity", Right.WATCH),
 }  # fmt: skip
 """Code of a line -> where something can be done about it, what the link says, and the right that it needs."""
 

@@ -6,6 +6,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from syncengine.flows.views.processing import processing
+from syncengine.mapping.lenses import LensVerdict, lens_report
 from syncengine.web.console.ask import Ask
 
 
@@ -34,5 +35,12 @@ def _page(ask: Ask, entity: str) -> Response:
         fields=[line for line in document["data"] if line["entity"] == chosen],
         systems=project.entities[chosen].systems if chosen else {}, project=project,
         derivations=[d for d in project.derivations if chosen in (d.ensure, *d.sources)],
-        processes=processes, edition=ask.engine.edition,
+        processes=processes, edition=ask.engine.edition, lossy=_lossy(ask, chosen),
+        off=[c for c in project.connections.values() if c.off and ask.within.has(connection=c.name)],
     )  # fmt: skip
+
+
+def _lossy(ask: Ask, entity: str) -> list[LensVerdict]:
+    """The rules of an entity by which a value does not come back as it was, as `check` finds them on samples."""
+    found = lens_report(ask.engine.project, {})
+    return [v for v in found if v.verdict == "lossy" and v.entity == entity]

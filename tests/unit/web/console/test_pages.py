@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from html import unescape
+from typing import Any
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
@@ -16,12 +17,19 @@ import pytest
 
 from syncengine.flows.people.pausing import pause
 from syncengine.flows.views.stored_plan import keep, refused_trial, store_plan
+from syncengine.flows.views.why import Seen, _all_seen, reason_of
+from syncengine.mapping.lenses import LensVerdict, Loss
+from syncengine.model.case import Case, CaseKind
 from syncengine.model.changeset import Changeset
 from syncengine.model.member import Role
+from syncengine.model.ref import Position
+from syncengine.model.standing import CODES
+from syncengine.web.console import SCREENS
+from syncengine.web.console.screens import home, mappings
 from syncengine.web.console.screens.activity import times_of
 from tests.support.bench import Bench, within
 from tests.support.console import at_console
-from tests.support.people import crowd, duo, lead, row
+from tests.support.people import LMS_BOTH, crowd, duo, lead, row
 from tests.support.web import until
 from tests.unit.web.console.conftest import leavers
 from tests.unit.web.console.test_questions import _statements
@@ -94,6 +102,84 @@ def test_what_is_only_observed_is_said_of_the_record() -> None:
     with at_console(made.engine, Role.VIEWER) as browser:
         page = browser.get(f"/records/person/{record.id}").text
     assert "A change is not sent, since the connection is only observed." in page
+
+
+def test_a_change_that_is_only_observed_says_which_fields_it_is_about() -> None:
+    """Of a row that is there."""
+    made = duo()
+    lead(made)
+    observed = replace(made.engine.project.connections["lms"], mode="observe")
+    made.engine.project = replace(
+        made.engine.project, connections={**made.engine.project.connections, "lms": observed}
+    )
+    made.vendors["hr"].edit(made.links("hr")[0].external_id or "", name="Anna Other")
+    made.sync()
+    (record,) = made.records()
+    with at_console(made.engine, Role.VIEWER) as browser:
+        page = browser.get(f"/records/person/{record.id}").text
+    assert "It is about: name, job." in page
+
+
+def known(made: Bench, connection: str) -> Seen:
+    """What is known of the only record in a connection."""
+    (record,), entity = made.records(), made.engine.project.entities["person"]
+    with made.engine.ledger.read() as tx:
+        found = list(_all_seen(made.engine, tx, record, entity))
+    return next(seen for seen in found if seen.system.connection == connection)
+
+
+@pytest.mark.parametrize("kind", [CaseKind.IDENTITY, CaseKind.REJECTED])
+@pytest.mark.parametrize("what", [{"halted": "no"}, {"failures": 3, "why": "gone"}])
+def test_a_question_is_hidden_by_no_vendor_that_does_not_answer(
+    bench: Bench, kind: CaseKind, what: dict[str, Any]
+) -> None:
+    """What a person can decide comes first; a refused write is called so."""
+    case = Case("c", kind, "s", "Which one?")
+    seen = known(bench, "hr")
+    broken = replace(seen, state=replace(seen.state, **what), case=case)
+    reason = reason_of(broken)
+    assert reason.code == ("refused" if kind is CaseKind.REJECTED else "asked")
+    assert reason.told == "Which one?"
+
+
+def test_each_line_of_home_leads_somewhere() -> None:
+    """Where one can do something about it, or see more."""
+    assert {code for code in CODES if code not in home._PLACES} == set()
+    paths = {place[0].partition("?")[0] for place in home._PLACES.values()}
+    assert paths <= {screen.path for screen in SCREENS}
+
+
+def test_a_row_that_the_rule_where_does_not_take_is_said_to_be_so() -> None:
+    """It does not agree: it is not looked at."""
+    made = duo(
+        lms_system=LMS_BOTH.replace("flow: both", "flow: both, where: \"row.job != 'robot'\"")
+    )
+    made.vendors["hr"].add(**row())
+    made.sync()
+    made.sync()
+    seen = known(made, "lms")
+    assert seen.link is not None
+    assert reason_of(seen).code == "agrees"
+    robot = replace(seen.link, row={**(seen.link.row or {}), "job": "robot"})
+    assert reason_of(replace(seen, link=robot)).code == "not_taken"
+
+
+def test_the_page_of_mappings_says_what_is_lost_on_the_way(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `check` does; and about names the licences of all that is installed for it."""
+    made, loss = bench, Loss("ours", "Lead", "lead", False, False)
+    verdict = LensVerdict(
+        "person", "lms", "job", "lossy", "capitals", loss, Position("p.yaml", 7, 1)
+    )
+    monkeypatch.setattr(mappings, "lens_report", lambda *_: [verdict])
+    with at_console(made.engine, Role.VIEWER) as browser:
+        page = browser.get("/mappings/person").text
+        about = browser.get("/about").text
+    assert "What is lost on the way" in page
+    assert "capitals" in page
+    for name in ("Starlette", "SQLAlchemy", "BSD-3-Clause", "MIT"):
+        assert name.casefold() in about.casefold()
 
 
 def test_sensitive_values_are_dots_on_every_page() -> None:
