@@ -13,17 +13,18 @@ ARGS ?=
 MARK ?= long
 
 .DEFAULT_GOAL := help
-.PHONY: help install test test-long check format demo bench bench-long lock licences clean
+.PHONY: help install test test-long check format demo bench bench-long lock lock-peers licences clean
 
 help:
 	@echo 'make test        the tests that belong to every change (under 5 minutes)'
 	@echo 'make test-long   the long ones: many seeds, chaos, all three stacks'
 	@echo 'make check       style, types, layers'
-	@echo 'make demo        the told story, end to end'
+	@echo 'make demo        the told story, end to end (make demo --keep: and leave it running, with a way into its console)'
 	@echo 'make bench       the benchmarks, the small ones (under 15 minutes)'
 	@echo 'make bench-long  the large ones (hours)'
 	@echo 'make format      put the source into shape'
 	@echo 'make lock        pin the dependencies anew (make lock ARGS=--upgrade: the newest ones)'
+	@echo 'make lock-peers  the same for what the bench of peers compares with'
 	@echo 'make licences    list the licences of what is locked (after make lock)'
 	@echo 'make locale      compile the texts of the console in other languages'
 	@echo 'make clean       remove what the other targets made'
@@ -59,8 +60,9 @@ format: install
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# make demo --keep: make takes that for its own --keep-going, and hands it on as a k among its flags.
 demo: install
-	$(BIN)/syncengine demo $(ARGS)
+	$(BIN)/syncengine demo $(if $(findstring k,$(firstword -$(MAKEFLAGS))),--keep) $(ARGS)
 
 bench: install
 	$(BIN)/python -m bench small $(ARGS)
@@ -76,6 +78,10 @@ lock: install
 		--output-file requirements-build.txt
 	$(UV_COMPILE) $(ARGS) pyproject.toml --extra dev requirements-build.in \
 		--constraint requirements.txt --constraint requirements-build.txt --output-file $(LOCK)
+
+# What the bench of peers compares with, in an environment of its own.
+lock-peers: install
+	$(UV_COMPILE) $(ARGS) bench/peer_scripts/requirements.in --output-file bench/peer_scripts/requirements.txt
 
 licences: install
 	$(BIN)/python .ci/licences.py

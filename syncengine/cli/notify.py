@@ -8,7 +8,9 @@ import typer
 
 from syncengine.cli import ui
 
-NOBODY = "Nobody is told anything: the project has no notify.yaml, see docs/notifications.md."
+NOBODY = (
+    "Nobody is told anything: the project has no notify.yaml, see docs/how-to/notifications.md."
+)
 
 
 def register(app: typer.Typer) -> None:

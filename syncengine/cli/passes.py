@@ -128,7 +128,11 @@ def find_one(opened: Engine, text: str, entity: str | None, gone: bool = False) 
         ui.is_about(f"record {found[0][1]}")
         return found[0][1]
     if not found:
-        raise typer.BadParameter(f"no record is known by {text!r}")
+        asked = queries.questions_about(opened, text)
+        shown = ", ".join(f"`syncengine cases show {ui.short(case)}`" for case in asked[:8])
+        raise typer.BadParameter(
+            f"no record is known by {text!r}" + f"; it is asked who that is: {shown}" * bool(asked)
+        )
     lines = "; ".join(f"{e} {ui.short(i)} {ui.plain(n)}" for e, i, n in found[:8])
     more = f" and {len(found) - 8} more" if len(found) > 8 else ""
     raise typer.BadParameter(

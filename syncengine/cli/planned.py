@@ -60,10 +60,11 @@ def show_plan(opened: Engine, found: Preview, standing: Mapping[str, Any]) -> No
     if document["first"]:
         console.print(ui.first_writes(document["first"]))
     _show_others(console, document)
-    if "record" not in document and any(change["action"] != "learn" for change in changes):
-        console.print(
-            f"Write exactly this: syncengine sync --plan {document['digest']}", markup=False
-        )
+    writes = [change for change in changes if change["action"] != "learn"]
+    if "record" not in document and writes:
+        sent = any(not change["observed_only"] for change in writes)
+        does = "Write exactly this" if sent else "Write exactly this, once it may be written"
+        console.print(f"{does}: syncengine sync --plan {document['digest']}", markup=False)
 
 
 def _show_others(console: Console, document: Mapping[str, Any]) -> None:

@@ -188,6 +188,9 @@ def list_links(
     unlinked: Annotated[
         bool, typer.Option("--unlinked", help="Only rows that belong to no record.")
     ] = False,
+    waiting: Annotated[
+        bool, typer.Option("--waiting", help="Only rows that wait for something.")
+    ] = False,
     entity: ui.Entity = None,
     connection: ui.Connection = None,
     limit: ui.Limit = 100,
@@ -196,7 +199,7 @@ def list_links(
 ) -> None:
     """List rows of vendors and the records they belong to.
 
-    Example: `syncengine links list --unlinked --connection haekka`
+    Examples: `syncengine links list --unlinked --connection haekka`, `syncengine links list --waiting`
     """
     from syncengine.flows.views import queries
 
@@ -204,7 +207,7 @@ def list_links(
     with ui.engine(sensitive) as opened:
         ui.known("--entity", entity, list(opened.project.entities))
         ui.known("--connection", connection, list(opened.project.connections))
-        document = queries.select_links(opened, entity, connection, states, limit)
+        document = queries.select_links(opened, entity, connection, states, limit, waiting)
         with opened.ledger.read() as tx:
             total = sum(tx.count_links().values())
     if as_json:
@@ -219,7 +222,7 @@ def list_links(
             ui.cell(ui.short(link["record"]), "dim"),
             ui.cell(ui.link_state(link)),
         )
-    narrowed = unlinked or entity is not None or connection is not None
+    narrowed = unlinked or waiting or entity is not None or connection is not None
     ui.listed(rows, len(document), limit, "link", total if narrowed else None)
 
 

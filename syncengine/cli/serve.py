@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 import typer
 
 from syncengine.cli import ui
+from syncengine.cli.door import first_way
 from syncengine.process import require_port
 
 PANEL = "Service"
@@ -32,15 +33,11 @@ def run(
 
     Example: `syncengine run --port 8080`
     """
-    from syncengine.bootstrap import exposed_files, load, open_ledger, own_queue
+    from syncengine.bootstrap import exposed_files, load, open_engine, open_ledger, own_queue
     from syncengine.service import Service
 
     found = ui.settings()
     load(found)
-    # A store that refuses to be written, for other keys say, is told here and not by each task.
-    with open_ledger(found) as ledger, ledger.write() as tx:
-        closed = not tx.members()
-    how_to_open = "  closed until: syncengine members add NAME --role viewer" if closed else ""
     service = Service(
         own_queue(found),
         os.environ,
@@ -48,12 +45,17 @@ def run(
         flower_port=flower_port,
         concurrency=concurrency,
     )
+    # A store that refuses to be written, for other keys say, is told here and not by each task.
+    with open_ledger(found) as ledger, ledger.write():
+        pass
     with service:
         for warning in exposed_files(found):
             ui.aside().print(f"warning: {warning}", markup=False, soft_wrap=True)
         ui.aside().print(f"web     {service.web_url}/healthz  {service.web_url}/metrics")
-        console = f"console {service.web_url}/{how_to_open}"
-        ui.aside().print(console, markup=False, soft_wrap=True)
+        ui.aside().print(f"console {service.web_url}/", markup=False, soft_wrap=True)
+        with open_engine(found) as opened:
+            for line in first_way(opened, found.web_url or service.web_url):
+                ui.aside().print(f"        {line}", markup=False, soft_wrap=True)
         login = service.flower_login
         who = f"  user {login[0]}, password {login[1]}" if login else ""
         ui.aside().print(f"Flower  {service.flower_url}{who}", markup=False, soft_wrap=True)

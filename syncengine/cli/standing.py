@@ -31,11 +31,11 @@ _HINTS = {
     "staged": "syncengine cases list --kind staged",
     "paused": "syncengine resume {connection}",
     "observed": "syncengine plan",
-    "waiting": "syncengine links list --connection {connection}",
+    "waiting": "syncengine links list --waiting",
     "let_be": "syncengine cases list --closed",
     "unlinked": "syncengine links list --unlinked",
     "unread": "syncengine plan --fresh",
-    "scope": "syncengine links list --connection {connection}",
+    "scope": "syncengine links list --waiting",
 }
 """By which command a line is looked into, or ended."""
 BY_PLANS = ("observed", "waiting", "scope", "moving")

@@ -157,10 +157,12 @@ class Links(Session):
         states: Collection[str] = (),
         after: str | None = None,
         limit: int = 0,
+        waiting: bool = False,
     ) -> list[Link]:
-        """As asked, ordered by id, after one, at most ``limit`` (0: all)."""
+        """As asked, ordered by id, after one, at most ``limit`` (0: all). ``waiting``: only those that wait."""
+        more = (t.is_waiting_for,) if waiting else ()
         return self._found(
-            LINKS, order=(_c.id,), limit=limit, entity=entity, connection=connection,
+            LINKS, *more, order=(_c.id,), limit=limit, entity=entity, connection=connection,
             state=states or None, id__gt=after,
         )  # fmt: skip
 

@@ -111,6 +111,10 @@ def test_observing_writes_nothing(cli: Cli, sandbox: SandboxProcess) -> None:
                 rf"{count} changes? (is|are) not sent: {name} is only observed", screen
             )
         assert "Everything agrees" not in screen
+    digest = cli.json("plan", code=3, SYNCENGINE_MODE="observe")["digest"]
+    told = cli("plan", code=3, SYNCENGINE_MODE="observe").stdout
+    assert f"Write exactly this, once it may be written: syncengine sync --plan {digest}" in told
+    assert cli.json("sync", "--plan", digest, code=4)["operations"]["applied"] == wanted
 
 
 def test_a_paused_connection_gets_no_writes_until_resumed(

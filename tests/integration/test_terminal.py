@@ -220,3 +220,31 @@ def test_lists_are_readable_in_80_columns(leaving: Cli, command: str) -> None:
         assert max(len(line) for line in narrow.splitlines()) <= 80
     known = set(re.findall(r"[^\s@._/:-]{4,}", wide))
     assert {word for word in re.findall(r"[^\s@._/:-]{4,}", narrow) if word not in known} == set()
+
+
+def test_whoever_is_asked_about_is_found_by_name(leaving: Cli) -> None:
+    """A name that is no record yet leads to the question whose it is."""
+    known = {
+        line["name"]
+        for line in leaving.json("links", "list", "--limit", "900")["links"]
+        if line["record"]
+    }
+    cases = [
+        c
+        for c in leaving.json("cases", "list", "--kind", "identity")["cases"]
+        if c["about"] not in known
+    ]
+    for case in cases:
+        refused = leaving("plan", "--record", case["about"], code=2)
+        assert f"cases show {case['id'][-8:]}" in " ".join(refused.stderr.split())
+    assert cases
+
+
+def test_what_waits_is_one_list(leaving: Cli) -> None:
+    """The standing names its command once, however many connections have rows that wait."""
+    screen = leaving("status").stdout
+    assert screen.count("links list --waiting") <= 1
+    assert "links list --connection" not in screen
+    waiting = leaving.json("links", "list", "--waiting", "--limit", "500")["links"]
+    assert waiting
+    assert all(link["waits_for"] or link["let_be"] for link in waiting)

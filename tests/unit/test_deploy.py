@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import configparser
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +21,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from ruamel.yaml import YAML
 
 from syncengine.planning.standing import LEVELS
+from syncengine.process import free_port
 from syncengine.settings import PREFIX, Settings
 from tests.support.places import ROOT
 from tests.unit.test_packaging import SERVICES
@@ -101,7 +107,7 @@ def _words(command: Any) -> set[str]:
     text = command if isinstance(command, str) else " ".join(map(str, command))
     words = text.replace("=", " ").replace("/opt/syncengine/bin/", "").split()
     return {w for w in words if w not in ("%h", "%%h")} - {
-        "127.0.0.1", "0.0.0.0", "--hostname", "worker@%h", "live@%h", "live@%%h", "--wait", "2m", "10m",
+        "127.0.0.1", "0.0.0.0", "--hostname", "worker@%h", "live@%h", "live@%%h", "2m", "10m",
     }  # fmt: skip
 
 
@@ -180,3 +186,66 @@ def test_systemd_takes_the_units(tmp_path: Path) -> None:
     )  # fmt: skip
     ours = [line for line in told.stderr.splitlines() if "syncengine" in line]
     assert ours == []
+
+
+def test_the_console_is_told_where_flower_is() -> None:
+    """In each sample, so that people find it from the console."""
+    assert SERVICES["web"]["environment"]["SYNCENGINE_FLOWER_URL"]
+    assert "SYNCENGINE_FLOWER_URL=" in (DEPLOY / "systemd" / "syncengine-web.service").read_text()
+    assert CLUSTER[0]["data"]["SYNCENGINE_FLOWER_URL"]
+
+
+def test_secrets_that_the_samples_name_are_laid_out_by_the_script(tmp_path: Path) -> None:
+    """Folders of secrets in comments are those of deploy/make-secrets.sh."""
+    script = tmp_path / "deploy" / "make-secrets.sh"
+    script.parent.mkdir()
+    script.write_text((DEPLOY / "make-secrets.sh").read_text("utf-8"), "utf-8")
+    subprocess.run(["sh", str(script)], check=True, capture_output=True)
+    text = (DEPLOY / "kubernetes" / "syncengine.yaml").read_text("utf-8")
+    named = set(re.findall(r"--from-file=(?:\w+=)?(secrets[\w/-]*)", text))
+    assert named == {"secrets/engine/", "secrets/broker/", "secrets/flower/"}
+    assert all(any((tmp_path / folder).iterdir()) for folder in named)
+
+
+@pytest.mark.parametrize("name", ["web", "flower"])
+def test_a_web_server_that_gives_no_answer_is_started_again(name: str, tmp_path: Path) -> None:
+    """After three times in a row; one that answers that it is not well is not."""
+    check = SERVICES[name]["healthcheck"]["test"]
+    assert check[0] == "CMD-SHELL"
+    script = check[1].replace("$$", "$").replace("/tmp/ill", str(tmp_path / "ill"))
+    script = script.replace("kill 1", "echo ENDED")
+    path = SERVICES[name]["environment"]["HEALTH_AT"].rpartition("/")[2]
+
+    def look(port: int) -> tuple[int, str]:
+        environment = {"HEALTH_AT": f"http://127.0.0.1:{port}/{path}", "PATH": os.environ["PATH"]}
+        done = subprocess.run(
+            ["sh", "-c", script], env=environment, capture_output=True, text=True, timeout=30
+        )
+        return done.returncode, done.stdout.strip()
+
+    nobody = free_port()
+    assert [look(nobody) for _ in range(2)] == [(1, ""), (1, "")]
+    with answering(503) as unwell:
+        assert [look(unwell) for _ in range(4)] == [(1, "")] * 4
+    assert [look(nobody) for _ in range(3)] == [(1, ""), (1, ""), (1, "ENDED")]
+    with answering(200) as well:
+        assert look(well) == (0, "")
+    assert look(nobody) == (1, "")
+
+
+@contextmanager
+def answering(status: int) -> Iterator[int]:
+    """The port of a web server that always says this."""
+
+    class Says(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Says) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_port
+        server.shutdown()

@@ -80,11 +80,12 @@ def _is_meant(called: Names, record: Record, wanted: str, external: bool) -> boo
 
 
 def select_links(
-    engine: Engine, entity: str | None, connection: str | None, states: Collection[str], limit: int
-) -> list[Document]:
-    """Links as asked, the oldest first."""
+    engine: Engine, entity: str | None, connection: str | None, states: Collection[str], limit: int,
+    waiting: bool = False,
+) -> list[Document]:  # fmt: skip
+    """Links as asked, the oldest first; ``waiting``: only those that wait for something."""
     with engine.ledger.read() as tx:
-        links = tx.select_links(entity=entity, connection=connection, states=states, limit=limit)
+        links = tx.select_links(entity, connection, states, limit=limit, waiting=waiting)
         called = names(engine, tx, [link.record_id for link in links])
     return [link_document(called, link) for link in links]
 
@@ -230,6 +231,14 @@ def find_cases(engine: Engine, text: str) -> list[str]:
         ids = [case.id for case in tx.cases(open_only=False)]
     exact = [i for i in ids if i == text]
     return exact or [i for i in ids if len(text) >= SHORTEST and i.endswith(text)]
+
+
+def questions_about(engine: Engine, name: str) -> list[str]:
+    """Ids of the open questions about somebody of this name who is no record yet."""
+    with engine.ledger.read() as tx:
+        found = case_documents(engine, tx, tx.cases(kind=CaseKind.IDENTITY))
+    wanted = name.strip().casefold()
+    return [case["id"] for case in found if case["about"].casefold() == wanted]
 
 
 def case(engine: Engine, case_id: str) -> Document:
