@@ -44,14 +44,8 @@ _LISTS: list[Callable[[Transaction], object]] = [
 ]
 
 
-def _bulk(count: int) -> dict[str, Callable[[Transaction], object]]:
-    """Every bulk method on ``count`` things."""
-    ids = [f"i{n:04}" for n in range(count)]
+def _of_links(ids: list[str]) -> dict[str, Callable[[Transaction], object]]:
     links = [a_link(id_, f"r-{id_}") for id_ in ids]
-    records = [Record(id_, "person", {}) for id_ in ids]
-    operations = [an_operation(id_) for id_ in ids]
-    keys = [key(KeyKind.RECORD, id_, id_) for id_ in ids]
-    cases = [a_case(id_) for id_ in ids]
     return {
         "add_links": lambda tx: tx.write(Changeset(new_links=links)),
         "save_links": lambda tx: tx.write(Changeset(links=links)),
@@ -66,11 +60,18 @@ def _bulk(count: int) -> dict[str, Callable[[Transaction], object]]:
         "dirty_users": lambda tx: tx.write(Changeset(wakes=Wakes(users=ids))),
         "dirty_sharers": lambda tx: tx.write(Changeset(wakes=Wakes(sharers=ids))),
         "dirty_waiting": lambda tx: tx.write(Changeset(wakes=Wakes(waiting=ids))),
-        "claim_links": lambda tx: tx.claim_links("reconcile", NOW, 20, count, ids=ids),
+        "claim_links": lambda tx: tx.claim_links("reconcile", NOW, 20, len(ids), ids=ids),
         "release_links": lambda tx: tx.release_links(ids),
         "ties": lambda tx: tx.ties([(*HAKUNA, id_) for id_ in ids]),
         "externals": lambda tx: tx.externals(ids),
         "remove_links": lambda tx: tx.write(Changeset(removed=ids)),
+    }
+
+
+def _of_records(ids: list[str]) -> dict[str, Callable[[Transaction], object]]:
+    records = [Record(id_, "person", {}) for id_ in ids]
+    keys = [key(KeyKind.RECORD, id_, id_) for id_ in ids]
+    return {
         "add_records": lambda tx: tx.write(Changeset(new_records=records)),
         "save_records": lambda tx: tx.write(Changeset(records=records)),
         "records": lambda tx: tx.records(ids),
@@ -83,11 +84,18 @@ def _bulk(count: int) -> dict[str, Callable[[Transaction], object]]:
         "drop_keys": lambda tx: tx.write(
             Changeset(dropped_keys={("record", owner) for owner in ids})
         ),
+    }
+
+
+def _of_operations(ids: list[str]) -> dict[str, Callable[[Transaction], object]]:
+    operations = [an_operation(id_) for id_ in ids]
+    cases = [a_case(id_) for id_ in ids]
+    return {
         "add_operations": lambda tx: tx.write(Changeset(new_operations=operations)),
         "operations": lambda tx: tx.operations(ids),
         "stale_creates": lambda tx: tx.stale_creates(ids),
         "unsettled": lambda tx: tx.unsettled(ids),
-        "claim_operations": lambda tx: tx.claim_operations(NOW, 20, count, ["hakuna"], ids),
+        "claim_operations": lambda tx: tx.claim_operations(NOW, 20, len(ids), ["hakuna"], ids),
         "save_operations": lambda tx: tx.write(Changeset(operations=operations)),
         "creates": lambda tx: tx.creates("hakuna", "users", ids),
         "add_events": lambda tx: tx.add_events([an_event(id_) for id_ in ids]),
@@ -99,6 +107,12 @@ def _bulk(count: int) -> dict[str, Callable[[Transaction], object]]:
             Changeset(history=[Change(id_, 1, "name") for id_ in ids])
         ),
     }
+
+
+def _bulk(count: int) -> dict[str, Callable[[Transaction], object]]:
+    """Every bulk method on ``count`` things."""
+    ids = [f"i{n:04}" for n in range(count)]
+    return _of_links(ids) | _of_records(ids) | _of_operations(ids)
 
 
 def test_a_batch_costs_as_many_statements_as_one(engine: Engine) -> None:
