@@ -78,6 +78,7 @@ def test_a_body_that_drips_is_not_waited_for(
 ) -> None:
     """The attacker signs nothing and sends a body byte by byte: it is told, and the connection ends."""
     monkeypatch.setattr(bodies, "SLOWEST", 1.0)
+    monkeypatch.setattr(client_limits, "LEFT", 1.2)
     head = "POST /events/hr HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 5000\r\n\r\n"
     with listening(tmp_path) as port:
         seconds, said = came(port, b"x", 0.1, head.encode())
