@@ -45,6 +45,7 @@ def test_a_cookie_opens_no_call_and_a_token_no_page(bench: Bench) -> None:
 
 def test_a_token_is_over_when_it_is(bench: Bench) -> None:
     """After its days, when it is revoked, when its member is locked; and its member's roles are those of now."""
+    members.add_member(bench.engine, "ada", [Role.ADMIN], "test")
     with calling(bench, Role.VIEWER) as caller:
         assert caller.get("/standing").status_code == 200
         members.set_roles(bench.engine, "kim", [Role.ADMIN], "test")
