@@ -10,6 +10,7 @@ import pytest
 from syncengine.flows.core.engine import Engine
 from syncengine.sandbox.process import SandboxProcess
 from tests.integration.support import Quick, opened
+from tests.support.cli import Cli, cli_in
 
 
 @pytest.fixture
@@ -18,3 +19,22 @@ def engine(sandbox: SandboxProcess, tmp_path: Path) -> Iterator[Engine]:
     sandbox.reset()
     with opened(sandbox, tmp_path, Quick()) as running:
         yield running
+
+
+def _cli(sandbox: SandboxProcess, folder: Path) -> Cli:
+    sandbox.reset()
+    return cli_in(folder, sandbox.env)
+
+
+@pytest.fixture
+def cli(sandbox: SandboxProcess, tmp_path: Path) -> Cli:
+    """An empty database, and the vendors as in the beginning."""
+    return _cli(sandbox, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def synced(sandbox: SandboxProcess, tmp_path_factory: pytest.TempPathFactory) -> Cli:
+    """A database after its first sync, to look at. The vendors may have moved on since."""
+    made = _cli(sandbox, tmp_path_factory.mktemp("synced"))
+    made.first = made.json("sync", code=4)
+    return made

@@ -8,17 +8,10 @@ from pathlib import Path
 import pytest
 
 from syncengine.ledger.encryption import key_name, new_key
-from syncengine.sandbox.process import SandboxProcess
-from tests.support.cli import Cli, cli_in
+from tests.support.cli import Cli
 
 SANDBOX = {"people": 4}
 KEYS = "SYNCENGINE_ENCRYPTION_KEYS"
-
-
-@pytest.fixture
-def cli(sandbox: SandboxProcess, tmp_path: Path) -> Cli:
-    sandbox.reset()
-    return cli_in(tmp_path, sandbox.env)
 
 
 @pytest.mark.long
