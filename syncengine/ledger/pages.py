@@ -146,7 +146,7 @@ class Pages(Session):
 
     def page_of_history(
         self, before: int | None = None, limit: int = 50, entities: Sequence[str] = (),
-        **asked: str | Sequence[str] | int | None,
+        **asked: str | Sequence[str] | float | None,
     ) -> list[Change]:  # fmt: skip
         """Changes with these values and with ids below ``before``, the newest first; of records of these ``entities``,
         where some are named."""

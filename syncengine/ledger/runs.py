@@ -80,12 +80,14 @@ class Runs(Session):
     def select_runs(
         self, since: float | None = None, until: float | None = None, parent: str | None = None,
         loud: bool = False, limit: int = 0, author: str | None = None,
+        connection: str | None = None,
     ) -> list[Run]:  # fmt: skip
         """As asked, the newest first. ``loud``: only those in which something happened, and those under way."""
         more = (_IS_LOUD,) if loud else ()
         return self._found(
             RUNS, *more, order=_NEWEST_FIRST, limit=limit,
             started_at__ge=since, started_at__lt=until, parent=parent, author=author,
+            connection=connection,
         )  # fmt: skip
 
     def counts_below(self, parent: str) -> Counter[str]:

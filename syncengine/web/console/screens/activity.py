@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -14,11 +15,13 @@ from syncengine.flows.people.undo import undo
 from syncengine.flows.views.explain import change_documents
 from syncengine.flows.views.queries import operation_documents
 from syncengine.flows.views.questions import place_in
+from syncengine.flows.views.runs import document as run_document
 from syncengine.flows.views.runs import happened, summary
 from syncengine.model.operation import OperationState
 from syncengine.model.rights import Right
 from syncengine.web.console.ask import Ask
 from syncengine.web.console.exports import MOST, export, wanted
+from syncengine.web.console.periods import period
 
 PER_PAGE: Final = 50
 SHOWN: Final = ("writes", "changes", "runs")
@@ -32,6 +35,9 @@ _COLUMNS: Final = {
         "policy", "rule", "author", "reason",
     ),
 }  # fmt: skip
+_RUNS: Final = (
+    "id", "kind", "author", "connection", "resource", "started_at", "ended_at", "outcome", "fault", "counts",
+)  # fmt: skip
 SPANS: Final = {"night": "last night", "day": "the last 24 hours", "week": "the last 7 days"}
 """Word of the address -> the time of which runs are shown."""
 EVENING, MORNING = 18, 8
@@ -44,8 +50,9 @@ def show(ask: Ask) -> Response:
     if what == "runs":
         return _runs(ask)
     connection, author = ask.query("connection"), ask.query("author")
-    state = ask.query("state")
+    state, days = ask.query("state"), period(ask)
     words = {"connection": connection, "author": author, "state": state, "show": what}
+    words |= {"person": ask.query("person") if ask.may(Right.READ) else "", **days.words}
     lines, after = (_changes if what == "changes" else _writes)(ask, words)
     if not ask.may(Right.READ):
         lines = [_without_people(line) for line in lines]
@@ -63,10 +70,28 @@ def _runs(ask: Ask) -> Response:
     """What ran in a time, and the sums of all that happened then."""
     span = ask.query("span") if ask.query("span") in SPANS else "day"
     since, until = times_of(span, ask.now, ZoneInfo(ask.engine.project.timezone))
-    document = happened(ask.engine, since, until, limit=PER_PAGE)
+    days = period(ask)
+    if days.words:
+        span, since, until = "", days.since or 0.0, days.before
+    connection, author = ask.query("connection"), ask.query("author")
+    words = {"show": "runs", "span": span, "connection": connection, "author": author, **days.words}
+    words = {name: word for name, word in words.items() if word}
+    before, most = ask.query("before"), _limit(ask)
+    end = float(before) if re.fullmatch(r"\d{1,12}(\.\d{1,9})?", before) else until
+    with ask.engine.ledger.read() as tx:
+        found = tx.select_runs(
+            since, end, None if connection else "", loud=True, limit=most + 1, author=author or None,
+            connection=connection or None,
+        )  # fmt: skip
+    lines = [run_document(run, ask.now) for run in found[:most]]
+    if wanted(ask):
+        return export(ask, "runs", _RUNS, lines)
+    document = happened(ask.engine, since, until, limit=1)
     return ask.page(
-        "runs.html", span=span, spans=SPANS, document=document, summary=summary(document)
-    )
+        "runs.html", span=span, spans=SPANS, document=document, summary=summary(document), runs=lines, words=words,
+        connections=sorted(ask.engine.project.connections), filters={"connection": connection, "author": author},
+        next=f"{found[most - 1].started_at!r}" if len(found) > most else "",
+    )  # fmt: skip
 
 
 def times_of(span: str, now: float, zone: ZoneInfo) -> tuple[float, float | None]:
@@ -111,13 +136,30 @@ def _limits(ask: Ask, connection: str) -> dict[str, list[str]]:
     return found
 
 
+def _of_person(ask: Ask, text: str) -> dict[str, list[str]]:
+    """The condition that it is about somebody of this name, or a part of it."""
+    if not text:
+        return {}
+    entities = ask.engine.project.entities.values()
+    people = [e.name for e in entities if e.people] or [e.name for e in entities]
+    found = [
+        line.id
+        for entity in people
+        if ask.within.has(entity)
+        for line in ask.shared.directory.find(ask.engine, entity, text, "", PER_PAGE).lines
+    ]
+    return {"record_id": found}
+
+
 def _limit(ask: Ask) -> int:
     return MOST if wanted(ask) else PER_PAGE
 
 
 def _writes(ask: Ask, words: dict[str, str]) -> tuple[list[dict[str, Any]], str]:
     asked: dict[str, Any] = {n: words[n] for n in ("connection", "state") if words[n]}
-    asked |= _limits(ask, words["connection"])
+    asked |= _limits(ask, words["connection"]) | _of_person(ask, words["person"])
+    days = period(ask)
+    asked |= {"created_at__ge": days.since, "created_at__lt": days.before}
     if words["state"] and words["state"] not in {s.value for s in OperationState}:
         return [], ""
     with ask.engine.ledger.read() as tx:
@@ -129,7 +171,9 @@ def _writes(ask: Ask, words: dict[str, str]) -> tuple[list[dict[str, Any]], str]
 
 def _changes(ask: Ask, words: dict[str, str]) -> tuple[list[dict[str, Any]], str]:
     asked: dict[str, Any] = {n: words[n] for n in ("connection", "author") if words[n]}
-    asked |= _limits(ask, words["connection"])
+    asked |= _limits(ask, words["connection"]) | _of_person(ask, words["person"])
+    days = period(ask)
+    asked |= {"at__ge": days.since, "at__lt": days.before}
     entities = asked.pop("entity", ())
     after = ask.query("after")
     before = int(after) if after.isdecimal() and len(after) < 19 else None

@@ -21,6 +21,8 @@ from syncengine.web.console.exports import MOST, export, wanted
 
 _STEPS: Final = 60
 """Lines of the story of a record on its page."""
+STEPS: Final = ("change", "write", "record")
+"""Kinds of these: a field changed, a vendor was written to, the record itself was made, linked or ended."""
 
 
 def show_first(ask: Ask) -> Response:
@@ -61,11 +63,16 @@ def page_of(ask: Ask, engine: Engine, uncovered: bool = False) -> Response:
     document = explain(engine, record)
     reasons = whys(engine, record)
     names = [reason.connection for reason in reasons]
+    kind = ask.query("steps") if ask.query("steps") in STEPS else ""
     story = sorted(_story(document), key=lambda step: -step["at"])
+    story = [step for step in story if not kind or step["kind"] == kind]
+    older = ask.query("older")
+    first = int(older) if older.isdecimal() and len(older) < 7 else 0
     return ask.page(
         "record.html", record=document, reasons=reasons, connections=names,
-        rows=[_row(f, reasons) for f in document["fields"]], story=story[:_STEPS],
-        more=max(0, len(story) - _STEPS), uncovered=uncovered,
+        rows=[_row(f, reasons) for f in document["fields"]], story=story[first : first + _STEPS],
+        more=max(0, len(story) - first - _STEPS), next_step=first + _STEPS, first_step=first,
+        kind=kind, uncovered=uncovered,
         covers=any(_is_covered(f) for f in document["fields"]),
     )  # fmt: skip
 
