@@ -51,6 +51,7 @@ TIMES = {
 }
 """Shorter than one would set them, so that what a dead worker held is free soon."""
 FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
+UPDATES = ("PATCH", "PUT")
 WRONG = 7200
 """Seconds by which one worker's clock is wrong, to either side."""
 LONGEST = 1800.0
@@ -199,27 +200,35 @@ def _service(made: Company, workers: int, **more: str) -> Iterator[Service]:
 
 @dataclass(slots=True)
 class Entered:
-    """Changes as people enter them at vendors: each an act that can be done again in another company."""
+    """Changes as people enter them at both vendors: each an act that can be done again in another company. ``people``:
+    those whose first names are entered at the first vendor; a fifth of them never leave, and their last names are
+    entered at the other one."""
 
     people: list[Row]
-    acts: list[tuple[str, str, str | None, Row]] = field(default_factory=list)
+    acts: list[tuple[str, str, str, str | None, Row]] = field(default_factory=list)
     random: random.Random = field(default_factory=lambda: random.Random(SEED))
 
     def one(self, sandbox: SandboxProcess) -> None:
-        """Somebody is renamed; now and then somebody starts, or leaves."""
+        """Somebody is renamed, at the one vendor or the other; now and then somebody starts, or leaves."""
         number = len(self.acts)
         drawn, who = self.random.random(), self.random.choice(self.people)
+        stay = len(self.people) // 5
+        employees = ("heavenhr", "employees")
         if drawn < 0.04:
             name = f"New{number}"
             row = {
                 "firstName": name, "lastName": "Person", "jobStatus": "HIRED",
                 "professionalEmail": f"{name.lower()}@example.com", "employeeNumber": f"9{number:06}",
             }  # fmt: skip
-            act: tuple[str, str, str | None, Row] = ("heavenhr", "create", None, row)
+            act: tuple[str, str, str, str | None, Row] = (*employees, "create", None, row)
         elif drawn < 0.06:
-            act = ("heavenhr", "update", who["id"], {"jobStatus": "LEFT"})
+            leaves = self.random.choice(self.people[stay:])
+            act = (*employees, "update", leaves["id"], {"jobStatus": "LEFT"})
+        elif drawn < 0.25:
+            stays = self.random.choice(self.people[:stay])["account"]
+            act = ("weekly10", "users", "update", stays, {"last_name": f"Family{number}"})
         else:
-            act = ("heavenhr", "update", who["id"], {"firstName": f"Name{number}"})
+            act = (*employees, "update", who["id"], {"firstName": f"Name{number}"})
         self.acts.append(act)
         self._do(sandbox, act)
 
@@ -229,9 +238,9 @@ class Entered:
             self._do(sandbox, act)
 
     @staticmethod
-    def _do(sandbox: SandboxProcess, act: tuple[str, str, str | None, Row]) -> None:
-        vendor, action, id_, values = act
-        sandbox.mutate(vendor, "employees", action, id_, values)
+    def _do(sandbox: SandboxProcess, act: tuple[str, str, str, str | None, Row]) -> None:
+        vendor, resource, action, id_, values = act
+        sandbox.mutate(vendor, resource, action, id_, values)
 
 
 def _weather(
@@ -257,12 +266,11 @@ def _weather(
 
 
 def _poll(made: Company) -> None:
-    """What a web hook would tell: the feed has news."""
+    """What a web hook would tell: both vendors have news."""
     try:
         with make_app(made.settings) as app:
-            app.send_task(
-                "syncengine.capture", args=(["heavenhr", "employees", "poll"],), retry=False
-            )
+            for place in (["heavenhr", "employees", "poll"], ["weekly10", "users", "scan"]):
+                app.send_task("syncengine.capture", args=(place,), retry=False)
     except OperationalError:
         say("not told: the broker is away")
 
@@ -379,17 +387,23 @@ def _judge(storm: Storm, made: Company, entered: Entered, people: int) -> None:
     storm.lost = sum(found.get(id_) != row for id_, row in expected.items())
     storm.made_twice = len(found.keys() - expected.keys())
     storm.made_twice += sum(counts["duplicates"] for counts in made.sandbox.counters().values())
-    arrived = sum(r["applied"] and r["method"] == "PATCH" for r in made.sandbox.requests())
+    arrived = sum(r["applied"] and r["method"] in UPDATES for r in made.sandbox.requests())
     known = made.scalar(
         "SELECT count(*) FROM operations WHERE action = 'update' AND state = 'applied'"
     )
     storm.written_twice = max(0, arrived - known)
 
 
-def _rows(sandbox: SandboxProcess) -> dict[str, tuple[Any, ...]]:
-    """The accounts by id: what is written to them."""
-    names = ("first_name", "last_name", "email", "is_active")
+def _rows(sandbox: SandboxProcess) -> dict[tuple[str, str], tuple[Any, ...]]:
+    """What stands at both vendors of what is written there, by vendor and number."""
+    of = {
+        ("heavenhr", "employees", "employeeNumber"): (
+            "firstName", "lastName", "professionalEmail", "jobStatus",
+        ),
+        ("weekly10", "users", "api_id"): ("first_name", "last_name", "email", "is_active"),
+    }  # fmt: skip
     return {
-        str(row["api_id"]): tuple(row[n] for n in names)
-        for row in sandbox.state("weekly10", "users")
+        (vendor, str(row[number])): tuple(row[name] for name in names)
+        for (vendor, resource, number), names in of.items()
+        for row in sandbox.state(vendor, resource)
     }

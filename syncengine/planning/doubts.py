@@ -50,10 +50,23 @@ def compare_with_write(rule: Rule, shown: Json, sent: Json, before: Json) -> Say
     return "before" if alike(rule, shown, before) else "other"
 
 
-def row_fingerprint(system: System, row: Row) -> str:
-    """A hash of the part of a row that we write, by which later changes of it are noticed."""
+def row_hashes(system: System, row: Row) -> dict[str, str]:
+    """Field -> a hash of its raw value, of the fields that we write: what a row showed when it was deleted, by which
+    later changes of it are noticed."""
+    return {n: digest(raw) for n, raw in _written(system, row).items()}
+
+
+def _written(system: System, row: Row) -> dict[str, Json]:
     rules = {name: rule for name, rule in system.rules.items() if rule.writes}
-    return digest({n: None if (raw := r.extract(row)) is ABSENT else raw for n, r in rules.items()})
+    return {n: None if (raw := r.extract(row)) is ABSENT else raw for n, r in rules.items()}
+
+
+def as_deleted(system: System, base: Base, row: Row) -> dict[str, Json]:
+    """Field -> raw value, of the fields that a row shows as it did when we deleted it, as far as that is known."""
+    doubt = base.doubts.get(WHOLE)
+    before = doubt.before if doubt is not None and isinstance(doubt.before, dict) else {}
+    now = row_hashes(system, row)
+    return {n: raw for n, raw in _written(system, row).items() if before.get(n) == now[n]}
 
 
 def compare_doubt(system: System, base: Base, name: str, row: Row) -> Saying:
@@ -61,7 +74,9 @@ def compare_doubt(system: System, base: Base, name: str, row: Row) -> Saying:
     nothing."""
     doubt = base.doubts[name]
     if name == WHOLE:
-        return "before" if row_fingerprint(system, row) == doubt.before else "other"
+        # Earlier versions kept one hash of the whole row.
+        alike = (row_hashes(system, row), digest(_written(system, row)))
+        return "before" if doubt.before in alike else "other"
     if name.startswith(LEAVE):
         path = name.removeprefix(LEAVE)
         return _of_constant(
@@ -92,13 +107,17 @@ def _of_constant(shown: Json, sent: Json, before: Json) -> Saying:
 
 def judged(system: System, base: Base, row: Row | None, started: float, strong: bool) -> Base:
     """The base after a reading that counts. Fields shown with another value than before the write are no longer
-    doubtful. A field shown as it was before needs one more read, after which the write counts as not done."""
+    doubtful. A field shown as it was before needs one more read, after which the write counts as not done. What is
+    remembered of a deleted row stays for as long as nothing is planned for it."""
     doubts: dict[str, Doubt] = {}
     for name, doubt in base.doubts.items() if row is not None else ():
         said = compare_doubt(system, base, name, row or {})
         if said == "before" and doubt.claimed:
             late = strong and doubt.stage == "shown" and started >= doubt.until
             doubt = doubt if doubt.stage == "undone" else _to(doubt, late)
+        if name == WHOLE and said == "other":
+            # It is there, so it was not deleted, or somebody has made it anew.
+            doubt, said = replace(doubt, stage="undone"), "before"
         if said in ("", "before"):
             doubts[name] = doubt
     over = base.doubts.keys() - doubts.keys()

@@ -8,7 +8,7 @@ from dataclasses import replace
 from syncengine.mapping import paths
 from syncengine.model.change import ON_MISSING, Change
 from syncengine.model.condition import Approved, Listed
-from syncengine.model.link import LEAVE, LIVE, WHOLE, Base, Link, LinkState, Wait
+from syncengine.model.link import LEAVE, LIVE, WHOLE, Base, Doubt, Link, LinkState, Wait
 from syncengine.model.operation import Action
 from syncengine.model.spelling import alike, blank
 from syncengine.model.values import ABSENT, Json, is_empty
@@ -20,7 +20,7 @@ from syncengine.planning.approvals import (
     not_done,
     unless_refused,
 )
-from syncengine.planning.doubts import undone
+from syncengine.planning.doubts import as_deleted, undone
 from syncengine.planning.fields import Fields
 from syncengine.planning.identity import AT_VENDOR, place_free, to_create, waits_for
 from syncengine.planning.observation import body_row
@@ -125,18 +125,29 @@ def _still_there(plan_input: PlanInput, link: Link) -> bool:
 def _not_gone(plan_input: PlanInput, link: Link) -> Link:
     """The link of a row that the vendor did not delete although it accepted the delete, as it was before the delete.
     The values that stand there are no new changes."""
-    rules, row = plan_input.system.rules, link.row or {}
+    row = link.row or {}
+    rules = plan_input.system.rules
     vendor = {n: raw for n, rule in rules.items() if (raw := rule.extract(row)) is not ABSENT}
-    made = {name: rules[name].fingerprint for name in vendor}
-    base = Base(vendor=vendor, rules=made, doubts=link.base.doubts)
-    return link.tied(state=LinkState.LINKED, base=base)
+    return link.tied(state=LinkState.LINKED, base=_no_news(plan_input, vendor, link.base.doubts))
+
+
+def _no_news(
+    plan_input: PlanInput, vendor: Mapping[str, Json], doubts: Mapping[str, Doubt]
+) -> Base:
+    """A base by which these values of a row are no changes; what the record says is written."""
+    made = {name: plan_input.system.rules[name].fingerprint for name in vendor}
+    return Base(vendor=vendor, rules=made, doubts=doubts)
 
 
 def _returned(plan_input: PlanInput, link: Link) -> Plan:
+    """A row is there again that was gone, perhaps since a delete was accepted and not done. What it shows as it did
+    then is nobody's wish."""
     if plan_input.record.deleted or _taken(plan_input):
         alone = link.tied(record_id=None, state=LinkState.SEEN, base=Base(), approval=None)
         return Plan(alone.at_rest().woken())
-    return Plan(link.tied(state=LinkState.LINKED), requeue=True)
+    vendor = as_deleted(plan_input.system, link.base, link.row or {})
+    base = _no_news(plan_input, vendor, {}) if WHOLE in link.base.doubts else link.base
+    return Plan(link.tied(state=LinkState.LINKED, base=base), requeue=True)
 
 
 def _create(plan_input: PlanInput, link: Link) -> Plan:

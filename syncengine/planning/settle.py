@@ -11,7 +11,7 @@ from syncengine.model.link import WHOLE, Base, Doubt, Link, LinkState
 from syncengine.model.operation import Action, Operation
 from syncengine.model.record import Record
 from syncengine.model.values import ABSENT, Json, Row
-from syncengine.planning.doubts import PLAIN, Claim, compare_with_write, leaving, row_fingerprint
+from syncengine.planning.doubts import PLAIN, Claim, compare_with_write, leaving, row_hashes
 from syncengine.planning.observation import (
     body_row,
     listed_part,
@@ -45,9 +45,7 @@ def settle_applied(
     response (None: it showed none)."""
     if operation.action is Action.DELETE:
         held = claim.by_vendor and link.row is not None
-        doubts = (
-            {WHOLE: claim.doubt(row_fingerprint(system, link.row or {}), False)} if held else {}
-        )
+        doubts = {WHOLE: claim.doubt(row_hashes(system, link.row or {}), False)} if held else {}
         gone = link.mirrored(
             row=None, row_version=link.row_version + 1, read_at=received, need_get=False,
             foreign_values={},

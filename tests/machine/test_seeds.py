@@ -7,6 +7,12 @@ import pytest
 from syncengine.simulation.run import drawn_steps, played, read_steps
 
 ONCE_BROKEN: dict[str, tuple[int, str]] = {
+    "what a row shows as it did when we deleted it is nobody's wish, though another value is new": (
+        12032,
+        """enter.710 enter.332 everything.537 edit.87 remove.925 after.321 remove.250 relink.146
+        relink.387 enter.193 leave.226 rehire.720 leave.551 bad_claim.563 during.139 everything.914
+        leave.713""",
+    ),
     "a value that a field which is only written decides against is on record": (
         1623, "scan.3 enter.0 scan.0 work.3 work.3 enter.17 work.0",
     ),
