@@ -8,9 +8,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncengine.model.link import Base, Link, LinkState
+from syncengine.model.link import WHOLE, Base, Doubt, Link, LinkState
 from syncengine.model.operation import Action
 from syncengine.planning.aggregate import Aggregate, Decided, decide_record
+from syncengine.planning.doubts import row_hashes
 from tests.unit.planning.parts import ROW, TODAY, a_link, a_record, compiled
 
 JOBS = st.sampled_from(["dev", "lead", "boss", None])
@@ -111,3 +112,22 @@ def test_a_row_is_not_made_for_a_record_that_has_just_changed() -> None:
     operation = made.plans["k1"].operation
     assert operation is not None
     assert (operation.action, operation.body["job"]) == (Action.CREATE, "lead")
+
+
+@given(JOBS, JOBS)
+def test_a_row_that_is_there_again_wishes_for_nothing_that_it_showed_when_it_was_deleted(
+    ours: Any, here: Any
+) -> None:
+    """The delete was accepted and not done, and somebody entered another name meanwhile: the old job of that row comes
+    to nobody, whatever it was, and the record's is written."""
+    row = {**ROW, "job": here}
+    before = row_hashes(compiled().entities["person"].systems["lms"], row)
+    gone = a_link(
+        state=LinkState.GONE, row={**row, "name": "Eve"}, dirty=1,
+        base=Base(doubts={WHOLE: Doubt(before, stage="undone")}),
+    )  # fmt: skip
+    decided = decide_record(aggregate(gone, record={"values": {"job": ours}}))
+    learned = decided.learned or a_record(values={"job": ours})
+    assert learned.values.get("job") == ours
+    body = written(decided).get("k1", {})
+    assert ("job" in body) == ((ours or None) != (here or None) and ours is not None)
