@@ -25,6 +25,7 @@ import sqlalchemy as sa
 from kombu.exceptions import OperationalError
 
 from bench.company import PROJECT, Company, Output
+from bench.entered import SEED, Entered
 from bench.plot import Line, over_time
 from bench.processes import family, measured
 from bench.result import Goal, Result, say
@@ -33,7 +34,7 @@ from syncengine.bootstrap import open_engine
 from syncengine.flows.people.cases import answer
 from syncengine.flows.run.sync import sync
 from syncengine.model.case import CaseKind
-from syncengine.sandbox.process import Row, SandboxProcess
+from syncengine.sandbox.process import SandboxProcess
 from syncengine.service import Service
 from tests.support.faults import strike
 from workers.celery import make_app
@@ -43,7 +44,6 @@ STACKS: dict[str, Callable[[Path], Server]] = {
     "postgresql-rabbitmq": rabbitmq,
 }
 VENDORS = ("heavenhr", "weekly10")
-SEED = 7
 TIMES = {
     "SYNCENGINE_LEASE": "10",
     "SYNCENGINE_REQUEST_TIMEOUT": "3",
@@ -196,51 +196,6 @@ def _service(made: Company, workers: int, **more: str) -> Iterator[Service]:
         made.settings, {**made.environment, **more}, parts, 0, 0, workers, Output()
     ) as service:
         yield service
-
-
-@dataclass(slots=True)
-class Entered:
-    """Changes as people enter them at both vendors: each an act that can be done again in another company. ``people``:
-    those whose first names are entered at the first vendor; a fifth of them never leave, and their last names are
-    entered at the other one."""
-
-    people: list[Row]
-    acts: list[tuple[str, str, str, str | None, Row]] = field(default_factory=list)
-    random: random.Random = field(default_factory=lambda: random.Random(SEED))
-
-    def one(self, sandbox: SandboxProcess) -> None:
-        """Somebody is renamed, at the one vendor or the other; now and then somebody starts, or leaves."""
-        number = len(self.acts)
-        drawn, who = self.random.random(), self.random.choice(self.people)
-        stay = len(self.people) // 5
-        employees = ("heavenhr", "employees")
-        if drawn < 0.04:
-            name = f"New{number}"
-            row = {
-                "firstName": name, "lastName": "Person", "jobStatus": "HIRED",
-                "professionalEmail": f"{name.lower()}@example.com", "employeeNumber": f"9{number:06}",
-            }  # fmt: skip
-            act: tuple[str, str, str, str | None, Row] = (*employees, "create", None, row)
-        elif drawn < 0.06:
-            leaves = self.random.choice(self.people[stay:])
-            act = (*employees, "update", leaves["id"], {"jobStatus": "LEFT"})
-        elif drawn < 0.25:
-            stays = self.random.choice(self.people[:stay])["account"]
-            act = ("weekly10", "users", "update", stays, {"last_name": f"Family{number}"})
-        else:
-            act = (*employees, "update", who["id"], {"firstName": f"Name{number}"})
-        self.acts.append(act)
-        self._do(sandbox, act)
-
-    def again(self, sandbox: SandboxProcess) -> None:
-        """All of them in another company, in peace."""
-        for act in self.acts:
-            self._do(sandbox, act)
-
-    @staticmethod
-    def _do(sandbox: SandboxProcess, act: tuple[str, str, str, str | None, Row]) -> None:
-        vendor, resource, action, id_, values = act
-        sandbox.mutate(vendor, resource, action, id_, values)
 
 
 def _weather(
