@@ -77,7 +77,7 @@ class Company:
     ``compared``: cells that the engine has compared with a record.
     ``ruled``: people decided who is who, or whether a write took effect, or took away what a row of ours was to be
     found by, so that rows may be twice by their will. ``misled``: they said of a create that was done that it was not,
-    so that its row counts as somebody else's.
+    or changed what its row is found by before the engine saw it, so that it counts as somebody else's.
     ``paused``: connections. ``tick`` counts steps, ``serial`` the values that people thought of."""
 
     setting: Setting
@@ -154,7 +154,8 @@ class Company:
         before = vendor.row(row, resource).get(column)
         vendor.edit(row, resource, **{column: value})
         if vendor.row(row, resource)[column] != before:
-            self.ruled |= column == "email" and not self._known(name, resource, row)
+            if column == "email" and not self._known(name, resource, row):
+                self.ruled = self.misled = True
             self._note(name, resource, row, column)
 
     def _known(self, name: str, resource: str, row: str) -> bool:
