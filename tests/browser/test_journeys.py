@@ -20,6 +20,7 @@ from syncengine.model.member import Role
 from syncengine.model.process import Process
 from syncengine.process import free_port
 from tests.browser.conftest import Desk
+from tests.browser.sight import wrong
 from tests.support.console import PASSWORD
 from tests.support.provider import SECRET, login
 from tests.support.scene import monday, serving
@@ -90,6 +91,7 @@ def test_many_are_answered_at_once(desk: Desk) -> None:
         page.fill("#reason", "shared mailboxes")
         page.get_by_role("button", name="Answer").click()
         expect(page.locator("main")).to_contain_text(f"{len(ids)} answered")
+        assert wrong(page) == []
     assert _open(desk) == []
 
 
@@ -113,6 +115,7 @@ def test_forty_are_answered_at_once(desk: Desk) -> None:
         page.fill("#reason", "a new export")
         page.get_by_role("button", name="Answer").click()
         page.get_by_label(re.compile(f"Type {count}")).fill(count)
+        assert wrong(page) == []
         page.get_by_role("button").last.click()
         expect(page.locator("main")).to_contain_text(f"{count} answered")
 
@@ -281,6 +284,7 @@ def test_a_privacy_officer_exports_and_erases_a_person(browser: Browser, tmp_pat
             place = page.url
             page.get_by_role("button", name="Uncover").click()
             expect(page.locator("main")).to_contain_text("That you looked is on record")
+            assert wrong(page) == []
             page.goto(f"{place}/export")
             with page.expect_download() as found:
                 page.get_by_role("button", name="A file for programs").click()
@@ -291,6 +295,7 @@ def test_a_privacy_officer_exports_and_erases_a_person(browser: Browser, tmp_pat
             page.get_by_label(re.compile("I am sure")).check()
             page.get_by_role("button", name="Erase for good").click()
             expect(page.get_by_role("status")).to_contain_text("are gone")
+            assert wrong(page) == []
             page.goto("/records/person?q=sandra+brön")
             expect(page.locator("main")).to_contain_text("Nobody by that name")
         with desk.open(Role.VIEWER, Role.ANSWERER, Role.OPERATOR, Role.ADMIN) as page:
@@ -299,6 +304,19 @@ def test_a_privacy_officer_exports_and_erases_a_person(browser: Browser, tmp_pat
             expect(page.get_by_role("link", name="Erase")).to_have_count(0)
             for what in ("export", "erase"):
                 assert page.request.get(f"{page.url}/{what}").status == 403
+
+
+def test_a_change_is_undone_by_keys_alone(desk: Desk) -> None:
+    """From the list of changes: Enter, Tab, a reason, Enter."""
+    with desk.open(Role.ANSWERER) as page:
+        page.goto("/activity?show=changes")
+        page.locator("details.undo summary").first.focus()
+        page.keyboard.press("Enter")
+        page.keyboard.press("Tab")
+        page.keyboard.type("it was wrong")
+        assert wrong(page) == []
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("status")).to_contain_text("Done")
 
 
 def _sign_in(page: Page, name: str) -> None:

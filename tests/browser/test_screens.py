@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -14,6 +13,7 @@ from syncengine.flows.views.stored_plan import store_plan
 from syncengine.flows.views.upcoming import store_upcoming
 from syncengine.model.member import Role
 from tests.browser.conftest import Desk
+from tests.browser.sight import wrong
 
 pytestmark = [pytest.mark.long, pytest.mark.ci]
 PATHS = (
@@ -52,19 +52,6 @@ def planned(company: Desk) -> Desk:
         store_plan(engine, "kim")
         store_upcoming(engine, "kim")
     return company
-
-
-def wrong(page: Page, *rules: str) -> list[Any]:
-    """What axe finds, by these of its rules or by all, what is too small to be hit, and what is beside the screen."""
-    broken = Axe().run(page, options={"runOnly": [*rules]} if rules else None)
-    found: list[Any] = [
-        (v["id"], [n["target"] for n in v["nodes"][:3]]) for v in broken.response["violations"]
-    ]
-    found += [("smaller than 24 px", text) for text in page.evaluate(_SMALL)]
-    width = page.evaluate("document.documentElement.scrollWidth")
-    if width > page.evaluate("window.innerWidth"):
-        found.append(("wider than the screen", width))
-    return found
 
 
 @pytest.mark.timeout(300)
@@ -116,13 +103,6 @@ def test_the_page_that_asks_again_who_somebody_is_is_open_to_everybody(planned: 
         assert wrong(page) == []
 
 
-_SMALL = """() => [...document.querySelectorAll(
-  "button, .button, summary, nav a, a.go, select, input:not([type=hidden])")]
-  .filter(e => e.offsetParent && !e.closest("label"))
-  .filter(e => { const b = e.getBoundingClientRect(); return b.height && (b.height < 24 || b.width < 24); })
-  .map(e => e.outerHTML.slice(0, 80))"""
-
-
 def test_strangers_find_the_door_in_order(desk: Desk) -> None:
     """The page to sign in, and one for an address that there is not."""
     with desk.open() as page:
@@ -130,6 +110,25 @@ def test_strangers_find_the_door_in_order(desk: Desk) -> None:
             page.goto(path)
             assert Axe().run(page).response["violations"] == []
     assert desk.csp() == []
+
+
+def test_who_may_not_is_told_so_in_order(desk: Desk) -> None:
+    """A page that lacks a role names it, and axe finds nothing there."""
+    with desk.open(Role.VIEWER) as page:
+        page.goto("/tokens")
+        page.goto("/access")
+        assert "admin" in page.locator("main").inner_text()
+        assert wrong(page) == []
+
+
+def test_several_that_may_be_meant_are_offered_in_order(desk: Desk) -> None:
+    """Somebody joins two records, and names the other in a few letters."""
+    with desk.open(*Role) as page:
+        visit(page, "RECORD/links")
+        page.locator("#other").fill("a")
+        page.get_by_role("button", name="Join them").click()
+        assert page.locator("main input[type=radio], main button").count() > 1
+        assert wrong(page) == []
 
 
 def test_a_page_speaks_the_language_of_the_browser(desk: Desk) -> None:
