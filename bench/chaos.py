@@ -30,7 +30,7 @@ from bench.plot import Line, over_time
 from bench.processes import family, measured
 from bench.result import Goal, Result, say
 from bench.servers import NotInstalled, Server, postgresql, rabbitmq, redis
-from syncengine.bootstrap import open_engine
+from syncengine.bootstrap import open_engine, open_ledger
 from syncengine.flows.people.cases import answer
 from syncengine.flows.run.sync import sync
 from syncengine.model.case import CaseKind
@@ -92,7 +92,8 @@ def run(asked: argparse.Namespace) -> Result:
 @dataclass(slots=True)
 class Storm:
     """What a storm did and left. ``seen``: seconds since its begin, backlog, writes that were settled. ``marks``:
-    seconds since its begin, and what began then."""
+    seconds since its begin, and what began then. ``written``: writes that the service settled until it was at rest;
+    ``left``: those that were still wanted then, by somebody who looked at everything."""
 
     began: float = field(default_factory=time.monotonic)
     seen: list[tuple[float, int, int]] = field(default_factory=list)
@@ -100,6 +101,8 @@ class Storm:
     struck: Counter[str] = field(default_factory=Counter)
     changes: int = 0
     took: float = 0.0
+    written: int = 0
+    left: int = 0
     lost: int = 0
     made_twice: int = 0
     written_twice: int = 0
@@ -117,6 +120,8 @@ class Storm:
             "changes": self.changes,
             "seconds until all was at rest": round(self.took),
             **{f"times: {what}": count for what, count in sorted(self.struck.items())},
+            "writes of the service": self.written,
+            "writes that it left": self.left,
             "lost": self.lost,
             "made twice": self.made_twice,
             "written twice": self.written_twice,
@@ -135,6 +140,8 @@ class Storm:
 
 
 KILLED = "a worker is killed"
+LED = 0.15
+"""Of the kills, those of a process that leads others."""
 
 
 def storm(stack: str, asked: argparse.Namespace) -> Storm:
@@ -148,7 +155,7 @@ def storm(stack: str, asked: argparse.Namespace) -> Storm:
         made = undo.enter_context(_company(sandbox, database, broker))
         made.first_pass()
         storm = Storm()
-        entered = Entered(made.people)
+        entered, before = Entered(made.people), made.applied()
         with _service(made, asked.workers) as service:
             strike(sandbox, VENDORS, asked.share)
             with _watched(made, storm), _killed(service, storm, asked.every):
@@ -157,6 +164,7 @@ def storm(stack: str, asked: argparse.Namespace) -> Storm:
             storm.changes = len(entered.acts)
             _until_rest(made)
             storm.took = time.monotonic() - storm.began
+            storm.written = made.applied() - before
         _judge(storm, made, entered, asked.people)
     return storm
 
@@ -220,12 +228,15 @@ def _weather(
             _poll(made)
 
 
-def _poll(made: Company) -> None:
+PLACES = (("heavenhr", "employees"), ("weekly10", "users"))
+
+
+def _poll(made: Company, *kinds: str) -> None:
     """What a web hook would tell: both vendors have news."""
     try:
         with make_app(made.settings) as app:
-            for place in (["heavenhr", "employees", "poll"], ["weekly10", "users", "scan"]):
-                app.send_task("syncengine.capture", args=(place,), retry=False)
+            for place, kind in zip(PLACES, kinds or ("poll", "scan"), strict=True):
+                app.send_task("syncengine.capture", args=([*place, kind],), retry=False)
     except OperationalError:
         say("not told: the broker is away")
 
@@ -257,19 +268,25 @@ def _wrong_clock(storm: Storm, made: Company, by: str) -> None:
 
 @contextmanager
 def _killed(service: Service, storm: Storm, every: float) -> Iterator[None]:
-    """Every so often a process of a worker is killed, which may be any."""
+    """Every so often a process of a worker is killed, now and then the one that leads the others. One that still comes
+    up is left alone: nothing is under way in it."""
     over, drawn = threading.Event(), random.Random(SEED)
 
     def kill() -> None:
         while not over.wait(every):
             leaders = [pid for name, pid in service.pids.items() if name in ("worker", "live")]
-            processes = sorted(pid for leader in leaders for pid in family(leader))
-            if processes:
-                try:
-                    os.kill(drawn.choice(processes), signal.SIGKILL)
-                except ProcessLookupError:
-                    continue
-                storm.mark(KILLED)
+            up = {leader: sorted(family(leader) - {leader}) for leader in leaders}
+            up = {leader: children for leader, children in up.items() if children}
+            if not up:
+                continue
+            leader = drawn.choice(sorted(up))
+            try:
+                os.kill(
+                    leader if drawn.random() < LED else drawn.choice(up[leader]), signal.SIGKILL
+                )
+            except ProcessLookupError:
+                continue
+            storm.mark(KILLED)
 
     yield from _thread(kill, over)
 
@@ -310,13 +327,27 @@ def _waiting(made: Company) -> int:
 
 
 def _until_rest(made: Company) -> None:
-    """Wait until the service has nothing left to do. Raises RuntimeError."""
-    until, calm = time.monotonic() + LONGEST, 0
+    """Wait until the service has listed both vendors once more and has nothing left to do. Raises RuntimeError."""
+    since, until, calm, asked = time.time(), time.monotonic() + LONGEST, 0, 0.0
     while calm < 5:
         if time.monotonic() > until:
             raise RuntimeError(f"{_waiting(made)} rows and writes wait after {LONGEST:.0f} s")
+        listed = all(at > since for at in _listed_at(made))
+        if not listed and time.monotonic() > asked + 20:
+            _poll(made, "scan", "scan")
+            asked = time.monotonic()
         time.sleep(1)
-        calm = calm + 1 if _waiting(made) == 0 else 0
+        calm = calm + 1 if listed and _waiting(made) == 0 else 0
+
+
+def _listed_at(made: Company) -> list[float]:
+    """When the last complete listing of each vendor began."""
+    with (
+        patch.dict(os.environ, made.environment),
+        open_ledger(made.settings) as ledger,
+        ledger.read() as tx,
+    ):
+        return [tx.resource(*place).scanned_at for place in PLACES]
 
 
 def _judge(storm: Storm, made: Company, entered: Entered, people: int) -> None:
@@ -327,9 +358,11 @@ def _judge(storm: Storm, made: Company, entered: Entered, people: int) -> None:
             refused = tx.cases(kind=CaseKind.REJECTED)
         for case in refused:
             answer(engine, case.id, "retry")
+        before = made.applied()
         document: dict[str, Any] = sync(engine)
         if not document["converged"]:
             raise RuntimeError(f"not at rest: {document['faults']}")
+        storm.left = made.applied() - before
     with SandboxProcess(people=people, seed=SEED) as sandbox, TemporaryDirectory() as folder:
         peace = {
             **made.environment, **sandbox.env, "SYNCENGINE_DATABASE_URL": f"sqlite:///{folder}/peace.db",

@@ -26,6 +26,8 @@ def test_five_hundred_changes_survive_a_storm(stack: str) -> None:
     except NotInstalled as missing:
         pytest.skip(str(missing))
     assert told.struck[chaos.KILLED] > 10
+    assert told.written > 50
+    assert told.left <= sum(told.questions.values())
     assert (told.lost, told.made_twice, told.written_twice) == (0, 0, 0)
     assert told.questions.keys() <= {"identity", "rejected", "unknown"}
 
