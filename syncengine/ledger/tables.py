@@ -83,7 +83,7 @@ index(
     where=among(links.c.state, *HOLDS_PLACE), unique=True,
 )  # fmt: skip
 index(links, "record", "record_id")
-index(links, "entity", "entity connection state")
+index(links, "entity", "entity connection")
 index(links, "dirty", "id", where=is_dirty)
 index(links, "need_get", "id", where=needs_get)
 index(links, "wait", "wait_key_hash", where=is_waiting_for)
