@@ -30,7 +30,7 @@ from bench.plot import Line, over_time
 from bench.processes import family, measured
 from bench.result import Goal, Result, say
 from bench.servers import NotInstalled, Server, postgresql, rabbitmq, redis
-from syncengine.bootstrap import open_engine, open_ledger
+from syncengine.bootstrap import open_engine, open_ledger, own_queue
 from syncengine.flows.people.cases import answer
 from syncengine.flows.run.sync import sync
 from syncengine.model.case import CaseKind
@@ -234,7 +234,7 @@ PLACES = (("heavenhr", "employees"), ("weekly10", "users"))
 def _poll(made: Company, *kinds: str) -> None:
     """What a web hook would tell: both vendors have news."""
     try:
-        with make_app(made.settings) as app:
+        with make_app(own_queue(made.settings)) as app:
             for place, kind in zip(PLACES, kinds or ("poll", "scan"), strict=True):
                 app.send_task("syncengine.capture", args=([*place, kind],), retry=False)
     except OperationalError:
