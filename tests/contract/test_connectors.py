@@ -270,8 +270,6 @@ def test_a_listing_that_moves_between_its_pages_is_complete(
     assert set(shown) == rows
 
 
-@pytest.mark.long
-@pytest.mark.ci
 @every
 def test_unkind_ways_to_list_are_read_all_the_same(world: World, vendor: str, server: str) -> None:
     """Fewer rows a page than asked for lose none; half an emoji costs one row; a head that drips ends in time, and a
@@ -296,8 +294,6 @@ def test_unkind_ways_to_list_are_read_all_the_same(world: World, vendor: str, se
         assert time.monotonic() - began < 5
 
 
-@pytest.mark.long
-@pytest.mark.ci
 @written
 def test_what_stands_before_a_vendor_refuses_no_write(
     world: World, kind: Writable, server: str
