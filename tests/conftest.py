@@ -24,6 +24,8 @@ def pytest_configure() -> None:
     """Code is compiled once, not at each start of the many processes of a test run. Decisions have an author, also
     where tests run as root."""
     os.environ["SYNCENGINE_AUTHOR"] = "kim"
+    # A browser in the same process has an event loop, beside which the vendor made with Django would not be asked.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
 

@@ -306,19 +306,6 @@ def test_a_privacy_officer_exports_and_erases_a_person(browser: Browser, tmp_pat
                 assert page.request.get(f"{page.url}/{what}").status == 403
 
 
-def test_a_change_is_undone_by_keys_alone(desk: Desk) -> None:
-    """From the list of changes: Enter, Tab, a reason, Enter."""
-    with desk.open(Role.ANSWERER) as page:
-        page.goto("/activity?show=changes")
-        page.locator("details.undo summary").first.focus()
-        page.keyboard.press("Enter")
-        page.keyboard.press("Tab")
-        page.keyboard.type("it was wrong")
-        assert wrong(page) == []
-        page.keyboard.press("Enter")
-        expect(page.get_by_role("status")).to_contain_text("Done")
-
-
 def _sign_in(page: Page, name: str) -> None:
     page.context.clear_cookies()
     page.goto("/sign-in")
