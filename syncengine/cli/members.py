@@ -5,7 +5,6 @@ from __future__ import annotations
 import getpass
 import sys
 from dataclasses import asdict
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,7 +12,7 @@ import typer
 from syncengine.cli import ui
 from syncengine.cli.author import As, decider
 from syncengine.model.member import Role
-from syncengine.model.rights import Right
+from syncengine.model.rights import Right, TokenRight
 
 if TYPE_CHECKING:
     from syncengine.model.member import Member
@@ -28,18 +27,6 @@ Roles = Annotated[
         "--role", help="What they may do; name several to add them up.", show_choices=True
     ),
 ]
-
-
-class TokenRight(StrEnum):
-    """What a token may do."""
-
-    WATCH = "watch"
-    READ = "read"
-    ANSWER = "answer"
-    PLAN = "plan"
-    OPERATE = "operate"
-    PRIVACY = "privacy"
-    AUDIT = "audit"
 
 
 Address = Annotated[

@@ -30,7 +30,7 @@ class OperationState(StrEnum):
     CANCELLED = "cancelled"
 
 
-class Reason(StrEnum):
+class Detail(StrEnum):
     """Why an operation stands where it does, where the engine goes by that later; the value is what people read. Any
     other detail of an operation is only read by people."""
 

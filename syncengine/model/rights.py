@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import Enum
+from enum import Enum, StrEnum
 
 from syncengine.model.member import Member, Role
 
@@ -42,9 +42,19 @@ ROLES: Mapping[Right, frozenset[Role]] = {
 """Right -> the roles of which a member needs one."""
 
 
-GIVEN = (
-    Right.WATCH, Right.READ, Right.ANSWER, Right.PLAN, Right.OPERATE, Right.PRIVACY, Right.AUDIT,
-)  # fmt: skip
+class TokenRight(StrEnum):
+    """What a token may do."""
+
+    WATCH = Right.WATCH.value
+    READ = Right.READ.value
+    ANSWER = Right.ANSWER.value
+    PLAN = Right.PLAN.value
+    OPERATE = Right.OPERATE.value
+    PRIVACY = Right.PRIVACY.value
+    AUDIT = Right.AUDIT.value
+
+
+GIVEN = tuple(Right(right.value) for right in TokenRight)
 """The rights that a token may have."""
 
 

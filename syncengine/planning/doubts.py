@@ -115,11 +115,11 @@ def judged(system: System, base: Base, row: Row | None, started: float, strong: 
         if said == "before" and doubt.claimed:
             late = strong and doubt.stage == "shown" and started >= doubt.until
             doubt = doubt if doubt.stage == "undone" else _to(doubt, late)
-        if name == WHOLE and said == "other":
-            # It is there, so it was not deleted, or somebody has made it anew.
-            doubt, said = replace(doubt, stage="undone"), "before"
         if said in ("", "before"):
             doubts[name] = doubt
+        elif name == WHOLE:
+            # It is there, so it was not deleted, or somebody has made it anew.
+            doubts[name] = replace(doubt, stage="undone")
     over = base.doubts.keys() - doubts.keys()
     return replace(base, doubts=doubts, expected=base.expected - over)
 

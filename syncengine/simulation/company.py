@@ -17,7 +17,7 @@ from syncengine.flows.people import pausing
 from syncengine.flows.reconcile.follow import follow_project
 from syncengine.flows.run.sweep import sweep
 from syncengine.mapping import Context, Project, Rule
-from syncengine.model.operation import OperationState, Reason
+from syncengine.model.operation import Detail, OperationState
 from syncengine.model.record import World
 from syncengine.model.values import Json
 from syncengine.simulation.bench import Bench, emptied, new_database
@@ -260,7 +260,7 @@ class Company:
         due = [
             o.next_at
             for o in self.bench.unsettled()
-            if o.state is OperationState.PENDING or o.detail == Reason.LAST_TRY
+            if o.state is OperationState.PENDING or o.detail == Detail.LAST_TRY
         ]
         return max([s.blocked_until for s in states] + due) - self.bench.clock.now()
 

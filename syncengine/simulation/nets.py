@@ -12,7 +12,7 @@ from syncengine.flows.run.sync import observe, sync
 from syncengine.flows.views.plan import plan
 from syncengine.model.changeset import Changeset, Wakes
 from syncengine.model.link import Link
-from syncengine.model.operation import UNSETTLED, Operation, OperationState, Reason
+from syncengine.model.operation import UNSETTLED, Detail, Operation, OperationState
 from syncengine.simulation.acts import ACTS
 from syncengine.simulation.bench import Bench
 from syncengine.simulation.company import Company, Violation
@@ -122,7 +122,7 @@ def _left_window(bench: Bench, operation: Operation, since: float) -> bool:
 def _otherwise(operation: Operation) -> bool:
     """Whether the vendor's row is not, or does not take, what was known of it, or is there already."""
     states = (OperationState.STALE, OperationState.REJECTED, OperationState.UNKNOWN)
-    return operation.state in states or operation.detail == Reason.FOUND
+    return operation.state in states or operation.detail == Detail.FOUND
 
 
 def _compare(

@@ -13,7 +13,7 @@ from syncengine.mapping import Context
 from syncengine.model.condition import PlaceFree
 from syncengine.model.key import Key
 from syncengine.model.link import Link, LinkState
-from syncengine.model.operation import Action, Operation, Reason
+from syncengine.model.operation import Action, Detail, Operation
 from syncengine.model.record import Record, World
 from syncengine.model.values import Json, is_empty
 from syncengine.planning.identity import (
@@ -38,7 +38,7 @@ def lost_creates(
     }
     told = [link_id for link_id, again in more.items() if again]
     lost = tx.stale_creates(told) if told else []
-    return {o.link_id: more[o.link_id] for o in lost if o.detail == Reason.NEVER_SHOWN}
+    return {o.link_id: more[o.link_id] for o in lost if o.detail == Detail.NEVER_SHOWN}
 
 
 def rivals_of(engine: Engine, tx: Transaction, operations: Sequence[Operation]) -> dict[str, Link]:

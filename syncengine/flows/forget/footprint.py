@@ -96,7 +96,7 @@ def gather(engine: Engine, tx: Transaction, record_id: str) -> Footprint:
     told = identifying(engine, names(engine, tx, selves), selves.values())
     marks = _marks(records, links, operations, told)
     asked = tx.cases(open_only=False)
-    showing = search.conditions_met(selves, marks)
+    showing = search.known_by(selves, marks)
     cases = {
         c.id: c for c in asked
         if _is_about(c, records, links, operations, marks)
@@ -232,7 +232,7 @@ class _Search:
         states = (LinkState.SEEN, LinkState.UNLINKED)
         return {k.id: k for k in self.tx.select_links(states=states) if self._names(k, places)}
 
-    def conditions_met(self, selves: Mapping[str, Record], marks: Marks) -> set[tuple[str, Parts]]:
+    def known_by(self, selves: Mapping[str, Record], marks: Marks) -> set[tuple[str, Parts]]:
         """Scope and parts of each key by which a row is recognised as one of these records'."""
         keys = [k for record in selves.values() for k in self._former(record)]
         keys += [place_key(entity, ref) for entity, ref in marks.places]

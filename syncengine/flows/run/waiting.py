@@ -11,7 +11,7 @@ from syncengine.flows.core.engine import Engine
 from syncengine.flows.core.gate import USED_UP
 from syncengine.ledger import Transaction
 from syncengine.model.connection import ConnectionState
-from syncengine.model.operation import UNSETTLED, Operation, OperationState, Reason
+from syncengine.model.operation import UNSETTLED, Detail, Operation, OperationState
 
 PAUSES = 3600.0
 """Seconds that a pass spends in pauses which were asked for, all together."""
@@ -169,8 +169,8 @@ def _of_operations(
             continue
         if o.state is OperationState.CLAIMED:
             yield Delay(o.connection, "a write is under way", o.lease_until, False, "writes")
-        elif o.detail == Reason.LAST_TRY:
-            yield _delay(state, now, Reason.LAST_TRY, o.next_at, "writes")
+        elif o.detail == Detail.LAST_TRY:
+            yield _delay(state, now, Detail.LAST_TRY, o.next_at, "writes")
         elif o.state is OperationState.UNKNOWN:
             if o.next_at < now + BEYOND:
                 why = "whether a write took effect is to be read"

@@ -14,7 +14,7 @@ from syncengine.model.changeset import Changeset, Wakes
 from syncengine.model.condition import Condition, OperationSettled
 from syncengine.model.event import Event
 from syncengine.model.link import Link
-from syncengine.model.operation import Action, Operation, OperationState, Reason, Written
+from syncengine.model.operation import Action, Detail, Operation, OperationState, Written
 from syncengine.model.values import Row
 from syncengine.planning.doubts import Claim
 from syncengine.planning.identity import (
@@ -29,8 +29,8 @@ from syncengine.planning.observation import stamped
 from syncengine.planning.settle import Settled, answered, leaves_open, settle_applied
 
 _ANSWERS: Mapping[str, str] = {
-    Reason.NO_ROW_NAMED: "the answer named no row",
-    Reason.OTHER_ROW_NAMED: "the answer named another row",
+    Detail.NO_ROW_NAMED: "the answer named no row",
+    Detail.OTHER_ROW_NAMED: "the answer named another row",
 }
 
 

@@ -31,7 +31,7 @@ from syncengine.ledger import Transaction
 from syncengine.mapping import System
 from syncengine.model.changeset import Changeset
 from syncengine.model.link import Link, LinkState
-from syncengine.model.operation import Action, Operation, OperationState, Reason, Written
+from syncengine.model.operation import Action, Detail, Operation, OperationState, Written
 from syncengine.model.record import Record
 from syncengine.model.values import Row
 from syncengine.planning.conclude import conclude
@@ -295,7 +295,7 @@ class _Sending(Round):
             return "rejected"
         if isinstance(error, Unknown):
             settle.unknown(
-                operation, Reason.NO_ROW_NAMED if isinstance(error, Unnamed) else str(error)
+                operation, Detail.NO_ROW_NAMED if isinstance(error, Unnamed) else str(error)
             )
             return "unknown"
         return self._not_sent(settle, operation, error, self._blames([(operation, error)], False))

@@ -15,7 +15,7 @@ from syncengine.ledger import Transaction
 from syncengine.mapping import System
 from syncengine.model.changeset import Changeset
 from syncengine.model.link import Link
-from syncengine.model.operation import Action, Operation, OperationState, Reason, Written
+from syncengine.model.operation import Action, Detail, Operation, OperationState, Written
 from syncengine.model.values import as_list
 from syncengine.planning.approvals import body_digest
 from syncengine.planning.conclude import conclude
@@ -80,7 +80,7 @@ class Outcomes:
             if link is None or system is None:
                 continue
             if holder is not None and _names_another(tx, system, operation, holder):
-                change += self._in_doubt(self.ours(tx, operation), Reason.OTHER_ROW_NAMED)
+                change += self._in_doubt(self.ours(tx, operation), Detail.OTHER_ROW_NAMED)
                 outcomes[-1] = "unknown"
             else:
                 done.append(Done(system, link, operation, answer, received, holder=holder))
@@ -180,7 +180,7 @@ def stale(held: Operation, link: Link, now: float) -> Changeset:
     """The vendor's row has changed, or the write surely did not happen: plan again."""
     sent = held.state is OperationState.UNKNOWN
     calm = link.mirrored(foreign_values={}).woken() if link.foreign_values else None
-    return conclude(held, OperationState.STALE, Reason.NEVER_SHOWN * sent, now, link=calm)
+    return conclude(held, OperationState.STALE, Detail.NEVER_SHOWN * sent, now, link=calm)
 
 
 def refusal(
@@ -201,7 +201,7 @@ def untaken(held: Operation, link: Link, now: float, times: int = 0) -> Changese
     been refused."""
     case = unmade(held, body_digest(held), times)
     return conclude(
-        held, OperationState.REJECTED, Reason.NEVER_SHOWN if times else Reason.NOT_MADE, now,
+        held, OperationState.REJECTED, Detail.NEVER_SHOWN if times else Detail.NOT_MADE, now,
         link=link.mirrored(foreign_values={}).tied(wait=link.wait or not_taken(link.connection)),
         case=replace(case, id=new_id(), opened_at=now),
     )  # fmt: skip
@@ -215,9 +215,9 @@ def traceless(
     lost = lost_before(tx, held)
     if lost + 1 >= TRIES:
         return "rejected", untaken(held, link, now, times=lost + 1)
-    if lost + 2 < TRIES or held.detail == Reason.LAST_TRY:
+    if lost + 2 < TRIES or held.detail == Detail.LAST_TRY:
         return "stale", stale(held, link, now)
-    rests = conclude(held, OperationState.UNKNOWN, Reason.LAST_TRY, now, next_at=now + REST)
+    rests = conclude(held, OperationState.UNKNOWN, Detail.LAST_TRY, now, next_at=now + REST)
     return "unknown", rests
 
 

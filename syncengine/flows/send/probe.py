@@ -17,7 +17,7 @@ from syncengine.ledger import Transaction
 from syncengine.mapping import System
 from syncengine.model.changeset import Changeset
 from syncengine.model.link import Link
-from syncengine.model.operation import Action, Operation, OperationState, Reason
+from syncengine.model.operation import Action, Detail, Operation, OperationState
 from syncengine.model.values import Row
 from syncengine.planning.conclude import conclude
 from syncengine.planning.settle import shows
@@ -113,7 +113,7 @@ class _Proving(Round):
         elif _shown(system, held, row):
             done = Done(system, link, held, None, preflight.started)
             outcome, change = "applied", applied(engine, tx, [done])
-        elif over and held.detail in (Reason.NO_ROW_NAMED, Reason.OTHER_ROW_NAMED):
+        elif over and held.detail in (Detail.NO_ROW_NAMED, Detail.OTHER_ROW_NAMED):
             outcome, change = "rejected", untaken(held, link, now)
         elif over:
             outcome, change = traceless(tx, held, link, now)

@@ -18,7 +18,7 @@ from syncengine.mapping import System
 from syncengine.model.changeset import Changeset
 from syncengine.model.condition import PlaceFree
 from syncengine.model.link import Base, Link, LinkState, Wait
-from syncengine.model.operation import Operation, OperationState, Reason, Written
+from syncengine.model.operation import Detail, Operation, OperationState, Written
 from syncengine.model.ref import Ref
 from syncengine.planning.conclude import conclude
 from syncengine.planning.questions import unprovable
@@ -70,7 +70,7 @@ class Settle(Outcomes):
         if item is None or len(items) > 1:
             waits = link if holder is None else behind(link, holder)
             waits = _waits_among(link, items[0]) if len(items) > 1 else waits
-            return "stale", conclude(held, cancelled, Reason.FOUND, now, link=waits), []
+            return "stale", conclude(held, cancelled, Detail.FOUND, now, link=waits), []
         at = tx.links_at(link.entity, link.connection, link.resource, [item.external_id], lock=True)
         former = at.get(item.external_id, link)
         base = self._inherited_base(tx, system, link, former, item)
@@ -81,7 +81,7 @@ class Settle(Outcomes):
         tied = shown.tied(state=LinkState.LINKED, base=base, wait=None).woken()
         alone = former.id == link.id
         stored, room = (tied, Changeset()) if alone else made_room(self.engine, tx, tied, former)
-        change = conclude(held, cancelled, Reason.FOUND, now, link=stored) + room
+        change = conclude(held, cancelled, Detail.FOUND, now, link=stored) + room
         return "stale", change + followed(self.engine, [(tied, held)]), [(item, former)]
 
     def _lags(self, tx: Transaction, system: System, holder: Link, operation: Operation) -> bool:

@@ -6,7 +6,7 @@ from itertools import takewhile
 from typing import Final
 
 from syncengine.ledger import Transaction
-from syncengine.model.operation import Operation, OperationState, Reason
+from syncengine.model.operation import Detail, Operation, OperationState
 from syncengine.planning.approvals import body_digest
 
 TRIES: Final = 3
@@ -23,10 +23,10 @@ def lost_before(tx: Transaction, operation: Operation) -> int:
     before = tx.select_operations(link_id=operation.link_id, limit=_LOOKED_BACK)
     sent = [o for o in before if o.id != operation.id and not _unsent(o)]
     wanted = body_digest(operation)
-    same = takewhile(lambda o: o.detail == Reason.NEVER_SHOWN and body_digest(o) == wanted, sent)
+    same = takewhile(lambda o: o.detail == Detail.NEVER_SHOWN and body_digest(o) == wanted, sent)
     return sum(1 for _ in same)
 
 
 def _unsent(operation: Operation) -> bool:
-    stale = operation.state is OperationState.STALE and operation.detail != Reason.NEVER_SHOWN
+    stale = operation.state is OperationState.STALE and operation.detail != Detail.NEVER_SHOWN
     return stale or operation.state is OperationState.CANCELLED

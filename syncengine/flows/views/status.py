@@ -15,7 +15,7 @@ from syncengine.flows.reconcile.unsent import untouched, wanted
 from syncengine.flows.run.sweep import listed
 from syncengine.ledger import Transaction
 from syncengine.model.link import Link, Waiting
-from syncengine.model.operation import UNSETTLED, OperationState, Reason
+from syncengine.model.operation import UNSETTLED, Detail, OperationState
 
 
 def status(engine: Engine) -> dict[str, Any]:
@@ -103,9 +103,9 @@ def _waiting(waits: Sequence[Waiting], refused: Collection[str]) -> list[dict[st
 def _untaken(tx: Transaction) -> list[dict[str, Any]]:
     """Writes that a vendor did not take so far, each of which is sent once more before a person is asked."""
     unknown = tx.select_operations([OperationState.UNKNOWN])
-    groups = Counter((o.entity, o.connection) for o in unknown if o.detail == Reason.LAST_TRY)
+    groups = Counter((o.entity, o.connection) for o in unknown if o.detail == Detail.LAST_TRY)
     return [
-        {"entity": e, "connection": c, "waits_for": f"the last try: {Reason.LAST_TRY}", "count": n}
+        {"entity": e, "connection": c, "waits_for": f"the last try: {Detail.LAST_TRY}", "count": n}
         for (e, c), n in sorted(groups.items())
     ]
 

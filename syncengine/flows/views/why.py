@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from syncengine.errors import RowInvalid
 from syncengine.flows.core.engine import Engine
 from syncengine.flows.core.staging import group_of
 from syncengine.ledger import Transaction
@@ -15,6 +16,7 @@ from syncengine.model.connection import ConnectionState
 from syncengine.model.link import Link, LinkState
 from syncengine.model.operation import UNSETTLED, Operation, OperationState
 from syncengine.model.record import Record
+from syncengine.planning.observation import counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +176,16 @@ def _under_way(seen: Seen, link: Link) -> tuple[str, str]:
     if link.state is LinkState.CREATING:
         return "waits", "its row there"
     where = seen.system.where
-    if link.row is not None and where is not None and not where.on_row(link.row):
+    if where is not None and _is_not_taken(seen.system, link):
         return "not_taken", where.source
     if link.state is LinkState.LEFT:
         return "left", ""
     return ("gone", "") if link.state is LinkState.GONE else ("agrees", "")
+
+
+def _is_not_taken(system: System, link: Link) -> bool:
+    """Whether ``where`` keeps a row out; one of which that cannot be told is not said to be."""
+    try:
+        return link.row is not None and not counts(system, link.row, "list")
+    except RowInvalid:
+        return False

@@ -8,7 +8,7 @@ import pytest
 
 from syncengine.flows.views.status import status
 from syncengine.model.case import CaseKind
-from syncengine.model.operation import Reason
+from syncengine.model.operation import Detail
 from syncengine.planning.questions import not_taken
 from tests.support.bench import Bench
 from tests.support.people import HR_DELETES, LMS_DELETES, anna, duo
@@ -51,11 +51,11 @@ def test_a_vendor_that_never_takes_a_write_is_a_question(action: str) -> None:
     for _ in range(2):
         began = made.clock.now()
         (fault,) = made.sync()["faults"]
-        assert fault.startswith(f"lms: {Reason.LAST_TRY}, until ")
+        assert fault.startswith(f"lms: {Detail.LAST_TRY}, until ")
         assert fault.endswith("left: 1 × writes")
         assert made.clock.now() - began < 80
         assert sent(made, action) - before == 2
-        assert waits(made) == [f"the last try: {Reason.LAST_TRY}"]
+        assert waits(made) == [f"the last try: {Detail.LAST_TRY}"]
         assert not made.cases()
     made.clock.sleep(400)
     assert not made.sync()["faults"]

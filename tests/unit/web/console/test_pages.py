@@ -6,30 +6,22 @@ import csv
 import re
 import time
 from collections.abc import Callable
-from dataclasses import replace
-from datetime import datetime
 from html import unescape
-from typing import Any
 from urllib.parse import quote
-from zoneinfo import ZoneInfo
 
 import pytest
 
 from syncengine.flows.people.pausing import pause
 from syncengine.flows.views.stored_plan import keep, refused_trial, store_plan
-from syncengine.flows.views.why import Seen, _all_seen, reason_of
 from syncengine.mapping.lenses import LensVerdict, Loss
-from syncengine.model.case import Case, CaseKind
-from syncengine.model.changeset import Changeset
 from syncengine.model.member import Role
 from syncengine.model.ref import Position
 from syncengine.model.standing import CODES
 from syncengine.web.console import SCREENS
 from syncengine.web.console.screens import home, mappings
-from syncengine.web.console.screens.activity import times_of
-from tests.support.bench import Bench, within
+from tests.support.bench import Bench
 from tests.support.console import at_console
-from tests.support.people import LMS_BOTH, crowd, duo, lead, row
+from tests.support.people import crowd, duo, lead, row
 from tests.support.web import until
 from tests.unit.web.console.conftest import leavers
 from tests.unit.web.console.test_questions import _statements
@@ -93,75 +85,11 @@ def test_a_record_shows_each_side_and_why(bench: Bench) -> None:
     assert "part0.yaml:" in page
 
 
-def test_what_is_only_observed_is_said_of_the_record() -> None:
-    """The first reason that fits stands beside the connection."""
-    made = duo(modes={"lms": "observe"})
-    made.vendors["hr"].add(**row())
-    made.sync()
-    (record,) = made.records()
-    with at_console(made.engine, Role.VIEWER) as browser:
-        page = browser.get(f"/records/person/{record.id}").text
-    assert "A change is not sent, since the connection is only observed." in page
-
-
-def test_a_change_that_is_only_observed_says_which_fields_it_is_about() -> None:
-    """Of a row that is there."""
-    made = duo()
-    lead(made)
-    observed = replace(made.engine.project.connections["lms"], mode="observe")
-    made.engine.project = replace(
-        made.engine.project, connections={**made.engine.project.connections, "lms": observed}
-    )
-    made.vendors["hr"].edit(made.links("hr")[0].external_id or "", name="Anna Other")
-    made.sync()
-    (record,) = made.records()
-    with at_console(made.engine, Role.VIEWER) as browser:
-        page = browser.get(f"/records/person/{record.id}").text
-    assert "It is about: name, job." in page
-
-
-def known(made: Bench, connection: str) -> Seen:
-    """What is known of the only record in a connection."""
-    (record,), entity = made.records(), made.engine.project.entities["person"]
-    with made.engine.ledger.read() as tx:
-        found = list(_all_seen(made.engine, tx, record, entity))
-    return next(seen for seen in found if seen.system.connection == connection)
-
-
-@pytest.mark.parametrize("kind", [CaseKind.IDENTITY, CaseKind.REJECTED])
-@pytest.mark.parametrize("what", [{"halted": "no"}, {"failures": 3, "why": "gone"}])
-def test_a_question_is_hidden_by_no_vendor_that_does_not_answer(
-    bench: Bench, kind: CaseKind, what: dict[str, Any]
-) -> None:
-    """What a person can decide comes first; a refused write is called so."""
-    case = Case("c", kind, "s", "Which one?")
-    seen = known(bench, "hr")
-    broken = replace(seen, state=replace(seen.state, **what), case=case)
-    reason = reason_of(broken)
-    assert reason.code == ("refused" if kind is CaseKind.REJECTED else "asked")
-    assert reason.told == "Which one?"
-
-
 def test_each_line_of_home_leads_somewhere() -> None:
     """Where one can do something about it, or see more."""
     assert {code for code in CODES if code not in home._PLACES} == set()
     paths = {place[0].partition("?")[0] for place in home._PLACES.values()}
     assert paths <= {screen.path for screen in SCREENS}
-
-
-def test_a_row_that_the_rule_where_does_not_take_is_said_to_be_so() -> None:
-    """It does not agree: it is not looked at."""
-    made = duo(
-        lms_system=LMS_BOTH.replace("flow: both", "flow: both, where: \"row.job != 'robot'\"")
-    )
-    made.vendors["hr"].add(**row())
-    made.sync()
-    made.sync()
-    seen = known(made, "lms")
-    assert seen.link is not None
-    assert reason_of(seen).code == "agrees"
-    robot = replace(seen.link, row={**(seen.link.row or {}), "job": "robot"})
-    assert reason_of(replace(seen, link=robot)).code == "not_taken"
 
 
 def test_the_page_of_mappings_says_what_is_lost_on_the_way(
@@ -251,21 +179,6 @@ def test_a_plan_says_that_it_is_old(bench: Bench) -> None:
     bench.sync()
     with at_console(bench.engine, Role.VIEWER) as browser:
         assert "read or changed since" in browser.get("/plan").text
-
-
-def test_an_operator_pauses_and_resumes_and_lists(bench: Bench) -> None:
-    """Each by name, in the audit; others see it and cannot."""
-    with at_console(bench.engine, Role.OPERATOR) as browser:
-        paused = browser.send("/connections/lms", do="pause", reason="payroll")
-        assert "payroll" in paused.text
-        assert bench.read(lambda tx: tx.connection("lms")).paused == "payroll"
-        assert bench.read(lambda tx: tx.connection("lms")).paused_by == "kim"
-        browser.send("/connections/lms", do="resume")
-        assert not bench.read(lambda tx: tx.connection("lms")).paused
-        browser.send("/connections/lms", do="list")
-    assert bench.queue.sent[-1] == ("capture", ["lms", "people", "scan"])
-    actions = [line.action for line in bench.read(lambda tx: tx.select_audit(limit=3))]
-    assert actions == ["list connection", "resume connection", "pause connection"]
 
 
 def test_a_change_is_taken_back_by_a_new_one(bench: Bench) -> None:
@@ -390,37 +303,6 @@ def test_files_have_no_more_in_them_than_pages(bench: Bench) -> None:
             assert "anna" not in browser.get(path).text.casefold()
 
 
-def test_runs_say_what_happened_last_night(bench: Bench) -> None:
-    """By whom, with what came of it; in the time that is asked for."""
-    with at_console(bench.engine, Role.OPERATOR) as browser:
-        page = browser.get("/activity?show=runs").text
-        assert "sync" in page
-        assert "written" in page
-    bench.clock.sleep(10 * 86_400)
-    with at_console(bench.engine, Role.OPERATOR, name="ada") as browser:
-        assert "Nothing happened then" in browser.get("/activity?show=runs&span=night").text
-
-
-def test_a_night_lies_between_evening_and_morning() -> None:
-    """While it lasts it is the present one."""
-    zone = ZoneInfo("Europe/Berlin")
-    noon = datetime(2026, 11, 27, 12, tzinfo=zone).timestamp()
-    evening = datetime(2026, 11, 26, 18, tzinfo=zone).timestamp()
-    assert times_of("night", noon, zone) == (evening, noon - 4 * 3600)
-    assert times_of("night", noon - 6 * 3600, zone) == (evening, None)
-
-
-def test_rows_that_belong_to_nobody_are_named(bench: Bench) -> None:
-    """To whoever may read names; home leads to them."""
-    bench.vendors["lms"].add(email="zoe@x.de", name="Zoe", job="guest")
-    bench.sync()
-    with at_console(bench.engine, Role.VIEWER) as browser:
-        assert "zoe@x.de" in browser.get("/connections/lms").text
-        assert 'href="/connections/lms#nobody"' in browser.get("/").text
-    with at_console(bench.engine, Role.OPERATOR, name="ada") as browser:
-        assert "zoe" not in browser.get("/connections/lms").text.casefold()
-
-
 def test_what_the_files_would_do_is_shown_beside_what_is_in_use(bench: Bench) -> None:
     """A trial is a plan of its own, by whoever asked; the plan of the page stays as it was."""
     with at_console(bench.engine, Role.OPERATOR) as browser:
@@ -452,96 +334,3 @@ def test_home_tells_what_happened_since_the_last_visit(bench: Bench) -> None:
             page = browser.get("/").text
             assert "Since your last visit" in page
             bench.clock.sleep(60.0)
-
-
-def test_calls_that_are_left_of_a_budget_are_shown(bench: Bench) -> None:
-    """On home and on the page of the connection."""
-    within(bench, "lms", 60, 3600.0)
-    with bench.engine.ledger.write() as tx:
-        tx.take_calls("lms", 6, 60, 3600.0, bench.clock.now())
-    with at_console(bench.engine, Role.VIEWER) as browser:
-        assert "54 of 60" in browser.get("/").text
-        assert "54 of 60" in browser.get("/connections/lms").text
-
-
-def test_a_listing_that_takes_long_shows_how_old_its_parts_are(bench: Bench) -> None:
-    """As `status` does: how many were read in turn and since when, and what moved lately."""
-    now = bench.clock.now()
-    with bench.engine.ledger.write() as tx:
-        seen = tx.resource("hr", "people")
-        progress = {
-            "parents": 40,
-            "started": now - 7200,
-            "at": now,
-            "turned": 12,
-            "reread": 3,
-            "chosen_at": now - 60,
-        }
-        tx.write(Changeset(resources=[replace(seen, scanned_at=now - 90_000, progress=progress)]))
-    with at_console(bench.engine, Role.OPERATOR) as browser:
-        page = " ".join(re.sub(r"<[^>]+>", " ", browser.get("/connections/hr").text).split())
-    assert "under way: 12 of 40 parts since 2 h ago ; what moved lately 1 min ago" in page
-
-
-def test_what_happened_is_narrowed_by_day_and_person(bench: Bench) -> None:
-    """Writes, changes and runs; what is of no such day or person is not shown."""
-    today = datetime.fromtimestamp(bench.clock.now(), ZoneInfo("UTC")).date().isoformat()
-    bench.vendors["hr"].add(**row(email="b@x.de", name="Bea"))
-    bench.sync()
-    with at_console(bench.engine, Role.VIEWER) as browser:
-        for show in ("writes", "changes", "runs"):
-            path = f"/activity?show={show}"
-            assert "data-row" in browser.get(f"{path}&from={today}&to={today}").text
-            assert "data-row" not in browser.get(f"{path}&to=2001-01-01").text
-        for show in ("writes", "changes"):
-            page = browser.get(f"/activity?show={show}&person=bea").text
-            assert "Bea" in page
-            assert ">Anna" not in page
-            assert "data-row" not in browser.get(f"/activity?show={show}&person=nobody").text
-
-
-def test_runs_have_pages_and_are_saved() -> None:
-    """By whom and where; the next page goes on where the first one ended."""
-    made = duo()
-    for number in range(60):
-        made.vendors["hr"].add(**row(email=f"a{number}@x.de", name=f"A{number}"))
-        made.sync()
-    with at_console(made.engine, Role.VIEWER) as browser:
-        first = browser.get("/activity?show=runs&span=week").text
-        (more,) = re.findall(r'rel="next" href="([^"]+)"', first)
-        second = browser.get(unescape(more)).text
-        saved = browser.get("/activity?show=runs&span=week&as=json").json()["runs"]
-        assert "data-row" not in browser.get("/activity?show=runs&author=nobody").text
-    assert first.count("data-row") + second.count("data-row") == len(saved) >= 60
-    assert len({run["id"] for run in saved}) == len(saved)
-
-
-def test_a_change_is_undone_from_the_list_of_changes(bench: Bench) -> None:
-    """By whoever may, with a reason; others see no button."""
-    bench.vendors["hr"].edit(bench.links("hr")[0].external_id or "", job="lead")
-    bench.sync()
-    with at_console(bench.engine, Role.VIEWER) as browser:
-        assert "/undo" not in browser.get("/activity?show=changes").text
-    with at_console(bench.engine, Role.ANSWERER, name="lee") as browser:
-        page = browser.get("/activity?show=changes").text
-        path = re.findall(r'action="(/changes/\d+/undo)"', page)[0]
-        done = browser.send(path, "/activity?show=changes", reason="a mistake")
-    assert "has its earlier value again" in done.text
-
-
-def test_the_story_of_a_record_is_narrowed_and_goes_on(bench: Bench) -> None:
-    """By kind, and to what is older than its first page."""
-    (record,) = bench.records()
-    for number in range(70):
-        bench.vendors["hr"].edit(bench.links("hr")[0].external_id or "", job=f"job {number}")
-        bench.sync()
-    path = f"/records/person/{record.id}"
-    with at_console(bench.engine, Role.VIEWER) as browser:
-        first = browser.get(f"{path}?steps=change").text
-        (more,) = re.findall(r'rel="next" href="([^"#]+)', first)
-        second = browser.get(unescape(more)).text
-        writes = browser.get(f"{path}?steps=write").text
-    assert "written to lms" not in first
-    assert "job 69" in first.partition('id="story"')[2]
-    assert "job 1<" in second.partition('id="story"')[2]
-    assert "written to lms" in writes
