@@ -8,6 +8,7 @@ written to bench/results.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from importlib import import_module
@@ -39,6 +40,8 @@ SETS = {
 
 def main() -> int:
     """The command."""
+    # Of who installed it the product has its byte code; without it each process would compile it first.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     parser = argparse.ArgumentParser(
         prog="bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

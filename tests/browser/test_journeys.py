@@ -25,6 +25,8 @@ from tests.support.console import PASSWORD
 from tests.support.provider import SECRET, login
 from tests.support.scene import monday, serving
 
+pytestmark = [pytest.mark.long, pytest.mark.ci]
+
 
 def _open(desk: Desk, kind: str = "identity") -> list[str]:
     with desk.scene.engine() as engine, engine.ledger.read() as tx:
@@ -242,7 +244,6 @@ def _approve(page: Page, case: str) -> None:
     page.get_by_role("button", name="Answer").click()
 
 
-@pytest.mark.long
 def test_a_plan_is_computed_and_its_deletes_approved(browser: Browser, tmp_path: Path) -> None:
     """The page looks again by itself until the plan is there; who is not ticked is left out, for the second one too."""
     with monday(tmp_path) as scene, serving(scene.settings) as url:
@@ -270,7 +271,6 @@ def test_what_the_coming_days_bring_is_computed_and_read(desk: Desk) -> None:
         expect(page.locator("main")).to_contain_text("1 starts, 1 leaves")
 
 
-@pytest.mark.long
 def test_a_privacy_officer_exports_and_erases_a_person(browser: Browser, tmp_path: Path) -> None:
     """With the password asked for in between; afterwards nobody finds her, and others are refused."""
     with monday(tmp_path) as scene, serving(scene.settings) as url:

@@ -30,6 +30,7 @@ from syncengine.sandbox.process import SandboxProcess
 from syncengine.settings import Settings
 from tests.support.cli import only
 
+pytestmark = [pytest.mark.long, pytest.mark.ci]
 HERE = Path(__file__).parent
 PEOPLE, SEED = 14, 1
 SANDBOX = {"people": PEOPLE, "seed": SEED}
