@@ -110,6 +110,9 @@ def show(
     console.print(Text.assemble((case["kind"], "bold"), about))
     console.print(ui.cell(case["question"]))
     console.print(ui.cell(f"open since {ui.clock(case['opened_at'])}", "dim"))
+    if case["taken"]:
+        by, since = case["taken"]["by"], ui.clock(case["taken"]["since"])
+        console.print(ui.cell(f"{by} looks at this since {since}"))
     if case["advice"] and case["advice"]["why"]:
         console.print(ui.cell(case["advice"]["why"]))
     _show_sides(case["sides"])

@@ -144,6 +144,26 @@ class Connections(Session):
         rows = self._rows(t.connections, (_c.until,), **mark)
         return rows[0][0] if rows and rows[0][0] > now else 0.0
 
+    def take_mark(
+        self, what: str, about: Sequence[Json], now: float, until: float, whose: str
+    ) -> None:
+        """Store a mark until then, whoever held it before."""
+        self._drop(t.connections, name=what + MARK, until__le=now)
+        mark: Values = {"name": what + MARK, "part": self._vault.hash(list(about))}
+        row = {**mark, "until": until, "holder": whose}
+        self._put(t.connections, [row], "until", "holder", key=("name", "part"))
+
+    def drop_mark(self, what: str, about: Sequence[Json]) -> None:
+        """Remember it no longer."""
+        self._drop(t.connections, name=what + MARK, part=self._vault.hash(list(about)))
+
+    def marks(self, what: str, about: Collection[str], now: float) -> dict[str, tuple[str, float]]:
+        """Of the marks about one word each: word -> who holds it, and until when."""
+        words = {self._vault.hash([word]): word for word in about}
+        asked: Values = {"name": what + MARK, "part": list(words), "until__gt": now}
+        rows = self._rows(t.connections, (_c.part, _c.holder, _c.until), **asked)
+        return {words[part]: (str(holder), until) for part, holder, until in rows}
+
     def take_slots(
         self, connection: str, want: int, of: int, holder: str, now: float, until: float
     ) -> int:

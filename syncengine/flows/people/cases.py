@@ -16,6 +16,7 @@ from syncengine.flows.people.decisions import NotPossible
 from syncengine.flows.people.held_writes import Done, HeldWrites
 from syncengine.flows.people.links import LinkEditor
 from syncengine.flows.people.offers import offered, outdated
+from syncengine.flows.people.taking import given_back
 from syncengine.ledger import Transaction
 from syncengine.mapping import Context, Rule, Unresolved
 from syncengine.model.case import Case, CaseKind
@@ -88,6 +89,8 @@ class _Answers:
                     reason=reason,
                     closed_at=engine.clock.now(),
                 )
+            if not act.more:
+                given_back(tx, case.id)
             act.commit(change + Changeset(cases=[answered]))
         return Answered(done, act.more, act.rest)
 

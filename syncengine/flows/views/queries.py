@@ -12,6 +12,7 @@ from syncengine.flows.naming.masking import mask, shown_id, without
 from syncengine.flows.naming.names import Names, identity_texts, names
 from syncengine.flows.people.approving import Votes, held_by, votes_on
 from syncengine.flows.people.cases import answers_now
+from syncengine.flows.people.taking import taken
 from syncengine.flows.reconcile.unsent import is_observed
 from syncengine.flows.views.evidence import Shown, rivals_in
 from syncengine.flows.views.held import why_wanted
@@ -194,7 +195,8 @@ def case_documents(engine: Engine, tx: Transaction, found: Sequence[Case]) -> li
     links = tx.links({case.link_id for case in found if case.link_id})
     called = names(engine, tx, [c.record_id or record_of(links, c) for c in found])
     rivals = rivals_in(tx, found)
-    return [_case(called, links, case, rivals) for case in found]
+    by = taken(tx, found, engine.clock.now())
+    return [{**_case(called, links, case, rivals), "taken": by.get(case.id)} for case in found]
 
 
 def record_of(links: Mapping[str, Link], case: Case) -> str | None:
@@ -262,7 +264,8 @@ def case(engine: Engine, case_id: str) -> Document:
         votes = votes_on(engine, tx, found)
         held = back or [links[i] for i in evidence.get("links", ()) if i in links]
         why = why_wanted(engine, tx, called, held) if held else {}
-    document = _case(called, links, found, rivals)
+        by = taken(tx, [found], engine.clock.now())
+    document = {**_case(called, links, found, rivals), "taken": by.get(case_id)}
     at = Shown(called, found, links.get(found.link_id or ""), rivals)
     document["answers"] = {
         given: _readable(called, given, at.text(does)) for given, does in possible.items()

@@ -40,6 +40,13 @@ class Standing(Answer):
     lines: list[StandingLine]
 
 
+class Taken(Answer):
+    """Who looks at a question just now, so that nobody else begins, too. It lapses half an hour after `since`."""
+
+    by: str
+    since: float
+
+
 class Question(Answer):
     """A question in a list."""
 
@@ -56,6 +63,7 @@ class Question(Answer):
     answer: str | None
     author: str
     reason: str
+    taken: Taken | None
 
 
 class Questions(Answer):

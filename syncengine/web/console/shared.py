@@ -14,7 +14,6 @@ from syncengine.settings import Settings
 from syncengine.web.console.assets import Assets
 from syncengine.web.console.doors import Door
 from syncengine.web.console.planner import Planner
-from syncengine.web.console.taken import Taken
 
 FRESH = 10.0
 """Seconds for which a standing is shown again, unless somebody has done something."""
@@ -52,5 +51,4 @@ class Shared:
     door: Door = field(default_factory=Door)
     directory: Directory = field(default_factory=Directory)
     glance: Glance = field(default_factory=Glance)
-    taken: Taken = field(default_factory=Taken)
     version: str = field(default_factory=lambda: version("syncengine"))

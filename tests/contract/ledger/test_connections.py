@@ -83,3 +83,20 @@ def test_what_is_remembered_is_forgotten_in_time(ledger: Ledger) -> None:
         assert tx.remembered("seal", ["b"], NOW) == 0
     with ledger.write() as tx:
         assert tx.remember("seal", ["a"], NOW + 10, NOW + 20, "two") == "two"
+
+
+def test_a_mark_is_taken_over_given_back_and_lapses(ledger: Ledger) -> None:
+    """Whoever is last holds it, until its time is over."""
+    with ledger.write() as tx:
+        for which, whose in (("a", "one"), ("b", "two"), ("a", "two")):
+            tx.take_mark("question", [which], NOW, NOW + 10, whose)
+        assert tx.marks("question", ["a", "b", "c"], NOW + 9) == {
+            "a": ("two", NOW + 10),
+            "b": ("two", NOW + 10),
+        }
+        assert tx.marks("seal", ["a"], NOW) == {}
+        assert tx.marks("question", [], NOW) == {}
+    with ledger.write() as tx:
+        tx.drop_mark("question", ["b"])
+        assert list(tx.marks("question", ["a", "b"], NOW + 9)) == ["a"]
+        assert tx.marks("question", ["a"], NOW + 10) == {}

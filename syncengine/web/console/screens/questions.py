@@ -13,6 +13,7 @@ from syncengine.flows.people import cases
 from syncengine.flows.people.approving import Answered
 from syncengine.flows.people.decisions import NotPossible
 from syncengine.flows.people.members import note
+from syncengine.flows.people.taking import Taking
 from syncengine.flows.views import queries
 from syncengine.flows.views.advice import advice
 from syncengine.flows.views.questions import (
@@ -60,7 +61,6 @@ def show_list(ask: Ask) -> Response:
         connections=_within(ask.within.connections, sorted(ask.engine.project.connections)),
         kinds=_within(ask.within.kinds, [str(k) for k in CaseKind]),
         bulk=_bulk(asked, page.lines), many=MANY,
-        taken={line["id"]: ask.shared.taken.by(line["id"], ask.now) for line in page.lines},
     )  # fmt: skip
 
 
@@ -79,7 +79,6 @@ def show_one(ask: Ask) -> Response:
         "question.html", case=document, beside=beside(document, told), answers=answers, record=record,
         advice=told, names=_names(ask, case.entity),
         words=_words(ask), asked=_asked(ask), writes=document["writes"][:WRITES], others=OTHERS,
-        taken=ask.shared.taken.by(case.id, ask.now),
     )  # fmt: skip
 
 
@@ -95,9 +94,9 @@ def take(ask: Ask) -> Response:
     if case.closed_at is not None:
         raise HTTPException(409, _who_was_first(ask, case.id))
     if ask.given("back"):
-        ask.shared.taken.give_back(case.id)
+        Taking(ask.engine).give_back(case.id)
     else:
-        ask.shared.taken.take(case.id, ask.author, ask.now)
+        Taking(ask.engine).take(case.id, ask.author)
     words = {name: ask.given(name) for name in ("kind", "connection", "age")}
     return ask.to(f"/questions/{case.id}", **words)
 
@@ -189,8 +188,6 @@ def _give(
         first = _who_was_first(ask, case_id) if isinstance(why, cases.Closed) else ""
         raise HTTPException(409, first or f"{why}") from None
     _note(ask, case_id, given, "approved, more have to" if done.more else "done")
-    if not done.more:
-        ask.shared.taken.give_back(case_id)
     return done
 
 

@@ -13,6 +13,7 @@ from openapi_spec_validator import validate
 from starlette.testclient import TestClient
 
 from syncengine.flows.people import members
+from syncengine.flows.people.taking import LAPSES, Taking
 from syncengine.flows.people.tokens import make_token
 from syncengine.flows.views import queries
 from syncengine.flows.views.explain import explain, select_history
@@ -164,6 +165,20 @@ def test_deletes_are_not_approved_by_a_token() -> None:
         answer = caller.post(f"/plans/{plan}/vote", {**vote, "answer": "reject"})
         assert answer.status_code == 200, answer.text
     assert made.cases() == []
+
+
+def test_who_looks_at_a_question_stands_in_the_api() -> None:
+    """In the list and in the question, until it is answered or lapses."""
+    made = asking()
+    case, at = made.cases()[0].id, made.clock.now()
+    with calling(made, *Role) as caller:
+        taken = [(None, None)]
+        for do in (lambda: Taking(made.engine).take(case, "ada"), lambda: made.clock.sleep(LAPSES)):
+            do()
+            line = caller.get("/questions").json()["cases"][0]
+            taken.append((line["taken"], caller.get(f"/questions/{case}").json()["taken"]))
+    told = {"by": "ada", "since": at}
+    assert taken == [(None, None), (told, told), (None, None)]
 
 
 def test_what_was_rejected_is_approved_by_a_token() -> None:

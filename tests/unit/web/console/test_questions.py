@@ -317,3 +317,19 @@ def test_a_question_that_somebody_looks_at_says_so(asked: Bench) -> None:
         assert "looks at this since" not in browser.get(path).text
         browser.send(f"{path}/take", page=path)
         assert "looks at this since" not in browser.send(f"{path}/take", page=path, back="1").text
+
+
+def test_who_looks_at_a_question_is_seen_by_every_web_process(asked: Bench) -> None:
+    """One tells the other, and a later one finds it: it stands in the database."""
+    case = asked.cases()[0].id
+    path = f"/questions/{case}"
+    with at_console(asked.engine, Role.ANSWERER) as browser:
+        browser.send(f"{path}/take", page=path)
+        with at_console(asked.engine, Role.ANSWERER, name="ada") as other:
+            assert "kim looks at this since" in other.get(path).text
+            other.send(f"{path}/take", page=path)
+        assert "ada looks at this since" in browser.get(path).text
+    with at_console(asked.engine, Role.ANSWERER, name="lee") as later:
+        assert "ada looks at this since" in later.get("/questions").text
+        assert "You look" not in later.send(path, answer="ignore", reason="a test").text
+    assert queries.case(asked.engine, case)["taken"] is None
