@@ -18,7 +18,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 from unittest.mock import patch
 
 import sqlalchemy as sa
@@ -26,14 +25,12 @@ from kombu.exceptions import OperationalError
 
 from bench.company import PROJECT, Company, Output
 from bench.entered import SEED, Entered
+from bench.peace import Found, held_against_peace
 from bench.plot import Line, over_time
-from bench.processes import family, measured
+from bench.processes import family
 from bench.result import Goal, Result, say
 from bench.servers import NotInstalled, Server, postgresql, rabbitmq, redis
-from syncengine.bootstrap import open_engine, open_ledger, own_queue
-from syncengine.flows.people.cases import answer
-from syncengine.flows.run.sync import sync
-from syncengine.model.case import CaseKind
+from syncengine.bootstrap import open_ledger, own_queue
 from syncengine.sandbox.process import SandboxProcess
 from syncengine.service import Service
 from tests.support.faults import strike
@@ -51,7 +48,6 @@ TIMES = {
 }
 """Shorter than one would set them, so that what a dead worker held is free soon."""
 FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
-UPDATES = ("PATCH", "PUT")
 WRONG = 7200
 """Seconds by which one worker's clock is wrong, to either side."""
 LONGEST = 1800.0
@@ -92,8 +88,7 @@ def run(asked: argparse.Namespace) -> Result:
 @dataclass(slots=True)
 class Storm:
     """What a storm did and left. ``seen``: seconds since its begin, backlog, writes that were settled. ``marks``:
-    seconds since its begin, and what began then. ``written``: writes that the service settled until it was at rest;
-    ``left``: those that were still wanted then, by somebody who looked at everything."""
+    seconds since its begin, and what began then. ``written``: writes that the service settled until it was at rest."""
 
     began: float = field(default_factory=time.monotonic)
     seen: list[tuple[float, int, int]] = field(default_factory=list)
@@ -102,11 +97,7 @@ class Storm:
     changes: int = 0
     took: float = 0.0
     written: int = 0
-    left: int = 0
-    lost: int = 0
-    made_twice: int = 0
-    written_twice: int = 0
-    questions: Counter[str] = field(default_factory=Counter)
+    found: Found = field(default_factory=Found)
 
     def mark(self, what: str) -> None:
         """Something begins now."""
@@ -121,11 +112,7 @@ class Storm:
             "seconds until all was at rest": round(self.took),
             **{f"times: {what}": count for what, count in sorted(self.struck.items())},
             "writes of the service": self.written,
-            "writes that it left": self.left,
-            "lost": self.lost,
-            "made twice": self.made_twice,
-            "written twice": self.written_twice,
-            **{f"questions: {kind}": n for kind, n in sorted(self.questions.items())},
+            **self.found.figures(),
         }
 
     def plot(self, stack: str) -> str:
@@ -165,7 +152,7 @@ def storm(stack: str, asked: argparse.Namespace) -> Storm:
             _until_rest(made)
             storm.took = time.monotonic() - storm.began
             storm.written = made.applied() - before
-        _judge(storm, made, entered, asked.people)
+        storm.found = held_against_peace(made, entered, asked.people)
     return storm
 
 
@@ -348,50 +335,3 @@ def _listed_at(made: Company) -> list[float]:
         ledger.read() as tx,
     ):
         return [tx.resource(*place).scanned_at for place in PLACES]
-
-
-def _judge(storm: Storm, made: Company, entered: Entered, people: int) -> None:
-    """Hold the vendors against those of a company in which the same was entered in peace."""
-    with patch.dict(os.environ, made.environment), open_engine(made.settings) as engine:
-        with engine.ledger.read() as tx:
-            storm.questions.update(case.kind.value for case in tx.cases())
-            refused = tx.cases(kind=CaseKind.REJECTED)
-        for case in refused:
-            answer(engine, case.id, "retry")
-        before = made.applied()
-        document: dict[str, Any] = sync(engine)
-        if not document["converged"]:
-            raise RuntimeError(f"not at rest: {document['faults']}")
-        storm.left = made.applied() - before
-    with SandboxProcess(people=people, seed=SEED) as sandbox, TemporaryDirectory() as folder:
-        peace = {
-            **made.environment, **sandbox.env, "SYNCENGINE_DATABASE_URL": f"sqlite:///{folder}/peace.db",
-        }  # fmt: skip
-        measured(peace, "pass")
-        entered.again(sandbox)
-        measured(peace, "pass")
-        expected = _rows(sandbox)
-    found = _rows(made.sandbox)
-    storm.lost = sum(found.get(id_) != row for id_, row in expected.items())
-    storm.made_twice = len(found.keys() - expected.keys())
-    storm.made_twice += sum(counts["duplicates"] for counts in made.sandbox.counters().values())
-    arrived = sum(r["applied"] and r["method"] in UPDATES for r in made.sandbox.requests())
-    known = made.scalar(
-        "SELECT count(*) FROM operations WHERE action = 'update' AND state = 'applied'"
-    )
-    storm.written_twice = max(0, arrived - known)
-
-
-def _rows(sandbox: SandboxProcess) -> dict[tuple[str, str], tuple[Any, ...]]:
-    """What stands at both vendors of what is written there, by vendor and number."""
-    of = {
-        ("heavenhr", "employees", "employeeNumber"): (
-            "firstName", "lastName", "professionalEmail", "jobStatus",
-        ),
-        ("weekly10", "users", "api_id"): ("first_name", "last_name", "email", "is_active"),
-    }  # fmt: skip
-    return {
-        (vendor, str(row[number])): tuple(row[name] for name in names)
-        for (vendor, resource, number), names in of.items()
-        for row in sandbox.state(vendor, resource)
-    }

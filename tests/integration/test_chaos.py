@@ -27,9 +27,11 @@ def test_five_hundred_changes_survive_a_storm(stack: str) -> None:
         pytest.skip(str(missing))
     assert told.struck[chaos.KILLED] > 10
     assert told.written > 50
-    assert told.left <= sum(told.questions.values())
-    assert (told.lost, told.made_twice, told.written_twice) == (0, 0, 0)
-    assert told.questions.keys() <= {"identity", "rejected", "unknown"}
+    found = told.found
+    assert found.left <= sum(found.questions.values())
+    assert found.differs == []
+    assert (found.made_twice, found.written_twice) == (0, 0)
+    assert found.questions.keys() <= {"identity", "rejected", "staged", "unknown"}
 
 
 @pytest.mark.long
