@@ -16,6 +16,7 @@ from syncengine.ledger.encryption import Vault
 from syncengine.ledger.engine import reader
 from syncengine.ledger.erasures import Erasures
 from syncengine.ledger.figures import Standings
+from syncengine.ledger.forms import Forms
 from syncengine.ledger.keyring import Keyring
 from syncengine.ledger.pages import Pages
 from syncengine.ledger.quarantine import Quarantine
@@ -25,7 +26,9 @@ from syncengine.ledger.times import Times
 from syncengine.ledger.writing import Writing
 
 
-class Transaction(Writing, Standings, Runs, Times, Retention, Erasures, Access, Pages, Keyring):
+class Transaction(
+    Writing, Standings, Forms, Runs, Times, Retention, Erasures, Access, Pages, Keyring
+):
     """One transaction. Every method is bulk and costs a constant number of statements. A ``lock=True`` read holds the
     rows until the end (ids in order), so that what is compared is what is set."""
 

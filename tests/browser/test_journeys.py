@@ -190,6 +190,41 @@ def test_a_session_that_is_over_in_mid_form_says_so(desk: Desk) -> None:
         assert not tx.connection("heavenhr").paused
 
 
+def test_what_was_ticked_when_the_session_was_over_is_found_again(desk: Desk) -> None:
+    """After signing in, on a page of its own; it is done by its button."""
+    before = len(_open(desk))
+    desk.scene.link(Role.ANSWERER, name="nora")
+    with desk.scene.engine() as engine:
+        set_password(engine, "nora", PASSWORD, "admin")
+    with desk.open() as page:
+        _sign_in(page, "nora")
+        page.goto("/questions?kind=identity")
+        page.locator("td.tick input").first.check()
+        page.select_option("#answer", "ignore")
+        page.fill("#reason", "a shared mailbox")
+        _let_sessions_end(desk, "nora")
+        page.get_by_role("button", name="Answer").click()
+        expect(page.get_by_role("status")).to_contain_text("what you chose is kept")
+        assert wrong(page) == []
+        page.fill("#name", "nora")
+        page.fill("#password", PASSWORD)
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.locator("main")).to_contain_text("1 question is answered")
+        expect(page.locator("main")).to_contain_text("a shared mailbox")
+        assert wrong(page) == []
+        assert len(_open(desk)) == before
+        page.get_by_role("button", name="Answer").click()
+        expect(page.get_by_role("status")).to_contain_text("1 answered")
+    assert len(_open(desk)) == before - 1
+
+
+def _let_sessions_end(desk: Desk, name: str) -> None:
+    with desk.scene.engine() as engine, engine.ledger.write() as tx:
+        (member,) = tx.members(names=[name])
+        for grant in tx.grants_of(member.id):
+            tx.save_grant(replace(grant, seen_at=0.0))
+
+
 def test_whoever_guesses_is_shut_out(desk: Desk) -> None:
     """With the time after which the name is open again."""
     desk.scene.link(Role.VIEWER, name="mia")

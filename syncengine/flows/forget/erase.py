@@ -196,6 +196,7 @@ class _Eraser:
             footprint.records, footprint.links, footprint.operations, footprint.cases, events
         )
         tx.drop_plans()  # they name people, and are computed again when somebody asks
+        tx.drop_forms()  # their reasons may name her
         review(engine, tx, footprint.links.values())
         tx.write(Changeset(keys=tombstone))
         for told in tx.erasures([erasure.id], lock=True):

@@ -63,6 +63,8 @@ def forget(engine: Engine) -> Counter[str]:
     due = _due(engine)
     if due:
         prune_runs(engine)
+        with engine.ledger.write() as tx:
+            tx.drop_forms(engine.clock.now())
     return +Counter({kind: _step(engine, kind) for kind in due})
 
 

@@ -23,6 +23,8 @@ IDLE: Final = 8 * 3600.0
 """Seconds without a request after which a session is over."""
 LONGEST: Final = 12 * 3600.0
 """Seconds that a session lasts at most."""
+KNOWN: Final = 3600.0
+"""Seconds for which it is still known whose a session was that is over."""
 LINK: Final = 3600.0
 """Seconds for which a one-time link opens."""
 SEEN: Final = 300.0
@@ -177,6 +179,14 @@ def session(engine: Engine, token: str) -> SignedIn | None:
     return SignedIn(member, found[0])
 
 
+def former(engine: Engine, token: str) -> Member | None:
+    """Whose session a secret was, which may be over; None where nobody knows, they ended it, or are locked."""
+    with engine.ledger.read() as tx:
+        found = tx.grants(hash_of(token), GrantKind.SESSION)
+        members = tx.members([found[0].member_id]) if found else []
+    return members[0] if members and not members[0].locked else None
+
+
 def sign_out(engine: Engine, signed_in: SignedIn, address: str = "") -> None:
     """End a session."""
     with engine.ledger.write() as tx:
@@ -230,7 +240,8 @@ def begin(
     grant = _grant(engine, GrantKind.SESSION, member, token, LONGEST)
     if proved_at is not None:
         grant = replace(grant, proved_at=proved_at)
-    tx.drop_grants(expired_at=engine.clock.now())
+    tx.drop_grants(expired_at=engine.clock.now() - KNOWN)
+    tx.drop_forms(engine.clock.now())
     tx.add_grant(grant)
     note(engine, tx, member.name, "console", "sign in", member.id, address=address, by=how)
     return SignedIn(member, grant, token)

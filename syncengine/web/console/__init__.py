@@ -13,6 +13,7 @@ from syncengine.web.console.screens import (
     connections,
     door,
     home,
+    kept_forms,
     mappings,
     plan,
     privacy,
@@ -55,6 +56,7 @@ SCREENS: Final = (
     Screen("/sign-in", Right.PUBLIC, door.show_sign_in, door.sign_in, Right.PUBLIC),
     Screen("/link/{token}", Right.PUBLIC, door.show_link, door.use_link, Right.PUBLIC),
     Screen("/prove", Right.SIGNED_IN, door.show_prove),
+    Screen("/kept", Right.SIGNED_IN, kept_forms.show),
     Screen("/sign-out", Right.SIGNED_IN, act=door.sign_out, act_right=Right.SIGNED_IN),
     Screen("/password", Right.SIGNED_IN, door.show_password, door.change_password, Right.SIGNED_IN),
 )

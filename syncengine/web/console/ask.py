@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from syncengine.flows.core.engine import Engine
-from syncengine.flows.people.signing_in import LONGEST, PROVED, SignedIn
+from syncengine.flows.people.signing_in import KNOWN, LONGEST, PROVED, SignedIn
 from syncengine.flows.views.questions import count_questions
 from syncengine.model.member import Member, Scope
 from syncengine.model.rights import Right, may
@@ -182,9 +182,14 @@ class Ask:
             self._set(answer, VISIT, self.secret, 3600)
         return answer
 
+    def renew_visit(self, answer: Response) -> Response:
+        """Have the browser keep that cookie from now on."""
+        self._set(answer, VISIT, self.secret, 3600)
+        return answer
+
     def begin_session(self, answer: Response, signed_in: SignedIn) -> Response:
         """Give the browser the session's secret."""
-        self._set(answer, SESSION, signed_in.token, int(LONGEST))
+        self._set(answer, SESSION, signed_in.token, int(LONGEST + KNOWN))
         return answer
 
     def end_session(self, answer: Response) -> Response:

@@ -24,6 +24,7 @@ from syncengine.web.bodies import bounded
 from syncengine.web.client_limits import PEER
 from syncengine.web.console import templating
 from syncengine.web.console.ask import FORM, SESSION, VISIT, Ask, Visit, same_token
+from syncengine.web.console.screens import kept_forms
 from syncengine.web.console.shared import Shared
 from syncengine.web.console.sign_on import BACK, Entry
 from syncengine.web.sql_thread import RETRY_AFTER, SqlThread
@@ -160,7 +161,7 @@ class Console:
         """The answer to a request, made in one of the threads. Raises HTTPException."""
         ask = self._asked(engine, visit)
         over = visit.method == "POST" and ask.signed_in is None and right is not Right.PUBLIC
-        if visit.method == "POST" and not over and not _is_ours(visit, ask):
+        if visit.method == "POST" and not over and not _is_ours(visit, ask.secret):
             raise HTTPException(
                 403, "this form did not come from a page that is open here; load the page again"
             )
@@ -202,7 +203,10 @@ class Console:
     def _refuse(self, ask: Ask, right: Right) -> Response:
         if ask.signed_in is None:
             if ask.visit.method == "POST":
-                return ask.to("/sign-in", over="1")
+                token = ask.visit.cookie(SESSION)
+                kept = _is_ours(ask.visit, token) and kept_forms.keep(ask, token)
+                answer = ask.to("/sign-in", over="1", next=kept_forms.PATH if kept else "")
+                return ask.renew_visit(answer) if kept else answer
             back = "" if ask.visit.path == "/" else ask.visit.path
             return RedirectResponse("/sign-in" + (f"?next={quote(back)}" if back else ""), 303)
         with ask.engine.ledger.write() as tx:
@@ -297,10 +301,10 @@ def named_by_proxy(engine: Engine, visit: Visit) -> str | None:
     return folded(given[0]) if len(given) == 1 else ""
 
 
-def _is_ours(visit: Visit, ask: Ask) -> bool:
-    """Whether a form comes from a page of ours: by its origin, and by the token in it."""
+def _is_ours(visit: Visit, secret: str) -> bool:
+    """Whether a form comes from a page of ours: by its origin, and by the token in it, which is made of this secret."""
     from_us = visit.origin in (f"http://{visit.host}", f"https://{visit.host}")
     if visit.site not in ("", "same-origin"):
         return False
     given = next(iter(visit.form.get(FORM, ())), "")
-    return from_us and same_token(given, ask.secret)
+    return from_us and same_token(given, secret)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from starlette.responses import Response
@@ -41,16 +41,20 @@ def asked_again(ask: Ask, doing: str, named: Sequence[str] = ()) -> Response | N
                 )
     elif provider is not None and ask.given(AGAIN):
         status, error = 422, "The provider has not said yet that it is you."
-    kept = [
+    return ask.page(
+        "prove.html", status, doing=doing, named=named[:NAMED], more=max(0, len(named) - NAMED),
+        kept=carried(ask.visit.form), provider=provider, error=error, has_password=bool(ask.member.password),
+    )  # fmt: skip
+
+
+def carried(form: Mapping[str, Sequence[str]]) -> list[tuple[str, str]]:
+    """What goes along of a form: all that was filled in, and nothing by which somebody says who they are."""
+    return [
         (name, word)
-        for name, words in ask.visit.form.items()
+        for name, words in form.items()
         if name not in (FORM, PROOF, AGAIN)
         for word in words
     ]
-    return ask.page(
-        "prove.html", status, doing=doing, named=named[:NAMED], more=max(0, len(named) - NAMED),
-        kept=kept, provider=provider, error=error, has_password=bool(ask.member.password),
-    )  # fmt: skip
 
 
 def prover(ask: Ask) -> Provider | None:

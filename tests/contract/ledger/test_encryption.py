@@ -220,6 +220,22 @@ def test_a_process_without_the_newest_key_is_stopped(engine: Engine) -> None:
     assert len(told) > 5
 
 
+def test_a_kept_form_is_sealed_and_goes_when_its_time_is_over(engine: Engine) -> None:
+    """It is found until then, also after everything was encrypted again."""
+    ledger = Ledger(engine, KEYS)
+    with ledger.write() as tx:
+        tx.keep_form("browser", {"reason": "a form"}, 5.0)
+        tx.keep_form("browser", {"reason": NAME}, 9.0)
+        tx.keep_form("other", {}, 99.0)
+    assert NAME not in _everything(engine)
+    assert not reseal(engine, Vault(KEYS), lambda *_: None).left
+    with Ledger(engine, KEYS).write() as tx:
+        assert tx.kept_form("browser", 8.0) == {"reason": NAME}
+        assert tx.kept_form("browser", 9.0) == {}
+        tx.drop_forms(9.0)
+        assert tx.kept_form("browser", 0.0) == {}
+
+
 def test_whoever_worked_with_the_hashes_of_before_reads_again(engine: Engine) -> None:
     """A running process notices at its next transaction that hashes were renewed, and writes none of the old ones."""
     running = Ledger(engine, KEYS)

@@ -69,7 +69,7 @@ def show_one(ask: Ask) -> Response:
     case, document = _case(ask), queries.case(ask.engine, _id(ask))
     told = None if case.closed_at else advice(ask.engine, document)
     answers = [
-        {"given": given, "label": _label(given, document), "does": does}
+        {"given": given, "label": answer_label(given, document), "does": does}
         for given, does in document["answers"].items()
     ]
     record = case.record_id or next(
@@ -160,7 +160,7 @@ def answer_many(ask: Ask) -> Response:
     if len(ids) > MANY and ask.given("count") != str(len(ids)):
         tried = bool(ask.given("count"))
         return ask.page(
-            "confirm.html", 422 if tried else 200, ids=ids, given=given, label=_spoken(given),
+            "confirm.html", 422 if tried else 200, ids=ids, given=given, label=spoken(given),
             reason=reason, words=words, error="That is another number." if tried else "",
         )  # fmt: skip
     failed = []
@@ -237,7 +237,7 @@ def _bulk(asked: Asked, lines: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     if asked.kind is None or asked.kind in _SINGLY or asked.closed:
         return {}
     found = [_general(given, line["answers"]) for line in lines for given in line["answers"]]
-    return {given: _spoken(given) for given in dict.fromkeys(found) if given}
+    return {given: spoken(given) for given in dict.fromkeys(found) if given}
 
 
 def _general(given: str, answers: Mapping[str, str]) -> str:
@@ -259,11 +259,12 @@ _SPOKEN: Final[Mapping[str, str]] = {
 }  # fmt: skip
 
 
-def _spoken(given: str) -> str:
+def spoken(given: str) -> str:
+    """An answer that may be given to many, as its button says it."""
     return _SPOKEN.get(given, given)
 
 
-def _label(given: str, document: Mapping[str, Any]) -> str:
+def answer_label(given: str, document: Mapping[str, Any]) -> str:
     """An answer of one question, as its button says it."""
     verb, _, record = given.partition(" ")
     if verb == "link":
@@ -272,7 +273,7 @@ def _label(given: str, document: Mapping[str, Any]) -> str:
         return f"Record {short_id(record)}, in place of its row there"
     if "record" in document["answers"] and given not in _SPOKEN:
         return f"The value of {given}"
-    return _spoken(given)
+    return spoken(given)
 
 
 def _within(limits: Sequence[str], words: list[str]) -> list[str]:
