@@ -26,6 +26,7 @@ from syncengine.ledger.encryption import Vault, key_name, new_key
 from syncengine.ledger.engine import Timeouts, make_engine
 from syncengine.ledger.migrations import is_newest, upgrade
 from syncengine.ledger.rekey import Resealed, counted, reseal
+from syncengine.ledger.server_time import server_time
 from syncengine.mapping import Project, load_project
 from syncengine.model.process import Process
 from syncengine.model.secret import webhook_secret
@@ -35,11 +36,10 @@ from syncengine.settings import Settings
 
 
 class SystemClock:
-    """The time of this machine."""
+    """The time by which a ledger's entries are made."""
 
-    def now(self) -> float:
-        """Seconds since the epoch."""
-        return time.time()
+    def __init__(self, ledger: Ledger) -> None:
+        self.now = ledger.now
 
     def sleep(self, seconds: float) -> None:
         """Wait."""
@@ -158,7 +158,7 @@ def open_ledger(settings: Settings, timeouts: Timeouts | None = None) -> Iterato
     engine = make_engine(settings.database_url, timeouts)
     try:
         upgrade(engine, settings.encryption_keys)
-        yield Ledger(engine, settings.encryption_keys)
+        yield Ledger(engine, settings.encryption_keys, server_time(engine))
     finally:
         engine.dispose()
 
@@ -172,8 +172,9 @@ def still_at_work(settings: Settings) -> list[Process]:
     try:
         if is_newest(engine):
             return []
-        with Ledger(engine, settings.encryption_keys).read() as tx:
-            return [p for p in tx.processes() if time.time() - p.seen_at < STILL_AT_WORK]
+        ledger = Ledger(engine, settings.encryption_keys, server_time(engine))
+        with ledger.read() as tx:
+            return [p for p in tx.processes() if ledger.now() - p.seen_at < STILL_AT_WORK]
     finally:
         engine.dispose()
 
@@ -238,10 +239,11 @@ def open_engine(
 ) -> Iterator[Engine]:  # fmt: skip
     """Everything the flows need, for one process, on this edition of the project, or on that of its files now. Raises
     ConfigInvalid, DatabaseDown."""
-    edition, clock = edition or read_edition(settings), clock or SystemClock()
+    edition = edition or read_edition(settings)
     project, vendors = edition.project, edition.vendors
     limits = Limits(settings.lease, settings.request_timeout, settings.batch)
     with open_ledger(settings, timeouts) as ledger:
+        clock = clock or SystemClock(ledger)
         on = [c for c in project.connections.values() if not c.off]
         gates = {c.name: CallGate(c, ledger, clock, limits.request_timeout) for c in on}
         connectors = {

@@ -51,6 +51,10 @@ class Ledger:
         self._clock = clock
         self.run: str | None = None
 
+    def now(self) -> float:
+        """The time by which this store's entries are made: epoch seconds."""
+        return self._clock()
+
     @contextmanager
     def read(self) -> Iterator[Transaction]:
         """A consistent snapshot; writing in it fails."""
@@ -89,7 +93,7 @@ class Ledger:
         with self._engine.begin() as connection:
             # It may be encrypted with a key that another process was given meanwhile: that is not broken.
             Transaction(connection, self._vault).follow_keyring(writing=True)
-            told = Quarantine(connection, self._vault).set_aside(unreadable)
+            told = Quarantine(connection, self._vault, self._clock).set_aside(unreadable)
         if not told:
             return ConfigInvalid([str(unreadable)])
         return LostRace(f"{unreadable}; it is set aside")

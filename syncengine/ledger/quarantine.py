@@ -6,7 +6,6 @@ The encrypted value stays in the question, so that it can be restored should its
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import sqlalchemy as sa
@@ -147,7 +146,7 @@ class Quarantine(Session):
             question=f"A value in our own database cannot be read ({column}): {why.why}",
             evidence={"place": why.place, "stored": stood[0][0] if stood else None},
             answers={"retry": "read the row again and go on"},
-            opened_at=time.time(),
+            opened_at=self._clock(),
             link_id=link_id,
             record_id=record_id,
         )

@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from typing import Final
 
@@ -79,7 +78,7 @@ def _compute(settings: Settings, kind: str, author: str) -> None:
             raise
         edition = files_digest(settings.project)
         with open_ledger(settings) as ledger, ledger.write() as tx:
-            keep(tx, [refused_trial(edition, invalid.faults, author, time.time())])
+            keep(tx, [refused_trial(edition, invalid.faults, author, ledger.now())])
 
 
 if __name__ == "__main__":
