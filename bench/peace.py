@@ -105,7 +105,8 @@ def _answered(engine: Engine) -> None:
 
 
 def _rows(sandbox: SandboxProcess) -> Rows:
-    """What stands at both vendors of what is written there, by vendor and number."""
+    """What stands at both vendors of what is written there, by vendor and number. Of an account that was left that is
+    only that it was: as whom, depends on how much had been written by then."""
     of = {
         ("heavenhr", "employees", "employeeNumber"): (
             "firstName", "lastName", "professionalEmail", "jobStatus",
@@ -113,7 +114,7 @@ def _rows(sandbox: SandboxProcess) -> Rows:
         ("weekly10", "users", "api_id"): ("first_name", "last_name", "email", "is_active"),
     }  # fmt: skip
     return {
-        (vendor, str(row[number])): tuple(row[name] for name in names)
+        (vendor, str(row[number])): tuple(row[name] for name in names if row.get("is_active", True))
         for (vendor, resource, number), names in of.items()
         for row in sandbox.state(vendor, resource)
     }
