@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 import typer
@@ -29,12 +29,17 @@ def runs(
         bool,
         typer.Option("--all", help="Also runs in which nothing happened, and parts of others."),
     ] = False,
+    outcome: Annotated[
+        Literal["complete", "failed", "broke_off", "under_way"] | None,
+        typer.Option(help="Only runs that ended so.", show_choices=True),
+    ] = None,
     limit: ui.Limit = 50,
     as_json: ui.Json = False,
 ) -> None:
     """Show what happened in a time: syncs, plans and listings, by whom, and what was written, asked and changed.
 
     Example, for last night: `syncengine runs --since 18:00 --until 08:00`. Times are in the project's zone.
+    What went wrong in a week: `syncengine runs --since 7d --all --outcome failed`.
     """
     from syncengine.flows.views.runs import happened
 
@@ -44,11 +49,13 @@ def runs(
         begin = parse(since, now if end is None else end, zone, "--since")
         if end is not None and begin >= end:
             raise typer.BadParameter("expected a time before --until", param_hint="--since")
-        document = happened(opened, begin, end, every, limit)
+        document = happened(opened, begin, end, every, limit, outcome)
     if as_json:
         ui.emit({**document, "zone": opened.project.timezone})
         return
     _show(document, now, zone, limit, end is not None)
+    if outcome and not document["runs"]:
+        ui.screen().print(f"No run of that time {_ENDED[outcome]}.")
     if not every and document["ran"]:
         ui.screen().print("Runs that found nothing new, and parts of others: --all", style="dim")
 
@@ -81,6 +88,9 @@ def _show(document: Mapping[str, Any], now: float, zone: ZoneInfo, limit: int, e
         console.print(f"Only {limit}; --limit shows more.", style="dim")
 
 
+_ENDED = {
+    "complete": "was complete", "failed": "failed", "broke_off": "broke off", "under_way": "is under way",
+}  # fmt: skip
 _STYLES = {"failed": "red", "broke_off": "red", "": "yellow"}
 _KINDS = {"pass": "sync", "one": "sync of one record", "plan": "plan", "listing": "list"}
 

@@ -6,13 +6,14 @@ from collections import Counter
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import case, func, select
+from sqlalchemy import case, func, literal_column, select
 
+from syncengine.ledger import statements
 from syncengine.ledger import tables as t
 from syncengine.ledger.session import Session
-from syncengine.ledger.statements import given
+from syncengine.ledger.statements import Condition, given, shape_of
 from syncengine.ledger.stored import Stored
-from syncengine.model.run import LOST, Run
+from syncengine.model.run import BROKE_OFF, COMPLETE, FAILED, LOST, UNDER_WAY, Run
 
 RUNS = Stored(t.runs, Run)
 _r, _o, _h, _c = t.runs.c, t.operations.c, t.history.c, t.cases.c
@@ -22,6 +23,13 @@ _IS_LOUD = ~t.is_quiet | _IS_UNDER_WAY
 _outcome = case(
     (_r.ended_at.is_not(None), _r.outcome), (_r.touched_at < given("lost"), "broke_off"), else_=""
 )
+_IS_LOST = _IS_UNDER_WAY & (_r.touched_at < given("lost"))
+_HAS_OUTCOME = {
+    COMPLETE: _r.outcome == literal_column(f"'{COMPLETE}'"),
+    FAILED: _r.outcome == literal_column(f"'{FAILED}'"),
+    BROKE_OFF: (_r.outcome == literal_column(f"'{BROKE_OFF}'")) | _IS_LOST,
+    UNDER_WAY: _IS_UNDER_WAY & (_r.touched_at >= given("lost")),
+}
 _author = case((_h.author != "", "people"), else_="")
 _RUNS = (
     select(_r.kind, _outcome, func.count())
@@ -80,15 +88,27 @@ class Runs(Session):
     def select_runs(
         self, since: float | None = None, until: float | None = None, parent: str | None = None,
         loud: bool = False, limit: int = 0, author: str | None = None,
-        connection: str | None = None,
+        connection: str | None = None, outcome: str | None = None, now: float = 0.0,
     ) -> list[Run]:  # fmt: skip
-        """As asked, the newest first. ``loud``: only those in which something happened, and those under way."""
-        more = (_IS_LOUD,) if loud else ()
-        return self._found(
-            RUNS, *more, order=_NEWEST_FIRST, limit=limit,
-            started_at__ge=since, started_at__lt=until, parent=parent, author=author,
-            connection=connection,
-        )  # fmt: skip
+        """As asked, the newest first. ``loud``: only those in which something happened, and those under way.
+        ``outcome``: of ``OUTCOMES``, as it is ``now``."""
+        where: tuple[Condition, ...] = (_IS_LOUD,) if loud else ()
+        shape, values = shape_of(
+            {
+                "started_at__ge": since,
+                "started_at__lt": until,
+                "parent": parent,
+                "author": author,
+                "connection": connection,
+            }
+        )
+        if outcome is not None:
+            where, values = (*where, _HAS_OUTCOME[outcome]), {**values, "given_lost": now - LOST}
+        found = statements.find(
+            t.runs, RUNS.columns, where, shape, _NEWEST_FIRST, limited=limit > 0
+        )
+        rows = self._connection.execute(found, {**values, "given_limit": limit})
+        return [RUNS.value(row, self._vault) for row in rows]
 
     def counts_below(self, parent: str) -> Counter[str]:
         """The rows that the parts of a run have read, and those of them that had moved."""

@@ -17,6 +17,12 @@ SERVICE = "service"
 COMPLETE, FAILED, BROKE_OFF = "complete", "failed", "broke_off"
 """Outcomes: all was done; something could not be done, which is its fault; it ended without a word."""
 
+UNDER_WAY = "under_way"
+"""What is asked for where runs are wanted that have no outcome yet."""
+
+OUTCOMES = (COMPLETE, FAILED, BROKE_OFF, UNDER_WAY)
+"""By what runs are narrowed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Run:

@@ -16,16 +16,20 @@ _NAMES = {
 
 
 def happened(
-    engine: Engine, since: float, until: float | None = None, every: bool = False, limit: int = 50
-) -> dict[str, Any]:
+    engine: Engine, since: float, until: float | None = None, every: bool = False, limit: int = 50,
+    outcome: str | None = None,
+) -> dict[str, Any]:  # fmt: skip
     """The document of ``runs --json``: the runs that began from ``since`` until before ``until`` (epoch seconds), the
     newest first, at most ``limit``; and the sums of all that happened then. ``every``: also runs in which nothing
-    happened, and those that are parts of others. In a constant number of statements; no value and no id of a person."""
+    happened, and those that are parts of others; ``outcome``: only runs that ended so, while the sums are of all. In a
+    constant number of statements; no value and no id of a person."""
     now = engine.clock.now()
     end = now if until is None else until
     with engine.ledger.read() as tx:
         parent = None if every else ""
-        found = tx.select_runs(since, until, parent, loud=not every, limit=limit)
+        found = tx.select_runs(
+            since, until, parent, loud=not every, limit=limit, outcome=outcome, now=now
+        )
         sums = tx.happened(since, end + (until is None), now)
     return {
         "since": since,

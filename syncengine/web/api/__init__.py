@@ -30,6 +30,7 @@ ENDPOINTS: Final = (
     Endpoint("POST", "/changes/{id}/undo", Right.ANSWER, e.take_back, m.Done, m.Reasoned),
     Endpoint("GET", "/runs", Right.WATCH, e.runs, m.Runs,
              query={"since": "epoch seconds", "until": "epoch seconds", "all": "quiet ones and parts, too",
+                    "outcome": "only runs that are `complete`, `failed`, `broke_off` or `under_way`",
                     "limit": "lines, 1 to 500"}),
     Endpoint("GET", "/operations", Right.READ, e.operations, m.Operations,
              query={"state": "only those in this state", **_CONNECTION, **_AFTER}),

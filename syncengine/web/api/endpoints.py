@@ -28,6 +28,7 @@ from syncengine.flows.views.why import whys
 from syncengine.ledger.pages import Asked
 from syncengine.model.case import Case, CaseKind
 from syncengine.model.operation import OperationState
+from syncengine.model.run import OUTCOMES
 from syncengine.web.api import models
 from syncengine.web.api.call import Call, Document
 
@@ -160,7 +161,8 @@ def runs(call: Call) -> Document:
     until = call.time("until")
     since = call.time("since")
     begin = (until or call.engine.clock.now()) - NIGHT if since is None else since
-    found = happened(call.engine, begin, until, bool(call.asked("all")), call.limit)
+    outcome = call.one_of("outcome", OUTCOMES)
+    found = happened(call.engine, begin, until, bool(call.asked("all")), call.limit, outcome)
     return {**found, "zone": call.engine.project.timezone}
 
 

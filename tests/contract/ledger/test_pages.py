@@ -11,7 +11,8 @@ from syncengine.model.change import Change
 from syncengine.model.changeset import Changeset
 from syncengine.model.member import Scope
 from syncengine.model.record import Record
-from tests.contract.ledger.samples import a_case, a_link, an_operation, fill
+from syncengine.model.run import LOST, OUTCOMES, Run
+from tests.contract.ledger.samples import NOW, a_case, a_link, an_operation, fill
 
 
 def _cases(ledger: Ledger) -> None:
@@ -134,3 +135,23 @@ def test_changes_are_read_of_some_entities_alone(ledger: Ledger) -> None:
         assert len(tx.page_of_history(None, 9, ("person", "course"))) == 2
         (newest,) = tx.page_of_history(None, 1, ("course",))
         assert tx.page_of_history(None, 1, ("person",), id=newest.id) == []
+
+
+def test_runs_are_found_by_their_outcome(ledger: Ledger) -> None:
+    """One that has given no sign for minutes broke off, whatever was written; the others are under way."""
+    told = {
+        "a": ("complete", NOW), "b": ("failed", NOW), "c": ("broke_off", NOW),
+        "d": ("", NOW - LOST - 1), "e": ("", NOW),
+    }  # fmt: skip
+    with ledger.write() as tx:
+        for id_, (outcome, at) in told.items():
+            ended = NOW if outcome else None
+            tx.add_run(Run(id_, "pass", touched_at=at, ended_at=ended, outcome=outcome))
+        found = {o: [r.id for r in tx.select_runs(outcome=o, now=NOW)] for o in OUTCOMES}
+        assert [r.id for r in tx.select_runs(limit=2)] == ["e", "d"]
+    assert found == {
+        "complete": ["a"],
+        "failed": ["b"],
+        "broke_off": ["d", "c"],
+        "under_way": ["e"],
+    }

@@ -19,6 +19,7 @@ from syncengine.flows.views.runs import document as run_document
 from syncengine.flows.views.runs import happened, summary
 from syncengine.model.operation import OperationState
 from syncengine.model.rights import Right
+from syncengine.model.run import OUTCOMES
 from syncengine.web.console.ask import Ask
 from syncengine.web.console.exports import MOST, export, wanted
 from syncengine.web.console.periods import period
@@ -74,14 +75,16 @@ def _runs(ask: Ask) -> Response:
     if days.words:
         span, since, until = "", days.since or 0.0, days.before
     connection, author = ask.query("connection"), ask.query("author")
-    words = {"show": "runs", "span": span, "connection": connection, "author": author, **days.words}
+    outcome = ask.query("outcome") if ask.query("outcome") in OUTCOMES else ""
+    filters = {"connection": connection, "author": author, "outcome": outcome}
+    words = {"show": "runs", "span": span, **filters, **days.words}
     words = {name: word for name, word in words.items() if word}
     before, most = ask.query("before"), _limit(ask)
     end = float(before) if re.fullmatch(r"\d{1,12}(\.\d{1,9})?", before) else until
     with ask.engine.ledger.read() as tx:
         found = tx.select_runs(
             since, end, None if connection else "", loud=True, limit=most + 1, author=author or None,
-            connection=connection or None,
+            connection=connection or None, outcome=outcome or None, now=ask.now,
         )  # fmt: skip
     lines = [run_document(run, ask.now) for run in found[:most]]
     if wanted(ask):
@@ -89,7 +92,7 @@ def _runs(ask: Ask) -> Response:
     document = happened(ask.engine, since, until, limit=1)
     return ask.page(
         "runs.html", span=span, spans=SPANS, document=document, summary=summary(document), runs=lines, words=words,
-        connections=sorted(ask.engine.project.connections), filters={"connection": connection, "author": author},
+        connections=sorted(ask.engine.project.connections), filters=filters,
         next=f"{found[most - 1].started_at!r}" if len(found) > most else "",
     )  # fmt: skip
 

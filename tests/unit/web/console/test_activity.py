@@ -7,7 +7,9 @@ from datetime import datetime
 from html import unescape
 from zoneinfo import ZoneInfo
 
+from syncengine.flows.views.runs import happened
 from syncengine.model.member import Role
+from syncengine.model.run import LOST, OUTCOMES, Run
 from syncengine.web.console.screens.activity import times_of
 from tests.support.bench import Bench
 from tests.support.console import at_console
@@ -65,6 +67,32 @@ def test_runs_have_pages_and_are_saved() -> None:
         assert "data-row" not in browser.get("/activity?show=runs&author=nobody").text
     assert first.count("data-row") + second.count("data-row") == len(saved) >= 60
     assert len({run["id"] for run in saved}) == len(saved)
+
+
+def test_runs_are_narrowed_by_their_outcome(bench: Bench) -> None:
+    """Failed ones, those that broke off and those under way, on the page, as a file, at a terminal and by the API."""
+    now = bench.clock.now()
+    with bench.engine.ledger.write() as tx:
+        for id_, told in {
+            "f": {"outcome": "failed", "ended_at": now, "fault": "503"},
+            "b": {"outcome": "broke_off", "ended_at": now},
+            "l": {"touched_at": now - LOST - 1},
+            "u": {"touched_at": now},
+        }.items():
+            tx.add_run(Run(id_, "pass", started_at=now - 9, **{"quiet": False, **told}))
+    seen = dict[str, list[str]]()
+    with at_console(bench.engine, Role.OPERATOR) as browser:
+        for outcome in OUTCOMES:
+            path = f"/activity?show=runs&outcome={outcome}"
+            page = browser.get(path).text
+            seen[outcome] = [r["id"] for r in browser.get(f"{path}&as=json").json()["runs"]]
+            assert page.count("data-row") == len(seen[outcome])
+            assert f'value="{outcome}" selected' in page
+            told = happened(bench.engine, 0.0, outcome=outcome)
+            assert [run["id"] for run in told["runs"]] == seen[outcome]
+        assert "data-row" in browser.get("/activity?show=runs&outcome=odd").text
+    assert not {"f", "b", "l", "u"} & {*seen.pop("complete")}
+    assert seen == {"failed": ["f"], "broke_off": ["l", "b"], "under_way": ["u"]}
 
 
 def test_a_change_is_undone_from_the_list_of_changes(bench: Bench) -> None:
