@@ -27,8 +27,8 @@ ANSWERS = {CaseKind.REJECTED: "retry", CaseKind.STAGED: "approve"}
 @dataclass(slots=True)
 class Found:
     """``left``: writes that were still wanted, by somebody who looked at everything; ``lost``: rows that are not as in
-    peace; ``differs``: which these are, as they should be and as they are; ``questions``: by kind, before any was
-    answered."""
+    peace; ``differs``: which these are, as they should be and as they are; ``written_twice``: updates that a vendor
+    took again; ``questions``: by kind, before any was answered."""
 
     left: int = 0
     lost: int = 0
@@ -62,12 +62,19 @@ def held_against_peace(made: Company, entered: Entered, people: int) -> Found:
     found.lost = len(found.differs)
     found.made_twice = len(there.keys() - expected.keys())
     found.made_twice += sum(counts["duplicates"] for counts in made.sandbox.counters().values())
-    arrived = sum(r["applied"] and r["method"] in UPDATES for r in made.sandbox.requests())
-    known = made.scalar(
-        "SELECT count(*) FROM operations WHERE action = 'update' AND state = 'applied'"
-    )
-    found.written_twice = max(0, arrived - known)
+    found.written_twice = _repeated(made.sandbox)
     return found
+
+
+def _repeated(sandbox: SandboxProcess) -> int:
+    """Updates that a vendor took although it had taken the same one before: each that is entered has a value of its
+    own, so that none is ever right twice."""
+    taken = Counter(
+        (request["vendor"], request["path"], request["body"])
+        for request in sandbox.requests()
+        if request["applied"] and request["method"] in UPDATES
+    )
+    return sum(times - 1 for times in taken.values())
 
 
 Rows = dict[tuple[str, str], tuple[Any, ...]]

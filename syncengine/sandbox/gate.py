@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from hashlib import sha256
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
@@ -64,6 +65,7 @@ class Gate:
                 return
             request = Request(scope, receive)
             body = await request.body()
+            entry.body = sha256(body).hexdigest()[:16] if entry.write else ""
             if isinstance(match, Reply):
                 reply: Reply | None = match
             else:

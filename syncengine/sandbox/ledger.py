@@ -14,7 +14,8 @@ KEPT = 200_000
 class Entry:
     """One request. ``status`` 0: closed without an answer. ``at``: seconds since the epoch.
 
-    ``write``: may change rows; ``applied``: did. ``ids``: what it was about, as far as the vendor knows.
+    ``write``: may change rows; ``applied``: did. ``ids``: what it was about, as far as the vendor knows. ``body``: a
+    hash of what was sent, by which two that are alike are found.
     """
 
     vendor: str
@@ -27,6 +28,7 @@ class Entry:
     applied: bool = False
     ids: dict[str, str] = field(default_factory=dict)
     fault: str | None = None
+    body: str = ""
 
 
 @dataclass(slots=True)
