@@ -153,7 +153,7 @@ class Result:
         """Write NAME.json and NAME.svg; their paths."""
         folder.mkdir(parents=True, exist_ok=True)
         files = [folder / f"{self.name}.{end}" for end in ("json", "svg")]
-        files[0].write_text(json.dumps(self.document(), indent=2) + "\n", "utf-8")
+        files[0].write_text(json.dumps(self.document(), indent=2, default=str) + "\n", "utf-8")
         bars = [bars for case in self.cases if (bars := self._bars(case)).engine]
         unit = f"over {self.limit}" if self.of_ratios else self.unit
         files[1].write_text(draw(self.title, unit, self.limit, bars), "utf-8")
