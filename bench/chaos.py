@@ -23,7 +23,7 @@ from unittest.mock import patch
 import sqlalchemy as sa
 from kombu.exceptions import OperationalError
 
-from bench.company import PROJECT, Company, Output
+from bench.company import PROJECT, Company
 from bench.entered import SEED, Entered
 from bench.peace import Found, held_against_peace
 from bench.plot import Line, over_time
@@ -33,6 +33,7 @@ from bench.servers import NotInstalled, Server, postgresql, rabbitmq, redis
 from syncengine.bootstrap import open_ledger, own_queue
 from syncengine.sandbox.process import SandboxProcess
 from syncengine.service import Service
+from tests.integration.support import Output
 from tests.support.faults import strike
 from workers.celery import make_app
 

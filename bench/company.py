@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import os
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -20,7 +18,7 @@ from syncengine.bootstrap import open_ledger
 from syncengine.sandbox.process import Row, SandboxProcess
 from syncengine.service import PARTS, Service
 from syncengine.settings import Settings, read_settings
-from tests.integration.support import broker_url
+from tests.integration.support import Output, broker_url
 from tests.support.databases import empty_database
 from workers.celery import make_app
 
@@ -129,19 +127,6 @@ def company(stack: str, people: int, project: Path = PROJECT, **more: str) -> It
         engine = sa.create_engine(url)
         undo.callback(engine.dispose)
         yield Company(sandbox, environment, engine)
-
-
-class Output(io.StringIO):
-    """What the processes print, written by several threads."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._lock = threading.Lock()
-
-    def write(self, text: str) -> int:
-        """Keep it."""
-        with self._lock:
-            return super().write(text)
 
 
 @dataclass(slots=True)

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 
 from sqlalchemy import make_url
 
-from bench.company import Company, Output, running
+from bench.company import Company, running
 from bench.result import Goal, Result, say
 from bench.slow import slow_vendors
 from syncengine.service import Service
 from syncengine.settings import read_settings
+from tests.integration.support import Output
 from tests.support.proxy import Proxy
 
 STACKS = ("postgresql-redis", "postgresql-rabbitmq")
