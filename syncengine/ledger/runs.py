@@ -11,7 +11,7 @@ from sqlalchemy import case, func, literal_column, select
 from syncengine.ledger import statements
 from syncengine.ledger import tables as t
 from syncengine.ledger.session import Session
-from syncengine.ledger.statements import Condition, given, shape_of
+from syncengine.ledger.statements import Condition, Within, given, shape_of
 from syncengine.ledger.stored import Stored
 from syncengine.model.run import BROKE_OFF, COMPLETE, FAILED, LOST, UNDER_WAY, Run
 
@@ -36,6 +36,7 @@ _RUNS = (
     .where(_r.started_at >= given("since"), _r.started_at < given("until"))
     .group_by(_r.kind, _outcome)
 )
+_RUNS_IN = _RUNS.where(Within(_r.connection, "connections"))
 _SETTLED = (
     select(_o.connection, _o.action, _o.state, func.count())
     .where(_o.settled_at >= given("since"), _o.settled_at < given("until"))
@@ -88,7 +89,7 @@ class Runs(Session):
     def select_runs(
         self, since: float | None = None, until: float | None = None, parent: str | None = None,
         loud: bool = False, limit: int = 0, author: str | None = None,
-        connection: str | None = None, outcome: str | None = None, now: float = 0.0,
+        connection: str | Collection[str] | None = None, outcome: str | None = None, now: float = 0.0,
     ) -> list[Run]:  # fmt: skip
         """As asked, the newest first. ``loud``: only those in which something happened, and those under way.
         ``outcome``: of ``OUTCOMES``, as it is ``now``."""
@@ -121,16 +122,20 @@ class Runs(Session):
         """How many questions were first asked in a run."""
         return self._count(t.cases, run_id=run)
 
-    def happened(self, since: float, until: float, now: float) -> dict[str, list[list[Any]]]:
+    def happened(
+        self, since: float, until: float, now: float, connections: Collection[str] = ()
+    ) -> dict[str, list[list[Any]]]:
         """What happened in a time, each as rows that end with a number: ``runs`` by kind and outcome, ``writes`` by
         connection, action and state, questions ``asked`` and ``answered`` (by people) by kind, ``changes`` by the
-        connection that they came from and whether people made them."""
+        connection that they came from and whether people made them. ``connections``: of runs only those that were of
+        one of these."""
         asked = {"given_since": since, "given_until": until}
         lost = {**asked, "given_lost": now - LOST}
         statements = {
             "writes": _SETTLED, "asked": _ASKED, "answered": _ANSWERED, "changes": _CHANGED,
         }  # fmt: skip
-        runs = self._connection.execute(_RUNS, lost)
+        ran = {"given_connections": [*connections]} if connections else {}
+        runs = self._connection.execute(_RUNS_IN if connections else _RUNS, {**lost, **ran})
         found = {name: self._connection.execute(s, asked) for name, s in statements.items()}
         return {name: [[*row] for row in rows] for name, rows in {"runs": runs, **found}.items()}
 

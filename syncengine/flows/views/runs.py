@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from syncengine.flows.core.engine import Engine
+from syncengine.ledger import Transaction
+from syncengine.model.member import Scope
 from syncengine.model.run import Run
 
 _NAMES = {
@@ -17,20 +20,22 @@ _NAMES = {
 
 def happened(
     engine: Engine, since: float, until: float | None = None, every: bool = False, limit: int = 50,
-    outcome: str | None = None,
+    outcome: str | None = None, within: Scope | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """The document of ``runs --json``: the runs that began from ``since`` until before ``until`` (epoch seconds), the
     newest first, at most ``limit``; and the sums of all that happened then. ``every``: also runs in which nothing
-    happened, and those that are parts of others; ``outcome``: only runs that ended so, while the sums are of all. In a
-    constant number of statements; no value and no id of a person."""
+    happened, and those that are parts of others; ``outcome``: only runs that ended so, while the sums are of all.
+    ``within``: only what is within this limit; a sum of which that is not known is left out. In a constant number of
+    statements; no value and no id of a person."""
     now = engine.clock.now()
     end = now if until is None else until
     with engine.ledger.read() as tx:
-        parent = None if every else ""
-        found = tx.select_runs(
-            since, until, parent, loud=not every, limit=limit, outcome=outcome, now=now
+        found = runs_within(
+            tx, within or Scope(), since, until, every, limit=limit, outcome=outcome, now=now
         )
-        sums = tx.happened(since, end + (until is None), now)
+        sums = tx.happened(since, end + (until is None), now, within.connections if within else ())
+    if within:
+        sums = _sums_within(sums, within)
     return {
         "since": since,
         "until": end,
@@ -42,6 +47,34 @@ def happened(
         },
         "ran": [_line("runs", row) for row in sums["runs"]],
     }
+
+
+def runs_within(
+    tx: Transaction, within: Scope, since: float, until: float | None, every: bool = False,
+    connection: str = "", **asked: Any,
+) -> list[Run]:  # fmt: skip
+    """Runs of a time as ``asked`` of the ledger, the newest first; ``connection``: only those of it. Whoever is limited
+    to connections sees those of these and no passes, which are of all."""
+    limited = within.connections
+    seen = [name for name in limited if connection in ("", name)]
+    return tx.select_runs(
+        since, until, None if every or connection or limited else "", loud=not every,
+        connection=seen if limited else connection or None, **asked,
+    )  # fmt: skip
+
+
+def _sums_within(sums: Mapping[str, list[list[Any]]], within: Scope) -> dict[str, list[list[Any]]]:
+    """Writes and changes are counted by connection, and questions by kind; neither by entity."""
+
+    def seen(name: str, row: list[Any]) -> bool:
+        if name == "runs":
+            return True
+        if name in ("writes", "changes"):
+            return not within.entities and within.has(connection=row[0])
+        placed = within.entities or within.connections
+        return not placed and (not within.kinds or row[0] in within.kinds)
+
+    return {name: [row for row in rows if seen(name, row)] for name, rows in sums.items()}
 
 
 def document(run: Run, now: float) -> dict[str, Any]:

@@ -161,8 +161,8 @@ def runs(call: Call) -> Document:
     until = call.time("until")
     since = call.time("since")
     begin = (until or call.engine.clock.now()) - NIGHT if since is None else since
-    outcome = call.one_of("outcome", OUTCOMES)
-    found = happened(call.engine, begin, until, bool(call.asked("all")), call.limit, outcome)
+    outcome, every = call.one_of("outcome", OUTCOMES), bool(call.asked("all"))
+    found = happened(call.engine, begin, until, every, call.limit, outcome, call.within)
     return {**found, "zone": call.engine.project.timezone}
 
 

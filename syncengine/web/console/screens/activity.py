@@ -16,7 +16,7 @@ from syncengine.flows.views.explain import change_documents
 from syncengine.flows.views.queries import operation_documents
 from syncengine.flows.views.questions import place_in
 from syncengine.flows.views.runs import document as run_document
-from syncengine.flows.views.runs import happened, summary
+from syncengine.flows.views.runs import happened, runs_within, summary
 from syncengine.model.operation import OperationState
 from syncengine.model.rights import Right
 from syncengine.model.run import OUTCOMES
@@ -62,7 +62,7 @@ def show(ask: Ask) -> Response:
     return ask.page(
         "activity.html", what=what, lines=lines, next=after,
         words={n: w for n, w in words.items() if w and (n, w) != ("show", "writes")},
-        connections=[n for n in sorted(ask.engine.project.connections) if ask.within.has(connection=n)],
+        connections=_connections(ask),
         states=[s.value for s in OperationState], filters=words,
     )  # fmt: skip
 
@@ -82,19 +82,23 @@ def _runs(ask: Ask) -> Response:
     before, most = ask.query("before"), _limit(ask)
     end = float(before) if re.fullmatch(r"\d{1,12}(\.\d{1,9})?", before) else until
     with ask.engine.ledger.read() as tx:
-        found = tx.select_runs(
-            since, end, None if connection else "", loud=True, limit=most + 1, author=author or None,
-            connection=connection or None, outcome=outcome or None, now=ask.now,
+        found = runs_within(
+            tx, ask.within, since, end, connection=connection, limit=most + 1, author=author or None,
+            outcome=outcome or None, now=ask.now,
         )  # fmt: skip
     lines = [run_document(run, ask.now) for run in found[:most]]
     if wanted(ask):
         return export(ask, "runs", _RUNS, lines)
-    document = happened(ask.engine, since, until, limit=1)
+    document = happened(ask.engine, since, until, limit=1, within=ask.within)
     return ask.page(
         "runs.html", span=span, spans=SPANS, document=document, summary=summary(document), runs=lines, words=words,
-        connections=sorted(ask.engine.project.connections), filters=filters,
+        connections=_connections(ask), filters=filters,
         next=f"{found[most - 1].started_at!r}" if len(found) > most else "",
     )  # fmt: skip
+
+
+def _connections(ask: Ask) -> list[str]:
+    return [n for n in sorted(ask.engine.project.connections) if ask.within.has(connection=n)]
 
 
 def times_of(span: str, now: float, zone: ZoneInfo) -> tuple[float, float | None]:

@@ -70,7 +70,7 @@ def show(ask: Ask) -> Response:
         "home.html", sign=SIGNS[now.level],
         verdict=(german.verdict if ask.visit.language == "de" else verdict)(now), read=_last_read(ask),
         soon=_soon(ask),
-        summary=summary(happened(ask.engine, before or ask.now - DAY, limit=1)), before=before,
+        summary=summary(happened(ask.engine, before or ask.now - DAY, limit=1, within=ask.within)), before=before,
         lines=[told(line) for line in seen if line.level > Level.NOTE],
         notes=[told(line) for line in seen if line.level <= Level.NOTE],
     )  # fmt: skip

@@ -22,42 +22,15 @@ from syncengine.flows.views.stored_plan import store_plan
 from syncengine.flows.views.upcoming import store_upcoming
 from syncengine.mapping import Approvals
 from syncengine.model.member import Role, Scope
-from syncengine.model.rights import ROLES
 from syncengine.web.api import ENDPOINTS
-from syncengine.web.api.call import ROOT, Endpoint
+from syncengine.web.api.call import ROOT
 from tests.support.bench import Bench
 from tests.support.console import HOME, console_app
 from tests.support.people import crowd, duo
 from tests.support.web import serving, until
-from tests.unit.web.console.callers import ALL, Caller, address, calling
+from tests.unit.web.console.callers import ALL, Caller, calling
 from tests.unit.web.console.conftest import leavers
 from tests.unit.web.console.test_questions import asking
-
-METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-
-
-@pytest.mark.parametrize(
-    "who", [(), *((r,) for r in Role), tuple(Role)], ids=lambda w: "+".join(w) or "none"
-)
-def test_every_route_lets_in_whom_it_says(bench: Bench, who: tuple[Role, ...]) -> None:
-    """With each method: somebody with the role, by a token with the right; nobody else, and by no other method."""
-    by_path: dict[str, dict[str, Endpoint]] = {}
-    for endpoint in ENDPOINTS:
-        by_path.setdefault(endpoint.path, {})[endpoint.method] = endpoint
-    with calling(bench, *who) as caller:
-        for routes in by_path.values():
-            path = address(next(iter(routes.values())))
-            for method in METHODS:
-                answer, endpoint = caller.ask(method, path, {}), routes.get(method)
-                place = (method, path, who, answer.text)
-                if endpoint is None:
-                    assert answer.status_code == 405, place
-                elif any(role in ROLES[endpoint.right] for role in who):
-                    assert answer.status_code not in (401, 403, 405, 500), place
-                else:
-                    assert answer.status_code == 403, place
-                if endpoint is not None:
-                    assert caller.client.request(method, ROOT + path).status_code == 401, place
 
 
 def same(answer: httpx.Response, told: Any) -> None:

@@ -8,55 +8,13 @@ import pytest
 
 from syncengine.errors import Bug
 from syncengine.model.member import Role
-from syncengine.model.rights import ROLES, Right
+from syncengine.model.rights import Right
 from syncengine.settings import Settings
-from syncengine.web.console import SCREENS
 from syncengine.web.console.console import Console, Screen
 from syncengine.web.console.planner import Planner
 from syncengine.web.console.shared import Shared
 from tests.support.bench import Bench
 from tests.support.console import at_console, token_of
-
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
-WHO: list[tuple[Role, ...]] = [(), *((role,) for role in Role), tuple(Role)]
-
-
-def _address(screen: Screen) -> str:
-    names = {"id": "0" * 8, "entity": "person", "name": "hr", "token": "nothing"}
-    return screen.path.format_map(names)
-
-
-@pytest.mark.parametrize("who", WHO, ids=lambda who: "+".join(who) or "nobody")
-def test_every_route_lets_in_whom_it_says(bench: Bench, who: tuple[Role, ...]) -> None:
-    """With each method, somebody with a role gets in where the right of the route has it, and is refused elsewhere."""
-    with at_console(bench.engine, *who) as browser:
-        page = browser.get("/password" if who else "/sign-in").text
-        for screen in SCREENS:
-            for method in METHODS:
-                if screen.path == "/sign-out" and method == "POST":
-                    continue
-                _try(browser.client, screen, method, token_of(page), who)
-
-
-def _try(client, screen: Screen, method: str, token: str, who: tuple[Role, ...]) -> None:
-    data = {"form_token": token} if method == "POST" else None
-    answer = client.request(
-        method, _address(screen), data=data, headers={"Origin": "http://127.0.0.1"},
-        follow_redirects=False,
-    )  # fmt: skip
-    found = screen.methods.get("GET" if method == "HEAD" else method)
-    place = (method, screen.path, who)
-    if found is None:
-        assert answer.status_code == 405, place
-        return
-    right = found[1]
-    if right is Right.PUBLIC or any(role in ROLES[right] for role in who):
-        assert answer.status_code not in (401, 403, 405, 500) or right is Right.PUBLIC, place
-        return
-    if who:
-        assert answer.status_code == 403, place
-    else:
-        assert (answer.status_code, answer.headers["location"][:8]) == (303, "/sign-in"), place
 
 
 def test_a_route_without_a_right_does_not_start() -> None:
