@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from syncengine.cli import ui
-from syncengine.cli.author import As, decider
+from syncengine.cli.author import As, decider, limits_of, must_reach_question
 from syncengine.cli.held import Seen, Yes, bound, can_ask
 from syncengine.cli.noted import noted
 from syncengine.cli.wanted import Record, Since, Until, Wanted, wanted
+from syncengine.errors import ConfigInvalid
 from syncengine.model.case import CaseKind
 from syncengine.model.rights import Right
 
@@ -74,7 +75,7 @@ def answer(
             _one(opened, case_id, Given(given, reason, author, only, seen, asks), as_json)
             return
         asked = wanted(opened, record, since, until, connection=connection)
-        chosen = _many(opened, case_id, kind, asked)
+        chosen = _many(opened, case_id, kind, asked, author)
         if len(chosen) > MANY and count != len(chosen):
             told = f"these are {len(chosen)} questions; say so: --count {len(chosen)}"
             raise typer.BadParameter(told, param_hint="--count")
@@ -83,9 +84,12 @@ def answer(
     ui.leave(ui.Exit.ERROR if any(line["refused"] for line in done) else ui.Exit.DONE)
 
 
-def _many(opened: Engine, text: str, kind: CaseKind | None, asked: Wanted) -> list[str]:
-    """The ids of the questions that are meant. Raises typer.BadParameter."""
-    from syncengine.flows.views.questions import select_cases
+def _many(
+    opened: Engine, text: str, kind: CaseKind | None, asked: Wanted, author: str
+) -> list[str]:
+    """The ids of the questions that are meant: of all those within the limits of the author. Raises
+    typer.BadParameter."""
+    from syncengine.flows.views.questions import question_within, select_cases
 
     if text != ALL:
         return [the_one(opened, part.strip()) for part in text.split(",") if part.strip()]
@@ -94,7 +98,9 @@ def _many(opened: Engine, text: str, kind: CaseKind | None, asked: Wanted) -> li
     found = select_cases(
         opened, kind, False, asked.record, asked.connection, None, asked.since, asked.until
     )
-    return [case["id"] for case in found]
+    limits = limits_of(opened, author)
+    ids = [case["id"] for case in found]
+    return [i for i in ids if not limits or question_within(opened, i, limits) is not None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +120,7 @@ def _one(opened: Engine, case_id: str, given: Given, as_json: bool) -> None:
     from syncengine.flows.views import queries
 
     chosen = the_one(opened, case_id)
+    must_reach_question(opened, given.author, chosen)
     case = queries.case(opened, chosen)
     meant, part = _meant(case, given.text), _part(case, given.only) if given.only else None
     seen = bound(case, part, given.seen, given.asks) if meant == "approve" else None
@@ -168,8 +175,9 @@ def _tried(opened: Engine, case_id: str, given: str, reason: str, author: str) -
         return {**line, "refused": f"expected one of {expected}"}
     try:
         with noted(opened, author, "answer", f"case {case_id}", answer=fits[0]):
+            must_reach_question(opened, author, case_id)
             done = give(opened, case_id, fits[0], reason, author)
-    except NotPossible as why:
+    except (NotPossible, ConfigInvalid) as why:
         return {**line, "refused": str(why)}
     return {**line, "answer": fits[0], "done": done.done}
 

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from syncengine.errors import ConfigInvalid
-from syncengine.model.rights import Right, may, roles_for
+from syncengine.model.rights import Deed, Right, may, reaches, roles_for
 
 if TYPE_CHECKING:
     from syncengine.flows.core.engine import Engine
+    from syncengine.model.member import Member, Scope
 
 As = Annotated[
     str | None,
@@ -61,7 +62,7 @@ def decider(
     name = named or account_name
     with engine.ledger.read() as tx:
         members = {member.name: member for member in tx.members() if not member.locked}
-    able = [member.name for member in members.values() if may(member, right)]
+    able = [member.name for member in members.values() if _is_able(member, right)]
     known = members.get(folded(name))
     if known is not None and (known.name in able or known.name == folded(of)):
         return known.name
@@ -73,6 +74,8 @@ def decider(
             f"expected a person's name, found the account {name}. Say who you are: --as NAME, or SYNCENGINE_AUTHOR"
         )
     roles = " or ".join(roles_for(right))
+    if known is not None and may(known, right):
+        raise _outside(known.name, known.limits, "who may what")
     if known is not None:
         has = f"who has it: {', '.join(able)}" if able else "nobody has it"
         raise _refused(
@@ -81,6 +84,50 @@ def decider(
     raise _refused(
         f"{name} is no member of the console, or is locked. Name one with the role {roles}: --as NAME, or "
         "SYNCENGINE_AUTHOR; see `syncengine members list`"
+    )
+
+
+def _is_able(member: Member, right: Right) -> bool:
+    """Whether a member has a right, and no limit that who may what is outside of."""
+    return may(member, right) and (right is not Right.MANAGE or reaches(member.limits, Deed.ALL))
+
+
+def limits_of(engine: Engine, author: str) -> Scope:
+    """The limits of the member who decides; none for whoever is no member."""
+    from syncengine.flows.people.members import folded
+    from syncengine.model.member import Scope
+
+    with engine.ledger.read() as tx:
+        found = tx.members(names=[folded(author)])
+    return found[0].limits if found else Scope()
+
+
+def must_reach(
+    engine: Engine, author: str, what: str, deed: Deed, entity: str = "", connection: str = ""
+) -> None:
+    """Raises ConfigInvalid where what is done is outside of the limits of whoever decides, as the console has them."""
+    limits = limits_of(engine, author)
+    if not reaches(limits, deed, entity, connection):
+        raise _outside(author, limits, what)
+
+
+def must_reach_question(engine: Engine, author: str, case_id: str) -> None:
+    """Raises ConfigInvalid where a question is outside of the limits of whoever answers it."""
+    from syncengine.flows.views.questions import question_within
+
+    limits = limits_of(engine, author)
+    if limits and question_within(engine, case_id, limits) is None:
+        raise _outside(author, limits, "this question")
+
+
+def _outside(name: str, limits: Scope, what: str) -> ConfigInvalid:
+    told = {
+        "entities": limits.entities, "connections": limits.connections, "kinds of question": limits.kinds,
+    }  # fmt: skip
+    said = "; ".join(f"{kind} {', '.join(words)}" for kind, words in told.items() if words)
+    return _refused(
+        f"{name} is limited to the {said}, and {what} is outside of that. an admin without limits "
+        "changes that with `syncengine members limit`"
     )
 
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from syncengine.cli import queries, ui
-from syncengine.cli.author import As, decider
+from syncengine.cli.author import As, decider, must_reach
 from syncengine.cli.noted import noted
 from syncengine.cli.passes import find_one
-from syncengine.model.rights import Right
+from syncengine.model.rights import Deed, Right
 
 if TYPE_CHECKING:
     from syncengine.flows.core.engine import Engine
@@ -65,6 +65,7 @@ def pause(
         ui.known("CONNECTION", connection, list(opened.project.connections))
         author = decider(opened, by, Right.OPERATE, anybody=True)
         with noted(opened, author, "pause connection", connection or ALL):
+            _must_reach_connection(opened, author, connection)
             names = pausing.pause(opened, connection, reason, author)
     _tell("Paused", names, as_json)
 
@@ -80,6 +81,7 @@ def resume(connection: Which = None, by: As = None, as_json: ui.Json = False) ->
         ui.known("CONNECTION", connection, list(opened.project.connections))
         author = decider(opened, by, Right.OPERATE, anybody=True)
         with noted(opened, author, "resume connection", connection or ALL):
+            _must_reach_connection(opened, author, connection)
             names = pausing.resume(opened, connection)
     _tell("Resumed", names, as_json)
 
@@ -103,6 +105,7 @@ def split(
         author = decider(opened, by, Right.ANSWER)
         link = _link(opened, entity, connection, row)
         with noted(opened, author, "split link", f"link {link}"):
+            must_reach(opened, author, f"this {entity}", Deed.RECORD, entity)
             done = links.split(opened, link, own, author, reason)
         _done(done, as_json)
 
@@ -122,6 +125,7 @@ def point(
         link = _link(opened, entity, connection, row)
         meant = find_one(opened, record, entity)
         with noted(opened, author, "point link", f"record {meant}", other=f"link {link}"):
+            must_reach(opened, author, f"this {entity}", Deed.RECORD, entity)
             done = links.point(opened, link, meant, author, reason)
         _done(done, as_json)
 
@@ -145,6 +149,7 @@ def join(
         ui.known("ENTITY", entity, list(opened.project.entities))
         first, second = (find_one(opened, text, entity) for text in (kept, gone))
         with noted(opened, author, "join link", f"record {first}", other=f"record {second}"):
+            must_reach(opened, author, f"this {entity}", Deed.RECORD, entity)
             done = links.join(opened, first, second, author, reason)
         _done(done, as_json)
 
@@ -168,8 +173,24 @@ def undo(
     with ui.engine(sensitive) as opened:
         author = decider(opened, by, Right.ANSWER)
         with noted(opened, author, "undo", f"change {change}"):
+            must_reach(opened, author, "this change", Deed.RECORD, _entity_of(opened, change))
             undone, value = take_back(opened, change, author, reason)
         _done(f"{undone.field} is {ui.plain(value)} again", as_json)
+
+
+def _must_reach_connection(opened: Engine, author: str, connection: str | None) -> None:
+    """Raises ConfigInvalid where one connection, or all of them, is outside of the limits of the author."""
+    if connection is None:
+        must_reach(opened, author, "what is of all connections", Deed.ALL)
+    else:
+        must_reach(opened, author, connection, Deed.CONNECTION, connection=connection)
+
+
+def _entity_of(opened: Engine, change: int) -> str:
+    """Of which entity a change is; empty where there is no such change."""
+    with opened.ledger.read() as tx:
+        ids = [found.record_id for found in tx.changes([change])]
+        return next((record.entity for record in tx.records(ids).values()), "")
 
 
 def _link(opened: Engine, entity: str, connection: str, row: str) -> str:

@@ -6,17 +6,20 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from syncengine.cli import ui
-from syncengine.cli.author import As, decider
+from syncengine.cli.author import As, decider, must_reach
 from syncengine.cli.dossier import as_page
 from syncengine.cli.noted import noted
 from syncengine.cli.passes import find_one
 from syncengine.model.erasure import Erasure
-from syncengine.model.rights import Right
+from syncengine.model.rights import Deed, Right
+
+if TYPE_CHECKING:
+    from syncengine.flows.core.engine import Engine
 
 PANEL = "Decide"
 REMAINS = (
@@ -69,7 +72,7 @@ def erase(
     _check_options(reason, dry_run, yes, as_json)
     with ui.engine(sensitive) as opened:
         ui.known("ENTITY", entity, list(opened.project.entities))
-        author = "" if dry_run else decider(opened, by, Right.PRIVACY)
+        author = "" if dry_run else _eraser(opened, by, entity)
         chosen = find_one(opened, key, entity, gone=True)
         document = preview(opened, chosen)
         if not as_json:
@@ -89,6 +92,13 @@ def erase(
         if isinstance(done, Erasure) and not opened.ledger.compact():
             ui.aside().print(REMAINS, style="yellow", markup=False, soft_wrap=True)
     _tell(done, document, as_json)
+
+
+def _eraser(opened: Engine, by: str | None, entity: str) -> str:
+    """Who erases. Raises ConfigInvalid for whoever may not, or not what is of this entity."""
+    author = decider(opened, by, Right.PRIVACY)
+    must_reach(opened, author, f"this {entity}", Deed.RECORD, entity)
+    return author
 
 
 def _check_options(reason: str, dry_run: bool, yes: bool, as_json: bool) -> None:
@@ -224,7 +234,9 @@ def erasures(
                     f"{len(meant)} erasures have an id that ends in {back!r}",
                     param_hint="--take-in",
                 )
+            of = next(e.entity for e in found if e.id == meant[0])
             with noted(opened, author, "take in who was erased", f"erasure {meant[0]}"):
+                must_reach(opened, author, "this erasure", Deed.RECORD, of)
                 take_in(opened, meant[0])
             found = read_log(opened)
     if as_json:

@@ -1,11 +1,12 @@
-"""Rights: what each route of the console and each deciding command asks of a member, and which roles have it."""
+"""Rights: what each route of the console and each deciding command asks of a member, which roles have it, and what is
+within the limits of a member."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum, StrEnum
 
-from syncengine.model.member import Member, Role
+from syncengine.model.member import Member, Role, Scope
 
 
 class Right(Enum):
@@ -63,6 +64,31 @@ def may(member: Member | None, right: Right) -> bool:
     if right is Right.PUBLIC:
         return True
     return member is not None and member.has(*ROLES[right])
+
+
+class Deed(Enum):
+    """Of what something is that somebody does, by which it is within the limits of a member or not. ``ANSWER``: of a
+    question, which is within by itself or not. ``RECORD``: of a record, unasked: undo, links by hand, an export, an
+    erasure. ``CONNECTION``: of one connection, as a pause is. ``ALL``: of everything, as a plan is, and who may
+    what."""
+
+    ANSWER = "answer"
+    RECORD = "record"
+    CONNECTION = "connection"
+    ALL = "all"
+
+
+def reaches(within: Scope, deed: Deed, entity: str = "", connection: str = "") -> bool:
+    """Whether what is done to what is of this entity, or in this connection, is within the limits of a member. Whoever
+    is limited to kinds of question answers and does nothing else. A record has the values of all connections, a
+    connection those of all entities; what is of everything is within no limit."""
+    if not within.has(entity, connection):
+        return False
+    if deed is Deed.ANSWER:
+        return True
+    if within.kinds or deed is Deed.ALL:
+        return not within
+    return not (within.connections if deed is Deed.RECORD else within.entities)
 
 
 def roles_for(right: Right) -> list[str]:

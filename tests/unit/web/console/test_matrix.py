@@ -11,14 +11,13 @@ from starlette.testclient import TestClient
 from syncengine.model.member import Role, Scope
 from syncengine.model.rights import ROLES, Right
 from syncengine.web.api.call import ROOT
+from tests.support.asked import all_stored, asking_and_held
 from tests.support.bench import Bench
 from tests.support.console import console_app
 from tests.unit.web.console.matrix import (
     MATRIX,
     METHODS,
     OWN,
-    all_stored,
-    asking_and_held,
     behind,
     every,
     routes,
