@@ -102,8 +102,8 @@ def _round(
     items: dict[str, list[Item]] = {}
     errors: dict[str, SyncengineError] = {}
     jobs = [(p, partial(_rows_of, listing, connector, p, window)) for p in parents]
-    begun, last = TimedJobs(engine.clock, jobs, until), None
-    with engine.gates[listing.connection].prepaid(len(parents)):
+    begun, last, calls_each = TimedJobs(engine.clock, jobs, until), None, list[int]()
+    with engine.gates[listing.connection].prepaid(listing.calls_each * len(parents)):
         for parent, result in engine.call_all(begun, width):
             last = failed(result)
             if last is not None:
@@ -111,6 +111,8 @@ def _round(
                 continue
             items[parent], calls = result
             engine.needs[listing.connection] += calls
+            calls_each.append(calls)
+    listing.calls_each = min(calls_each, default=1)
     whole = [e for e in errors.values() if isinstance(e, (RateLimited, Halt))]
     ends = bool(whole) or engine.blames(listing.connection, errors.values(), went_well=last is None)
     kept, rows = [i for below in items.values() for i in below], listing.rows

@@ -65,7 +65,8 @@ class Listing:
     external ids of such rows, "" for a row without one. ``lacks``: number of parents below which nothing could be read,
     and ``why`` not below the first. Below parents: how many there are (``parents``), and of how many the rows were read
     in turn (``turned``); ``again``: parents that are to be read once more before it goes on, chosen at ``chosen_at``
-    (0: never), and ``reread``: how many were chosen so far."""
+    (0: never), and ``reread``: how many were chosen so far; ``calls_each``: what each of those read last took at
+    least."""
 
     engine: Engine
     connection: str
@@ -85,6 +86,7 @@ class Listing:
     again: list[str] = field(default_factory=list)
     chosen_at: float = 0.0
     reread: int = 0
+    calls_each: int = 1
     marked: float = 0.0
     run: Run | None = None
     called: Mapping[str, tuple[int, int, int]] = field(default_factory=dict)

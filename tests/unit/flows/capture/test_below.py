@@ -114,6 +114,21 @@ def test_a_round_that_gets_on_is_no_fault_and_is_said(made: Bench) -> None:
     assert (line.code, line.level) == ("blind", Level.FAULT)
 
 
+def test_calls_below_parents_are_taken_from_the_budget_together() -> None:
+    """Also where each of them takes several: not one transaction for each call."""
+    made = within(noted(4 * below.PARENTS_A_ROUND), "hr", 100_000)
+    hr = made.vendors["hr"]
+    for name in sorted(hr.rows("people")):
+        for number in range(3):
+            hr.add("notes", _parent=name, text=f"{number} of {name}")
+    made.sync()
+    hr.calls.clear()
+    with made.writes() as writes:
+        capture(made.engine, "hr", "notes", "scan")
+    assert len(hr.calls) >= 8 * below.PARENTS_A_ROUND
+    assert len(writes) < 2 * below.PARENTS_A_ROUND
+
+
 def test_a_listing_that_is_done_within_its_span_reads_nobody_twice() -> None:
     """Where the calls are enough, each parent is read once."""
     made = noted(6)
