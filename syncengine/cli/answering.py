@@ -61,8 +61,8 @@ def answer(
     `syncengine cases answer all keep --kind missing --connection hakuna`;
     `syncengine cases answer 9c01aa34 approve --only "Anna Meier"`: about the other held writes is still asked then.
 
-    An approval is for the writes that `cases show` has shown with a digest, `--seen DIGEST`; at a terminal it shows
-    what is held now, and asks.
+    An approval is for the writes that `cases show` has shown with a digest, `--seen DIGEST`; at a terminal, without it,
+    it shows what is held now, and asks. A script has to say what was looked at.
 
     Of many, `link` alone means the only record that it may be. Each is answered by itself; what did not go is named,
     and the exit code is 1.

@@ -19,7 +19,9 @@ Seen = Annotated[
         help="Of held writes: approve only what `cases show` has shown with this digest.",
     ),
 ]
-Yes = Annotated[bool, typer.Option("--yes", help="Approve what is held now, without being asked.")]
+Yes = Annotated[
+    bool, typer.Option("--yes", hidden=True, help="Do not ask: --seen says what was looked at.")
+]
 
 
 def show_writes(case: dict[str, Any], every: bool = False) -> None:
@@ -64,21 +66,24 @@ def approved(approvals: dict[str, Any]) -> Text:
 
 
 def bound(case: dict[str, Any], part: list[str] | None, seen: str | None, asks: bool) -> str | None:
-    """The digest of the writes that an approval of this question is for: those that were seen, or else those that are
-    held now. Of these it is said how many there are; ``asks``: they are shown, and somebody has to say yes. Raises
-    typer.Abort for a no."""
+    """The digest of the writes that an approval of this question is for: those that were seen. ``asks``: what is held
+    now is shown, and somebody has to say yes. Raises typer.Abort for a no; and typer.BadParameter where nobody can be
+    asked, since others may be held by now than those that somebody has read."""
     if seen is not None or not case["approvals"]:
         return seen
-    digest: str = case["approvals"]["digest"]
-    count = ui.counted(len(case["writes"] if part is None else part), "write")
+    writes = [w for w in case["writes"] if part is None or w["id"] in part]
+    count = ui.counted(len(writes), "write")
     if not asks:
-        told = f"This is for the {count} held now; --seen {digest} says that it is these and no others."
-        ui.aside().print(told, style="yellow", markup=False, soft_wrap=True)
-        return digest
-    show_writes(
-        {**case, "writes": [w for w in case["writes"] if part is None or w["id"] in part]}, True
-    )
+        id_ = ui.short(case["id"])
+        raise typer.BadParameter(
+            f"say which writes you have looked at: {count} held now, and nobody can be asked here (no terminal, --json "
+            f"or --yes) whether they are those. `syncengine cases show {id_} --all` lists them with their digest; then "
+            f"type: syncengine cases answer {id_} approve --seen DIGEST",
+            param_hint="--seen",
+        )
+    show_writes({**case, "writes": writes}, True)
     typer.confirm(f"Approve {count}?", abort=True, err=True)
+    digest: str = case["approvals"]["digest"]
     return digest
 
 

@@ -108,6 +108,10 @@ class Terminal:
             create = next(o for o in applied if o.action is Action.CREATE)
             tx.write(Changeset(raised=[replace(unprovable(create), id=new_id(), opened_at=time())]))
 
+    def digest(self, case: str) -> str:
+        """The digest of the writes that a case holds."""
+        return self(f"cases show {case}", quiet=True).partition("--seen ")[2].split()[0]
+
     def case(self, kind: str, about: str = "") -> str:
         """The short id of the oldest open case of a kind, about somebody."""
         listed = self(f"cases list --kind {kind}", quiet=True).splitlines()
@@ -229,7 +233,9 @@ def test_refusals(terminal: Terminal) -> None:
     terminal("status")
     terminal("links list --entity person --connection weekly10 --limit 5")
     terminal(f"cases show {staged}")
-    terminal(f"cases answer {staged} approve --reason 'they did leave'")
+    terminal(f"cases answer {staged} approve --reason 'they did leave'", code=2)
+    seen = terminal.digest(staged)
+    terminal(f"cases answer {staged} approve --seen {seen} --reason 'they did leave'")
     terminal("sync", code=4)
     terminal(f"cases show {staged}")
     terminal("operations --limit 6")
