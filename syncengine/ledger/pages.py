@@ -53,13 +53,16 @@ Place = tuple[float, str]
 @dataclass(frozen=True, slots=True)
 class Asked:
     """Which cases are wanted. ``connection``: those about a row there, and those with one of these ``subjects``;
-    ``before``: opened, or answered, before that time (epoch seconds). ``within``: to what whoever asks is limited,
+    ``since``, ``before``: opened, or answered, from that time on and before that time (epoch seconds); ``authors``: by
+    one of these, as far as they are answered. ``within``: to what whoever asks is limited,
     ``within_subjects``: those of the questions in its connections that are about no row."""
 
     kind: str | None = None
     connection: str | None = None
     subjects: tuple[str, ...] = ()
+    since: float | None = None
     before: float | None = None
+    authors: tuple[str, ...] = ()
     closed: bool = False
     within: Scope = field(default_factory=Scope)
     within_subjects: tuple[str, ...] = ()
@@ -77,9 +80,7 @@ class Pages(Session):
             where = (*where, _IS_BEHIND_CLOSED if asked.closed else _IS_BEHIND_OPEN)
             values |= {"given_behind_at": behind[0], "given_behind_id": behind[1]}
         order = _CLOSED if asked.closed else _OPEN
-        shape, more = shape_of(
-            {"kind": asked.kind, "closed_at__lt" if asked.closed else "opened_at__lt": asked.before}
-        )
+        shape, more = shape_of({"kind": asked.kind, **self._narrowed(asked)})
         found = statements.find(t.cases, CASES.columns, where, shape, order, limited=True)
         rows = self._connection.execute(found, {**values, **more, "given_limit": limit})
         return [CASES.value(row, self._vault) for row in rows]
@@ -87,10 +88,17 @@ class Pages(Session):
     def count_asked(self, asked: Asked) -> dict[str, int]:
         """Kind -> how many cases are wanted, whichever kind that is."""
         where, values = self._wanted(asked)
-        shape, more = shape_of({"closed_at__lt" if asked.closed else "opened_at__lt": asked.before})
+        shape, more = shape_of(self._narrowed(asked))
         found = statements.find(t.cases, (_c.kind,), where, shape, counted=True)
         rows = self._connection.execute(found, {**values, **more})
         return {row[0]: row[1] for row in rows}
+
+    def _narrowed(self, asked: Asked) -> dict[str, Any]:
+        """When, and by whom."""
+        at = "closed_at" if asked.closed else "opened_at"
+        hashes = [hashed(self._vault, author) for author in asked.authors]
+        by = {"author_hash": hashes} if hashes else {}
+        return {f"{at}__ge": asked.since, f"{at}__lt": asked.before, **by}
 
     def _wanted(self, asked: Asked) -> tuple[tuple[Condition, ...], dict[str, Any]]:
         where, values = self._within(asked)

@@ -165,9 +165,9 @@ cases = table(
     metadata,
     "cases",
     texts="id kind entity record_id? link_id? operation_id? answer?",
-    found="subject?",
+    found="subject? author?",
     times="opened_at closed_at?",
-    sealed="question evidence answers author reason votes",
+    sealed="question evidence answers reason votes",
     kept_texts="run_id?",
 )
 is_open = cases.c.closed_at.is_(None)
@@ -178,6 +178,7 @@ index(cases, "subject", "subject_hash")
 index(cases, "link", "link_id", where=is_open)
 index(cases, "asked", "opened_at id", where=is_open)
 index(cases, "answered", "closed_at id", where=is_closed)
+index(cases, "by", "author_hash closed_at", where=is_closed)
 index(cases, "opened", "opened_at")
 index(cases, "run", "run_id", where=cases.c.run_id.is_not(None))
 

@@ -28,6 +28,7 @@ from syncengine.ledger import Ledger
 from syncengine.ledger.encryption import Vault, key_name, new_key
 from syncengine.ledger.engine import make_engine
 from syncengine.ledger.migrations import upgrade
+from syncengine.ledger.pages import Asked
 from syncengine.ledger.rekey import counted, reseal
 from syncengine.mapping import load_project
 from syncengine.model.changeset import Changeset
@@ -161,6 +162,25 @@ def test_what_waited_before_is_counted_and_what_was_settled_has_a_time(old: Old)
     with old.engine.connect() as connection:
         rows = connection.exec_driver_sql("SELECT state, settled_at FROM operations").all()
     assert all((at is None) == (state in UNSETTLED) for state, at in rows)
+
+
+def test_what_was_answered_before_is_found_by_who_did(old: Old) -> None:
+    """As if this version had written it."""
+    tables = MetaData()
+    tables.reflect(old.engine)
+    case = {
+        **old.rows["cases"][0],
+        "id": "c",
+        "subject": "answered",
+        "author": '"kim"',
+        "closed_at": 1.0,
+    }
+    with old.engine.begin() as connection:
+        connection.execute(tables.tables["cases"].insert(), [case])
+    upgrade(old.engine, old.keys)
+    with Ledger(old.engine, old.keys).read() as tx:
+        assert [c.id for c in tx.page_of_cases(Asked(closed=True, authors=("kim",)))] == ["c"]
+        assert tx.page_of_cases(Asked(closed=True, authors=("ada",))) == []
 
 
 def test_a_database_of_an_earlier_version_is_sealed_anew(old: Old) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 from syncengine.ledger.encryption import Vault
 from syncengine.ledger.engine import reader, unbounded
 
-NEWEST = "rights"
+NEWEST = "answered"
 """The last revision of ``versions``."""
 _LOCK = 7_305_806_917
 """Any number that nobody else takes an advisory lock on."""

@@ -16,7 +16,10 @@ _RECORD = "/records/{entity}/{id}"
 ENDPOINTS: Final = (
     Endpoint("GET", "/standing", Right.WATCH, e.standing, m.Standing),
     Endpoint("GET", "/questions", Right.READ, e.questions, m.Questions,
-             query={"kind": "only those of this kind", "closed": "those that are answered", **_CONNECTION, **_AFTER}),
+             query={"kind": "only those of this kind", "closed": "those that are answered",
+                    "author": "only those that they answered",
+                    "since": "epoch seconds: asked, or answered, from then on", "until": "and before then",
+                    **_CONNECTION, **_AFTER}),
     Endpoint("GET", "/questions/{id}", Right.READ, e.question, m.QuestionInFull),
     Endpoint("POST", "/questions/{id}/answer", Right.ANSWER, e.answer, m.Answered, m.AnswerGiven),
     Endpoint("GET", "/records/{entity}", Right.READ, e.records, m.Records,

@@ -49,7 +49,8 @@ def questions(call: Call) -> Document:
     connections = list(call.engine.project.connections)
     asked = Asked(
         kind=call.one_of("kind", kinds), connection=call.one_of("connection", connections),
-        closed=bool(call.asked("closed")), within=call.within,
+        closed=bool(call.asked("closed")), within=call.within, since=call.time("since"), before=call.time("until"),
+        authors=tuple(filter(None, [call.asked("author")])),
     )  # fmt: skip
     page = page_of_questions(call.engine, asked, call.asked("after"), call.limit)
     return {"cases": page.lines, "next": page.next}

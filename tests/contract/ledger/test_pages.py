@@ -61,6 +61,27 @@ def test_questions_are_asked_for_by_kind_connection_and_age(ledger: Ledger) -> N
         )
 
 
+def test_answered_questions_are_found_by_person_and_time(ledger: Ledger) -> None:
+    """Though the name is sealed; those counted are those listed."""
+    told = [("kim", 1.0), ("ada", 2.0), ("kim", 3.0), ("", 4.0)]
+    answered = [
+        replace(a_case(f"c{n}", f"about {n}"), author=author, answer="x", closed_at=at)
+        for n, (author, at) in enumerate(told)
+    ]
+    fill(ledger, *(replace(c, author="", answer=None, closed_at=None) for c in answered))
+    with ledger.write() as tx:
+        tx.write(Changeset(cases=answered))
+        for asked, ids in (
+            (Asked(authors=("kim",)), ["c2", "c0"]),
+            (Asked(authors=("kim", "ada"), since=2.0), ["c2", "c1"]),
+            (Asked(authors=("ada",), before=2.0), []),
+            (Asked(since=3.0), ["c3", "c2"]),
+        ):
+            closed = replace(asked, closed=True)
+            assert [c.id for c in tx.page_of_cases(closed)] == ids
+            assert sum(tx.count_asked(closed).values()) == len(ids)
+
+
 def test_writes_and_changes_are_read_from_their_end(ledger: Ledger) -> None:
     """Of a connection, of a state, by an author."""
     links = [a_link(f"l{n}", f"r{n}") for n in range(3)]

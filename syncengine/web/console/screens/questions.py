@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from starlette.exceptions import HTTPException
@@ -12,7 +13,7 @@ from syncengine.flows.core.staging import Group
 from syncengine.flows.people import cases
 from syncengine.flows.people.approving import Answered
 from syncengine.flows.people.decisions import NotPossible
-from syncengine.flows.people.members import note
+from syncengine.flows.people.members import folded, note
 from syncengine.flows.people.taking import Taking
 from syncengine.flows.views import queries
 from syncengine.flows.views.advice import advice
@@ -27,6 +28,7 @@ from syncengine.model.case import Case, CaseKind
 from syncengine.web.console.ask import Ask
 from syncengine.web.console.beside import beside
 from syncengine.web.console.exports import MOST, export, wanted
+from syncengine.web.console.periods import period
 from syncengine.web.console.proof import asked_again
 from syncengine.web.console.words import short_id
 
@@ -282,7 +284,15 @@ def _within(limits: Sequence[str], words: list[str]) -> list[str]:
 
 
 def _asked(ask: Ask) -> Asked:
-    return _wanted(ask, {name: ask.query(name) for name in ("kind", "connection", "age", "closed")})
+    """The questions that the address asks for; by day and person where they are answered."""
+    found = _wanted(
+        ask, {name: ask.query(name) for name in ("kind", "connection", "age", "closed")}
+    )
+    if not found.closed:
+        return found
+    days, author = period(ask), ask.query("author")
+    authors = tuple(dict.fromkeys((author, folded(author)))) if author else ()
+    return replace(found, since=days.since, before=days.before, authors=authors)
 
 
 def _wanted(ask: Ask, words: Mapping[str, str]) -> Asked:
@@ -299,8 +309,10 @@ def _wanted(ask: Ask, words: Mapping[str, str]) -> Asked:
 
 def _words(ask: Ask) -> dict[str, str]:
     """The filters of the address, to be kept in links."""
-    names = ("kind", "connection", "age", "closed")
-    return {name: word for name in names if (word := ask.query(name))}
+    closed = bool(ask.query("closed"))
+    names = ("kind", "connection", "closed", "author" if closed else "age")
+    found = {name: word for name in names if (word := ask.query(name))}
+    return found | (period(ask).words if closed else {})
 
 
 def _id(ask: Ask) -> str:

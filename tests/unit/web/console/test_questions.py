@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from html import unescape
 
 import pytest
@@ -317,6 +318,30 @@ def test_a_question_that_somebody_looks_at_says_so(asked: Bench) -> None:
         assert "looks at this since" not in browser.get(path).text
         browser.send(f"{path}/take", page=path)
         assert "looks at this since" not in browser.send(f"{path}/take", page=path, back="1").text
+
+
+def test_answered_questions_are_narrowed_by_day_and_person(asked: Bench) -> None:
+    """On the page, in its files, and by the API; whoever types a name in capitals means the same."""
+    first, second, *_ = asked.cases()
+    day = [f"{datetime.fromtimestamp(asked.clock.now(), UTC):%Y-%m-%d}"]
+    answer(asked.engine, first.id, "ignore", author="kim")
+    asked.clock.sleep(86_400)
+    day.append(f"{datetime.fromtimestamp(asked.clock.now(), UTC):%Y-%m-%d}")
+    answer(asked.engine, second.id, "ignore", author="ada")
+    with at_console(asked.engine, Role.VIEWER) as browser:
+        for words, ids in {
+            "": [second.id, first.id], "author=Kim": [first.id], "author=ada": [second.id],
+            "author=nobody": [], f"from={day[1]}": [second.id], f"to={day[0]}": [first.id],
+            f"to={day[0]}&author=ada": [],
+        }.items():  # fmt: skip
+            path = f"/questions?closed=1&{words}"
+            assert browser.get(path).text.count("data-row") == len(ids)
+            found = browser.get(f"{path}&as=json").json()["questions"]
+            assert [line["id"] for line in found] == ids
+        page = browser.get(f"/questions?closed=1&author=kim&to={day[0]}").text
+        assert f"author=kim&amp;to={day[0]}" in page
+    with at_console(asked.engine, Role.VIEWER, name="lee", accept="de") as browser:
+        assert "Beantwortet von" in browser.get("/questions?closed=1").text
 
 
 def test_who_looks_at_a_question_is_seen_by_every_web_process(asked: Bench) -> None:
