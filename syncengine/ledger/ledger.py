@@ -81,7 +81,7 @@ class Ledger:
     def copy(self) -> Iterator[Ledger]:
         """A copy of what stands here now, in memory, for as long as the block lasts; see ``copying.copied``."""
         with a_copy(self._engine) as database:
-            yield Ledger(database, self._vault.keys)
+            yield Ledger(database, self._vault.keys, self._clock)
 
     def compact(self) -> bool:
         """Remove deleted data from the database files; False where somebody else is using them."""
