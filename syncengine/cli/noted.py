@@ -11,8 +11,9 @@ from syncengine.errors import SyncengineError
 
 if TYPE_CHECKING:
     from syncengine.flows.core.engine import Engine
+    from syncengine.model.member import AuditWord, Outcome, Way
 
-WAY = "command"
+WAY: Way = "command"
 
 
 @dataclass(slots=True)
@@ -20,14 +21,14 @@ class Act:
     """What somebody does. ``about``: ids of ours, never a name; ``outcome``: how it ended where nothing is raised."""
 
     about: str
-    outcome: str = "done"
+    outcome: Outcome = "done"
 
 
 @contextmanager
 def noted(
-    engine: Engine, author: str, action: str, about: str = "", **detail: object
+    engine: Engine, author: str, action: AuditWord, about: str = "", **detail: object
 ) -> Iterator[Act]:
-    """Put into the audit what is done inside; what is refused there, too. ``action``: as the console calls it."""
+    """Put into the audit what is done inside; what is refused there, too."""
     act = Act(about)
     try:
         yield act
@@ -38,7 +39,9 @@ def noted(
     _append(engine, author, action, act, detail)
 
 
-def _append(engine: Engine, author: str, action: str, act: Act, detail: dict[str, object]) -> None:
+def _append(
+    engine: Engine, author: str, action: AuditWord, act: Act, detail: dict[str, object]
+) -> None:
     from syncengine.cli.author import account
     from syncengine.flows.people.members import note
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Literal
 
 from syncengine.model.values import Json
 
@@ -90,6 +91,22 @@ class Grant:
     proved_at: float = 0.0
     name: str | None = None
     rights: tuple[str, ...] = ()
+
+
+Way = Literal["console", "command", "api"]
+"""By which way somebody did what stands in the audit."""
+Outcome = Literal["done", "refused", "asked", "approved, more have to", "csv", "json"]
+"""How it ended; of a list that was saved, as which file."""
+AuditWord = Literal[
+    "sign in", "sign out", "prove", "open", "answer", "undo", "sync record", "uncover record",
+    "export record", "erase record", "take in who was erased", "point link", "split link", "own link",
+    "alone link", "join link", "pause connection", "resume connection", "list connection",
+    "look again after a restore", "compute plan", "add member", "set roles", "limit member",
+    "join members", "lock member", "unlock member", "make link", "set password", "end sessions",
+    "make token", "revoke token", "export records", "export questions", "export writes",
+    "export changes", "export runs", "export audit",
+]  # fmt: skip
+"""What the audit has lines about."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,22 +9,23 @@ from dataclasses import asdict, replace
 from syncengine.flows.core.engine import Engine, new_id
 from syncengine.flows.people.decisions import NotPossible
 from syncengine.ledger import Transaction
-from syncengine.model.member import AuditEntry, GrantKind, Member, Role, Scope
+from syncengine.model.member import (
+    AuditEntry,
+    AuditWord,
+    GrantKind,
+    Member,
+    Outcome,
+    Role,
+    Scope,
+    Way,
+)
 
-ACTIONS = (
-    "sign in", "sign out", "prove", "answer", "undo", "sync record", "uncover record", "export record",
-    "erase record", "point link", "split link", "join link", "pause connection", "resume connection",
-    "list connection", "pause", "resume", "compute plan", "add member", "set roles", "limit member", "join members",
-    "lock member", "unlock member", "make link", "set password", "end sessions", "make token", "revoke token",
-    "export questions", "export writes", "export changes", "export runs", "export audit", "open",
-)  # fmt: skip
-"""What the audit has lines about, as its filter names it; exports of lists besides."""
 LONGEST_NAME = 60
 """Characters of a member's name."""
 
 
 def add_member(
-    engine: Engine, name: str, roles: Collection[Role], author: str, way: str = "command"
+    engine: Engine, name: str, roles: Collection[Role], author: str, way: Way = "command"
 ) -> Member:
     """A new member, without a password: a link lets them in first. Raises NotPossible."""
     name = _fitting(name)
@@ -44,7 +45,7 @@ def all_members(engine: Engine) -> list[Member]:
 
 
 def set_roles(
-    engine: Engine, name: str, roles: Collection[Role], author: str, way: str = "command"
+    engine: Engine, name: str, roles: Collection[Role], author: str, way: Way = "command"
 ) -> Member:
     """Give a member these roles and no others. Raises NotPossible."""
     with engine.ledger.write() as tx:
@@ -55,7 +56,7 @@ def set_roles(
     return member
 
 
-def limit(engine: Engine, name: str, limits: Scope, author: str, way: str = "command") -> Member:
+def limit(engine: Engine, name: str, limits: Scope, author: str, way: Way = "command") -> Member:
     """Limit what a member sees and does to a part; an empty one lifts the limit. Raises NotPossible."""
     with engine.ledger.write() as tx:
         member = replace(the_member(tx, name), limits=limits)
@@ -69,7 +70,7 @@ def limit(engine: Engine, name: str, limits: Scope, author: str, way: str = "com
 
 
 def join_members(
-    engine: Engine, name: str, other: str, author: str, way: str = "command"
+    engine: Engine, name: str, other: str, author: str, way: Way = "command"
 ) -> Member:
     """One person came in by two ways, and so is two members: from now on ``name``, who was added here, is whom the
     provider knows as ``other``, who is locked. Raises NotPossible."""
@@ -88,7 +89,7 @@ def join_members(
     return kept
 
 
-def lock(engine: Engine, name: str, author: str, way: str = "command") -> Member:
+def lock(engine: Engine, name: str, author: str, way: Way = "command") -> Member:
     """Shut a member out at once, in all browsers. Raises NotPossible."""
     with engine.ledger.write() as tx:
         member = replace(the_member(tx, name), locked=True)
@@ -100,7 +101,7 @@ def lock(engine: Engine, name: str, author: str, way: str = "command") -> Member
 
 
 def end_grants(
-    engine: Engine, name: str, author: str, way: str = "command", only: str | None = None
+    engine: Engine, name: str, author: str, way: Way = "command", only: str | None = None
 ) -> None:
     """End all sessions and links of a member, who may sign in anew; or ``only`` this one, or this token. Raises
     NotPossible."""
@@ -114,7 +115,7 @@ def end_grants(
             raise NotPossible("that is over already")
         tx.drop_grants(ids=[g.id for g in found])
         token = bool(only) and found[0].kind is GrantKind.TOKEN
-        what = "revoke token" if token else "end sessions"
+        what: AuditWord = "revoke token" if token else "end sessions"
         told: dict[str, object] = {"token": found[0].id} if token else {"count": len(found)}
         note(engine, tx, author, way, what, member.id, "done", "", **told)
 
@@ -133,7 +134,7 @@ def _manages(member: Member) -> bool:
     return member.has(Role.ADMIN) and not member.locked and not member.limits
 
 
-def unlock(engine: Engine, name: str, author: str, way: str = "command") -> Member:
+def unlock(engine: Engine, name: str, author: str, way: Way = "command") -> Member:
     """Let a member in again, also one who gave too many wrong passwords. Raises NotPossible."""
     with engine.ledger.write() as tx:
         member = replace(the_member(tx, name), locked=False, failures=0, shut_until=0.0)
@@ -151,8 +152,8 @@ def the_member(tx: Transaction, name: str) -> Member:
 
 
 def note(
-    engine: Engine, tx: Transaction, author: str, way: str, action: str, about: str = "",
-    outcome: str = "done", address: str = "", **detail: object,
+    engine: Engine, tx: Transaction, author: str, way: Way, action: AuditWord, about: str = "",
+    outcome: Outcome = "done", address: str = "", **detail: object,
 ) -> None:  # fmt: skip
     """Append one line to the audit."""
     entry = AuditEntry(

@@ -16,7 +16,7 @@ from syncengine.flows.core.engine import Engine, new_id
 from syncengine.flows.people.decisions import NotPossible
 from syncengine.flows.people.members import folded, note, the_member
 from syncengine.ledger import Transaction
-from syncengine.model.member import Grant, GrantKind, Member
+from syncengine.model.member import AuditWord, Grant, GrantKind, Member, Way
 from syncengine.model.pauses import doubled
 
 IDLE: Final = 8 * 3600.0
@@ -81,7 +81,7 @@ def hash_of(token: str) -> str:
 
 
 def set_password(
-    engine: Engine, name: str, password: str, author: str, way: str = "command"
+    engine: Engine, name: str, password: str, author: str, way: Way = "command"
 ) -> None:
     """Give a member a password and end all sessions that were begun without it; tokens stay. Raises NotPossible."""
     if not SHORTEST <= len(password) <= _LONGEST_PASSWORD:
@@ -96,7 +96,7 @@ def set_password(
         note(engine, tx, author, way, "set password", member.id)
 
 
-def make_link(engine: Engine, name: str, author: str, way: str = "command") -> str:
+def make_link(engine: Engine, name: str, author: str, way: Way = "command") -> str:
     """The secret of a link that signs a member in once, within the hour. Earlier links end. Raises NotPossible."""
     token = secrets.token_urlsafe(32)
     with engine.ledger.write() as tx:
@@ -144,7 +144,7 @@ def prove(engine: Engine, signed_in: SignedIn, password: str, address: str = "")
     return signed_in
 
 
-def _checked(engine: Engine, name: str, password: str, address: str, action: str) -> Member:
+def _checked(engine: Engine, name: str, password: str, address: str, action: AuditWord) -> Member:
     """Whose name and password these are. Raises Refused, and counts what was wrong; or Busy."""
     now, spelled = engine.clock.now(), folded(name)
     with engine.ledger.read() as tx:

@@ -11,7 +11,7 @@ from syncengine.flows.core.engine import Engine, new_id
 from syncengine.flows.people.decisions import NotPossible
 from syncengine.flows.people.members import note, the_member
 from syncengine.flows.people.signing_in import SEEN, hash_of
-from syncengine.model.member import Grant, GrantKind, Member
+from syncengine.model.member import Grant, GrantKind, Member, Way
 
 DAYS: Final = 365
 """Days for which a token opens at most."""
@@ -31,7 +31,7 @@ class Bearer(NamedTuple):
 
 def make_token(
     engine: Engine, name: str, label: str, rights: Collection[str], days: int, author: str,
-    way: str = "command",
+    way: Way = "command",
 ) -> tuple[Grant, str]:  # fmt: skip
     """A token of a member and its secret, which is given out here and never again. ``rights``: what it may do of all
     that its member may at any time. Raises NotPossible."""
@@ -77,7 +77,7 @@ def grants_of(engine: Engine, member: Member) -> list[Grant]:
     return [g for g in found if g.expires_at > now]
 
 
-def revoke_token(engine: Engine, name: str, token: str, author: str, way: str = "command") -> None:
+def revoke_token(engine: Engine, name: str, token: str, author: str, way: Way = "command") -> None:
     """End a token of a member, by its id. Raises NotPossible."""
     with engine.ledger.write() as tx:
         member = the_member(tx, name)

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from syncengine.flows.core.engine import Engine
 from syncengine.flows.people.members import note
 from syncengine.flows.people.tokens import Bearer
-from syncengine.model.member import Scope
+from syncengine.model.member import AuditWord, Outcome, Scope
 from syncengine.model.rights import Right
 from syncengine.web.console.shared import Shared
 
@@ -88,7 +88,9 @@ class Call:
             raise TypeError(f"{self.path} declares another body")
         return self.body
 
-    def note(self, action: str, about: str, outcome: str = "done", **detail: object) -> None:
+    def note(
+        self, action: AuditWord, about: str, outcome: Outcome = "done", **detail: object
+    ) -> None:
         """Put what was done into the audit."""
         with self.engine.ledger.write() as tx:
             note(

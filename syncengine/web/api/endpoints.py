@@ -248,7 +248,7 @@ def pause(call: Call) -> Document:
     """Write nothing to a connection until it is resumed"""
     name = _connection(call)
     paused = pausing.pause(call.engine, name, call.sent(models.Reasoned).reason, call.author)
-    call.note("pause", name)
+    call.note("pause connection", name)
     return {"paused": paused}
 
 
@@ -256,7 +256,7 @@ def resume(call: Call) -> Document:
     """Write to a connection again"""
     name = _connection(call)
     resumed = pausing.resume(call.engine, name)
-    call.note("resume", name)
+    call.note("resume connection", name)
     return {"resumed": resumed}
 
 

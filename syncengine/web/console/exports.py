@@ -6,36 +6,43 @@ import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from starlette.responses import Response
 
 from syncengine.flows.people.members import note
+from syncengine.model.member import AuditWord
 from syncengine.web.console.ask import Ask
 
+Kind = Literal["csv", "json"]
 MOST: Final = 5000
 """Lines of one file."""
-KINDS: Final = {"csv": "text/csv; charset=utf-8", "json": "application/json"}
+KINDS: Final[Mapping[Kind, str]] = {"csv": "text/csv; charset=utf-8", "json": "application/json"}
+_SAVED: Final[Mapping[str, AuditWord]] = {
+    "records": "export records", "questions": "export questions", "writes": "export writes",
+    "changes": "export changes", "runs": "export runs", "audit": "export audit",
+}  # fmt: skip
+"""List -> what the audit says of whoever saves it."""
 _FORMULA: Final = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """How a cell begins, after blanks, that a spreadsheet would compute; some take the wide letters for the narrow ones."""
 _TIMES: Final = ("_at", "at")
 
 
-def wanted(ask: Ask) -> str:
-    """``csv`` or ``json``, where the address asks for one; ``""`` for a page."""
-    kind = ask.query("as")
-    return kind if kind in KINDS else ""
+def wanted(ask: Ask) -> Kind | None:
+    """``csv`` or ``json``, where the address asks for one; None for a page."""
+    asked = ask.query("as")
+    return next((kind for kind in KINDS if kind == asked), None)
 
 
 def export(
     ask: Ask, name: str, columns: Sequence[str], lines: Sequence[Mapping[str, Any]]
 ) -> Response:
     """These columns of a list as a file, which is put into the audit."""
-    kind = wanted(ask)
+    kind = wanted(ask) or "json"
     rows = [{column: _told(ask, column, line.get(column)) for column in columns} for line in lines]
     with ask.engine.ledger.write() as tx:
         note(
-            ask.engine, tx, ask.author, "console", f"export {name}", kind,
+            ask.engine, tx, ask.author, "console", _SAVED[name], kind,
             address=ask.visit.address, lines=len(rows),
         )  # fmt: skip
     text = (

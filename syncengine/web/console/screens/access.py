@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from syncengine.flows.people import members, signing_in
 from syncengine.flows.people.decisions import NotPossible
-from syncengine.flows.people.members import ACTIONS
 from syncengine.flows.people.tokens import grants_of
 from syncengine.ledger.access import AuditAsked
 from syncengine.model.case import CaseKind
-from syncengine.model.member import GrantKind, Member, Role, Scope
+from syncengine.model.member import AuditWord, GrantKind, Member, Role, Scope
 from syncengine.model.rights import Right
 from syncengine.web.console.ask import Ask
 from syncengine.web.console.exports import MOST, export, wanted
@@ -53,7 +52,7 @@ def _page(ask: Ask, status: int = 200, error: str = "", **more: Any) -> Response
     given = {"name": "", "roles": [], **more}
     return ask.page(
         "access.html", status, members=found, audit=audit[:PER_PAGE], more=len(audit) > PER_PAGE,
-        names=names, words=words, actions=ACTIONS, roles=list(Role), given=given, error=error,
+        names=names, words=words, actions=get_args(AuditWord), roles=list(Role), given=given, error=error,
     )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from syncengine.flows.run.sweep import listed
 from syncengine.flows.views.queries import UNLINKED, select_links
 from syncengine.flows.views.status import connection_document
 from syncengine.ledger import Transaction
+from syncengine.model.member import AuditWord
 from syncengine.model.rights import Right
 from syncengine.web.console.ask import Ask
 
@@ -54,6 +55,12 @@ def show_one(ask: Ask) -> Response:
     )  # fmt: skip
 
 
+DOES: Final[Mapping[str, AuditWord]] = {
+    "pause": "pause connection", "resume": "resume connection", "list": "list connection",
+}  # fmt: skip
+"""What can be done -> what the audit says of it."""
+
+
 def act(ask: Ask) -> Response:
     """Pause, resume, or list now."""
     name, what = _name(ask), ask.given("do")
@@ -75,7 +82,7 @@ def act(ask: Ask) -> Response:
         raise HTTPException(422, "expected pause, resume or list")
     with ask.engine.ledger.write() as tx:
         note(
-            ask.engine, tx, ask.author, "console", f"{what} connection", name,
+            ask.engine, tx, ask.author, "console", DOES[what], name,
             address=ask.visit.address,
         )  # fmt: skip
     return ask.to(f"/connections/{name}", told)

@@ -16,6 +16,7 @@ from syncengine.flows.people.members import note
 from syncengine.flows.views.export import export as gather_all
 from syncengine.flows.views.export import readable
 from syncengine.model.erasure import Erasure
+from syncengine.model.member import AuditWord, Outcome
 from syncengine.model.record import Record
 from syncengine.web.console import templating
 from syncengine.web.console.ask import Ask
@@ -103,7 +104,9 @@ def _name(ask: Ask, record: Record) -> str:
         return names(ask.engine, tx, [record.id]).of(record.id)
 
 
-def _note(ask: Ask, action: str, record: Record, outcome: str = "done", **detail: object) -> None:
+def _note(
+    ask: Ask, action: AuditWord, record: Record, outcome: Outcome = "done", **detail: object
+) -> None:
     """Into the audit; of an erased record not even the id."""
     about = (
         f"record {record.id}" if (action, outcome) != ("erase record", "done") else record.entity

@@ -25,6 +25,7 @@ from syncengine.flows.views.questions import (
 )
 from syncengine.ledger.pages import Asked
 from syncengine.model.case import Case, CaseKind
+from syncengine.model.member import Outcome
 from syncengine.web.console.ask import Ask
 from syncengine.web.console.beside import beside
 from syncengine.web.console.exports import MOST, export, wanted
@@ -193,7 +194,7 @@ def _give(
     return done
 
 
-def _note(ask: Ask, case_id: str, given: str, outcome: str) -> None:
+def _note(ask: Ask, case_id: str, given: str, outcome: Outcome) -> None:
     with ask.engine.ledger.write() as tx:
         note(
             ask.engine, tx, ask.author, "console", "answer", f"case {case_id}"[:100], outcome,

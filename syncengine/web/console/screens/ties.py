@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from starlette.exceptions import HTTPException
@@ -15,13 +16,17 @@ from syncengine.flows.people.members import note
 from syncengine.flows.views.directory import Line
 from syncengine.mapping import System
 from syncengine.model.link import LIVE, Link
+from syncengine.model.member import AuditWord, Outcome
 from syncengine.model.record import Record
 from syncengine.web.console.ask import Ask
 from syncengine.web.console.screens.records import known
 
 MOST: Final = 20
 """Records of which one is chosen."""
-DOES: Final = ("alone", "own", "point", "join")
+DOES: Final[Mapping[str, AuditWord]] = {
+    "alone": "alone link", "own": "own link", "point": "point link", "join": "join link",
+}  # fmt: skip
+"""What can be done -> what the audit says of it."""
 
 
 def show(ask: Ask) -> Response:
@@ -108,9 +113,9 @@ def _name(ask: Ask, record: Record) -> str:
         return names(ask.engine, tx, [record.id]).of(record.id)
 
 
-def _note(ask: Ask, do: str, record: Record, outcome: str = "done") -> None:
+def _note(ask: Ask, do: str, record: Record, outcome: Outcome = "done") -> None:
     with ask.engine.ledger.write() as tx:
         note(
-            ask.engine, tx, ask.author, "console", f"{do} link", f"record {record.id}", outcome,
+            ask.engine, tx, ask.author, "console", DOES[do], f"record {record.id}", outcome,
             ask.visit.address, other=ask.given("other")[:100],
         )  # fmt: skip

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import get_args
 from zoneinfo import ZoneInfo
 
 import pytest
 from babel.messages.pofile import read_po
 
+from syncengine.flows.people.members import note
 from syncengine.flows.people.signing_in import Busy
 from syncengine.flows.views.standing_text import UNREAD
 from syncengine.model.case import CaseKind
-from syncengine.model.member import Role
+from syncengine.model.member import AuditWord, Outcome, Role, Scope, Way
 from syncengine.model.operation import OperationState
 from syncengine.web.console.german import phrases
 from syncengine.web.console.screens import home
@@ -29,6 +34,7 @@ from syncengine.web.console.templating import (
 from syncengine.web.console.times import Times
 from syncengine.web.console.words import plain
 
+ROOT = Path(__file__).parents[4]
 PO = HERE / "locale" / "de" / "LC_MESSAGES" / "console.po"
 
 
@@ -89,6 +95,25 @@ def test_words_that_are_put_together_are_there_in_german() -> None:
         "Not in order.",
     }
     assert said - _known() == set()
+
+
+def test_every_word_of_the_audit_is_there_in_german() -> None:
+    """What was done, how it ended, by which way, and how its details are called; none in half."""
+    assert {*get_args(AuditWord)} - _known() - phrases().keys() == set()
+    said = {*get_args(Outcome), *get_args(Way), *_details()}
+    assert said - _known() == set()
+
+
+def _details() -> set[str]:
+    """How the details of a line are called, by all that write one."""
+    own = {*inspect.signature(note).parameters}
+    found = {*Scope.__dataclass_fields__, "count"}
+    for path in sorted((ROOT / "syncengine").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+            if called in ("note", "noted", "_note", "call.note"):
+                found |= {word.arg for word in node.keywords if word.arg}
+    return found - own
 
 
 def test_what_is_compiled_is_what_is_written() -> None:
