@@ -341,6 +341,51 @@ def test_a_privacy_officer_exports_and_erases_a_person(browser: Browser, tmp_pat
                 assert page.request.get(f"{page.url}/{what}").status == 403
 
 
+def test_a_change_is_undone_by_keys_alone(desk: Desk) -> None:
+    """From home through the list of changes to what tells that it is done, without a mouse; each page on the way is in
+    order, and the record has its earlier value."""
+    with desk.open(Role.ANSWERER) as page:
+        page.goto("/")
+        page.keyboard.press("g")
+        page.keyboard.press("a")
+        page.wait_for_url("**/activity")
+        _tab_to(page, "Changes of our records")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/activity?show=changes")
+        assert wrong(page) == []
+        _tab_to(page, "person")
+        page.keyboard.type("weiss-adler")
+        page.keyboard.press("Enter")
+        page.wait_for_url(re.compile("person=weiss-adler"))
+        page.keyboard.press("j")
+        _tab_to(page, "Undo")
+        page.keyboard.press("Enter")
+        page.keyboard.press("Tab")
+        page.keyboard.type("it was wrong")
+        assert wrong(page) == []
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("status")).to_contain_text("last_name has its earlier value again")
+        assert wrong(page) == []
+        row = page.locator("tr[data-row]").first
+        expect(row).to_contain_text("it was wrong")
+        expect(row).to_contain_text("Müller-Lüdenscheidt")
+
+
+def _tab_to(page: Page, wanted: str) -> None:
+    """Press Tab until what has this text or id has the focus, which has to be seen."""
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        told, seen = page.evaluate("""() => {
+            const e = document.activeElement, s = getComputedStyle(e);
+            return [[e.textContent.trim(), e.id], s.outlineStyle !== "none" && parseFloat(s.outlineWidth) >= 2];
+        }""")
+        if wanted in told:
+            assert seen, f"nobody sees that {wanted} has the focus"
+            return
+    raise AssertionError(f"no Tab leads to {wanted}")
+
+
 def _sign_in(page: Page, name: str) -> None:
     page.context.clear_cookies()
     page.goto("/sign-in")

@@ -129,8 +129,10 @@ def take_back(ask: Ask) -> Response:
             note(ask.engine, tx, ask.author, "console", "undo", f"change {number}", "asked",
                  ask.visit.address)  # fmt: skip
     entity = ask.given("entity")
-    back = f"/records/{entity}/{change.record_id}" if entity else "/activity"
-    return ask.to(back, f"{change.field} has its earlier value again. The next sync carries it on.")
+    told = f"{change.field} has its earlier value again. The next sync carries it on."
+    if entity:
+        return ask.to(f"/records/{entity}/{change.record_id}", told)
+    return ask.to("/activity", told, show="changes")
 
 
 def _limits(ask: Ask, connection: str) -> dict[str, list[str]]:

@@ -96,7 +96,7 @@ def test_runs_are_narrowed_by_their_outcome(bench: Bench) -> None:
 
 
 def test_a_change_is_undone_from_the_list_of_changes(bench: Bench) -> None:
-    """By whoever may, with a reason; others see no button."""
+    """By whoever may, with a reason; the list then begins with it. Others see no button."""
     bench.vendors["hr"].edit(bench.links("hr")[0].external_id or "", job="lead")
     bench.sync()
     with at_console(bench.engine, Role.VIEWER) as browser:
@@ -106,6 +106,7 @@ def test_a_change_is_undone_from_the_list_of_changes(bench: Bench) -> None:
         path = re.findall(r'action="(/changes/\d+/undo)"', page)[0]
         done = browser.send(path, "/activity?show=changes", reason="a mistake")
     assert "has its earlier value again" in done.text
+    assert "a mistake" in done.text
 
 
 def test_the_story_of_a_record_is_narrowed_and_goes_on(bench: Bench) -> None:
