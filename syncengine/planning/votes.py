@@ -26,11 +26,13 @@ def counting(votes: Sequence[Vote], writes: str, shut_out: Iterable[str] = ()) -
 
 
 def refusal(
-    votes: Sequence[Vote], author: str, needed: int, asked_for: bool, unclear: str = ""
-) -> str:
+    votes: Sequence[Vote], author: str, needed: int, asked_for: bool, unclear: str = "",
+    decider: str = "",
+) -> str:  # fmt: skip
     """Why somebody's approval does not count, where ``needed`` people have to approve; empty where it does. ``votes``:
     those that count. ``asked_for``: whether the writes follow from what they have decided themselves. ``unclear``: one
-    of those who have approved, who may be the same person."""
+    of those who have approved, who may be the same person; ``decider``: one of those from whose decisions they follow,
+    who may be the same person."""
     if needed < 2:
         return ""
     if any(vote.author.casefold() == author.casefold() for vote in votes):
@@ -40,9 +42,14 @@ def refusal(
     if asked_for:
         return "it follows from what you decided yourself, by an answer or an undo: somebody else has to approve it"
     if unclear:
-        return (
-            f"one of you and {unclear} was added here, the other comes from the provider, and nobody has said whether "
-            "you are one person: an admin does by `syncengine members join`; else let somebody approve who comes in as "
-            f"{unclear} does"
-        )
+        return f"one of you and {_may_be_one(unclear)}"
+    if decider:
+        return f"it follows from what {decider} decided: one of you and {_may_be_one(decider)}"
     return ""
+
+
+def _may_be_one(name: str) -> str:
+    return (
+        f"{name} was added here, the other comes from the provider, and nobody has said whether you are one person: an "
+        f"admin does by `syncengine members join`; else let somebody approve who comes in as {name} does"
+    )

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from syncengine.flows.core.engine import Engine
 from syncengine.flows.core.staging import Group
 from syncengine.flows.people.decisions import NotPossible
 from syncengine.ledger import Transaction
+from syncengine.ledger.access import AuditAsked
 from syncengine.model.case import Case, CaseKind, Vote
 from syncengine.model.link import Link, LinkState
-from syncengine.model.member import Role
+from syncengine.model.member import Member, Role
 from syncengine.model.operation import OperationState
 from syncengine.planning.plan import TAKES_PLACE
 from syncengine.planning.votes import counting, digest_of, refusal
 
 _MOST = 10_000
 """Changes and writes that are looked at for who asked for what."""
+JOINED_MEMBERS = "join members"
+"""What the audit calls it that two members are one person."""
 _WHOLE = ("made", "deleted")
 """What a change of a whole record says that somebody asked for."""
 
@@ -117,47 +120,80 @@ def with_vote(
     """The case with an approval of these writes, and how far that is. ``whole``: they are all that it holds. Raises
     NotPossible where the approval does not count."""
     before = _votes(engine, tx, case, held)
-    asked_for = before.needed > 1 and _asked_for(tx, author, held)
-    why = refusal(
-        before.given, author, before.needed, asked_for, _unclear(tx, author, before.given)
-    )
-    if why:
-        raise NotPossible(why)
+    if before.needed > 1:
+        who = _People.known(tx)
+        deciders = _deciders(tx, held)
+        approved = [vote.author for vote in before.given]
+        own = any(who.one(name) == who.one(author) for name in deciders)
+        given = who.unclear(author, approved), who.unclear(author, deciders)
+        why = refusal(before.given, author, before.needed, own, *given)
+        if why:
+            raise NotPossible(why)
     part = () if whole else tuple(sorted(k.id for k in held))
     vote = Vote(author, before.digest, engine.clock.now(), reason, part)
     now = before._replace(given=(*before.given, vote))
     return replace(case, votes=now.given), now
 
 
-def _unclear(tx: Transaction, author: str, given: Sequence[Vote]) -> str:
-    """One of those who have approved who may be ``author`` by another way in; empty where there is none. Of two members
-    whom the provider knows, or of two who were added here, each is a person."""
-    members = {m.name: m for m in tx.members()} if given else {}
-    mine = members.get(author.casefold())
-    for vote in given:
-        theirs = members.get(vote.author.casefold())
-        if mine and theirs and (mine.subject is None) != (theirs.subject is None):
-            return theirs.name
-    return ""
+@dataclass(frozen=True, slots=True)
+class _People:
+    """Who is one person, as far as it is known: members by name, and those that were joined to another one."""
+
+    members: Mapping[str, Member]
+    joined: Mapping[str, str]
+
+    @classmethod
+    def known(cls, tx: Transaction) -> _People:
+        """As the members and the audit say."""
+        members = tx.members()
+        names = {m.id: m.name for m in members}
+        lines = tx.select_audit(limit=_MOST, asked=AuditAsked(action=JOINED_MEMBERS))
+        pairs = (
+            (names.get(str(line.detail.get("other"))), names.get(line.about)) for line in lines
+        )
+        return cls(
+            {m.name: m for m in members}, {gone: kept for gone, kept in pairs if gone and kept}
+        )
+
+    def one(self, name: str) -> str:
+        """The name of the member who this is today."""
+        found, seen = name.casefold(), set[str]()
+        while found in self.joined and found not in seen:
+            seen.add(found)
+            found = self.joined[found]
+        return found
+
+    def unclear(self, author: str, others: Iterable[str]) -> str:
+        """One of the others who may be ``author`` by another way in; empty where there is none. Of two members whom the
+        provider knows, or of two who were added here, each is a person."""
+        mine = self.members.get(self.one(author))
+        for name in others:
+            theirs = self.members.get(self.one(name))
+            if mine and theirs and (mine.subject is None) != (theirs.subject is None):
+                return theirs.name
+        return ""
 
 
-def _asked_for(tx: Transaction, author: str, held: Sequence[Link]) -> bool:
-    """Whether one of the held writes follows from what somebody decided, since its row was last written to: a value
-    given by an answer or an undo, a record made or deleted, or the answer that the row may be deleted."""
+def _deciders(tx: Transaction, held: Sequence[Link]) -> list[str]:
+    """From whose decisions one of the held writes follows, since its row was last written to: a value given by an
+    answer or an undo, a record made or deleted, or the answer that the row may be deleted."""
     links = {k.id: k for k in held}
     records = {k.record_id: k.id for k in held if k.record_id}
-    changes = tx.page_of_history(None, _MOST, author=author, record_id=sorted(records))
-    decided = [(records[c.record_id], c.at) for c in changes if c.field or c.new in _WHOLE]
+    changes = tx.page_of_history(None, _MOST, author__ne="", record_id=sorted(records))
+    decided = [
+        (records[c.record_id], c.at, c.author) for c in changes if c.field or c.new in _WHOLE
+    ]
     answered = tx.cases(links=sorted(links), open_only=False)
     decided += [
-        (case.link_id, case.closed_at)
+        (case.link_id, case.closed_at, case.author)
         for case in answered
-        if case.author == author and case.answer == "delete" and case.link_id and case.closed_at
+        if case.author and case.answer == "delete" and case.link_id and case.closed_at
     ]
     if not decided:
-        return False
+        return []
     written: dict[str, float] = {}
     applied = str(OperationState.APPLIED)
     for operation in tx.page_of_operations(None, _MOST, link_id=sorted(links), state=applied):
         written.setdefault(operation.link_id, operation.created_at)
-    return any(at >= written.get(link_id, 0.0) for link_id, at in decided)
+    since = [author for link_id, at, author in decided if at >= written.get(link_id, 0.0)]
+    return list(dict.fromkeys(since))

@@ -95,8 +95,8 @@ def test_an_approval_says_which_writes_were_looked_at(made: Bench) -> None:
     assert made.case().votes == ()
 
 
-def test_nobody_approves_what_they_asked_for() -> None:
-    """Who gave a value by hand from which a delete follows is refused; others may approve it."""
+def undone_by(name: str) -> Bench:
+    """Ten of twelve are to leave; one of them because somebody has given her job back by an undo."""
     made = by_two(staged())
     made.answer("reject")
     edit(made, people(made)[:10], job="dev")
@@ -105,10 +105,15 @@ def test_nobody_approves_what_they_asked_for() -> None:
     made.sync()
     record = made.records()[0]
     last = [c for c in made.history(record.id) if c.field == "job" and c.new == "left"][-1]
-    undo(made.engine, last.id, "kim")
-    back = made.history(record.id)[-1]
-    undo(made.engine, back.id, "kim")
+    undo(made.engine, last.id, name)
+    undo(made.engine, made.history(record.id)[-1].id, name)
     made.sync()
+    return made
+
+
+def test_nobody_approves_what_they_asked_for() -> None:
+    """Who gave a value by hand from which a delete follows is refused; others may approve it."""
+    made = undone_by("kim")
     with pytest.raises(NotPossible, match="follows from what you decided yourself"):
         approve(made, "kim")
     assert approve(made, "lee").more == 1
@@ -159,6 +164,34 @@ def test_one_person_with_two_ways_in_does_not_approve_twice(made: Bench) -> None
     assert [
         v.author for v in made.read(lambda tx: tx.cases(ids=[case.id], open_only=False))[0].votes
     ] == ["kim", "lee"]
+
+
+def test_who_decided_by_one_way_in_does_not_approve_by_the_other() -> None:
+    """Whoever was added here, and may be whom the provider knows, is refused until an admin has said that they are one,
+    and then because it is their own decision; others who come in as they did approve."""
+    made = undone_by("kim")
+    for name in ("kim", "mia", "ada"):
+        add_member(made.engine, name, [Role.ANSWERER], "admin")
+    Entrance(made.engine).sign_in("idp kim", "kim", [Role.ANSWERER], 0.0, "")
+    with pytest.raises(NotPossible, match="follows from what kim decided: one of you and kim was"):
+        approve(made, "kim 2")
+    join_members(made.engine, "kim", "kim 2", "admin")
+    for name in ("kim", "KIM"):
+        with pytest.raises(NotPossible, match="follows from what you decided yourself"):
+            approve(made, name)
+
+
+def test_what_was_decided_before_two_members_were_joined_is_of_both() -> None:
+    """By the name that the provider had given as well; who comes in as they do approves, as before."""
+    made = undone_by("kim 2")
+    add_member(made.engine, "kim", [Role.ANSWERER], "admin")
+    for name in ("kim", "lee", "mia"):
+        Entrance(made.engine).sign_in(f"idp {name}", name, [Role.ANSWERER], 0.0, "")
+    join_members(made.engine, "kim", "kim 2", "admin")
+    with pytest.raises(NotPossible, match="follows from what you decided yourself"):
+        approve(made, "kim")
+    assert approve(made, "lee").more == 1
+    assert approve(made, "mia").more == 0
 
 
 def test_one_person_stops_it(made: Bench) -> None:
