@@ -7,21 +7,31 @@ from typing import Any
 
 from starlette.responses import Response
 
+from syncengine.model.process import Process
 from syncengine.model.rights import Right
 from syncengine.web.console.ask import Ask
 from syncengine.web.console.licences import licences
 
 
 def show(ask: Ask) -> Response:
-    """Version, encryption, and the keys of the keyboard."""
+    """Version, encryption, the keys of the keyboard, and what to do where a part of the service is gone."""
     settings = ask.shared.settings
     return ask.page(
         "about.html", python=platform.python_version(),
         encrypted=bool(settings.encryption_keys),
         database=settings.database_url.partition(":")[0].partition("+")[0],
         zone=ask.engine.project.timezone, flower=settings.flower_url, licences=licences(),
-        channels=_channels(ask),
+        channels=_channels(ask), processes=_processes(ask),
     )  # fmt: skip
+
+
+def _processes(ask: Ask) -> list[Process] | None:
+    """The processes of the service that have reported, the last one first; None for whoever does not see how everything
+    stands."""
+    if not ask.may(Right.WATCH):
+        return None
+    with ask.engine.ledger.read() as tx:
+        return sorted(tx.processes(), key=lambda process: -process.seen_at)
 
 
 def _channels(ask: Ask) -> list[dict[str, Any]]:

@@ -43,7 +43,7 @@ _PLACES: Final = {
     "late": ("/activity", "Activity", Right.WATCH), "paused": ("/connections", "Connection", Right.WATCH),
     "mapping": ("/mappings", "Mappings", Right.WATCH), "off": ("/connections", "Connection", Right.WATCH),
     "unlinked": ("/connections", "Rows", Right.WATCH), "limit": ("/connections", "Connection", Right.WATCH),
-    "worker": ("/activity?show=runs", "Runs", Right.WATCH), "beat": ("/activity?show=runs", "Runs", Right.WATCH),
+    "worker": ("/about#service", "What to do", Right.WATCH), "beat": ("/about#service", "What to do", Right.WATCH),
     "waiting": ("/connections", "Connection", Right.WATCH), "scope": ("/connections", "Connection", Right.WATCH),
     "untold": ("/about", "About", Right.SIGNED_IN), "unread": ("/connections", "Connections", Right.WATCH),
     "moving": ("/activity", "Activity", Right.WATCH),

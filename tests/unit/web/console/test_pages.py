@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Callable
 from html import unescape
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import pytest
 
@@ -15,6 +15,7 @@ from syncengine.flows.people.pausing import pause
 from syncengine.flows.views.stored_plan import keep, refused_trial, store_plan
 from syncengine.mapping.lenses import LensVerdict, Loss
 from syncengine.model.member import Role
+from syncengine.model.process import Process
 from syncengine.model.ref import Position
 from syncengine.model.standing import CODES
 from syncengine.web.console import SCREENS
@@ -88,8 +89,33 @@ def test_a_record_shows_each_side_and_why(bench: Bench) -> None:
 def test_each_line_of_home_leads_somewhere() -> None:
     """Where one can do something about it, or see more."""
     assert {code for code in CODES if code not in home._PLACES} == set()
-    paths = {place[0].partition("?")[0] for place in home._PLACES.values()}
+    paths = {urlsplit(place[0]).path for place in home._PLACES.values()}
     assert paths <= {screen.path for screen in SCREENS}
+
+
+@pytest.mark.parametrize(("gone", "kept"), [("worker", "sweep"), ("beat", "worker")])
+def test_whose_part_of_the_service_is_gone_is_led_to_what_is_to_be_done(
+    bench: Bench, gone: str, kept: str
+) -> None:
+    """A page says who reported last and when, how the part is started again, and where its log is; in German, too."""
+    now = bench.clock.now()
+    with bench.engine.ledger.write() as tx:
+        for name in ("worker", "sweep"):
+            tx.note_alive(name, now - (0 if name == kept else 300.0))
+        tx.save_process(Process("p", "worker", "host-7", 4711, "", 0.0, now - 300.0))
+    with at_console(bench.engine, Role.OPERATOR) as browser:
+        home_page = browser.get("/").text
+        assert 'href="/about#service"' in home_page, gone
+        page = browser.get("/about").text.partition('id="service"')[2]
+        for told in (
+            "syncengine run",
+            "docker compose",
+            "systemctl restart syncengine-worker",
+            "4711 (host-7)",
+        ):
+            assert told in page
+        german = browser.get("/about", **{"Accept-Language": "de"}).text
+    assert "geht nichts verloren" in german
 
 
 def test_the_page_of_mappings_says_what_is_lost_on_the_way(
