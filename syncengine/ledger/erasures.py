@@ -61,6 +61,10 @@ class Erasures(Session):
         order = (t.operations.c.id,)
         return self._found(OPERATIONS, order=order, limit=limit, entity=entity, id__gt=after)
 
+    def operations_under_way(self) -> list[Operation]:
+        """Operations that may take effect still, or may have, of all entities."""
+        return self._found(OPERATIONS, t.is_unsettled)
+
     def events_about(
         self, refs: Collection[Ref], links: Collection[str], operations: Collection[str]
     ) -> list[Event]:

@@ -43,7 +43,7 @@ UNDER_WAY = (OperationState.CLAIMED, OperationState.UNKNOWN)
 def preview(engine: Engine, record_id: str) -> Document:
     """What an erasure would delete, what vendors hold besides, and what prevents it. Raises NotPossible."""
     with engine.ledger.read() as tx:
-        footprint = gather(engine, tx, record_id)
+        footprint = gather(engine, tx, record_id, to_show=True)
         called = names(engine, tx, footprint.records)
     return described(engine, footprint, called)
 

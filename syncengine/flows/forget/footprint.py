@@ -80,9 +80,12 @@ def refs_in(records: Mapping[str, Record], marks: Marks) -> set[Ref]:
     return own | {ref for _, ref in marks.places}
 
 
-def gather(engine: Engine, tx: Transaction, record_id: str) -> Footprint:
-    """Collect the footprint of a record. Raises NotPossible where there is no such record, or another record of its own
-    kind would belong to it."""
+def gather(
+    engine: Engine, tx: Transaction, record_id: str, to_show: bool = False
+) -> Footprint:  # fmt: skip
+    """Collect the footprint of a record. ``to_show``: of what is outside of it only what people are shown, which takes
+    a part of the time: records that name it, writes that may take effect still, and open questions whether a row is
+    hers. Raises NotPossible where there is no such record, or another record of its own kind would belong to it."""
     search = _Search(engine, tx)
     record = tx.records([record_id]).get(record_id)
     if record is None:
@@ -102,7 +105,11 @@ def gather(engine: Engine, tx: Transaction, record_id: str) -> Footprint:
         if _is_about(c, records, links, operations, marks)
         or not showing.isdisjoint(shown_by(engine, c))
     }  # fmt: skip
-    others = search.others(records, links, operations, marks)
+    if to_show:
+        asked = [c for c in asked if _asks_whether(c, selves)]
+        others = search.others_shown(records, operations, marks)
+    else:
+        others = search.others(records, links, operations, marks)
     others = replace(others, cases=search.naming_cases(asked, cases, marks))
     events = tx.events_about(refs_in(records, marks), links, operations)
     return Footprint(
@@ -148,11 +155,18 @@ def _is_about(
     return not shown.isdisjoint(marks.at(place))
 
 
+def _asks_whether(case: Case, selves: Mapping[str, Record]) -> bool:
+    """Whether a case asks if a row is one of these records'."""
+    asks = case.kind is CaseKind.IDENTITY and case.closed_at is None
+    return asks and not selves.keys().isdisjoint(case.evidence.get("records", ()))
+
+
 @dataclass(slots=True)
 class _Search:
     engine: Engine
     tx: Transaction
     kept: dict[str, list[Record]] = field(default_factory=dict)
+    named: dict[str, list[Record]] | None = None
 
     def everyone(self, entity: str) -> list[Record]:
         """All records of an entity, deleted ones too."""
@@ -168,6 +182,17 @@ class _Search:
             entity = self.engine.project.entities.get(name)
             if entity is None or refs_of(entity):
                 yield from self.everyone(name)
+
+    def naming(self, ids: Collection[str]) -> list[Record]:
+        """All records that refer to one of these."""
+        if self.named is None:
+            self.named = {}
+            for record in self.namers():
+                for value in record.values.values():
+                    for item in value if isinstance(value, list) else (value,):
+                        if isinstance(item, str):
+                            self.named.setdefault(item, []).append(record)
+        return list({r.id: r for id_ in ids for r in self.named.get(id_, ())}.values())
 
     def selves(self, record: Record) -> dict[str, Record]:
         """A record, those joined with it, and deleted ones of the same identity."""
@@ -195,7 +220,7 @@ class _Search:
         kinds = {record.entity for record in selves.values()}
         while fresh:
             more = {}
-            for record in self.namers():
+            for record in self.naming(fresh):
                 name = None if record.id in found else self.belongs(record, fresh)
                 if name is None:
                     continue
@@ -258,9 +283,7 @@ class _Search:
     ) -> Others:  # fmt: skip
         """What else refers to them."""
         entities, fields = self.engine.project.entities, set[str]()
-        found = Others(
-            {r.id: r for r in self.namers() if r.id not in records and in_record(r, marks) is not r}
-        )
+        found = Others({r.id: r for r in self.naming(marks.records) if r.id not in records})
         named_links, named_operations = dict[str, Link](), dict[str, Operation]()
         for link in _sliced(lambda after: self.tx.select_links(after=after or None, limit=SLICE)):
             system = self.engine.system(link.entity, link.connection)
@@ -278,6 +301,18 @@ class _Search:
             if c.record_id not in records and in_change(c, marks) is not c
         ]  # fmt: skip
         return replace(found, links=named_links, operations=named_operations, changes=changes)
+
+    def others_shown(
+        self, records: Mapping[str, Record], operations: Collection[str], marks: Marks
+    ) -> Others:
+        """What of all that refers to them people are shown."""
+        found, named = self.naming(marks.records), dict[str, Operation]()
+        for operation in self.tx.operations_under_way():
+            system = self.engine.system(operation.entity, operation.connection)
+            known = operation.id in operations
+            if not known and in_operation(system, operation, marks) is not operation:
+                named[operation.id] = operation
+        return Others({r.id: r for r in found if r.id not in records}, operations=named)
 
     def _operations(self, entity: Entity) -> Iterator[Operation]:
         return _sliced(lambda after: self.tx.operations_after(entity.name, after, SLICE))

@@ -25,7 +25,7 @@ def export(engine: Engine, record_id: str, author: str) -> Document:
     Raises NotPossible."""
     engine = replace(engine, shows_sensitive=True)
     with engine.ledger.read() as tx:
-        footprint = gather(engine, tx, record_id)
+        footprint = gather(engine, tx, record_id, to_show=True)
         targets = {
             t for r in footprint.records.values() for v in r.values.values() for t in as_list(v)
         }

@@ -10,12 +10,16 @@ import pytest
 
 from syncengine.errors import LostRace, Rejected
 from syncengine.flows.capture.refresh import refresh
-from syncengine.flows.forget.erase import erase, erasures, preview
+from syncengine.flows.forget.erase import described, erase, erasures, preview
+from syncengine.flows.forget.footprint import gather
+from syncengine.flows.naming.names import names
 from syncengine.flows.people.decisions import NotPossible
 from syncengine.flows.people.links import join
 from syncengine.flows.people.undo import undo
 from syncengine.flows.reconcile.derive import derive
 from syncengine.flows.reconcile.reconcile import reconcile
+from syncengine.flows.views.export import export
+from syncengine.ledger import Transaction
 from syncengine.model.changeset import Changeset
 from syncengine.model.erasure import Erasure
 from syncengine.model.operation import OperationState
@@ -312,6 +316,24 @@ def test_an_address_that_another_bears_too_is_not_hers_alone() -> None:
     made.answer("retry", next(c for c in made.cases() if "retry" in c.answers))
     made.sync()
     assert made.link("lms").row == {"email": "anna@x.de", "name": "Anna Two", "job": "lead"}
+
+
+def test_what_is_shown_of_her_is_known_without_the_rows_and_history_of_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A preview says what a look at everything would; neither it nor an export looks through all changes and writes."""
+    made = teams()
+    crew(made)
+    record = made.record(name="anna").id
+    with made.engine.ledger.read() as tx:
+        whole, shown = (gather(made.engine, tx, record, to_show) for to_show in (False, True))
+        called = names(made.engine, tx, whole.records)
+    assert described(made.engine, shown, called) == described(made.engine, whole, called)
+    assert shown.others.records == whole.others.records
+    for look in ("changes_of", "operations_after"):
+        monkeypatch.setattr(Transaction, look, None)
+    assert preview(made.engine, record) == described(made.engine, whole, called)
+    assert export(made.engine, record, "kim")["named_by"] == {"team.lead": 1, "team.members": 1}
 
 
 def test_an_erasure_cannot_be_undone() -> None:
