@@ -35,6 +35,24 @@ def undo(engine: Engine, change_id: int, author: str, reason: str = "") -> tuple
     return change, mask(engine, entity).value(change.field, value)
 
 
+def may_be_undone(entity: Entity | None, change: Change) -> bool:
+    """Whether the project lets anybody undo such a change; ``undo`` may still refuse, for what stands there by now."""
+    declared = entity.fields.get(change.field) if entity is not None else None
+    if (
+        entity is None
+        or declared is None
+        or declared.formula is not None
+        or change.old == change.new
+    ):
+        return False
+    if is_empty(change.old) and not declared.clear:
+        return False
+    owner = declared.owner
+    system = entity.systems.get(owner.source) if owner is not None and owner.constant else None
+    rule = system.rules.get(declared.name) if system is not None else None
+    return rule is None or rule.writes
+
+
 def _put_aside(act: Decision, entity: Entity, change: Change) -> Json:
     """The value that a change rejected. A value overwritten by our own write is stored as the vendor spells it."""
     system = entity.systems.get(change.lost_by)

@@ -11,6 +11,7 @@ from syncengine.flows.core.world import load_world
 from syncengine.flows.forget.retention import spans
 from syncengine.flows.naming.masking import Mask, mask, shown_id, without
 from syncengine.flows.naming.names import Names, names
+from syncengine.flows.people.undo import may_be_undone
 from syncengine.flows.views.formulas import inputs, since
 from syncengine.flows.views.queries import link_document
 from syncengine.flows.views.sides import spoken
@@ -363,5 +364,6 @@ def _change(
         "rule": change.rule,
         "author": change.author,
         "reason": change.reason,
+        "undoable": may_be_undone(entity, change),
         "event": events.get(change.stamp),
     }

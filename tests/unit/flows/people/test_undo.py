@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from syncengine.flows.people.decisions import NotPossible
-from syncengine.flows.people.undo import undo
+from syncengine.flows.people.undo import may_be_undone, undo
 from syncengine.model.change import Change
 from tests.support.bench import Bench
 from tests.support.people import FIELDS, HR, LMS, anna, duo
@@ -118,3 +118,21 @@ def test_what_cannot_be_undone_says_why() -> None:
         undo(made.engine, name.id, "kim")
     generation = made.record().generation
     assert generation == name.generation + 1
+
+
+def test_only_what_the_project_lets_be_undone_is_offered() -> None:
+    """Not the first value of a field that may not be emptied, the whole record, or what is never written to its owner:
+    all of these are refused; what is offered is done."""
+    reads_job = HR.replace("job: job", "job: {field: job, flow: in}")
+    made = duo(hr_system=reads_job, fields=FIELDS.replace("on_conflict: newest", "owner: hr"))
+    mine, _ = anna(made)
+    made.vendors["hr"].edit(mine, job="lead", name="Anne")
+    made.sync()
+    entity = made.engine.project.entities["person"]
+    offered = [c for c in made.history(made.record().id) if may_be_undone(entity, c)]
+    assert [(c.field, c.old) for c in offered] == [("name", "Anna")]
+    for change in made.history(made.record().id):
+        if change not in offered:
+            with pytest.raises(NotPossible):
+                undo(made.engine, change.id, "kim")
+    undo(made.engine, offered[0].id, "kim")
