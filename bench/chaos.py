@@ -111,7 +111,11 @@ class Storm:
         return {
             "changes": self.changes,
             "seconds until all was at rest": round(self.took),
-            **{f"times: {what}": count for what, count in sorted(self.struck.items())},
+            **{
+                f"times: {what}": count
+                for what, count in sorted(self.struck.items())
+                if what != OVER
+            },
             "writes of the service": self.written,
             **self.found.figures(),
         }
@@ -128,6 +132,7 @@ class Storm:
 
 
 KILLED = "a worker is killed"
+OVER = "all is entered, and nothing is in the way any more"
 LED = 0.15
 """Of the kills, those of a process that leads others."""
 
@@ -146,11 +151,13 @@ def storm(stack: str, asked: argparse.Namespace) -> Storm:
         entered, before = Entered(made.people), made.applied()
         with _service(made, asked.workers) as service:
             strike(sandbox, VENDORS, asked.share)
-            with _watched(made, storm), _killed(service, storm, asked.every):
-                _weather(storm, entered, made, database, broker, asked)
-            sandbox.clear_faults()
-            storm.changes = len(entered.acts)
-            _until_rest(made)
+            with _watched(made, storm):
+                with _killed(service, storm, asked.every):
+                    _weather(storm, entered, made, database, broker, asked)
+                storm.mark(OVER)
+                sandbox.clear_faults()
+                storm.changes = len(entered.acts)
+                _until_rest(made)
             storm.took = time.monotonic() - storm.began
             storm.written = made.applied() - before
         storm.found = held_against_peace(made, entered, asked.people)
