@@ -41,8 +41,9 @@ class ConnectionState:
 class ResourceState:
     """How far the listings of a resource have come. ``cursor``: where the next poll continues. ``polled_at``,
     ``scanned_at``: start of the last complete poll and scan (epoch seconds, 0: never). ``scan_started``: when the last
-    scan was announced. ``rows``: number of rows in the last complete scan. ``fault``: why the last listing failed, else
-    empty. ``progress``: state of a scan that is read in slices (``flows.capture.listing``)."""
+    scan was announced; ``asked_at``: when somebody last asked for one. ``rows``: number of rows in the last complete
+    scan. ``fault``: why the last listing failed, else empty. ``progress``: state of a scan that is read in slices
+    (``flows.capture.listing``)."""
 
     connection: str
     resource: str
@@ -50,6 +51,7 @@ class ResourceState:
     polled_at: float = 0.0
     scanned_at: float = 0.0
     scan_started: float = 0.0
+    asked_at: float = 0.0
     rows: int = 0
     fault: str = ""
     progress: Mapping[str, Any] = field(default_factory=dict)

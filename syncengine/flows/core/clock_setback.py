@@ -92,6 +92,7 @@ def _of_resource(state: ResourceState, now: float) -> ResourceState:
         polled_at=_as_now(state.polled_at, now),
         scanned_at=_as_now(state.scanned_at, now),
         scan_started=_as_now(state.scan_started, now),
+        asked_at=_as_now(state.asked_at, now),
         progress={} if ahead else state.progress,
     )
 

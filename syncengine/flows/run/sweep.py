@@ -94,6 +94,18 @@ def _single(engine: Engine, link: Link) -> bool:
     return bool(spec and spec.single_get)
 
 
+def ask_listings(engine: Engine, connection: str) -> int:
+    """Have a connection listed now, whatever its schedule says; how many listings that are. Each is due until it has
+    been read completely, so that one that finds the connection busy, paused or failing is not forgotten."""
+    now = engine.clock.now()
+    with engine.ledger.write() as tx:
+        states = [tx.resource(*place) for place in listed(engine) if place[0] == connection]
+        asked = [replace(state, asked_at=now, scan_started=0.0) for state in states]
+        tx.write(Changeset(resources=asked))
+    announce_listings(engine, [connection])
+    return len(states)
+
+
 def announce_listings(engine: Engine, connections: Collection[str]) -> int:
     """Announce due listings of these connections; how many."""
     with engine.ledger.read() as tx:
@@ -120,11 +132,14 @@ def _due_listings(
         schedule = engine.project.connections[connection].resources.get(resource)
         state = tx.resource(connection, resource)
         came = max(state.scanned_at, state.polled_at) >= state.scan_started
-        if schedule is None or not (came or now - state.scan_started >= overdue):
+        asked = state.asked_at > state.scanned_at
+        if not (schedule or asked) or not (came or now - state.scan_started >= overdue):
             continue
         if not _parents_known(engine, tx, connection, resource):
             continue
-        kind = _due(state, schedule.poll, schedule.scan, now)
+        kind = (
+            "scan" if asked or schedule is None else _due(state, schedule.poll, schedule.scan, now)
+        )
         if kind:
             yield connection, resource, kind
 

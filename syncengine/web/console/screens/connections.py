@@ -12,7 +12,7 @@ from syncengine.flows.core.engine import Engine
 from syncengine.flows.core.gate import CallGate
 from syncengine.flows.people import pausing
 from syncengine.flows.people.members import note
-from syncengine.flows.run.sweep import listed
+from syncengine.flows.run.sweep import ask_listings
 from syncengine.flows.views.queries import UNLINKED, select_links
 from syncengine.flows.views.status import connection_document
 from syncengine.ledger import Transaction
@@ -72,11 +72,9 @@ def act(ask: Ask) -> Response:
         pausing.resume(ask.engine, name)
         told = f"{name} is resumed."
     elif what == "list":
-        places = [place for place in listed(ask.engine) if place[0] == name]
         if ask.engine.project.connections[name].off:
             raise HTTPException(409, f"{name} is off: {ask.engine.project.connections[name].off}")
-        for connection, resource in places:
-            ask.engine.queue.announce("capture", [connection, resource, "scan"])
+        ask_listings(ask.engine, name)
         told = f"{name} is listed as soon as a worker is free."
     else:
         raise HTTPException(422, "expected pause, resume or list")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from syncengine.flows.capture.capture import capture
-from syncengine.flows.run.sweep import WAITS_EVERY, sweep
+from syncengine.flows.run.sweep import WAITS_EVERY, ask_listings, sweep
 from syncengine.model.changeset import Changeset
 from syncengine.model.condition import condition
 from syncengine.model.link import Link, Wait
@@ -61,6 +61,26 @@ def test_a_listing_that_found_no_slot_comes_with_the_next_sweep() -> None:
         assert width == 1
         assert not capture(made.engine, "hr", "people", "scan").complete
     assert announced(made) == [["hr", "people", "scan"]]
+
+
+def test_a_listing_that_somebody_asked_for_is_due_until_it_came() -> None:
+    """Whatever its schedule says, and though it finds its connection busy or failing at first; then no more."""
+    made = duo()
+    made.sync()
+    made.clock.sleep(1)
+    made.queue.sent.clear()
+    assert ask_listings(made.engine, "hr") == 1
+    assert made.queue.sent == [("capture", ["hr", "people", "scan"])]
+    with made.engine.slots("hr"):
+        assert not capture(made.engine, "hr", "people", "scan").complete
+    assert announced(made) == [["hr", "people", "scan"]]
+    made.vendors["hr"].fault("scan", "down", "down", "down", "down")
+    assert not capture(made.engine, "hr", "people", "scan").complete
+    made.clock.sleep(600)
+    assert ["hr", "people", "scan"] in announced(made)
+    made.scan("hr")
+    made.clock.sleep(1)
+    assert ["hr", "people", "scan"] not in announced(made)
 
 
 def test_rows_are_listed_below_parents_that_are_known() -> None:
