@@ -64,7 +64,7 @@ def page_of(ask: Ask, engine: Engine, uncovered: bool = False) -> Response:
     reasons = whys(engine, record)
     names = [reason.connection for reason in reasons]
     kind = ask.query("steps") if ask.query("steps") in STEPS else ""
-    story = sorted(_story(document), key=lambda step: -step["at"])
+    story = sorted(_story(document), key=lambda step: (-step["at"], -(step.get("change") or 0)))
     story = [step for step in story if not kind or step["kind"] == kind]
     older = ask.query("older")
     first = int(older) if older.isdecimal() and len(older) < 7 else 0
