@@ -35,7 +35,7 @@ from syncengine.ports import Clock, Queue
 from syncengine.settings import Settings
 
 
-class SystemClock:
+class LedgerClock:
     """The time by which a ledger's entries are made."""
 
     def __init__(self, ledger: Ledger) -> None:
@@ -243,7 +243,7 @@ def open_engine(
     project, vendors = edition.project, edition.vendors
     limits = Limits(settings.lease, settings.request_timeout, settings.batch)
     with open_ledger(settings, timeouts) as ledger:
-        clock = clock or SystemClock(ledger)
+        clock = clock or LedgerClock(ledger)
         on = [c for c in project.connections.values() if not c.off]
         gates = {c.name: CallGate(c, ledger, clock, limits.request_timeout) for c in on}
         connectors = {

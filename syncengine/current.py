@@ -90,7 +90,7 @@ class Editions:
         self._variables = {**_secrets(settings.secrets_dir), **os.environ}
         self._seen = _signs(settings.project)
         self.now = read_edition(settings, self._variables)
-        self.since = time.time()
+        self._begun = time.monotonic()
         self.refused: tuple[str, ...] = ()
         self._refused_digest = ""
         self._log = log
@@ -100,6 +100,11 @@ class Editions:
         follower = copy.copy(self)
         follower._log = _NOBODY
         return follower
+
+    @property
+    def age(self) -> float:
+        """Seconds since this edition is in use."""
+        return time.monotonic() - self._begun
 
     def look(self) -> bool:
         """Whether there is another edition now. Costs next to nothing where no file was touched."""
@@ -126,7 +131,7 @@ class Editions:
         self.refused, self._refused_digest = (), ""
         if found is None:
             return False
-        self.now, self.since = found, time.time()
+        self.now, self._begun = found, time.monotonic()
         self._log.warning("the project's files were changed and are in use now", edition=digest)
         return True
 
@@ -228,13 +233,13 @@ class Current:
 
     def _tell(self, engine: Engine) -> None:
         """Now and then, and where it is another one, write down by which edition this process works."""
-        editions, now = self._editions, time.time()
+        editions, now = self._editions, engine.clock.now()
         told = (editions.now.digest, editions.refused, now // TELL)
         if told == self._told or not self._kind:
             return
         me = Process(
             self._id, self._kind, platform.node(), os.getpid(), editions.now.digest,
-            editions.since, now, editions.refused,
+            now - editions.age, now, editions.refused,
         )  # fmt: skip
         with engine.ledger.write() as tx:
             tx.save_process(me, engine.project.retention.runs)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict
-from time import time
 from typing import Annotated, Any
 
 import typer
@@ -95,6 +94,8 @@ def _show_status(document: dict[str, Any]) -> None:
 def _read(seen: dict[str, Any]) -> str:
     """When a resource was read as a whole; of a listing that takes long also how old its parts are."""
     whole, going = _ago(seen["scanned_at"]), seen["under_way"]
+    if seen["asked_at"]:
+        whole += f", to be listed: asked for {_ago(seen['asked_at'])}"
     if going is None:
         return whole
     parts = f"{going['read']:,} of {going['parts']:,} parts since {_ago(going['started'])}"
@@ -109,7 +110,7 @@ def _state(connection: dict[str, Any]) -> Text:
     if said:
         return ui.cell("; ".join(said), "red" if connection["halted"] else "yellow")
     until = connection["blocked_until"] or 0
-    if connection["failures"] or until > time():
+    if connection["failures"] or until > ui.now():
         word = "failing" if connection["failures"] else "at its limit"
         return ui.cell(f"{word}, not asked before {ui.clock(until)[-8:]}", "yellow")
     return ui.cell("writes", "green") if connection["mode"] == "write" else ui.cell("observes")
@@ -118,7 +119,7 @@ def _state(connection: dict[str, Any]) -> Text:
 def _ago(at: float | None) -> str:
     if not at:
         return "never"
-    seconds = max(0, int(time() - at))
+    seconds = max(0, int(ui.now() - at))
     for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds >= size:
             return f"{seconds // size} {unit} ago"

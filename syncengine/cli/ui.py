@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
@@ -50,6 +50,7 @@ Entity = Annotated[str | None, typer.Option(help="Only this entity.", metavar="N
 Limit = Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")]
 
 _zone: ContextVar[str] = ContextVar("zone", default="")
+_clock: ContextVar[Callable[[], float]] = ContextVar("clock", default=time)
 """The zone of the project that this command has opened."""
 _named: ContextVar[tuple[str, ...]] = ContextVar("named", default=())
 """What this command is about: ids of ours, each with its kind before it."""
@@ -109,6 +110,7 @@ def engine(show_sensitive: bool | None = None) -> Iterator[Engine]:
     found = settings()
     with open_engine(found) as opened:
         _zone.set(opened.project.timezone)
+        _clock.set(opened.clock.now)
         opened.author = worker(found.author)
         opened.shows_sensitive = show_sensitive or found.show_sensitive
         if opened.shows_sensitive:
@@ -272,10 +274,15 @@ def clock(at: float | None) -> str:
     return datetime.fromtimestamp(at, zone).astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
 
 
+def now() -> float:
+    """The time by which what is shown was stored (epoch seconds); that of this machine where no ledger was opened."""
+    return _clock.get()()
+
+
 def stamp(at: float) -> str:
     """A time for a list: month, day and clock, with the year where it is another one than this."""
     text = clock(at)
-    return text[5:] if text[:4] == clock(time())[:4] else text
+    return text[5:] if text[:4] == clock(now())[:4] else text
 
 
 def times() -> None:

@@ -92,7 +92,7 @@ class Ledger:
         again."""
         with self._engine.begin() as connection:
             # It may be encrypted with a key that another process was given meanwhile: that is not broken.
-            Transaction(connection, self._vault).follow_keyring(writing=True)
+            Transaction(connection, self._vault, self._clock).follow_keyring(writing=True)
             told = Quarantine(connection, self._vault, self._clock).set_aside(unreadable)
         if not told:
             return ConfigInvalid([str(unreadable)])

@@ -24,7 +24,9 @@ JUMP: Final = 1.0
 """Seconds by which clock and monotonic clock of this machine have to disagree for it to be asked at once: it slept, or
 somebody set its clock."""
 _AGAIN: Final = 5.0
+"""Seconds after which a server that gave no answer is asked again."""
 _WRONG: Final = 60.0
+"""Seconds by which this machine's clock may differ before that is said."""
 _NOW: Final = text("SELECT extract(epoch FROM clock_timestamp())::double precision")
 
 log = structlog.get_logger(__name__)

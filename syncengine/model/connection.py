@@ -56,6 +56,11 @@ class ResourceState:
     fault: str = ""
     progress: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def asked_for(self) -> bool:
+        """Whether somebody has asked for a scan that has not come yet."""
+        return self.asked_at > self.scanned_at
+
     def under_way(self, since: float) -> dict[str, Any] | None:
         """How far a listing below parents has come that is not over, where it got on after ``since`` (epoch seconds):
         of how many ``parts`` the rows were ``read`` in turn and when that began (``started``); how many were read once

@@ -7,8 +7,10 @@ import json
 import shutil
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -53,6 +55,20 @@ def test_an_outage_is_said_when_it_begins_and_when_it_ends(
     assert "kept.db locked; close what has it open" in first
     assert "goes on by itself" in first
     assert last == "the database can be used again"
+
+
+def test_a_process_reports_by_the_time_of_the_ledger(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also on a machine whose clock is two hours ahead: else it would seem alive for two hours after its end."""
+    settings = Settings(project=MAPPINGS, database_url=migrated_file(tmp_path / "kept.db"))
+    ahead = SimpleNamespace(time=lambda: time.time() + 7200, monotonic=time.monotonic)
+    monkeypatch.setattr(current, "time", ahead)
+    opened = Current(settings, "worker")
+    with opened.work() as engine, engine.ledger.read() as tx:
+        (process,) = tx.processes()
+    opened.close()
+    assert [process.since, process.seen_at] == pytest.approx([time.time()] * 2, abs=30)
 
 
 def test_beat_waits_for_the_workers_database(tmp_path: Path, logged: io.StringIO) -> None:

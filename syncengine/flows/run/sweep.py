@@ -13,6 +13,7 @@ from syncengine.flows.forget.retention import forget
 from syncengine.flows.reconcile.follow import follow_project
 from syncengine.flows.send.probe import expire
 from syncengine.ledger import Transaction
+from syncengine.mapping.project import Schedule
 from syncengine.model.case import CaseKind
 from syncengine.model.changeset import Changeset, Wakes
 from syncengine.model.condition import InScope, WrittenTo
@@ -132,15 +133,10 @@ def _due_listings(
         schedule = engine.project.connections[connection].resources.get(resource)
         state = tx.resource(connection, resource)
         came = max(state.scanned_at, state.polled_at) >= state.scan_started
-        asked = state.asked_at > state.scanned_at
-        if not (schedule or asked) or not (came or now - state.scan_started >= overdue):
+        if not (came or now - state.scan_started >= overdue):
             continue
-        if not _parents_known(engine, tx, connection, resource):
-            continue
-        kind = (
-            "scan" if asked or schedule is None else _due(state, schedule.poll, schedule.scan, now)
-        )
-        if kind:
+        kind = _due(state, schedule, now)
+        if kind and _parents_known(engine, tx, connection, resource):
             yield connection, resource, kind
 
 
@@ -156,7 +152,11 @@ def _parents_known(engine: Engine, tx: Transaction, connection: str, resource: s
     )
 
 
-def _due(state: ResourceState, poll: float | None, scan: float | None, now: float) -> str:
+def _due(state: ResourceState, schedule: Schedule | None, now: float) -> str:
+    """How a resource is to be listed by now; empty where it is not."""
+    if state.asked_for or schedule is None:
+        return "scan" if state.asked_for else ""
+    poll, scan = schedule.poll, schedule.scan
     if scan is not None and now - state.scanned_at >= scan:
         return "scan"
     if poll is not None and now - max(state.polled_at, state.scanned_at) >= poll:

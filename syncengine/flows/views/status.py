@@ -76,6 +76,7 @@ def connection_document(engine: Engine, tx: Transaction, name: str) -> dict[str,
                 "rows": seen.rows,
                 "scanned_at": seen.scanned_at or None,
                 "polled_at": seen.polled_at or None,
+                "asked_at": seen.asked_at if seen.asked_for else None,
                 "fault": seen.fault,
                 "under_way": seen.under_way(0.0),
             }

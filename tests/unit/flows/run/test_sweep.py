@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
+from syncengine.cli.queries import _read
 from syncengine.flows.capture.capture import capture
 from syncengine.flows.run.sweep import WAITS_EVERY, ask_listings, sweep
+from syncengine.flows.views.status import status
 from syncengine.model.changeset import Changeset
 from syncengine.model.condition import condition
 from syncengine.model.link import Link, Wait
@@ -39,6 +42,12 @@ def announced(made: Bench) -> list[list[str]]:
     return [arguments for task, arguments in made.queue.sent if task == "capture"]
 
 
+def listed_at(made: Bench) -> dict[str, Any]:
+    """What status says of the listing of people."""
+    found: dict[str, Any] = status(made.engine)["connections"]["hr"]["resources"]["people"]
+    return found
+
+
 def test_a_listing_is_announced_once_for_each_span() -> None:
     """What was announced is not announced again before it came and its span is over, or is given up for lost."""
     made = duo()
@@ -70,6 +79,7 @@ def test_a_listing_that_somebody_asked_for_is_due_until_it_came() -> None:
     made.clock.sleep(1)
     made.queue.sent.clear()
     assert ask_listings(made.engine, "hr") == 1
+    assert ", to be listed: asked for" in _read(listed_at(made))
     assert made.queue.sent == [("capture", ["hr", "people", "scan"])]
     with made.engine.slots("hr"):
         assert not capture(made.engine, "hr", "people", "scan").complete
@@ -78,9 +88,11 @@ def test_a_listing_that_somebody_asked_for_is_due_until_it_came() -> None:
     assert not capture(made.engine, "hr", "people", "scan").complete
     made.clock.sleep(600)
     assert ["hr", "people", "scan"] in announced(made)
+    made.vendors["hr"].faults.clear()
     made.scan("hr")
     made.clock.sleep(1)
     assert ["hr", "people", "scan"] not in announced(made)
+    assert listed_at(made)["asked_at"] is None
 
 
 def test_rows_are_listed_below_parents_that_are_known() -> None:
