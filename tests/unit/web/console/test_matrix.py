@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -83,12 +84,19 @@ def _is_as_declared(answer: Any, place: tuple[Any, ...], right: Right, who: Any)
         assert (code, answer.headers["location"][:8]) == (303, "/sign-in"), place
 
 
+@contextmanager
+def unchanged(company: Bench) -> Iterator[None]:
+    """What is stored, and announced, is afterwards what it was."""
+    before, announced = all_stored(company), list(company.queue.sent)
+    yield
+    assert all_stored(company) == before
+    assert company.queue.sent == announced
+
+
 def test_whoever_only_reads_changes_nothing(company: Bench) -> None:
     """On no route, by no method: what is stored is afterwards what it was, to the letter; one's own password, tokens
     and session aside."""
-    with at_matrix(company, Role.VIEWER) as tried:
-        before = all_stored(company)
-        announced = list(company.queue.sent)
+    with at_matrix(company, Role.VIEWER) as tried, unchanged(company):
         for method, path, right in every(company):
             if method == "GET":
                 for query in behind(path):
@@ -96,16 +104,12 @@ def test_whoever_only_reads_changes_nothing(company: Bench) -> None:
             elif right not in OWN:
                 answer = tried.ask(method, path)
                 assert answer.status_code == 403, (method, path, answer.status_code)
-        assert all_stored(company) == before
-        assert company.queue.sent == announced
 
 
 @pytest.mark.parametrize("limits", LIMITS)
 def test_whoever_is_limited_changes_nothing_outside(company: Bench, limits: str) -> None:
     """With all roles, on no route, by no method: what is outside is as if it were not there."""
-    with at_matrix(company, *Role, limits=LIMITS[limits]) as tried:
-        before = all_stored(company)
-        announced = list(company.queue.sent)
+    with at_matrix(company, *Role, limits=LIMITS[limits]) as tried, unchanged(company):
         for method, path, right in every(company):
             if method == "GET" or right in OWN:
                 continue
@@ -113,8 +117,6 @@ def test_whoever_is_limited_changes_nothing_outside(company: Bench, limits: str)
             # Of many, each is answered by itself: the page says of which nothing was done.
             if path != "/questions":
                 assert answer.status_code == 404, (method, path, answer.status_code)
-        assert all_stored(company) == before
-        assert company.queue.sent == announced
 
 
 @pytest.mark.parametrize("limits", LIMITS)
