@@ -86,7 +86,7 @@ def _remarks(document: Mapping[str, Any]) -> Iterator[str]:
     for group in document["staged"]:
         written = f", {group['written']:,} of them written already" if group["written"] else ""
         yield (
-            f"{ui.counted(group['count'], group['kind'])} of {group['entity']} in "
+            f"{ui.counted(group['count'], group['said'])} of {group['entity']} in "
             f"{group['connection']} would wait for approval: safety allows {group['allowed']:,} at a "
             f"time{written}."
         )

@@ -95,7 +95,8 @@ def _read(seen: dict[str, Any]) -> str:
     """When a resource was read as a whole; of a listing that takes long also how old its parts are."""
     whole, going = _ago(seen["scanned_at"]), seen["under_way"]
     if seen["asked_at"]:
-        whole += f", to be listed: asked for {_ago(seen['asked_at'])}"
+        due = _ago if seen["asked_at"] <= ui.now() else ui.clock
+        whole += f", to be listed: due {due(seen['asked_at'])}"
     if going is None:
         return whole
     parts = f"{going['read']:,} of {going['parts']:,} parts since {_ago(going['started'])}"

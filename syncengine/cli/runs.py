@@ -120,6 +120,6 @@ def _outcome(run: Mapping[str, Any]) -> str:
 
 
 _COUNTS = {
-    "rows": "rows read", "moved": "moved", "applied": "written", "rejected": "refused",
+    "rows": "rows read", "moved": "moved", "gone": "not shown any more", "applied": "written", "rejected": "refused",
     "stale": "overtaken", "not_sent": "not sent", "asked": "asked",
 }  # fmt: skip

@@ -112,10 +112,10 @@ class Runs(Session):
         return [RUNS.value(row, self._vault) for row in rows]
 
     def counts_below(self, parent: str) -> Counter[str]:
-        """The rows that the parts of a run have read, and those of them that had moved."""
+        """The rows that the parts of a run have read, and those of them that had moved or are shown no more."""
         counts = Counter[str]()
         for run in self._found(RUNS, parent=parent):
-            counts.update({n: run.counts.get(n, 0) for n in ("rows", "moved")})
+            counts.update({n: run.counts.get(n, 0) for n in ("rows", "moved", "gone")})
         return counts
 
     def asked_in(self, run: str) -> int:

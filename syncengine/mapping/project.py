@@ -132,6 +132,20 @@ class System:
         return str(self.at.get(key, self.position))
 
     @property
+    def leaving(self) -> Mapping[str, Json]:
+        """What the row of a record that leaves is set to; nothing where it is deleted, or only left alone."""
+        return {} if self._deletes else self.set_leave
+
+    @property
+    def ends(self) -> bool:
+        """Whether the row of a record that leaves is deleted or set to something."""
+        return self._deletes or bool(self.set_leave)
+
+    @property
+    def _deletes(self) -> bool:
+        return self.on_leave == "delete" and self.resource.delete
+
+    @property
     def creates_in(self) -> bool:
         """Whether an unmatched row makes a record."""
         return self.create in ("in", "both")

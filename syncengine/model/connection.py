@@ -41,8 +41,9 @@ class ConnectionState:
 class ResourceState:
     """How far the listings of a resource have come. ``cursor``: where the next poll continues. ``polled_at``,
     ``scanned_at``: start of the last complete poll and scan (epoch seconds, 0: never). ``scan_started``: when the last
-    scan was announced; ``asked_at``: when somebody last asked for one. ``rows``: number of rows in the last complete
-    scan. ``fault``: why the last listing failed, else empty. ``progress``: state of a scan that is read in slices
+    scan was announced; ``asked_at``: from when on one is wanted besides the schedule, by a person or since a row is to
+    be looked at; one begun before does not count. ``rows``: number of rows in the last complete scan. ``fault``: why
+    the last listing failed, else empty. ``progress``: state of a scan that is read in slices
     (``flows.capture.listing``)."""
 
     connection: str
@@ -58,7 +59,7 @@ class ResourceState:
 
     @property
     def asked_for(self) -> bool:
-        """Whether somebody has asked for a scan that has not come yet."""
+        """Whether a scan is wanted besides the schedule that has not come yet."""
         return self.asked_at > self.scanned_at
 
     def under_way(self, since: float) -> dict[str, Any] | None:

@@ -29,8 +29,9 @@ class Run:
     """One run. ``parent``: of a listing, the run that it is a part of, else empty. ``connection``, ``resource``: of a
     listing, or those that a pass was limited to. ``author``: who began it. Times are epoch seconds; ``touched_at``: its
     last sign, ``ended_at``: None while it is under way. ``outcome``, ``fault``: empty before. ``mapping``: the edition
-    of the project. ``counts``: rows read, those that ``moved``, calls that were ``reads``, ``writes`` and ``retries``,
-    writes by outcome, questions that were ``asked``. ``quiet``: nothing happened in it."""
+    of the project. ``counts``: rows read, those that ``moved`` and those that are shown no more (``gone``), calls that
+    were ``reads``, ``writes`` and ``retries``, writes by outcome, questions that were ``asked``. ``quiet``: nothing
+    happened in it."""
 
     id: str
     kind: str
@@ -53,5 +54,15 @@ class Run:
         return BROKE_OFF if lost else self.outcome
 
 
-HAPPENED = ("moved", "writes", "asked", "applied", "stale", "rejected", "not_sent", "unknown")
+HAPPENED = (
+    "moved",
+    "gone",
+    "writes",
+    "asked",
+    "applied",
+    "stale",
+    "rejected",
+    "not_sent",
+    "unknown",
+)
 """Counts of which any makes a run worth to be kept for long."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from syncengine.model.case import Case, CaseKind
@@ -267,20 +268,31 @@ def unprovable(operation: Operation) -> Case:
 
 
 def staged(
-    entity: str, connection: str, kind: str, links: list[str], allowed: int | None, gone: int = 0
-) -> Case:
+    entity: str, connection: str, kind: str, links: list[str], allowed: int | None, gone: int = 0,
+    leaving: Mapping[str, Json] = MappingProxyType({}), others: Sequence[str] = (),
+) -> Case:  # fmt: skip
     """The case that a plan writes more than ``safety`` allows, or did when it was opened. ``allowed``: None where the
-    mapping sets no limit any more. ``gone``: how many of the deletes are of records whose row there is gone."""
+    mapping sets no limit any more. ``gone``: how many of the deletes are of records whose row there is gone.
+    ``leaving``: what the rows of those that leave are set to, nothing where they are deleted;
+    ``others``: the systems that a deleted record leaves, too."""
     count = len(links)
-    question = f"{count} {kind}s of {entity} in {connection} wait"
+    leave = kind == "delete" and bool(leaving) and gone < count
+    said, waits = "leaver" if leave else kind, "waits" if count == 1 else "wait"
+    question = f"{count} {said}{'s' * (count != 1)} of {entity} in {connection} {waits}"
     limit = f"safety allows {allowed} at a time"
     if allowed is None:
         limit = "they were too many when they were planned, and safety sets no limit since"
     answers = {"approve": "send them all", "reject": "send none of them"}
+    if leave:
+        sets = ", ".join(f"{path} = {json.dumps(value)}" for path, value in leaving.items())
+        answers["approve"] += f"; each row stays there, set to {sets}"
+    elif kind == "delete" and gone < count:
+        answers["approve"] += "; each row is deleted there"
     if gone:
         question += f", {'all' if gone == count else gone} for a row there that is gone"
         records = "records whose row is gone"
-        answers["approve"] += f"; {records} are deleted, and leave the other systems"
+        leave_too = f", and leave {', '.join(others)}" if others else ""
+        answers["approve"] += f"; {records} are deleted{leave_too}"
         answers["reject"] += f"; {records} are kept"
     return Case(
         id="",

@@ -23,6 +23,12 @@ def kind_of(system: System, operation: Operation) -> str:
     return Action.DELETE.value if leaves else action.value
 
 
+def said_of(system: System | None, kind: str) -> str:
+    """What a write that safety counts so is called: ``leaver`` of a delete where no row is deleted, as the row of a
+    record that leaves is only set to something."""
+    return "leaver" if kind == Action.DELETE and system is not None and system.leaving else kind
+
+
 def allowance(safety: Safety, kind: str, live: int, first: bool = False) -> int | None:
     """How many writes of a kind a time window may contain, with ``live`` live links; None: any number. ``first``:
     nothing was ever written there before that window."""

@@ -13,6 +13,7 @@ from itertools import groupby
 from syncengine.model.case import CaseKind
 from syncengine.model.condition import Approved
 from syncengine.model.connection import ConnectionState, ResourceState
+from syncengine.model.link import WaitGroup
 from syncengine.model.operation import OperationState
 from syncengine.model.standing import Figures, Level, Line, Standing
 
@@ -52,7 +53,8 @@ class Facts:
     """What a standing is told of. ``edition``: of the files as they stand, the last of which was changed at
     ``edition_at``. ``off``: connection -> why it is off; ``unused``: those that no mapping uses. ``unlinked``: (entity,
     connection) -> rows of nobody. ``dirty``: links that are to be looked at. ``approvals``: subject of the question
-    about held writes -> approvals given and needed, where several are. ``deaf``: channel of notifications that is off
+    about held writes -> approvals given and needed, where several are. ``staying``: (entity, connection) whose rows
+    stay when their record leaves, with what ``set.leave`` says. ``deaf``: channel of notifications that is off
     -> why; ``channels``: those that the project has."""
 
     now: float
@@ -65,6 +67,7 @@ class Facts:
     unlinked: Mapping[tuple[str, str], int]
     dirty: int
     approvals: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    staying: Collection[tuple[str, str]] = ()
     deaf: Mapping[str, str] = field(default_factory=dict)
     channels: Collection[str] = ()
 
@@ -216,7 +219,14 @@ def _staged(facts: Facts) -> Iterator[Line]:
             subject = Approved(group.entity, group.connection, group.write).subject
             given, needed = facts.approvals.get(subject, (0, 1))
             told = {"given": str(given), "needed": str(needed)} if needed > 1 else {}
+            told |= _said(facts, group)
             yield Line("staged", Level.ASK, group.count, group.since, about, told)
+
+
+def _said(facts: Facts, group: WaitGroup) -> dict[str, str]:
+    """What writes are called whose kind says something else: ``leaver`` of deletes where no row is deleted."""
+    leaves = group.write == "delete" and (group.entity, group.connection) in facts.staying
+    return {"said": "leaver"} if leaves else {}
 
 
 def _paused(facts: Facts) -> Iterator[Line]:
@@ -253,7 +263,7 @@ def _let_be(facts: Facts) -> Iterator[Line]:
     for group in facts.figures.waits:
         if group.kind == "let_be":
             about = {"entity": group.entity, "connection": group.connection, "kind": group.write}
-            told = {"by": group.what, "why": group.reason}
+            told = {"by": group.what, "why": group.reason, **_said(facts, group)}
             yield Line("let_be", Level.NOTE, group.count, group.since, about, told)
 
 

@@ -225,6 +225,7 @@ def _finish(listing: Listing, kind: str, before: ResourceState) -> Captured:
             change += Changeset(raised=[replace(case, id=new_id(), opened_at=now)])
         else:
             over.add(emptied_subject(listing.connection, listing.resource))
+            listing.gone = sum(k.suspected_at is None for _, links in unseen for k in links)
             for system, links in unseen:
                 change += suspect_missing(system, _surely(listing, system, links), listing.started)
         rows = before.rows if empty else listing.rows
@@ -307,10 +308,14 @@ def wake_waiting_creates(
 def list_soon(
     engine: Engine, tx: Transaction, connection: str, resource: str, at: float = 0.0
 ) -> Changeset:
-    """The next listing is due now, or at ``at``, where a vendor has no single read."""
+    """A listing is due now, or at ``at``, besides those of the schedule, where a vendor has no single read. One that
+    has begun by now does not count."""
     schedule = engine.project.connections[connection].resources.get(resource)
     state = tx.resource(connection, resource)
     if schedule is None or not schedule.scan or not state.scanned_at:
         return Changeset()
-    due = min(state.scanned_at, max(at, engine.clock.now()) - schedule.scan)
-    return Changeset(resources=[replace(state, scanned_at=max(due, 1.0), scan_started=0.0)])
+    now = engine.clock.now()
+    wanted = max(at, now)
+    if state.asked_for and state.asked_at > now:
+        wanted = min(wanted, state.asked_at)
+    return Changeset(resources=[replace(state, asked_at=wanted, scan_started=0.0)])

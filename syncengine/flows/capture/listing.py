@@ -77,6 +77,7 @@ class Listing:
     resumed: str = ""
     rows: int = 0
     moved: int = 0
+    gone: int = 0
     asked: set[str] = field(default_factory=set)
     unfit: set[str] = field(default_factory=set)
     lacks: int = 0
@@ -153,7 +154,9 @@ class Listing:
         if self.run is not None:
             outcome = (FAILED if fault else COMPLETE) if whole else ""
             counts = calls(self.engine, self.called)
-            counts.update(rows=self.rows - self.run.counts.get("rows", 0), moved=self.moved)
+            counts.update(
+                rows=self.rows - self.run.counts.get("rows", 0), moved=self.moved, gone=self.gone
+            )
             end_run(self.engine, tx, self.run, outcome, fault, counts)
 
     def _marked(self) -> Changeset:

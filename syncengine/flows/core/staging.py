@@ -161,7 +161,10 @@ def _judge(
             everything = {**held, **asked, **back}
             gone = sum(approval.digest == RECORD for approval in everything.values())
             named = (group.entity, group.connection, group.kind)
-            case = staged(*named, sorted(everything), allowed, gone)
+            system = entity.systems.get(group.connection)
+            leaving = {} if system is None else system.leaving
+            others = [n for n, s in entity.systems.items() if s.ends and n != group.connection]
+            case = staged(*named, sorted(everything), allowed, gone, leaving, others)
             tx.write(change + Changeset(raised=[replace(case, id=new_id(), opened_at=now)]))
             return True
     tx.write(Changeset(dissolved={group.subject: now}, wakes=Wakes(waiting={group})))

@@ -246,7 +246,7 @@ def _check_reason(footprint: Footprint, reason: str) -> None:
     """Raises NotPossible where a reason identifies the person."""
     if footprint.marks.identifying.hinted(reason):
         raise NotPossible(
-            f"--reason says which {footprint.record.entity} it is, and the erasure log must not: "
+            f"the reason says which {footprint.record.entity} it is, and the erasure log must not: "
             "say why without a name, address or number, for example by the number of the request"
         )
 

@@ -178,12 +178,12 @@ class _Answer(HeldWrites):
             return "it stays as it is", change
         link = self.asked()
         if verb == "new":
-            made, change = self.own_record(link, self.policy)
-            return f"record {made} was made", change
+            _, change = self.own_record(link, self.policy)
+            return "a record of its own was made", change
         record = self.record(record_id)
         untied, change = self._left_alone(record, link) if verb == "replace" else ([], Changeset())
         change += self.tie(link, record, self.policy, untied)
-        return f"linked with record {record.id}", change
+        return "the row belongs to that record now", change
 
     def _left_alone(self, record: Record, link: Link) -> tuple[list[str], Changeset]:
         """The row that a record has where another row takes its place is untied; it stays at the vendor. Returns which

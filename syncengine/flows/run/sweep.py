@@ -154,8 +154,10 @@ def _parents_known(engine: Engine, tx: Transaction, connection: str, resource: s
 
 def _due(state: ResourceState, schedule: Schedule | None, now: float) -> str:
     """How a resource is to be listed by now; empty where it is not."""
-    if state.asked_for or schedule is None:
-        return "scan" if state.asked_for else ""
+    if state.asked_for and now >= state.asked_at:
+        return "scan"
+    if schedule is None:
+        return ""
     poll, scan = schedule.poll, schedule.scan
     if scan is not None and now - state.scanned_at >= scan:
         return "scan"

@@ -61,6 +61,7 @@ class _Words:
         self.connection = line.about.get("connection", "")
         self.channel = line.about.get("channel", "")
         self.kind = line.about.get("kind", "")
+        self.written = line.told.get("said", self.kind)
         self.resource = line.about.get("resource", "")
         self.entity = line.about.get("entity", "row").replace("_", " ")
         self.why = line.told.get("why", "")
@@ -142,7 +143,7 @@ def _halted(w: _Words) -> str:
 
 
 def _staged(w: _Words) -> str:
-    one, many = _WRITES.get(w.kind, ("Änderung", "Änderungen"))
+    one, many = _WRITES.get(w.written, ("Änderung", "Änderungen"))
     told = w.line.told
     given = f", {told['given']} von {told['needed']} erteilt" if "needed" in told else ""
     wait = "wartet" if w.line.count == 1 else "warten"
@@ -159,7 +160,7 @@ def _paused(w: _Words) -> str:
 
 
 def _let_be(w: _Words) -> str:
-    one, many = _WRITES.get(w.kind, ("Änderung", "Änderungen"))
+    one, many = _WRITES.get(w.written, ("Änderung", "Änderungen"))
     what = f"{w.count(one, many)} ({w.entity}) in {w.connection}"
     by = w.line.told.get("by", "")
     if not by:
@@ -176,7 +177,7 @@ def _limit(w: _Words) -> str:
 
 _WRITES = {
     "create": ("Neuanlage", "Neuanlagen"), "update": ("Änderung", "Änderungen"),
-    "delete": ("Löschung", "Löschungen"), "leave": ("Austritt", "Austritte"),
+    "delete": ("Löschung", "Löschungen"), "leaver": ("Austritt", "Austritte"),
 }  # fmt: skip
 _KINDS = {
     "identity": "Identität", "conflict": "Widerspruch", "missing": "verschwunden", "drift": "Abweichung",

@@ -8,8 +8,10 @@ from typing import Any
 
 from syncengine.flows.core.engine import Engine
 from syncengine.flows.naming.masking import DOTS
+from syncengine.flows.views.standing_text import duration
 from syncengine.mapping import Entity
 from syncengine.model.case import CaseKind
+from syncengine.model.erasure import KEEP_OUT
 
 Document = dict[str, Any]
 
@@ -73,6 +75,8 @@ def _why(engine: Engine, kind: CaseKind, case: Mapping[str, Any], same: Sequence
     fields = entity.fields if entity else {}
     asked = _fields(case)
     match kind:
+        case CaseKind.IDENTITY if KEEP_OUT in case["answers"]:
+            return ""
         case CaseKind.IDENTITY if entity is not None:
             where = f"{entity.position.file}: identity"
             known = f"One {entity.name} is known by {_keys(entity)} ({where})."
@@ -96,7 +100,9 @@ def _why(engine: Engine, kind: CaseKind, case: Mapping[str, Any], same: Sequence
         case CaseKind.MISSING:
             return "The row was there, and reads that count show it no more; on_missing leaves it to you."
         case CaseKind.STAGED if entity is not None:
-            return f"So many at once may be a mistake: safety ({entity.position.file})."
+            span = duration(entity.safety.window)
+            place = entity.position.file
+            return f"So many within {span} may be a mistake, those that are written included: safety ({place})."
         case CaseKind.UNKNOWN:
             return "The answer to the write was lost, and nothing that can be read tells what became of it."
         case CaseKind.REJECTED:
@@ -115,6 +121,8 @@ def _correct(engine: Engine, kind: CaseKind, case: Mapping[str, Any], same: Sequ
     )
     ends = "the question ends by itself once that is read."
     match kind:
+        case CaseKind.IDENTITY if KEEP_OUT in case["answers"]:
+            return f"If it is to be gone, have it deleted in {there}, too; the row is kept out until then."
         case CaseKind.IDENTITY:
             entity = engine.project.entities.get(case["entity"])
             shared = _identifying(entity, same) if entity else []

@@ -21,6 +21,7 @@ from syncengine.mapping import System
 from syncengine.model.case import CaseKind
 from syncengine.model.change import Change
 from syncengine.model.values import Json, as_list
+from syncengine.planning.safety import said_of
 from syncengine.planning.writes import Write
 
 
@@ -58,7 +59,7 @@ def preview(
             for r in engine.project.derivations
             if (n := per_rule[r.name])
         ],
-        "staged": [_staged(group) for group in made.staged],
+        "staged": [_staged(engine, group) for group in made.staged],
         "held": [case["question"] for case in select_cases(engine, CaseKind.STAGED)],
         "let_be": rejected_writes(engine),
         "questions": _kinds(made, made.asked.keys() - open_cases),
@@ -140,10 +141,12 @@ def _waiting(made: Planned) -> list[Document]:
     ]
 
 
-def _staged(group: Staged) -> Document:
-    """Writes about which a person would be asked."""
-    told = {"count": group.count, "allowed": group.allowed, "written": group.written}
-    return {**asdict(group.group), **told}
+def _staged(engine: Engine, group: Staged) -> Document:
+    """Writes about which a person would be asked; ``said``: what each of them is called."""
+    told_of = group.group
+    said = said_of(engine.system(told_of.entity, told_of.connection), told_of.kind)
+    told = {"count": group.count, "allowed": group.allowed, "written": group.written, "said": said}
+    return {**asdict(told_of), **told}
 
 
 def _kinds(made: Planned, subjects: Iterable[str]) -> dict[str, int]:

@@ -86,6 +86,8 @@ def _facts(engine: Engine, tx: Transaction) -> Facts:
         unlinked=tx.count_untied(),
         dirty=tx.dirty_count(),
         approvals=_approvals(engine, tx),
+        staying={(e.name, n) for e in engine.project.entities.values() for n, s in e.systems.items()
+                 if s.leaving},
         deaf=_deaf(engine),
         channels=_channels(engine),
     )  # fmt: skip

@@ -82,6 +82,7 @@ class _Words:
         self.line, self.now, self.zone = line, now, zone
         self.connection = line.about.get("connection", "")
         self.kind = line.about.get("kind", "")
+        self.written = line.told.get("said", self.kind)
         self.why = line.told.get("why", "")
 
     def count(self, one: str, many: str = "") -> str:
@@ -123,7 +124,7 @@ def _question(w: _Words) -> str:
 
 def _staged(w: _Words) -> str:
     wait = "waits" if w.line.count == 1 else "wait"
-    what = f"{w.count(w.kind)} of {w.entity} in {w.connection}"
+    what = f"{w.count(w.written)} of {w.entity} in {w.connection}"
     told = w.line.told
     given = f", {told['given']} of {told['needed']} given" if "needed" in told else ""
     return f"{what} {wait} for approval{w.since()}{given}."
@@ -142,7 +143,7 @@ def _waiting(w: _Words) -> str:
 
 
 def _let_be(w: _Words) -> str:
-    what = f"{w.count(w.kind)} of {w.entity} in {w.connection}"
+    what = f"{w.count(w.written)} of {w.entity} in {w.connection}"
     return f"{what} {w.line.told['by']}{w.reason()}."
 
 

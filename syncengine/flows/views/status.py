@@ -16,6 +16,7 @@ from syncengine.flows.run.sweep import listed
 from syncengine.ledger import Transaction
 from syncengine.model.link import Link, Waiting
 from syncengine.model.operation import UNSETTLED, Detail, OperationState
+from syncengine.planning.safety import said_of
 
 
 def status(engine: Engine) -> dict[str, Any]:
@@ -121,9 +122,13 @@ def unlinked(tx: Transaction) -> list[dict[str, Any]]:
 
 def rejected_writes(engine: Engine) -> list[dict[str, Any]]:
     """Writes that are wanted and not sent because a person rejected them, grouped by who did and why. ``case``: the
-    question that was asked about them."""
+    question that was asked about them; ``said``: what each write is called."""
     with engine.ledger.read() as tx:
-        return _rejected_groups(_refused(tx))
+        found = _rejected_groups(_refused(tx))
+    return [
+        {**one, "said": said_of(engine.system(one["entity"], one["connection"]), one["kind"])}
+        for one in found
+    ]
 
 
 def _refused(tx: Transaction) -> list[Link]:

@@ -71,6 +71,7 @@ def _all_seen(engine: Engine, tx: Transaction, record: Record, entity: Entity) -
     staged = {case.subject: case for case in tx.cases(subjects=sorted(held))} if held else {}
     operations = tx.unsettled([link.id for link in links])
     states = {s.name: s for s in tx.connections(list(entity.systems))}
+    whose = _asked_whose(tx, record)
     for name, system in entity.systems.items():
         declared = engine.project.connections[name]
         mine = sorted((k for k in links if k.connection == name), key=_rank)
@@ -78,8 +79,18 @@ def _all_seen(engine: Engine, tx: Transaction, record: Record, entity: Entity) -
         case = next((c for c in cases if link is not None and c.link_id == link.id), None)
         if case is None and link is not None and link.wait is not None:
             case = staged.get(link.wait.key)
+        if case is None and (link is None or link.state is LinkState.GONE):
+            case = whose.get(name)
         operation = operations.get(link.id) if link is not None else None
         yield Seen(record, system, declared.off, declared.mode, states[name], link, case, operation)
+
+
+def _asked_whose(tx: Transaction, record: Record) -> dict[str, Case]:
+    """Connection -> the question whether a row there that shows an identity of the record is the record's."""
+    near = tx.sharers([record.id])
+    asked = [case for case in tx.cases_of([], near) if case.kind is CaseKind.IDENTITY]
+    links = tx.links([case.link_id for case in asked if case.link_id]) if asked else {}
+    return {links[c.link_id].connection: c for c in asked if c.link_id in links}
 
 
 _RANKS: Sequence[LinkState] = (

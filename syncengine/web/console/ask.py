@@ -29,6 +29,7 @@ TOLD: Final = "told"
 FORM: Final = "form_token"
 """The field of every form that shows that it came from a page of ours."""
 _LONGEST_WORD = 500
+_LONGEST_REASON = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,17 @@ class Ask:
     def given(self, name: str) -> str:
         """A field of the form, ``""`` if it is not there."""
         return next(iter(self.visit.form.get(name, ())), "").strip()
+
+    @property
+    def reason(self) -> str:
+        """The reason of the form. Raises HTTPException where it is too long, so that nothing of it is cut off."""
+        given = self.given("reason")
+        if len(given) > _LONGEST_REASON:
+            told = (
+                f"expected a reason of at most {_LONGEST_REASON:,} characters, found {len(given):,}"
+            )
+            raise HTTPException(422, told)
+        return given
 
     def all_given(self, name: str) -> list[str]:
         """All fields of this name."""

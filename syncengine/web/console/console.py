@@ -158,8 +158,18 @@ class Console:
         )  # fmt: skip
 
     def serve(self, engine: Engine, visit: Visit, do: Show, right: Right) -> Response:
-        """The answer to a request, made in one of the threads. Raises HTTPException."""
+        """The answer to a request, made in one of the threads. Whoever is signed in is told what goes wrong on a page
+        with the menu; raises HTTPException for others."""
         ask = self._asked(engine, visit)
+        try:
+            return self._served(ask, do, right)
+        except HTTPException as error:
+            if ask.signed_in is None:
+                raise
+            return _failed(ask, error)
+
+    def _served(self, ask: Ask, do: Show, right: Right) -> Response:
+        visit = ask.visit
         over = visit.method == "POST" and ask.signed_in is None and right is not Right.PUBLIC
         if visit.method == "POST" and not over and not _is_ours(visit, ask.secret):
             raise HTTPException(
@@ -209,6 +219,8 @@ class Console:
                 return ask.renew_visit(answer) if kept else answer
             back = "" if ask.visit.path == "/" else ask.visit.path
             return RedirectResponse("/sign-in" + (f"?next={quote(back)}" if back else ""), 303)
+        if ask.visit.path == "/":
+            return RedirectResponse("/access" if ask.may(Right.MEMBERS) else "/about", 303)
         with ask.engine.ledger.write() as tx:
             about = f"{ask.visit.method} {ask.visit.path}"[:200]
             note(ask.engine, tx, ask.author, "console", "open", about, "refused", ask.visit.address)
@@ -226,11 +238,28 @@ class Console:
             code, detail = 500, "something broke, and it is in the log; nothing was half done"
             if isinstance(error, HTTPException):
                 code, detail = error.status_code, error.detail
-            told = self.failure(code, "there is no such page" if code == 404 else detail, language)
+            failed = HTTPException(code, "there is no such page" if code == 404 else detail)
+            told = await self._with_menu(request, failed) if code in (404, 405) else None
+            told = told or self.failure(code, failed.detail, language)
             told.headers.update(_HEADERS)
             return told
 
         return answer
+
+    async def _with_menu(self, request: Request, error: HTTPException) -> Response | None:
+        """The page of an error for whoever is signed in; None for others, and where nobody can be asked about that."""
+        threads: SqlThread = request.state.pages
+
+        def told(engine: Engine, visit: Visit) -> Response | None:
+            ask = self._asked(engine, visit)
+            return None if ask.signed_in is None else _failed(ask, error)
+
+        try:
+            visit = await self._visit(request)
+            known = visit.cookie(SESSION)
+            return await threads.ask(lambda engine: told(engine, visit)) if known else None
+        except HTTPException:
+            return None
 
     def failure(self, status: int, detail: str, language: str) -> Response:
         """A page that says what went wrong, without asking anybody."""
@@ -240,6 +269,12 @@ class Console:
             "open_questions": None, "error": "", "Right": Right,
         }  # fmt: skip
         return HTMLResponse(templating.render("error.html", language, values), status)
+
+
+def _failed(ask: Ask, error: HTTPException) -> Response:
+    answer = ask.page("error.html", error.status_code, code=error.status_code, detail=error.detail)
+    answer.headers.update(error.headers or {})
+    return answer
 
 
 def check(screens: Iterable[Screen]) -> tuple[Screen, ...]:

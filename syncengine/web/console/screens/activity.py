@@ -123,7 +123,7 @@ def take_back(ask: Ask) -> Response:
         if not tx.page_of_history(None, 1, entities, id=int(number)):
             raise HTTPException(404, "there is no such change")
     try:
-        change, _ = undo(ask.engine, int(number), ask.author, ask.given("reason")[:1000])
+        change, _ = undo(ask.engine, int(number), ask.author, ask.reason)
     finally:
         with ask.engine.ledger.write() as tx:
             note(ask.engine, tx, ask.author, "console", "undo", f"change {number}", "asked",

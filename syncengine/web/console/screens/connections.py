@@ -64,7 +64,7 @@ DOES: Final[Mapping[str, AuditWord]] = {
 def act(ask: Ask) -> Response:
     """Pause, resume, or list now."""
     name, what = _name(ask), ask.given("do")
-    reason = ask.given("reason")[:500]
+    reason = ask.reason
     if what == "pause":
         pausing.pause(ask.engine, name, reason, ask.author)
         told = f"{name} is paused: nothing is written there until somebody resumes it."

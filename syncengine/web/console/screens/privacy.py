@@ -67,7 +67,7 @@ def show_erase(ask: Ask) -> Response:
 def erase(ask: Ask) -> Response:
     """Forget a record; the password is asked for again before."""
     record = known(ask)
-    reason, sure = ask.given("reason")[:500], ask.given("sure")
+    reason, sure = ask.reason, ask.given("sure")
     if not reason or not sure:
         error = "Say why, for the log of erasures." if sure else "Tick that you are sure."
         return _erase_page(ask, record, 422, error=error)
@@ -94,7 +94,7 @@ def _erase_page(ask: Ask, record: Record, status: int = 200, **more: Any) -> Res
         document = forgetting.preview(ask.engine, record.id)
     except NotPossible as why:
         raise HTTPException(409, f"{why}") from None
-    given = {"reason": ask.given("reason")[:500], "leave_rows": ask.given("leave_rows")}
+    given = {"reason": ask.reason, "leave_rows": ask.given("leave_rows")}
     base = {"record": record, "p": document, "waits": [], "given": given, "proved": ask.proved}
     return ask.page("erase.html", status, **{**base, **more})
 

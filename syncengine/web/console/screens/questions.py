@@ -78,6 +78,9 @@ def show_one(ask: Ask) -> Response:
     record = case.record_id or next(
         (w["record"] for w in document["writes"] if len(document["writes"]) == 1), None
     )
+    if case.author and case.link_id and not record:
+        with ask.engine.ledger.read() as tx:
+            record = next((k.record_id for k in tx.links([case.link_id]).values()), None)
     return ask.page(
         "question.html", case=document, beside=beside(document, told), answers=answers, record=record,
         advice=told, names=_names(ask, case.entity),
@@ -148,14 +151,18 @@ def _asked_again(ask: Ask, case: Case, only: Collection[str] | None) -> Response
         return None
     held = queries.case(ask.engine, case.id)["writes"]
     named = [write["name"] for write in held if only is None or write["id"] in only]
-    doing = f"{len(named)} of {len(held)} held deletes in {Group.of(case.subject).connection} are approved."
+    group = Group.of(case.subject)
+    system = ask.engine.system(group.entity, group.connection)
+    said = "leavers" if system is not None and system.leaving else "deletes"
+    are = "is" if len(named) == 1 else "are"
+    doing = f"{len(named)} of {len(held)} held {said} in {group.connection} {are} approved."
     return asked_again(ask, doing, named)
 
 
 def answer_many(ask: Ask) -> Response:
     """Answer several questions of one kind alike, each in a transaction of its own."""
     ids = list(dict.fromkeys(ask.all_given("case")))[:500]
-    given, reason = ask.given("answer"), ask.given("reason")
+    given, reason = ask.given("answer"), ask.reason
     words = {name: ask.given(name) for name in ("kind", "connection", "age")}
     if not ids or not given:
         what = "no answer was chosen" if ids else "no question was ticked"
@@ -183,7 +190,7 @@ def _give(
 ) -> Answered:
     """Carry out one answer, and put it into the audit. ``seen``: the digest of the writes that were looked at. Raises
     HTTPException where somebody was first, or where it fits no longer."""
-    reason = ask.given("reason")[:1000]
+    reason = ask.reason
     try:
         done = cases.answer(ask.engine, case_id, given, reason, ask.author, seen, only)
     except NotPossible as why:

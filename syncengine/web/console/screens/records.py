@@ -68,9 +68,10 @@ def page_of(ask: Ask, engine: Engine, uncovered: bool = False) -> Response:
     story = [step for step in story if not kind or step["kind"] == kind]
     older = ask.query("older")
     first = int(older) if older.isdecimal() and len(older) < 7 else 0
+    rows = [_row(f, reasons) for f in document["fields"]]
     return ask.page(
-        "record.html", record=document, reasons=reasons, connections=names,
-        rows=[_row(f, reasons) for f in document["fields"]], story=story[first : first + _STEPS],
+        "record.html", record=document, reasons=reasons, connections=names, rows=rows,
+        differing={name: _differing(rows, at) for at, name in enumerate(names)}, story=story[first : first + _STEPS],
         more=max(0, len(story) - first - _STEPS), next_step=first + _STEPS, first_step=first,
         kind=kind, uncovered=uncovered,
         covers=any(_is_covered(f) for f in document["fields"]),
@@ -130,6 +131,15 @@ def _row(field: Mapping[str, Any], reasons: Sequence[Reason]) -> dict[str, Any]:
         "because": field["because"], "owner": field["owner"], "formula": field["formula"],
         "undo": _last(field),
     }  # fmt: skip
+
+
+def _differing(rows: Sequence[Mapping[str, Any]], at: int) -> list[str]:
+    """The fields that a connection shows otherwise than our record does; covered ones are not compared."""
+    sides = ((row, row["sides"][at]) for row in rows)
+    return [
+        row["name"] for row, side in sides
+        if side is not None and not side["same"] and DOTS not in (side["value"], row["value"])
+    ]  # fmt: skip
 
 
 def _spoken(value: Any) -> str:

@@ -56,7 +56,7 @@ def act(ask: Ask) -> Response:
 
 def _done(ask: Ask, record: Record, do: str) -> tuple[str, str]:
     """What was done, and on which record one looks next. Raises NotPossible."""
-    reason, author, other = ask.given("reason")[:1000], ask.author, ask.given("other")
+    reason, author, other = ask.reason, ask.author, ask.given("other")
     if do == "join":
         kept, gone = (record.id, other) if ask.given("keep") != "other" else (other, record.id)
         return links.join(ask.engine, kept, gone, author, reason), kept

@@ -79,6 +79,20 @@ def test_a_listing_of_a_worker_is_a_run_of_its_own() -> None:
     assert (third.outcome, third.quiet, bool(third.fault)) == (FAILED, False, True)
 
 
+def test_a_listing_that_shows_somebody_no_more_is_not_quiet() -> None:
+    """How many it no longer shows stands in it, once: the next one says nothing new."""
+    made = duo()
+    anna(made)
+    (mine,) = made.vendors["hr"].rows()
+    made.vendors["hr"].remove(mine)
+    made.clock.sleep(3600)
+    made.scan("hr")
+    made.scan("hr")
+    first, second = runs(made)[-2:]
+    assert (first.counts.get("gone"), first.quiet) == (1, False)
+    assert (second.counts.get("gone"), second.quiet) == (None, True)
+
+
 def test_a_pass_that_may_not_call_anybody_has_no_listing() -> None:
     """A connection that is blocked is not read, so nothing of it is on record."""
     made = duo()

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from syncengine.cli.queries import _read
-from syncengine.flows.capture.capture import capture
+from syncengine.flows.capture.capture import capture, list_soon
 from syncengine.flows.run.sweep import WAITS_EVERY, ask_listings, sweep
 from syncengine.flows.views.status import status
 from syncengine.model.changeset import Changeset
@@ -79,7 +79,7 @@ def test_a_listing_that_somebody_asked_for_is_due_until_it_came() -> None:
     made.clock.sleep(1)
     made.queue.sent.clear()
     assert ask_listings(made.engine, "hr") == 1
-    assert ", to be listed: asked for" in _read(listed_at(made))
+    assert ", to be listed: due " in _read(listed_at(made))
     assert made.queue.sent == [("capture", ["hr", "people", "scan"])]
     with made.engine.slots("hr"):
         assert not capture(made.engine, "hr", "people", "scan").complete
@@ -93,6 +93,38 @@ def test_a_listing_that_somebody_asked_for_is_due_until_it_came() -> None:
     made.clock.sleep(1)
     assert ["hr", "people", "scan"] not in announced(made)
     assert listed_at(made)["asked_at"] is None
+
+
+def test_a_row_that_only_a_listing_shows_has_one_made_and_the_last_one_stays_as_it_is() -> None:
+    """When a connection was read last is not what is to be read again; a listing that began before does not count."""
+    made = duo(hr={"single_get": False})
+    made.sync()
+    listed = listed_at(made)["scanned_at"]
+    made.clock.sleep(60)
+    with made.engine.ledger.write() as tx:
+        tx.write(list_soon(made.engine, tx, "hr", "people"))
+    seen, now = listed_at(made), made.clock.now()
+    assert (seen["scanned_at"], seen["asked_at"]) == (listed, now)
+    assert ["hr", "people", "scan"] in announced(made)
+    made.clock.sleep(1)
+    made.scan("hr")
+    assert listed_at(made)["asked_at"] is None
+    assert listed_at(made)["scanned_at"] == now + 1
+
+
+def test_a_listing_that_is_wanted_later_is_due_then_and_no_earlier_wish_is_put_off() -> None:
+    """What is due sooner stays so; its line says when."""
+    made = duo(hr={"single_get": False})
+    made.sync()
+    soon = made.clock.now() + 60
+    for at in (soon, soon + 200):
+        with made.engine.ledger.write() as tx:
+            tx.write(list_soon(made.engine, tx, "hr", "people", at))
+    assert listed_at(made)["asked_at"] == soon
+    made.queue.sent.clear()
+    assert ["hr", "people", "scan"] not in announced(made)
+    made.clock.sleep(61)
+    assert ["hr", "people", "scan"] in announced(made)
 
 
 def test_rows_are_listed_below_parents_that_are_known() -> None:

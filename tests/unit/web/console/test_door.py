@@ -337,3 +337,34 @@ def test_held_deletes_are_not_approved_among_many() -> None:
         answer = browser.send("/questions", case=case.id, answer="approve")
     assert "held writes are looked at one by one" in answer.text
     assert made.cases() == [case]
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("/nothing", 404),
+        ("/records/person/none", 404),
+        ("/sign-out", 405),
+        ("/questions/none", 404),
+    ],
+)
+def test_whoever_is_signed_in_keeps_the_menu_where_something_goes_wrong(
+    bench: Bench, path: str, code: int
+) -> None:
+    """Whoever is not gets the page alone, which names nobody."""
+    with at_console(bench.engine, Role.VIEWER) as browser:
+        page = browser.get(path, accept="text/html")
+        assert (page.status_code, 'href="/activity"' in page.text) == (code, True)
+        browser.client.cookies.clear()
+        page = browser.get(path, accept="text/html")
+        assert 'href="/activity"' not in page.text
+
+
+@pytest.mark.parametrize(("role", "first"), [(Role.ADMIN, "/access"), (Role.VIEWER, "/")])
+def test_the_first_page_of_a_member_is_one_that_they_may_see(
+    bench: Bench, role: Role, first: str
+) -> None:
+    """Whoever only says who may sign in has no use for how vendors stand."""
+    with at_console(bench.engine, role) as browser:
+        page = browser.get("/")
+    assert (page.status_code, page.url.path) == (200, first)

@@ -76,6 +76,9 @@ def _is_as_declared(answer: Any, place: tuple[Any, ...], right: Right, who: Any)
     if (right is Right.SIGNED_IN and who) or any(role in ROLES[right] for role in who):
         # A change of the password without the one of before is refused by what it does, not by a right.
         assert code not in (401, 403, 405, 500), (place, answer.text)
+    elif who and place[1] == "/":
+        # Whoever may not see how everything stands begins elsewhere.
+        assert (code, answer.headers["location"]) == (303, "/access"), place
     elif who:
         assert code == 403, (place, code)
     elif called:

@@ -358,3 +358,26 @@ def test_who_looks_at_a_question_is_seen_by_every_web_process(asked: Bench) -> N
         assert "ada looks at this since" in later.get("/questions").text
         assert "You look" not in later.send(path, answer="ignore", reason="a test").text
     assert queries.case(asked.engine, case)["taken"] is None
+
+
+def test_a_reason_that_is_too_long_is_refused_and_not_cut(asked: Bench) -> None:
+    """Nothing is answered by it."""
+    case = asked.cases()[0]
+    with at_console(asked.engine, Role.ANSWERER) as browser:
+        page = browser.send(f"/questions/{case.id}", answer="ignore", reason="x" * 5000)
+    assert page.status_code == 422
+    assert "at most 1,000 characters, found 5,000" in page.text
+    assert case.id in [c.id for c in asked.cases()]
+
+
+def test_an_answered_question_leads_to_where_it_is_taken_back(asked: Bench) -> None:
+    """To those who may, and by the record that the row belongs to since."""
+    case = asked.cases()[0]
+    record = case.evidence["records"][0]
+    with at_console(asked.engine, Role.ANSWERER) as browser:
+        browser.send(f"/questions/{case.id}", answer=f"link {record}")
+        page = browser.get(f"/questions/{case.id}").text
+        assert f'href="/records/person/{record}/links"' in page
+        assert browser.get(f"/records/person/{record}/links").status_code == 200
+    with at_console(asked.engine, Role.VIEWER, name="leo") as browser:
+        assert "/links" not in browser.get(f"/questions/{case.id}").text

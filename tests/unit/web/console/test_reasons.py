@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,7 @@ from syncengine.model.case import Case, CaseKind
 from syncengine.model.member import Role
 from tests.support.bench import Bench
 from tests.support.console import at_console
-from tests.support.people import LMS_BOTH, duo, lead, row
+from tests.support.people import LMS_BOTH, LMS_IN, anna, duo, lead, row
 
 
 def test_what_is_only_observed_is_said_of_the_record() -> None:
@@ -77,3 +78,34 @@ def test_a_row_that_the_rule_where_does_not_take_is_said_to_be_so() -> None:
     assert reason_of(seen).code == "agrees"
     robot = replace(seen.link, row={**(seen.link.row or {}), "job": "robot"})
     assert reason_of(replace(seen, link=robot)).code == "not_taken"
+
+
+def test_a_question_whose_row_it_is_stands_beside_a_connection_without_one() -> None:
+    """It is not said that no row is to be made while somebody is asked about one."""
+    made = duo(identity="[[name]]", lms_system=LMS_IN)
+    made.vendors["lms"].add(**row(email="a@x.de", name="Anna"))
+    for n in (1, 2):
+        made.vendors["hr"].add(**row(email=f"a{n}@x.de", name="Anna"))
+    made.sync()
+    (record,) = made.records()
+    assert made.links("hr")[0].record_id is None
+    with at_console(made.engine, Role.ANSWERER) as browser:
+        page = browser.get(f"/records/person/{record.id}").text
+    assert "none is to be made" not in page
+    assert any(f"/questions/{case.id}" in page for case in made.cases())
+
+
+def test_a_value_that_is_otherwise_and_left_so_is_said_to_be() -> None:
+    """``Agrees`` alone would deny what stands below it."""
+    made = duo(
+        lms_system="{resource: people, flow: both, create: both, fields: {email: email, job: job, "
+        "name: {field: name, flow: match}}}"
+    )
+    anna(made)
+    (theirs,) = made.vendors["lms"].rows()
+    made.vendors["lms"].edit(theirs, name="Anna Moser")
+    made.sync()
+    (record,) = made.records()
+    with at_console(made.engine, Role.VIEWER) as browser:
+        page = browser.get(f"/records/person/{record.id}").text
+    assert "otherwise there, and left so: name." in re.sub(r"<[^>]+>", "", page)

@@ -31,13 +31,13 @@ def test_a_route_without_a_right_does_not_start() -> None:
 def test_whoever_may_not_is_told_which_role_may(bench: Bench) -> None:
     """The page names the role that is lacking, and the audit has who tried."""
     with at_console(bench.engine, Role.ADMIN) as browser:
-        answer = browser.get("/")
+        answer = browser.get("/plan")
         assert answer.status_code == 403
         assert "viewer or answerer or operator or privacy officer" in answer.text
     with bench.engine.ledger.read() as tx:
         line = tx.select_audit(limit=1)[0]
     assert (line.author, line.action, line.about, line.outcome) == (
-        "kim", "open", "GET /", "refused",
+        "kim", "open", "GET /plan", "refused",
     )  # fmt: skip
 
 

@@ -137,6 +137,12 @@ def test_phrases_have_the_same_parts_in_german() -> None:
     [
         ("12 deletes of person in weekly10 wait: safety allows 5 at a time.",
          "12 Löschungen (Person) in weekly10 warten: safety erlaubt 5 auf einmal."),
+        ("1 leaver of person in weekly10 waits: safety allows 5 at a time.",
+         "1 Austritt (Person) in weekly10 wartet: safety erlaubt 5 auf einmal."),
+        ("3 deletes of person in hakuna wait, all for a row there that is gone: safety allows 2 at a time.",
+         "3 Löschungen (Person) in hakuna warten, alle für eine Zeile, die dort weg ist: safety erlaubt 2 auf einmal."),
+        ("send them all; records whose row is gone are deleted, and leave Haekka",
+         "alle senden; Datensätze, deren Zeile weg ist, werden gelöscht und verlassen Haekka"),
         ("Done: 3 writes are sent; 9 are still asked about. The next sync carries it on.",
          "Erledigt: 3 Schreibvorgänge werden gesendet; nach 9 wird weiter gefragt. Der nächste Abgleich führt es aus."),
         ("active is no, until 2026-12-01", "active ist nein, bis 2026-12-01"),
