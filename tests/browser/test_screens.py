@@ -99,7 +99,7 @@ def test_the_page_that_asks_again_who_somebody_is_is_open_to_everybody(planned: 
         page.locator("input[data-pick]").first.uncheck()
         page.get_by_text("Send the ticked ones", exact=True).click()
         page.get_by_role("button", name="Answer").click()
-        assert "11 of 12 held deletes in weekly10" in page.locator("main").inner_text()
+        assert "11 of 12 held leavers in weekly10" in page.locator("main").inner_text()
         assert wrong(page) == []
 
 
