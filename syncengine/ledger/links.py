@@ -100,16 +100,18 @@ _IS_FREE = ~t.is_written(t.links)
 _IDENTITIES = (KeyKind.RECORD, KeyKind.SHARED, KeyKind.ROW, KeyKind.LIKE)
 _OF_ROWS = (KeyKind.ROW, KeyKind.ASKS)
 _BORNE, _SHOWN = t.keys.alias("borne"), t.keys.alias("shown")
-# By hash alone, which finds a few of another scope too many at worst.
+# SQLite looks by the owner only where it cannot look by the kind, by which it would go through all keys for each batch.
+_KIND = func.coalesce(_BORNE.c.kind, literal_column("''"))
+_HASHES = select(_BORNE.c.hash).where(Within(_BORNE.c.owner, "owner"), t.among(_KIND, *_IDENTITIES))
+# By hash alone, which finds a few of another scope too many at worst. Not a join of both: SQLite would begin it with
+# all keys of rows.
 _SHARERS = (
     select(_c.id)
     .distinct()
-    .select_from(_BORNE)
-    .join(_SHOWN, _SHOWN.c.hash == _BORNE.c.hash)
+    .select_from(_SHOWN)
     .join(t.links, _c.id == _SHOWN.c.owner)
     .where(
-        Within(_BORNE.c.owner, "owner"),
-        t.among(_BORNE.c.kind, *_IDENTITIES),
+        _SHOWN.c.hash.in_(_HASHES),
         t.among(_SHOWN.c.kind, *_OF_ROWS),
         ~Within(_c.id, "owner"),
         or_(_c.record_id.is_(None), ~Within(_c.record_id, "owner")),

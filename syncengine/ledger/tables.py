@@ -7,7 +7,6 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import (
-    Column,
     ColumnElement,
     FromClause,
     MetaData,
@@ -32,7 +31,7 @@ _zero: ColumnElement[int] = literal_column("0")
 
 
 @cache
-def among(column: Column[Any], *states: StrEnum) -> ColumnElement[bool]:
+def among(column: ColumnElement[Any], *states: StrEnum) -> ColumnElement[bool]:
     """``column IN ('a', 'b')`` in literals, which is what lets a query use a partial index."""
     return column.in_([literal_column(f"'{state.value}'") for state in sorted(states)])
 

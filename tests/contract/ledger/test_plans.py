@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Engine, event, text
 
 from syncengine.ledger import Ledger, Transaction
+from syncengine.model.key import Key, KeyKind
 from tests.contract.ledger.samples import HAKUNA, NOW
 
 _NUMBERS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)"
@@ -23,13 +24,16 @@ _OPERATIONS = f"""INSERT INTO operations (id, link_id, record_id, entity, connec
     {_NUMBERS} SELECT 'o' || i, 'l' || i, 'r' || i, 'person', 'hakuna', 'users', 'update', '',
     CASE i % 100 WHEN 1 THEN 'pending' WHEN 2 THEN 'claimed' WHEN 3 THEN 'unknown' ELSE 'applied' END,
     0, 0, 0, 0, i, FALSE, '' FROM n"""
+_KEYS = f"""INSERT INTO keys (kind, scope, hash, owner)
+    {_NUMBERS} SELECT CASE i % 3 WHEN 0 THEN 'row' WHEN 1 THEN 'record' ELSE 'like' END, 'person:0', 'h' || (i / 3),
+    CASE i % 3 WHEN 0 THEN 'l' ELSE 'r' END || (i / 3) FROM n"""
 _SMALL = "links_(dirty|need_get|waiting)|operations_one_unsettled"
 _MUCH = re.compile(
     rf"Seq Scan on (links|operations)|SCAN (links|operations)(?! USING INDEX ({_SMALL})$)"
-    "|links_entity|links_ref",
+    r"|links_entity|Seq Scan on keys|SCAN (keys|shown|borne)|\(kind=\?\)",
     re.M,
 )
-"""In a plan: a whole table, or all of an entity or a connection."""
+"""In a plan: a whole table, or all of an entity, a connection or a kind of keys."""
 _THERE = ["hakuna", "haekka"]
 LOOKS: dict[str, Callable[[Transaction], object]] = {
     "what to read": lambda tx: tx.claim_links("refresh", NOW, 20, 9, connections=_THERE),
@@ -44,6 +48,10 @@ LOOKS: dict[str, Callable[[Transaction], object]] = {
     "when to come back": lambda tx: tx.next_due(),
     "whether anything is unsettled": lambda tx: tx.unsettled(["l1", "l2"]),
     "what was written last": lambda tx: tx.select_operations(["applied"], link_id="l5", limit=1),
+    "who shares an identity": lambda tx: tx.sharers(["r1", "r2", "l3"]),
+    "whose a key is": lambda tx: tx.key_owners([Key(KeyKind.ROW, "person:0", ("a",), "l1")]),
+    "the rows of records": lambda tx: tx.links_of(["r1", "r2"]),
+    "rows by their ids": lambda tx: tx.links_at(*HAKUNA, ["x1", "x2"]),
     "how much was written": lambda tx: tx.written_since("person", "hakuna", 9_900),
 }  # fmt: skip
 
@@ -68,10 +76,12 @@ def _plans(engine: Engine, look: Callable[[Transaction], object]) -> str:
 
 @pytest.mark.parametrize("engine", ["file", "postgresql"], indirect=True)
 def test_what_is_due_is_found_by_an_index(engine: Engine) -> None:
-    """Among ten thousand links and operations none of the looks that come every few seconds goes through all."""
+    """Among ten thousand links and operations none of the looks that come every few seconds, or with each batch,
+    goes through all."""
     with engine.begin() as connection:
         connection.execute(text(_LINKS))
         connection.execute(text(_OPERATIONS))
+        connection.execute(text(_KEYS))
         if engine.dialect.name == "postgresql":
             connection.execute(text("ANALYZE"))
     plans = {name: _plans(engine, look) for name, look in LOOKS.items()}
