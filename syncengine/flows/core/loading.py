@@ -130,8 +130,14 @@ def load_untied(
         for scope, parts in shown.parts.items():
             asked += [Key(kind, scope, parts, "") for kind in (KeyKind.RECORD, KeyKind.SHARED)]
             asked.append(Key(KeyKind.ROW, f"{connection}/{resource}/{scope}", parts, link_id))
-        asked += [Key(KeyKind.LIKE, s, parts, "") for s, of in shown.likes.items() for parts in of]
     key_owners = tx.key_owners(asked) if asked else {}
+    if not system.creates_in:
+        # Likeness counts only for a row that nobody's identity fits and of which no record is made.
+        strange = [shown for shown in keys.values() if not _is_known(shown, key_owners)]
+        likes = [
+            Key(KeyKind.LIKE, s, p, "") for k in strange for s, of in k.likes.items() for p in of
+        ]
+        key_owners |= tx.key_owners(likes) if likes else {}
     owners = {r for (kind, _, _), found in key_owners.items() if kind != KeyKind.ROW for r in found}
     held = links_by_record(tx, owners)
     operations = tx.unsettled([k.id for of in held.values() for k in of]) if held else {}
@@ -143,6 +149,14 @@ def load_untied(
         ours = made.get(link.external_id or "") or next(iter(perhaps), None)
         hits[link.id] = _hits(link, keys[link.id], key_owners, held, operations, ours)
     return UntiedBatch({k.id: k for k in links}, keys, hits, world)
+
+
+def _is_known(
+    keys: RowKeys, key_owners: Mapping[tuple[str, str, tuple[Json, ...]], list[str]]
+) -> bool:
+    """Whether a record has an identity that a row shows."""
+    kinds = (KeyKind.RECORD, KeyKind.SHARED)
+    return any((kind, *key) in key_owners for key in keys.parts.items() for kind in kinds)
 
 
 def links_by_record(tx: Transaction, record_ids: Collection[str]) -> dict[str, list[Link]]:
