@@ -19,7 +19,7 @@ from bench.bare import CALLS_AT_ONCE, logins
 from bench.company import company
 from bench.processes import measured
 from bench.result import Goal, Result, say
-from syncengine.bootstrap import starter
+from syncengine.edition import starter
 from syncengine.sandbox.process import SandboxProcess
 
 GOALS = {10_000: 1.2, 100_000: 1.25}

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from bench.company import Company, agreeing, company
 from bench.processes import measured
 from bench.result import Goal, Result, say
-from syncengine.bootstrap import starter
+from syncengine.edition import starter
 
 CHANGED = 100
 

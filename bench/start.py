@@ -17,7 +17,7 @@ from pathlib import Path
 from bench.company import company
 from bench.processes import cpu_of_children
 from bench.result import Goal, Result
-from syncengine.bootstrap import starter
+from syncengine.edition import starter
 
 COMMANDS = {"--help": 0.3, "check": 0.8, "status": 0.8}
 """Arguments -> the most seconds."""

@@ -15,14 +15,8 @@ from uuid import uuid4
 
 import structlog
 
-from syncengine.bootstrap import (
-    files_digest,
-    files_of,
-    has_ledger,
-    open_engine,
-    own_queue,
-    read_edition,
-)
+from syncengine.bootstrap import open_engine, own_queue
+from syncengine.edition import files_digest, files_of, has_ledger, read_edition
 from syncengine.errors import ConfigInvalid, DatabaseDown, LostRace
 from syncengine.flows.core.engine import Engine
 from syncengine.ledger.engine import Timeouts

@@ -117,12 +117,14 @@ def _show(values: int, broken: int, left: int, clean: bool) -> None:
 
 def key_warnings(found: Settings) -> list[str]:
     """What ``check`` says of keys: values in the clear although there is a key, and keys that are still needed."""
-    from syncengine.bootstrap import has_ledger, kept_under
+    from syncengine.edition import has_ledger
 
     if not found.encryption_keys:
         return [_NO_KEY]
     if not has_ledger(found):
         return []
+    from syncengine.bootstrap import kept_under
+
     try:
         held = kept_under(found)
     except SyncengineError:

@@ -22,7 +22,7 @@ def privacy(as_json: ui.Json = False) -> None:
 
     It reads the project alone and calls nobody. Example: `syncengine privacy --json`
     """
-    from syncengine.bootstrap import load
+    from syncengine.edition import load
     from syncengine.flows.views.processing import processing
 
     found = ui.settings()

@@ -17,7 +17,7 @@ from syncengine.cli.keys import key_warnings
 from syncengine.errors import ConfigInvalid, SyncengineError
 
 if TYPE_CHECKING:
-    from syncengine.bootstrap import Edition
+    from syncengine.edition import Edition
     from syncengine.mapping import Project
     from syncengine.mapping.lenses import LensVerdict, Mirror
     from syncengine.settings import Settings
@@ -34,7 +34,7 @@ def register(app: typer.Typer) -> None:
 
 def copy_starter(folder: Path) -> list[str]:
     """Write the starter project into ``folder``; the names of its files."""
-    from syncengine.bootstrap import starter
+    from syncengine.edition import starter
 
     folder.mkdir(parents=True, exist_ok=True)
     shipped = sorted(starter().glob("*.yaml"))
@@ -96,7 +96,7 @@ def check(
 
 def _examined(found: Settings, online: bool) -> dict[str, Any]:
     """The document of ``check --json``."""
-    from syncengine.bootstrap import read_edition
+    from syncengine.edition import read_edition
     from syncengine.mapping.checks import sample_faults
     from syncengine.mapping.lenses import lens_report
 
@@ -123,11 +123,13 @@ def _examined(found: Settings, online: bool) -> dict[str, Any]:
 
 def _mirror(found: Settings, edition: Edition) -> tuple[Mirror, list[str]]:
     """Rows that the database knows, if there is one, and a warning where they cannot be read."""
-    from syncengine.bootstrap import has_ledger, open_engine
-    from syncengine.flows.core.world import seen_rows
+    from syncengine.edition import has_ledger
 
     if not has_ledger(found):
         return {}, []
+    from syncengine.bootstrap import open_engine
+    from syncengine.flows.core.world import seen_rows
+
     try:
         with open_engine(found, edition=edition) as engine:
             return seen_rows(engine), []
@@ -136,7 +138,7 @@ def _mirror(found: Settings, edition: Edition) -> tuple[Mirror, list[str]]:
 
 
 def _warnings(project: Project, found: Settings) -> list[str]:
-    from syncengine.bootstrap import exposed_files
+    from syncengine.edition import exposed_files
 
     lines = list(project.warnings)
     lines += [

@@ -33,7 +33,8 @@ def run(
 
     Example: `syncengine run --port 8080`
     """
-    from syncengine.bootstrap import exposed_files, load, open_engine, open_ledger, own_queue
+    from syncengine.bootstrap import open_engine, open_ledger, own_queue
+    from syncengine.edition import exposed_files, load
     from syncengine.service import Service
 
     found = ui.settings()
@@ -78,7 +79,7 @@ def web(
     Examples: `syncengine web --host 0.0.0.0 --port 8080`; `syncengine web --only intake` where the outside may
     reach the webhooks and pages for people stand elsewhere.
     """
-    from syncengine.bootstrap import load
+    from syncengine.edition import load
     from syncengine.web.__main__ import main
 
     load(ui.settings())

@@ -14,7 +14,8 @@ from typing import Any, Self, TypeVar
 import httpx
 from cryptography.fernet import Fernet
 
-from syncengine.bootstrap import open_engine, own_queue, starter
+from syncengine.bootstrap import open_engine, own_queue
+from syncengine.edition import starter
 from syncengine.flows.core.engine import Engine
 from syncengine.flows.run.sweep import listed
 from syncengine.model.operation import UNSETTLED

@@ -9,7 +9,8 @@ import sys
 from dataclasses import dataclass
 from typing import Final
 
-from syncengine.bootstrap import files_digest, open_engine, open_ledger
+from syncengine.bootstrap import open_engine, open_ledger
+from syncengine.edition import files_digest
 from syncengine.errors import ConfigInvalid, Halt, SyncengineError
 from syncengine.flows.views.stored_plan import keep, refused_trial
 from syncengine.logs import configure_logs, hide_values

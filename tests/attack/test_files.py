@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from syncengine.bootstrap import exposed_files
+from syncengine.edition import exposed_files
 from syncengine.ledger.engine import make_engine
 from syncengine.process import free_port
 from syncengine.settings import Settings

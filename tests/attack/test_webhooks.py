@@ -18,8 +18,8 @@ import pytest
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
-from syncengine.bootstrap import load
 from syncengine.cli.app import app
+from syncengine.edition import load
 from syncengine.errors import ConfigInvalid
 from syncengine.flows.core.engine import Engine
 from syncengine.flows.run.sweep import sweep

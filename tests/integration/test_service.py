@@ -26,7 +26,8 @@ import redis
 from kombu import Connection
 from standardwebhooks import Webhook
 
-from syncengine.bootstrap import files_digest, open_ledger, own_queue
+from syncengine.bootstrap import open_ledger, own_queue
+from syncengine.edition import files_digest
 from syncengine.process import free_port
 from syncengine.service import Service
 from syncengine.settings import read_settings

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from syncengine.bootstrap import open_engine, starter
+from syncengine.bootstrap import open_engine
 from syncengine.current import Current
+from syncengine.edition import starter
 from syncengine.flows.core.engine import Engine
 from syncengine.flows.people.members import add_member
 from syncengine.flows.people.pausing import pause

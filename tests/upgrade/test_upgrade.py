@@ -22,7 +22,7 @@ from cryptography.fernet import Fernet, MultiFernet
 from sqlalchemy import Engine, MetaData
 
 from syncengine.adapters.vendors import SHIPPED
-from syncengine.bootstrap import starter
+from syncengine.edition import starter
 from syncengine.errors import ConfigInvalid
 from syncengine.ledger import Ledger
 from syncengine.ledger.encryption import Vault, key_name, new_key

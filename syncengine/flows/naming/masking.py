@@ -8,16 +8,18 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
-from syncengine.flows.core.engine import Engine
 from syncengine.mapping import Entity, Rule, System
 from syncengine.model.link import Link
 from syncengine.model.operation import Operation
 from syncengine.model.record import Record
 from syncengine.model.values import ABSENT, Json, is_empty
 from syncengine.planning.observation import LABELS
+
+if TYPE_CHECKING:
+    from syncengine.flows.core.engine import Engine
 
 DOTS: Final = "•••"
 """What is shown of a sensitive value."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from syncengine import bootstrap
+from syncengine import edition
 from syncengine.cli import project
 from syncengine.flows.naming.masking import DOTS
 from syncengine.mapping.lenses import LensVerdict, Loss
@@ -32,7 +32,7 @@ def test_an_installed_package_starts_with_its_own(
     (package / "starter").mkdir(parents=True)
     (package / "starter" / "one.yaml").write_text("version: 1\n", "utf-8")
     (tmp_path / "site" / "mappings").mkdir()
-    monkeypatch.setattr(bootstrap, "__file__", str(package / "bootstrap.py"))
+    monkeypatch.setattr(edition, "__file__", str(package / "edition.py"))
     assert project.copy_starter(tmp_path / "mine") == ["one.yaml"]
     assert (tmp_path / "mine" / "one.yaml").read_text("utf-8") == "version: 1\n"
 

@@ -76,3 +76,15 @@ def test_a_look_loads_nothing_that_it_has_no_use_for(tmp_path: Path) -> None:
         "starlette",
     }
     assert not unused & {name.partition(".")[0] for name in found}
+
+
+def test_files_are_checked_without_a_store_where_there_is_none(tmp_path: Path) -> None:
+    """Nothing of SQL is loaded, and no file is made."""
+    file = tmp_path / "ledger.db"
+    found = loaded(
+        "check",
+        SYNCENGINE_PROJECT=str(MAPPINGS), SYNCENGINE_DATABASE_URL=f"sqlite:///{file}",
+    )  # fmt: skip
+    assert "syncengine.mapping.checks" in found
+    assert not {"sqlalchemy", "syncengine.ledger"} & found
+    assert not file.exists()
