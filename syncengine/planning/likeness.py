@@ -61,6 +61,11 @@ def _likes(entity: Entity, texts: Iterable[Json], addresses: Iterable[Json]) -> 
     }
 
 
+def like_fields(entity: Entity) -> set[str]:
+    """The fields, of records and of rows, that a likeness is about."""
+    return {*_naming(entity), *_addresses(entity), *(n for names in NAMES for n in names), ADDRESS}
+
+
 def record_likes(entity: Entity, record: Record) -> list[Key]:
     """Keys by which rows may resemble a live record."""
     values, naming = record.values, _naming(entity)

@@ -3,6 +3,8 @@ follow."""
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +14,7 @@ from syncengine.flows.views.standing_text import duration
 from syncengine.mapping import Entity
 from syncengine.model.case import CaseKind
 from syncengine.model.erasure import KEEP_OUT
+from syncengine.planning.likeness import like_fields
 
 Document = dict[str, Any]
 
@@ -23,14 +26,15 @@ FOLLOWS = (
 
 def advice(engine: Engine, case: Mapping[str, Any]) -> Document:
     """Of the document of an open case. ``same``, ``differ``: fields that all sides, or not all, have alike; ``shared``:
-    those of the same by which one thing is known, where that is why it asks; ``why``, ``correct``, ``then``:
-    sentences."""
+    those of the same by which one thing is known, where that is why it asks; ``alike``: where nothing is, those by
+    which the sides resemble each other; ``why``, ``correct``, ``then``: sentences."""
     same, differ = compared(case["sides"])
     kind = CaseKind(case["kind"])
     return {
         "same": same,
         "differ": differ,
-        "shared": _shared(engine, kind, case, same),
+        "shared": (shared := _shared(engine, kind, case, same)),
+        "alike": [] if shared else _alike(engine, kind, case),
         "why": _why(engine, kind, case, same),
         "correct": _correct(engine, kind, case, same),
         "then": FOLLOWS,
@@ -44,6 +48,27 @@ def _shared(
     if entity is None or kind is not CaseKind.IDENTITY:
         return []
     return _identifying(entity, same) or _partly(entity, case["sides"])
+
+
+def _alike(engine: Engine, kind: CaseKind, case: Mapping[str, Any]) -> list[str]:
+    """The fields of names and addresses whose words all sides show, in whichever field."""
+    entity = engine.project.entities.get(case["entity"])
+    if entity is None or kind is not CaseKind.IDENTITY or len(case["sides"]) < 2:
+        return []
+    near = like_fields(entity)
+    sides = [
+        {n: _words(v) for n, v in side["values"].items() if n in near} for side in case["sides"]
+    ]
+    shown = [set[str]().union(*side.values()) for side in sides]
+    common = set.intersection(*shown)
+    found = (name for side in sides for name, words in side.items() if words and words <= common)
+    return list(dict.fromkeys(found))
+
+
+def _words(value: Any) -> set[str]:
+    """An address is one word; what is covered has none."""
+    text = unicodedata.normalize("NFKC", _plain(value or ""))
+    return {text} if "@" in text else set(re.findall(r"[^\W_]+", text.replace(DOTS, "")))
 
 
 def _partly(entity: Entity, sides: Sequence[Mapping[str, Any]]) -> list[str]:

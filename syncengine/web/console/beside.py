@@ -28,11 +28,12 @@ class Beside(NamedTuple):
 def beside(document: Mapping[str, Any], advice: Mapping[str, Any] | None) -> Beside:
     """The sides of the document of a question."""
     sides, shared = document["sides"], (advice or {}).get("shared", [])
+    alike = (advice or {}).get("alike", [])
     fields = dict.fromkeys(name for side in sides for name in side["values"])
-    rows = [row for row in (_row(n, sides, shared) for n in fields) if row["told"]]
+    rows = [row for row in (_row(n, sides, shared, alike) for n in fields) if row["told"]]
     weighs = document["kind"] != "identity"
-    rows.sort(key=lambda row: (not row["shared"], not row["differs"]))
-    most = max(FIRST, len(shared)) if len(sides) > 1 else FIRST + 4
+    rows.sort(key=lambda row: (not row["shared"], not row["alike"], not row["differs"]))
+    most = max(FIRST, len(shared), len(alike)) if len(sides) > 1 else FIRST + 4
     first = rows if len(rows) <= most + 1 else rows[:most]
     heads = [(_bare(side["title"], side["of"]), side["of"]) for side in sides]
     return Beside(heads, first, rows[len(first) :], weighs)
@@ -48,7 +49,9 @@ def _bare(title: str, id_: str) -> str:
     return title.removesuffix(id_).rstrip() if id_ else title
 
 
-def _row(name: str, sides: Sequence[Mapping[str, Any]], shared: Sequence[str]) -> dict[str, Any]:
+def _row(
+    name: str, sides: Sequence[Mapping[str, Any]], shared: Sequence[str], alike: Sequence[str]
+) -> dict[str, Any]:
     """A field, side by side."""
     given = [side["values"].get(name) for side in sides]
     shown = {plain(side["values"][name]).casefold() for side in sides if name in side["values"]}
@@ -57,6 +60,7 @@ def _row(name: str, sides: Sequence[Mapping[str, Any]], shared: Sequence[str]) -
         "values": given,
         "differs": len(shown) > 1,
         "shared": name in shared,
+        "alike": name in alike,
         "covered": DOTS in shown,
         "both": sum(name in side["values"] for side in sides) > 1,
         "told": any(map(_says, given)),
