@@ -101,7 +101,7 @@ _IDENTITIES = (KeyKind.RECORD, KeyKind.SHARED, KeyKind.ROW, KeyKind.LIKE)
 _OF_ROWS = (KeyKind.ROW, KeyKind.ASKS)
 _BORNE, _SHOWN = t.keys.alias("borne"), t.keys.alias("shown")
 # SQLite looks by the owner only where it cannot look by the kind, by which it would go through all keys for each batch.
-_KIND = func.coalesce(_BORNE.c.kind, literal_column("''"))
+_KIND = _BORNE.c.kind + literal_column("''")
 _HASHES = select(_BORNE.c.hash).where(Within(_BORNE.c.owner, "owner"), t.among(_KIND, *_IDENTITIES))
 # By hash alone, which finds a few of another scope too many at worst. Not a join of both: SQLite would begin it with
 # all keys of rows.
@@ -187,6 +187,14 @@ class Links(Session):
         return self._count(
             t.links, *t.is_uncorrelated, entity=entity, connection=connection, resource=resource
         )
+
+    def is_uncorrelated(self, entity: str, connection: str, resource: str) -> bool:
+        """Whether there are such rows; that costs the same however many they are."""
+        found = self._rows(
+            t.links, (_c.id,), *t.is_uncorrelated, limit=1, entity=entity, connection=connection,
+            resource=resource,
+        )  # fmt: skip
+        return bool(found)
 
     def waiting_links(
         self, limit: int = 0, key: str | None = None, answered: bool = False, after: str = ""

@@ -65,7 +65,7 @@ class Records(Session):
     def retake_keys(self, owners: Collection[str], keys: Sequence[Key]) -> set[Key]:
         """Take keys in place of all identities, likenesses and references that these records bear; returns what
         ``take_keys`` does."""
-        self._drop(t.keys, kind=_OF_LIVE, owner=owners)
+        self._drop(t.keys, kind__scan=_OF_LIVE, owner=owners)
         return self.take_keys(keys)
 
     def _owning(self, hashes: Mapping[Key, str]) -> Sequence[Sequence[Any]]:
@@ -78,13 +78,13 @@ class Records(Session):
     def swap_keys(self, kind: str, owners: Collection[str], keys: Sequence[Key]) -> dict[str, bool]:
         """Replace all keys of a (non-unique) kind of these owners. Returns who holds, or held, the keys that were added
         or removed: True for these owners, False for others."""
-        held = {tuple(row) for row in self._rows(t.keys, _PLACE, kind=kind, owner=owners)}
+        held = {tuple(row) for row in self._rows(t.keys, _PLACE, kind__scan=kind, owner=owners)}
         hashes = {key: self._vault.hash(key.parts) for key in keys}
         wanted = {(kind, key.scope, hash_, key.owner) for key, hash_ in hashes.items()}
         moved = held ^ wanted
         if not moved:
             return {}
-        self._drop(t.keys, kind=kind, owner={owner for *_, owner in held - wanted})
+        self._drop(t.keys, kind__scan=kind, owner={owner for *_, owner in held - wanted})
         changed = {owner for *_, owner in moved}
         self.take_keys([key for key in keys if key.owner in changed])
         places = {(scope, hash_) for _, scope, hash_, _ in moved}
@@ -94,7 +94,7 @@ class Records(Session):
 
     def records_sharing(self, owners: Collection[str]) -> set[str]:
         """Other records that hold as ``shared`` an identity that one of these holds as ``record``."""
-        held = self._rows(t.keys, _PLACE, kind=KeyKind.RECORD, owner=owners)
+        held = self._rows(t.keys, _PLACE, kind__scan=KeyKind.RECORD, owner=owners)
         places = {(scope, hash_) for _, scope, hash_, _ in held}
         hashes = {hash_ for _, hash_ in places}
         near = self._rows(t.keys, _PLACE, kind=KeyKind.SHARED, hash=hashes)

@@ -84,7 +84,7 @@ class Retention(Session):
 
     def derived_by(self, owners: Collection[str]) -> list[tuple[str, str]]:
         """Record id and scope of each key of kind ``derived`` that these records hold."""
-        found = self._rows(t.keys, _KEY, order=_KEY, kind=KeyKind.DERIVED, owner=owners)
+        found = self._rows(t.keys, _KEY, order=_KEY, kind__scan=KeyKind.DERIVED, owner=owners)
         return [(owner, scope) for owner, scope in found]
 
     def remove_records(
@@ -97,6 +97,6 @@ class Retention(Session):
         self._drop(t.operations, _IS_SETTLED, record_id=ids)
         self._drop(t.history, record_id=ids)
         self._drop(t.keys, owner=links)
-        self._drop(t.keys, owner=ids, kind=_OF_RECORDS)
+        self._drop(t.keys, owner=ids, kind__scan=_OF_RECORDS)
         self._drop(t.links, id=links)
         self._drop(t.records, t.is_deleted, id=ids)

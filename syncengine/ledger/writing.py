@@ -83,7 +83,7 @@ class Writing(Links, Records, Operations, Journal, Connections):
         for kind, owner in change.dropped_keys:
             owners[kind].add(owner)
         for kind in sorted(owners):
-            self._drop(t.keys, kind=kind, owner=owners[kind])
+            self._drop(t.keys, kind__scan=kind, owner=owners[kind])
         if change.keys and self.take_keys(change.keys):
             raise LostRace("another worker took a key that is to be unique; look again")
 

@@ -120,6 +120,9 @@ def make_staff(count: int, seed: int, day: date) -> Staff:
     people = []
     for place in range(count):
         first, last = random.choice(FIRST), random.choice(LAST)
+        if place >= len(FIRST) * len(LAST):
+            # A few namesakes are real; twenty of everybody, in a company of a hundred thousand, are not.
+            last = f"{last}-{random.choice(LAST)}"
         if place in NAMESAKES:
             first, last = "Anna", "Müller"
         local = mailbox(first, last)

@@ -299,7 +299,7 @@ def wake_waiting_creates(
     """Creates that waited until a resource is fully listed and each of its rows is correlated become dirty."""
     systems = engine.project.systems_of(connection, resource)
     if not tx.resource(connection, resource).scanned_at or any(
-        tx.uncorrelated_links(e.name, connection, resource) for e, _ in systems
+        tx.is_uncorrelated(e.name, connection, resource) for e, _ in systems
     ):
         return Changeset()
     return Changeset(wakes=Wakes(waiting={Listed(connection, resource)}))

@@ -75,7 +75,7 @@ def _ready(tx: Transaction, links: Iterable[Link]) -> set[str]:
     return {
         link_id
         for place, mine in places.items()
-        if tx.resource(place[1], place[2]).scanned_at and not tx.uncorrelated_links(*place)
+        if tx.resource(place[1], place[2]).scanned_at and not tx.is_uncorrelated(*place)
         for link_id in mine
     }
 

@@ -148,7 +148,7 @@ def _parents_known(engine: Engine, tx: Transaction, connection: str, resource: s
         return True
     systems = engine.project.systems_of(connection, parent)
     return bool(tx.resource(connection, parent).scanned_at) and not any(
-        tx.uncorrelated_links(entity.name, connection, parent) for entity, _ in systems
+        tx.is_uncorrelated(entity.name, connection, parent) for entity, _ in systems
     )
 
 

@@ -138,6 +138,8 @@ class _Pass:
             except Again:
                 continue
             self.progress("reconciling", self.outcomes["applied"], 0)
+            if done and self.deadline.may_wait:
+                continue
             settled = self.outcomes["applied"] + self.outcomes["rejected"]
             with self.engine.ledger.read() as tx:
                 dirty = self.deadline.observe_progress(tx, settled)

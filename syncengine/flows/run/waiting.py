@@ -21,6 +21,9 @@ WORTH_TELLING = 2.0
 
 LONGEST_NAP = 5.0
 
+LOOKS = 50
+"""Times that progress is looked for before a pass without any gives up."""
+
 BEYOND = 300.0
 """Seconds beyond which the next look for a write is not waited for: a person was asked about it."""
 
@@ -51,6 +54,7 @@ class ProgressDeadline:
     still: float
     end: float = 0.0
     _got_on: float = 0.0
+    _looked: float = 0.0
     _seen: tuple[int, ...] = ()
     _least: int = 0
     _excused: bool = False
@@ -63,12 +67,13 @@ class ProgressDeadline:
 
     def renew(self) -> None:
         """Progress was made: move the deadline on."""
-        self._got_on = self.engine.clock.now()
+        self._got_on = self._looked = self.engine.clock.now()
         self.end, self._excused, self._nap = self._got_on + self.still, False, 0.1
 
     def observe_progress(self, tx: Transaction, written: int) -> int:
         """Move the deadline on if there was progress. ``written``: number of writes of this pass that were settled.
         Returns how many links are left to be looked at or read."""
+        self._looked = self.engine.clock.now()
         seen = (*tx.newest_ids(), written)
         left = tx.dirty_count(list(self.engine.connectors))
         went_back = self.engine.clock.now() < self._got_on
@@ -76,6 +81,12 @@ class ProgressDeadline:
             self._seen, self._least = seen, left
             self.renew()
         return left
+
+    @property
+    def may_wait(self) -> bool:
+        """Whether the last look at the progress is so short ago that another one would only cost: it counts all that is
+        left."""
+        return 0 <= self.engine.clock.now() - self._looked < self.still / LOOKS
 
     @property
     def over(self) -> bool:

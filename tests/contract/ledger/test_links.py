@@ -309,6 +309,8 @@ def test_links_can_be_looked_at(ledger: Ledger) -> None:
             ("person", "hakuna", "linked"): 2,
         }
         assert tx.uncorrelated_links(*HAKUNA) == 2
+        assert tx.is_uncorrelated(*HAKUNA)
+        assert not tx.is_uncorrelated("person", "hakuna", "teams")
         assert [link.id for link in tx.waiting_links(1)] == ["l3"]
         assert tx.waiting_links(1, after="l3") == []
         assert tx.waits() == [Waiting("l3", "person", "hakuna", "r1", None, "a value")]
