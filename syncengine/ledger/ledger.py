@@ -22,6 +22,7 @@ from syncengine.ledger.pages import Pages
 from syncengine.ledger.quarantine import Quarantine
 from syncengine.ledger.retention import Retention
 from syncengine.ledger.runs import Runs
+from syncengine.ledger.table_statistics import TableStatistics
 from syncengine.ledger.times import Times
 from syncengine.ledger.writing import Writing
 
@@ -49,6 +50,7 @@ class Ledger:
         self._engine = engine
         self._vault = Vault(keys)
         self._clock = clock
+        self._statistics = TableStatistics(engine)
         self.run: str | None = None
 
     def now(self) -> float:
@@ -74,6 +76,7 @@ class Ledger:
                 transaction = Transaction(connection, self._vault, self._clock, self.run)
                 transaction.follow_keyring(writing=True)
                 yield transaction
+            self._statistics.grew(transaction.added)
         except Unreadable as unreadable:
             raise self._quarantine(unreadable) from None
 

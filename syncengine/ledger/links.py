@@ -13,7 +13,15 @@ from syncengine.errors import Bug
 from syncengine.ledger import tables as t
 from syncengine.ledger.encryption import Vault
 from syncengine.ledger.session import Session
-from syncengine.ledger.statements import Condition, Shape, Within, conditions, given, shape_of
+from syncengine.ledger.statements import (
+    Condition,
+    Shape,
+    Within,
+    WithinFound,
+    conditions,
+    given,
+    shape_of,
+)
 from syncengine.ledger.stored import Mark, Stored, Values, fresh, hashed
 from syncengine.model.condition import InScope, RecordAt, condition
 from syncengine.model.key import KeyKind
@@ -111,7 +119,7 @@ _SHARERS = (
     .select_from(_SHOWN)
     .join(t.links, _c.id == _SHOWN.c.owner)
     .where(
-        _SHOWN.c.hash.in_(_HASHES),
+        WithinFound(_SHOWN.c.hash, _HASHES),
         t.among(_SHOWN.c.kind, *_OF_ROWS),
         ~Within(_c.id, "owner"),
         or_(_c.record_id.is_(None), ~Within(_c.record_id, "owner")),

@@ -41,6 +41,7 @@ class Session:
         self._clock = clock
         self._in_run = run
         self._postgresql = connection.dialect.name == "postgresql"
+        self.added = 0
 
     def _run(self, statement: sa.Executable, rows: Sequence[Values] | Values | None = None) -> int:
         """Run a statement; returns how many rows were changed."""
@@ -101,6 +102,7 @@ class Session:
     def _add(self, stored: Stored[T], values: Sequence[T]) -> None:
         if values:
             mark = self._mark()
+            self.added += len(values)
             self._run(stored.insert, [stored.row(value, self._vault, mark) for value in values])
 
     def _save(self, stored: Stored[T], values: Sequence[T]) -> None:
@@ -116,6 +118,7 @@ class Session:
     def _put(self, table: sa.Table, rows: Sequence[Values], *changed: str, **by: Any) -> None:
         """Insert; in rows that exist already, write the ``changed`` columns, or nothing."""
         if rows:
+            self.added += len(rows)
             self._run(statements.put(self._postgresql, table, changed, **by), rows)
 
     def _change(

@@ -62,6 +62,24 @@ def _within(element: Within, compiler: SQLCompiler, **how: Any) -> str:
     return f"{column} IN (SELECT value FROM json_each({values}))"
 
 
+class WithinFound(FunctionElement[bool]):
+    """``column IN (what a statement finds)``, each looked up by itself. PostgreSQL would join the two tables otherwise,
+    and go through all of both as long as it has no statistics of them."""
+
+    inherit_cache = True
+
+    def __init__(self, column: sa.ColumnElement[Any], found: sa.Select[Any]) -> None:
+        super().__init__(column, found.scalar_subquery())
+
+
+@compiles(WithinFound)
+def _within_found(element: WithinFound, compiler: SQLCompiler, **how: Any) -> str:
+    column, found = (compiler.process(part, **how) for part in element.clauses)
+    if compiler.dialect.name == "postgresql":
+        return f"{column} = ANY (ARRAY{found})"
+    return f"{column} IN {found}"
+
+
 def given(name: str, kind: TypeEngine[Any] | None = None) -> sa.BindParameter[Any]:
     """The value that is asked for by this name."""
     return sa.bindparam(f"given_{name}", type_=kind)

@@ -129,7 +129,7 @@ def test_a_batch_costs_as_many_statements_as_one(engine: Engine) -> None:
             statements.clear()
             with ledger.write() as tx:
                 call(tx)
-            cost[name] = len(statements)
+                cost[name] = len(statements)
         costs.append(cost)
         empty(engine)
         fill(ledger)
