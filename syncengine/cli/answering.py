@@ -116,6 +116,7 @@ class Given:
 
 
 def _one(opened: Engine, case_id: str, given: Given, as_json: bool) -> None:
+    from syncengine.flows.people.cases import ANSWERED
     from syncengine.flows.people.cases import answer as give
     from syncengine.flows.views import queries
 
@@ -123,7 +124,9 @@ def _one(opened: Engine, case_id: str, given: Given, as_json: bool) -> None:
     must_reach_question(opened, given.author, chosen)
     case = queries.case(opened, chosen)
     meant, part = _meant(case, given.text), _part(case, given.only) if given.only else None
-    seen = bound(case, part, given.seen, given.asks) if meant == "approve" else None
+    seen = ANSWERED if case["closed_at"] else None
+    if meant == "approve":
+        seen = bound(case, part, given.seen, given.asks)
     with noted(opened, given.author, "answer", f"case {chosen}", answer=meant) as act:
         done = give(opened, chosen, meant, given.reason, given.author, seen, part)
         act.outcome = "approved, more have to" if done.more else "done"

@@ -182,9 +182,9 @@ class Links(Session):
 
     def count_untied(self) -> dict[tuple[str, str], int]:
         """(entity, connection) -> number of rows that belong to no record, wait for nothing, and about which no person
-        is or was asked."""
+        is asked; those included that somebody left alone."""
         counted = self._counted(
-            t.links, (_c.entity, _c.connection), t.among(_c.state, LinkState.SEEN), _HAS_ROW,
+            t.links, (_c.entity, _c.connection), t.among(_c.state, LinkState.SEEN, LinkState.UNLINKED), _HAS_ROW,
             _WAITS_FOR_NOTHING, _IS_NOT_ASKED,
         )  # fmt: skip
         return {(entity, connection): count for (entity, connection), count in counted.items()}

@@ -282,7 +282,10 @@ def staged(
     limit = f"safety allows {allowed} at a time"
     if allowed is None:
         limit = "they were too many when they were planned, and safety sets no limit since"
-    answers = {"approve": "send them all", "reject": "send none of them"}
+    answers = {
+        "approve": "send them",
+        "reject": "send none of them; approving them later is possible",
+    }
     if leave:
         sets = ", ".join(f"{path} = {json.dumps(value)}" for path, value in leaving.items())
         answers["approve"] += f"; each row stays there, set to {sets}"

@@ -260,11 +260,19 @@ def _waiting(facts: Facts) -> Iterator[Line]:
 
 
 def _let_be(facts: Facts) -> Iterator[Line]:
+    # Without the reasons: who may see how everything stands need not see what somebody wrote about people.
+    groups: dict[tuple[str, ...], list[WaitGroup]] = {}
     for group in facts.figures.waits:
         if group.kind == "let_be":
-            about = {"entity": group.entity, "connection": group.connection, "kind": group.write}
-            told = {"by": group.what, "why": group.reason, **_said(facts, group)}
-            yield Line("let_be", Level.NOTE, group.count, group.since, about, told)
+            key = (group.entity, group.connection, group.write, group.what)
+            groups.setdefault(key, []).append(group)
+    for same in groups.values():
+        first, count = same[0], sum(group.count for group in same)
+        since = min((g.since for g in same if g.since is not None), default=None)
+        about = {"entity": first.entity, "connection": first.connection, "kind": first.write}
+        yield Line(
+            "let_be", Level.NOTE, count, since, about, {"by": first.what, **_said(facts, first)}
+        )
 
 
 def _unlinked(facts: Facts) -> Iterator[Line]:

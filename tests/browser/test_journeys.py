@@ -275,7 +275,7 @@ def test_two_people_approve_a_plan_of_leavers(desk: Desk) -> None:
         expect(page.locator(".lines").first).to_contain_text("1 of 2 given")
     with desk.open(Role.ANSWERER, name="ben") as page:
         _approve(page, case)
-        expect(page.get_by_role("status")).to_contain_text("12 writes are sent")
+        expect(page.get_by_role("status")).to_contain_text("12 writes may be sent now")
 
 
 def _approve(page: Page, case: str) -> None:

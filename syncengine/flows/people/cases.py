@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
+from typing import Final
 
 from syncengine.errors import RowInvalid
 from syncengine.flows.capture.capture import suspect_missing, unseen_links
@@ -43,13 +44,23 @@ class Closed(NotPossible):
     """A case takes no answer any more: somebody was first, or what it asked about is no longer so."""
 
 
+LONGEST_REASON: Final = 1000
+"""Characters of a reason."""
+ANSWERED: Final = "answered"
+"""What was seen of a question whose answer is to be another one."""
+
+
 def answer(
     engine: Engine, case_id: str, given: str, reason: str = "", author: str = "admin",
     seen: str | None = None, only: Collection[str] | None = None,
 ) -> Answered:  # fmt: skip
     """Carry out a person's answer to a case in one transaction. ``seen``: the digest of the held writes that they have
-    looked at, where they approve such. ``only``: the links of held writes that the answer is about; the others stay
-    asked about. Raises NotPossible."""
+    looked at, where they approve such; ``ANSWERED`` where they know that somebody left the row alone, and say
+    otherwise. ``only``: the links of held writes that the answer is about; the others stay asked about. Raises
+    NotPossible."""
+    if len(reason) > LONGEST_REASON:
+        told = f"expected a reason of at most {LONGEST_REASON:,} characters, found {len(reason):,}"
+        raise NotPossible(told)
     answered = _Answers(engine).give(case_id, given, reason, author, seen, only)
     if not answered.more:
         engine.queue.announce("refresh", [])
@@ -74,6 +85,8 @@ class _Answers:
                 raise NotPossible(f"there is no case {case_id}: see `syncengine cases list`")
             case = found[0]
             possible = answers_now(engine, tx, case)
+            if case.closed_at is not None and case.answer == "ignore" and seen != ANSWERED:
+                raise Closed(_over(case))
             if given not in possible:
                 if case.closed_at is not None:
                     raise Closed(_over(case))
@@ -115,9 +128,15 @@ def _over(case: Case) -> str:
 
 def answers_now(engine: Engine, tx: Transaction, case: Case) -> dict[str, str]:
     """The answers that a case takes now: while it is open all of them (about the identity of a row, those that still
-    fit); afterwards the opposite one, where what was rejected can still be sent."""
+    fit); afterwards the opposite one, where what was rejected can still be sent, or the other ones about a row that was
+    left alone and still is."""
     if case.kind is CaseKind.IDENTITY and case.closed_at is None and case.link_id is not None:
         return offered(engine, tx, case)
+    if case.kind is CaseKind.IDENTITY and case.answer == "ignore":
+        links = tx.links([case.link_id or ""]).values()
+        alone = any(k.state is LinkState.UNLINKED and k.record_id is None for k in links)
+        told = offered(engine, tx, case) if alone else {}
+        return {given: does for given, does in told.items() if given != "ignore"}
     if case.closed_at is None:
         return case.answers
     other = REVISED.get((case.kind, case.answer or ""))

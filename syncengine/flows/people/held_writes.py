@@ -18,6 +18,7 @@ from syncengine.flows.people.decisions import Decision, NotPossible
 from syncengine.model.case import Case
 from syncengine.model.changeset import Changeset
 from syncengine.model.link import Link, LinkState, WriteApproval
+from syncengine.planning.safety import said_of
 
 Done = tuple[str, Changeset]
 """What was done, for people, and what is to be written."""
@@ -60,7 +61,8 @@ class HeldWrites(Decision):
             more = f"{self.more} more {'has' if self.more == 1 else 'have'} to approve"
             return "; ".join(filter(None, (told, more, ended))), Changeset()
         change = Changeset(links=[self._answered(link, kind) for link in meant])
-        told = f"{kind} in {connection} {'approved' if self.given == 'approve' else 'rejected'}"
+        what = said_of(self.engine.system(group.entity, connection), kind)
+        told = f"{what} in {connection} {'approved' if self.given == 'approve' else 'rejected'}"
         records = self.tx.records([k.record_id for k in meant if k.record_id])
         for record in records.values():
             change += self.note(record, self.policy, new=told)
@@ -79,7 +81,8 @@ class HeldWrites(Decision):
 
     def _told(self, count: int) -> str:
         none = self.given == "reject"
-        sent = f"{'none of ' * none}{count} write{'s' * (count != 1)} {'is' if none or count == 1 else 'are'} sent"
+        may = "is sent" if none else "may be sent now"
+        sent = f"{'none of ' * none}{count} write{'s' * (count != 1)} {may}"
         left = f"{self.rest} {'is' if self.rest == 1 else 'are'} still asked about"
         return f"{sent}; {left}" if self.rest else sent
 

@@ -27,7 +27,7 @@ def why_wanted(
     engine: Engine, tx: Transaction, called: Names, links: Sequence[Link]
 ) -> dict[str, list[dict[str, Any]]]:
     """Link -> reasons: ``deleted`` (the record is), ``scope`` with what it says, and ``changed`` with field, values and
-    who showed them, the newest first."""
+    who showed them, the newest first: of who leaves only what the scope reads."""
     records = tx.records({link.record_id for link in links if link.record_id})
     world = load_world(engine, tx, (), records)
     history: dict[str, list[Change]] = {}
@@ -38,7 +38,8 @@ def why_wanted(
         record = records.get(link.record_id or "")
         if record is not None:
             reasons = _scope(engine, link, record, world)
-            changes = _last(history.get(record.id, ()))
+            read = _read_by_scope(engine, link, record, world) if reasons else None
+            changes = _last(history.get(record.id, ()), read)
             found[link.id] = reasons + [_changed(engine, called, record, c) for c in changes]
     return found
 
@@ -68,9 +69,27 @@ def _scope(engine: Engine, link: Link, record: Record, world: World) -> list[dic
         return []
 
 
-def _last(history: Sequence[Change]) -> list[Change]:
-    """What changed last, and with it; a value that came with the record is no change."""
-    changes = [c for c in history if c.field and c.old != c.new]
+def _read_by_scope(engine: Engine, link: Link, record: Record, world: World) -> set[str]:
+    """The fields that decide whether a record is in the scope of a system, those included that formulas read."""
+    system, fields = (
+        engine.system(link.entity, link.connection),
+        engine.project.entities[link.entity].fields,
+    )
+    found, due = set[str](), [] if system is None or system.scope is None else [system.scope]
+    while due:
+        for name in {n.partition(".")[0] for n in due.pop().named(record, world)} - found:
+            found.add(name)
+            formula = fields[name].formula if name in fields else None
+            due += [] if formula is None else [formula]
+    return found
+
+
+def _last(history: Sequence[Change], only: set[str] | None) -> list[Change]:
+    """What changed last, and with it, of these fields where only they matter; a value that came with the record is no
+    change."""
+    changes = [
+        c for c in history if c.field and c.old != c.new and (only is None or c.field in only)
+    ]
     return [c for c in changes if changes[0].at - c.at < _TOGETHER][:_SHOWN]
 
 

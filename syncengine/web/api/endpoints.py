@@ -76,7 +76,7 @@ def _answer(call: Call, id_: str, given: str, reason: str, digest: str | None) -
         raise HTTPException(
             403, "deletes are approved in the console, by somebody who says there who they are"
         )
-    seen = (digest or "") if approves else None
+    seen = (digest or "") if approves else digest
     try:
         done = give(call.engine, id_, given, reason, call.author, seen)
     except NotPossible:

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from syncengine.flows.core.engine import Engine
+from syncengine.flows.people.cases import LONGEST_REASON
 from syncengine.flows.people.signing_in import KNOWN, LONGEST, PROVED, SignedIn
 from syncengine.flows.views.questions import count_questions
 from syncengine.model.member import Member, Scope
@@ -29,7 +30,6 @@ TOLD: Final = "told"
 FORM: Final = "form_token"
 """The field of every form that shows that it came from a page of ours."""
 _LONGEST_WORD = 500
-_LONGEST_REASON = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +131,9 @@ class Ask:
     def reason(self) -> str:
         """The reason of the form. Raises HTTPException where it is too long, so that nothing of it is cut off."""
         given = self.given("reason")
-        if len(given) > _LONGEST_REASON:
+        if len(given) > LONGEST_REASON:
             told = (
-                f"expected a reason of at most {_LONGEST_REASON:,} characters, found {len(given):,}"
+                f"expected a reason of at most {LONGEST_REASON:,} characters, found {len(given):,}"
             )
             raise HTTPException(422, told)
         return given

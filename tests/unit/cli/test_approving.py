@@ -36,7 +36,7 @@ def test_what_was_looked_at_is_approved(company: Bench, run: Run) -> None:
     digest = queries.case(company.engine, held(company).id)["approvals"]["digest"]
     done = run(f"cases answer {{held}} approve --seen {digest}")
     assert done.exit_code == 0, done.output
-    assert "12 writes are sent" in done.stdout
+    assert "12 writes may be sent now" in done.stdout
 
 
 def test_what_has_changed_since_it_was_looked_at_is_not_approved(company: Bench, run: Run) -> None:

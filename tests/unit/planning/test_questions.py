@@ -33,16 +33,16 @@ def test_held_deletes_say_that_rows_are_deleted() -> None:
     """One of them is no plural."""
     case = put()
     assert case.question == "12 deletes of person in weekly10 wait: safety allows 5 at a time."
-    assert case.answers["approve"] == "send them all; each row is deleted there"
+    assert case.answers["approve"] == "send them; each row is deleted there"
     assert put(1).question == "1 delete of person in weekly10 waits: safety allows 5 at a time."
-    assert put(kind="update").answers["approve"] == "send them all"
+    assert put(kind="update").answers["approve"] == "send them"
 
 
 def test_people_whose_rows_stay_are_called_leavers() -> None:
     """What their rows are set to stands in the answer; nobody reads there of a delete that does not happen."""
     case = put(leaving={"active": False})
     assert case.question.startswith("12 leavers of person in weekly10 wait: ")
-    assert case.answers["approve"] == "send them all; each row stays there, set to active = false"
+    assert case.answers["approve"] == "send them; each row stays there, set to active = false"
 
 
 def test_records_that_go_name_the_systems_that_they_leave() -> None:
@@ -51,5 +51,5 @@ def test_records_that_go_name_the_systems_that_they_leave() -> None:
     assert case.question.startswith(
         "12 deletes of person in weekly10 wait, all for a row there that is gone: "
     )
-    says = "send them all; records whose row is gone are deleted, and leave HeavenHR, Haekka"
+    says = "send them; records whose row is gone are deleted, and leave HeavenHR, Haekka"
     assert case.answers["approve"] == says

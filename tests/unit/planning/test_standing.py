@@ -239,7 +239,7 @@ def test_writes_that_delete_no_row_are_said_to_be_leavers() -> None:
         == "1 leaver of visit in hakuna waits for approval since 09:04."
     )
     let = group("let_be", "rejected by kim", 2, write="delete", reason="a test")
-    assert told(**let, **staying)[0][2] == "2 leavers of visit in hakuna rejected by kim: a test."
+    assert told(**let, **staying)[0][2] == "2 leavers of visit in hakuna rejected by kim."
     creates = group("staged", "approval", 2, write="create")
     assert told(**creates, **staying)[0][2].startswith("2 creates of visit")
 
@@ -278,10 +278,12 @@ def test_what_waits_for_a_day_asks() -> None:
 
 
 def test_what_a_person_let_be_is_a_note() -> None:
-    """With who and why."""
-    says = "2 deletes of visit in hakuna rejected by kim: a test."
-    let = group("let_be", "rejected by kim", 2, write="delete", reason="a test")
-    assert told(**let) == [("let_be", Level.NOTE, says)]
+    """With who, and all of one person together. Why stands with the question, where not everybody sees it."""
+    (two,) = group("let_be", "rejected by kim", 2, write="delete", reason="Anna is ill")["waits"]
+    (one,) = group("let_be", "rejected by kim", 1, write="delete", reason="a test")["waits"]
+    says = "3 deletes of visit in hakuna rejected by kim."
+    assert told(waits=[two, one]) == [("let_be", Level.NOTE, says)]
+    assert "ill" not in str(lines(waits=[two, one]))
 
 
 def test_rows_of_nobody_are_a_note_per_connection() -> None:

@@ -112,7 +112,7 @@ def answer_one(ask: Ask) -> Response:
     case, given = _case(ask), ask.given("answer")
     if not given:
         raise HTTPException(422, "no answer was chosen")
-    seen = ask.given("digest") if case.kind is CaseKind.STAGED else None
+    seen = ask.given("digest") or None if case.kind is not CaseKind.STAGED else ask.given("digest")
     only = _ticked(ask, case) if case.kind is CaseKind.STAGED and case.closed_at is None else None
     if _deletes(case, given) and (page := _asked_again(ask, case, only)):
         return page

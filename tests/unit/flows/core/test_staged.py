@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from syncengine.flows.people.decisions import NotPossible
+from syncengine.flows.views import queries
 from syncengine.flows.views.plan import plan
 from syncengine.model.case import CaseKind
 from syncengine.model.link import LinkState
@@ -216,3 +217,13 @@ def test_the_case_lasts_while_its_links_learn_something_first() -> None:
     made.sync()
     assert len(made.case().evidence["links"]) == 4
     assert [r["name"] for r in made.vendors["lms"].rows().values()].count("gone") == 0
+
+
+def test_who_leaves_is_told_by_what_the_scope_reads() -> None:
+    """What else was changed in the same minute is no reason, and is not written either."""
+    made = staged()
+    edit(made, people(made)[:1], name="Poet")
+    made.sync()
+    writes = queries.case(made.engine, made.case().id)["writes"]
+    fields = {r["field"] for w in writes for r in w["because"] if r["code"] == "changed"}
+    assert fields == {"job"}

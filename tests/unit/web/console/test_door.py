@@ -307,7 +307,9 @@ def test_what_was_chosen_before_the_password_is_what_is_done_after_it() -> None:
         assert [name in asked.text for name in names[:4]] == [False, True, True, False]
         wrong = browser.go_on(asked, proof="wrong")
         done = browser.go_on(wrong, proof=PASSWORD)
-    assert f"2 writes are sent; {len(shown) - 2} are still asked about" in unescape(done.text)
+    assert f"2 writes may be sent now; {len(shown) - 2} are still asked about" in unescape(
+        done.text
+    )
     assert done.url.query == b"kind=staged"
     with made.engine.ledger.read() as tx:
         said = [k.approval for k in tx.links(shown).values() if k.approval]

@@ -170,7 +170,7 @@ def test_a_plan_is_computed_beside_the_requests_and_kept(bench: Bench) -> None:
     """Its changes stand on pages of their own, with what is risky in front."""
     promote(bench)
     with at_console(bench.engine, Role.ANSWERER) as browser:
-        assert "No plan has been computed yet" in browser.get("/plan").text
+        assert "No plan is kept" in browser.get("/plan").text
         browser.send("/plan")
         page = _until(lambda: browser.get("/plan").text, "1 change")
         assert "changed in lms" in page
@@ -337,7 +337,7 @@ def test_what_the_files_would_do_is_shown_beside_what_is_in_use(bench: Bench) ->
         browser.send("/trial")
         until(lambda: "These files are those that are in use" in browser.get("/trial").text)
         assert "Everything agrees" in browser.get("/trial").text
-        assert "No plan has been computed yet" in browser.get("/plan").text
+        assert "No plan is kept" in browser.get("/plan").text
 
 
 def test_files_that_are_not_valid_show_their_faults(bench: Bench) -> None:

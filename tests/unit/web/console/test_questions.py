@@ -159,6 +159,19 @@ def test_who_comes_second_is_told_who_was_first(asked: Bench) -> None:
     assert re.search(r"[Aa]da answered this at .*ignore", late.text)
 
 
+def test_a_row_that_was_left_alone_can_still_be_said_to_be_somebody(asked: Bench) -> None:
+    """On the page of the answered question, by whoever sees there that it was answered."""
+    case = asked.cases()[0]
+    with at_console(asked.engine, Role.ANSWERER) as browser:
+        browser.send(f"/questions/{case.id}", answer="ignore")
+        page = browser.get(f"/questions/{case.id}")
+        assert "That can still be said otherwise, below." in page.text
+        done = browser.go_on(page, answer="new")
+    assert done.status_code == 200
+    (link,) = asked.read(lambda tx: tx.links([case.link_id or ""])).values()
+    assert link.record_id is not None
+
+
 def test_many_are_answered_alike(asked: Bench) -> None:
     """Each for itself; with its reason."""
     ids = [case.id for case in asked.cases()]
