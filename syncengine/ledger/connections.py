@@ -95,6 +95,11 @@ class Connections(Session):
         kept = [asdict(state) for state in states]
         self._save_parts([(k.pop("connection"), f"{RESOURCE}{k.pop('resource')}", k) for k in kept])
 
+    def is_being_listed(self, connection: str, resource: str, now: float) -> bool:
+        """Whether a listing is under way."""
+        part = f"{LISTING}{resource}"
+        return bool(self._rows(t.connections, _PART, name=connection, part=part, until__gt=now))
+
     def _save_listings(self, until: Mapping[tuple[str, str], float]) -> None:
         """(connection, resource) -> until when at most a listing is under way; 0: it has ended."""
         rows: list[Values] = [

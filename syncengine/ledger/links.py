@@ -17,7 +17,6 @@ from syncengine.ledger.statements import (
     Condition,
     Shape,
     Within,
-    WithinFound,
     conditions,
     given,
     shape_of,
@@ -119,7 +118,7 @@ _SHARERS = (
     .select_from(_SHOWN)
     .join(t.links, _c.id == _SHOWN.c.owner)
     .where(
-        WithinFound(_SHOWN.c.hash, _HASHES),
+        Within(_SHOWN.c.hash, _HASHES),
         t.among(_SHOWN.c.kind, *_OF_ROWS),
         ~Within(_c.id, "owner"),
         or_(_c.record_id.is_(None), ~Within(_c.record_id, "owner")),

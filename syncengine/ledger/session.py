@@ -30,7 +30,8 @@ _FOUND = {
 
 
 class Session:
-    """One database transaction. Conditions are given by column name, as ``statements`` describes."""
+    """One database transaction. Conditions are given by column name, as ``statements`` describes. ``added``: how many
+    rows it has inserted or put."""
 
     def __init__(
         self, connection: sa.Connection, vault: Vault, clock: Callable[[], float] = time,

@@ -46,38 +46,27 @@ class _Several(TypeDecorator[Any]):
 
 
 class Within(FunctionElement[bool]):
-    """``column IN (values)`` with one parameter, whatever their number."""
+    """``column IN (values)``: with one parameter of this name, whatever their number, or with what a statement finds.
+    Each is looked up by itself: PostgreSQL would join the two tables otherwise, and go through all of both as long as
+    it has no statistics of them."""
 
     inherit_cache = True
 
-    def __init__(self, column: sa.ColumnElement[Any], name: str) -> None:
-        super().__init__(column, given(name, _Several(column.type)))
+    def __init__(self, column: sa.ColumnElement[Any], values: str | sa.Select[Any]) -> None:
+        if isinstance(values, str):
+            super().__init__(column, given(values, _Several(column.type)))
+        else:
+            super().__init__(column, values.scalar_subquery())
 
 
 @compiles(Within)
 def _within(element: Within, compiler: SQLCompiler, **how: Any) -> str:
+    _, inner = element.clauses
     column, values = (compiler.process(part, **how) for part in element.clauses)
+    found = isinstance(inner, sa.ScalarSelect)
     if compiler.dialect.name == "postgresql":
-        return f"{column} = ANY ({values})"
-    return f"{column} IN (SELECT value FROM json_each({values}))"
-
-
-class WithinFound(FunctionElement[bool]):
-    """``column IN (what a statement finds)``, each looked up by itself. PostgreSQL would join the two tables otherwise,
-    and go through all of both as long as it has no statistics of them."""
-
-    inherit_cache = True
-
-    def __init__(self, column: sa.ColumnElement[Any], found: sa.Select[Any]) -> None:
-        super().__init__(column, found.scalar_subquery())
-
-
-@compiles(WithinFound)
-def _within_found(element: WithinFound, compiler: SQLCompiler, **how: Any) -> str:
-    column, found = (compiler.process(part, **how) for part in element.clauses)
-    if compiler.dialect.name == "postgresql":
-        return f"{column} = ANY (ARRAY{found})"
-    return f"{column} IN {found}"
+        return f"{column} = ANY ({'ARRAY' * found}{values})"
+    return f"{column} IN {values if found else f'(SELECT value FROM json_each({values}))'}"
 
 
 def given(name: str, kind: TypeEngine[Any] | None = None) -> sa.BindParameter[Any]:

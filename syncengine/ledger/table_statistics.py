@@ -6,11 +6,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+import structlog
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from syncengine.errors import SyncengineError
 
+log = structlog.get_logger(__name__)
 FIRST: Final = 500
 """Rows that were added before the first look; then twice as many each time."""
 _SOON: Final = text("SET LOCAL lock_timeout = '100ms'")
@@ -36,6 +38,8 @@ class TableStatistics:
             with self.database.begin() as connection:
                 connection.execute(_SOON)
                 connection.execute(_LOOK)
-        except (DBAPIError, SyncengineError):
-            # What was to be done is done; it is only slower without.
-            return
+        except (DBAPIError, SyncengineError) as error:
+            log.info(
+                "PostgreSQL was not told how large its tables are; it is slower until it looks itself",
+                error=type(error).__name__, next_after_rows=self.looks_at,
+            )  # fmt: skip

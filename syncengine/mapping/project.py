@@ -134,15 +134,16 @@ class System:
     @property
     def leaving(self) -> Mapping[str, Json]:
         """What the row of a record that leaves is set to; nothing where it is deleted, or only left alone."""
-        return {} if self._deletes else self.set_leave
+        return {} if self.deletes else self.set_leave
 
     @property
     def ends(self) -> bool:
         """Whether the row of a record that leaves is deleted or set to something."""
-        return self._deletes or bool(self.set_leave)
+        return self.deletes or bool(self.set_leave)
 
     @property
-    def _deletes(self) -> bool:
+    def deletes(self) -> bool:
+        """Whether the row of a record that leaves is deleted."""
         return self.on_leave == "delete" and self.resource.delete
 
     @property

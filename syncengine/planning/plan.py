@@ -276,7 +276,7 @@ def _leave(plan_input: PlanInput, link: Link) -> Plan:
     reading = Fields(plan_input, link, writing=False)
     asked = {path for path in system.set_leave if undone(system, link.base, LEAVE + path, row)}
     kept = (link.state is LinkState.LEFT and not asked) or _is_rejected(link)
-    if system.on_leave == "delete" and system.resource.delete and not kept:
+    if system.deletes and not kept:
         flowing = {n: r for n, r in system.rules.items() if r.reads or r.writes}
         moved = {
             n: rule for n, rule in flowing.items()

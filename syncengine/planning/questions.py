@@ -269,16 +269,17 @@ def unprovable(operation: Operation) -> Case:
 
 def staged(
     entity: str, connection: str, kind: str, links: list[str], allowed: int | None, gone: int = 0,
-    leaving: Mapping[str, Json] = MappingProxyType({}), others: Sequence[str] = (),
+    said: str = "", leaving: Mapping[str, Json] = MappingProxyType({}), others: Sequence[str] = (),
 ) -> Case:  # fmt: skip
     """The case that a plan writes more than ``safety`` allows, or did when it was opened. ``allowed``: None where the
     mapping sets no limit any more. ``gone``: how many of the deletes are of records whose row there is gone.
-    ``leaving``: what the rows of those that leave are set to, nothing where they are deleted;
-    ``others``: the systems that a deleted record leaves, too."""
+    ``said``: what they are called otherwise than their kind (``safety.said_of``), and ``leaving``: what the rows of
+    those that leave are set to, nothing where they are deleted; ``others``: the systems that a deleted record leaves,
+    too."""
     count = len(links)
-    leave = kind == "delete" and bool(leaving) and gone < count
-    said, waits = "leaver" if leave else kind, "waits" if count == 1 else "wait"
-    question = f"{count} {said}{'s' * (count != 1)} of {entity} in {connection} {waits}"
+    leave = bool(said) and said != kind and gone < count
+    noun, waits = said if leave else kind, "waits" if count == 1 else "wait"
+    question = f"{count} {noun}{'s' * (count != 1)} of {entity} in {connection} {waits}"
     limit = f"safety allows {allowed} at a time"
     if allowed is None:
         limit = "they were too many when they were planned, and safety sets no limit since"

@@ -53,9 +53,9 @@ class Facts:
     """What a standing is told of. ``edition``: of the files as they stand, the last of which was changed at
     ``edition_at``. ``off``: connection -> why it is off; ``unused``: those that no mapping uses. ``unlinked``: (entity,
     connection) -> rows of nobody. ``dirty``: links that are to be looked at. ``approvals``: subject of the question
-    about held writes -> approvals given and needed, where several are. ``staying``: (entity, connection) whose rows
-    stay when their record leaves, with what ``set.leave`` says. ``deaf``: channel of notifications that is off
-    -> why; ``channels``: those that the project has."""
+    about held writes -> approvals given and needed, where several are. ``called``: (entity, connection, kind) ->
+    what such writes are called, where that is another word (``safety.said_of``). ``deaf``: channel of notifications
+    that is off -> why; ``channels``: those that the project has."""
 
     now: float
     edition: str
@@ -67,7 +67,7 @@ class Facts:
     unlinked: Mapping[tuple[str, str], int]
     dirty: int
     approvals: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    staying: Collection[tuple[str, str]] = ()
+    called: Mapping[tuple[str, str, str], str] = field(default_factory=dict)
     deaf: Mapping[str, str] = field(default_factory=dict)
     channels: Collection[str] = ()
 
@@ -224,9 +224,9 @@ def _staged(facts: Facts) -> Iterator[Line]:
 
 
 def _said(facts: Facts, group: WaitGroup) -> dict[str, str]:
-    """What writes are called whose kind says something else: ``leaver`` of deletes where no row is deleted."""
-    leaves = group.write == "delete" and (group.entity, group.connection) in facts.staying
-    return {"said": "leaver"} if leaves else {}
+    """What writes are called whose kind says something else."""
+    said = facts.called.get((group.entity, group.connection, group.write))
+    return {"said": said} if said else {}
 
 
 def _paused(facts: Facts) -> Iterator[Line]:

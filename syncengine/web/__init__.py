@@ -75,8 +75,8 @@ def make_app(
             *(console.routes() if pages is not None else ()),
         ],
         exception_handlers={
-            HTTPException: console.told_to_people(problems.on_http_exception),
-            Exception: console.told_to_people(problems.on_crash),
+            HTTPException: console.told_to_people(problems.on_http_exception, pages is not None),
+            Exception: console.told_to_people(problems.on_crash, pages is not None),
         },
         middleware=[Middleware(client_limits.AllowedHosts, settings)],
         lifespan=lifespan,

@@ -308,14 +308,16 @@ def wake_waiting_creates(
 def list_soon(
     engine: Engine, tx: Transaction, connection: str, resource: str, at: float = 0.0
 ) -> Changeset:
-    """A listing is due now, or at ``at``, besides those of the schedule, where a vendor has no single read. One that
-    has begun by now does not count."""
+    """A listing is due now, or at ``at``, besides those of the schedule, where a vendor has no single read. One that is
+    under way does not count; one that is due already, and not under way, is not put off."""
     schedule = engine.project.connections[connection].resources.get(resource)
     state = tx.resource(connection, resource)
     if schedule is None or not schedule.scan or not state.scanned_at:
         return Changeset()
     now = engine.clock.now()
     wanted = max(at, now)
-    if state.asked_for and state.asked_at > now:
+    if state.asked_for and (
+        state.asked_at > now or not tx.is_being_listed(connection, resource, now)
+    ):
         wanted = min(wanted, state.asked_at)
     return Changeset(resources=[replace(state, asked_at=wanted, scan_started=0.0)])

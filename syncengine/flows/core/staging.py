@@ -21,7 +21,7 @@ from syncengine.planning.approvals import RECORD, body_digest, without_write
 from syncengine.planning.identity import place_free
 from syncengine.planning.plan_input import Plan
 from syncengine.planning.questions import staged
-from syncengine.planning.safety import allowance, waits
+from syncengine.planning.safety import allowance, said_of, waits
 
 Group = Approved
 """Writes that are judged together; that they are approved is what the links wait for that their case holds."""
@@ -164,7 +164,15 @@ def _judge(
             system = entity.systems.get(group.connection)
             leaving = {} if system is None else system.leaving
             others = [n for n, s in entity.systems.items() if s.ends and n != group.connection]
-            case = staged(*named, sorted(everything), allowed, gone, leaving, others)
+            case = staged(
+                *named,
+                sorted(everything),
+                allowed,
+                gone,
+                said_of(system, group.kind),
+                leaving,
+                others,
+            )
             tx.write(change + Changeset(raised=[replace(case, id=new_id(), opened_at=now)]))
             return True
     tx.write(Changeset(dissolved={group.subject: now}, wakes=Wakes(waiting={group})))

@@ -100,7 +100,7 @@ def mapped_delete(engine: Engine, link: Link) -> str | None:
     connection = engine.project.connections.get(link.connection)
     if system is None or connection is None or link.record_id is None or link.row is None:
         return None
-    if system.on_leave != "delete" or not system.resource.delete or connection.mode != "write":
+    if not system.deletes or connection.mode != "write":
         return None
     return system.cause("on_leave") if link.state is LinkState.LINKED else None
 

@@ -20,6 +20,7 @@ from syncengine.model.member import Scope
 from syncengine.model.standing import Line, Standing
 from syncengine.planning import standing as rules
 from syncengine.planning.notifications import HEARTBEAT
+from syncengine.planning.safety import said_of
 from syncengine.planning.standing import LATE, Facts, Listed
 
 
@@ -86,8 +87,8 @@ def _facts(engine: Engine, tx: Transaction) -> Facts:
         unlinked=tx.count_untied(),
         dirty=tx.dirty_count(),
         approvals=_approvals(engine, tx),
-        staying={(e.name, n) for e in engine.project.entities.values() for n, s in e.systems.items()
-                 if s.leaving},
+        called={(e.name, n, "delete"): said_of(s, "delete")
+                for e in engine.project.entities.values() for n, s in e.systems.items() if s.leaving},
         deaf=_deaf(engine),
         channels=_channels(engine),
     )  # fmt: skip

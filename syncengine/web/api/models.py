@@ -102,7 +102,8 @@ class QuestionInFull(Question):
 
 
 class AnswerGiven(Body):
-    """An answer to a question. `digest`: of `approvals`, where held writes are approved."""
+    """An answer to a question. `digest`: of `approvals`, where held writes are approved; `answered` where a row that
+    was left alone is said to be somebody after all."""
 
     answer: str = Field(max_length=200)
     reason: str = Field("", max_length=1000)

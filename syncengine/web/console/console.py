@@ -228,8 +228,9 @@ class Console:
         told = f"this needs the role {roles}; yours: {', '.join(ask.member.roles) or 'none'}"
         return ask.page("error.html", 403, code=403, detail=told)
 
-    def told_to_people(self, to_programs: Handler) -> Handler:
-        """What answers an error: with a page whoever asks for pages, and as ``to_programs`` does all others."""
+    def told_to_people(self, to_programs: Handler, menu: bool) -> Handler:
+        """What answers an error: with a page whoever asks for pages, and as ``to_programs`` does all others. ``menu``:
+        whether there are pages that somebody may be signed in to."""
 
         async def answer(request: Request, error: Exception) -> Response:
             if "text/html" not in request.headers.get("accept", ""):
@@ -239,7 +240,7 @@ class Console:
             if isinstance(error, HTTPException):
                 code, detail = error.status_code, error.detail
             failed = HTTPException(code, "there is no such page" if code == 404 else detail)
-            told = await self._with_menu(request, failed) if code in (404, 405) else None
+            told = await self._with_menu(request, failed) if menu and code in (404, 405) else None
             told = told or self.failure(code, failed.detail, language)
             told.headers.update(_HEADERS)
             return told

@@ -40,14 +40,14 @@ def test_held_deletes_say_that_rows_are_deleted() -> None:
 
 def test_people_whose_rows_stay_are_called_leavers() -> None:
     """What their rows are set to stands in the answer; nobody reads there of a delete that does not happen."""
-    case = put(leaving={"active": False})
+    case = put(said="leaver", leaving={"active": False})
     assert case.question.startswith("12 leavers of person in weekly10 wait: ")
     assert case.answers["approve"] == "send them; each row stays there, set to active = false"
 
 
 def test_records_that_go_name_the_systems_that_they_leave() -> None:
     """The system that is asked about is where they are gone already."""
-    case = put(gone=12, leaving={"active": False}, others=["HeavenHR", "Haekka"])
+    case = put(gone=12, said="leaver", leaving={"active": False}, others=["HeavenHR", "Haekka"])
     assert case.question.startswith(
         "12 deletes of person in weekly10 wait, all for a row there that is gone: "
     )

@@ -232,16 +232,16 @@ def test_writes_that_wait_for_approval_ask() -> None:
 
 def test_writes_that_delete_no_row_are_said_to_be_leavers() -> None:
     """Where the mapping sets something instead; also those that somebody has let be."""
-    staying = {"staying": {("visit", "hakuna")}}
+    called = {"called": {("visit", "hakuna", "delete"): "leaver"}}
     waits = group("staged", "approval", 1, write="delete")
     assert (
-        told(**waits, **staying)[0][2]
+        told(**waits, **called)[0][2]
         == "1 leaver of visit in hakuna waits for approval since 09:04."
     )
     let = group("let_be", "rejected by kim", 2, write="delete", reason="a test")
-    assert told(**let, **staying)[0][2] == "2 leavers of visit in hakuna rejected by kim."
+    assert told(**let, **called)[0][2] == "2 leavers of visit in hakuna rejected by kim."
     creates = group("staged", "approval", 2, write="create")
-    assert told(**creates, **staying)[0][2].startswith("2 creates of visit")
+    assert told(**creates, **called)[0][2].startswith("2 creates of visit")
 
 
 def test_a_pause_asks_with_who_and_why_and_what_waits() -> None:

@@ -26,6 +26,7 @@ from syncengine.flows.views.questions import (
 from syncengine.ledger.pages import Asked
 from syncengine.model.case import Case, CaseKind
 from syncengine.model.member import Outcome
+from syncengine.planning.safety import said_of
 from syncengine.web.console.ask import Ask
 from syncengine.web.console.beside import beside
 from syncengine.web.console.exports import MOST, export, wanted
@@ -152,8 +153,7 @@ def _asked_again(ask: Ask, case: Case, only: Collection[str] | None) -> Response
     held = queries.case(ask.engine, case.id)["writes"]
     named = [write["name"] for write in held if only is None or write["id"] in only]
     group = Group.of(case.subject)
-    system = ask.engine.system(group.entity, group.connection)
-    said = "leavers" if system is not None and system.leaving else "deletes"
+    said = f"{said_of(ask.engine.system(group.entity, group.connection), group.kind)}s"
     are = "is" if len(named) == 1 else "are"
     doing = f"{len(named)} of {len(held)} held {said} in {group.connection} {are} approved."
     return asked_again(ask, doing, named)

@@ -127,6 +127,26 @@ def test_a_listing_that_is_wanted_later_is_due_then_and_no_earlier_wish_is_put_o
     assert ["hr", "people", "scan"] in announced(made)
 
 
+def test_a_listing_that_is_due_is_not_put_off_unless_it_is_under_way() -> None:
+    """What somebody asked for and a vendor was too busy for comes first; one under way may have passed the row."""
+    made = duo(hr={"single_get": False})
+    made.sync()
+    made.clock.sleep(1)
+    ask_listings(made.engine, "hr")
+    asked = made.clock.now()
+    made.clock.sleep(5)
+
+    def soon() -> Any:
+        with made.engine.ledger.write() as tx:
+            tx.write(list_soon(made.engine, tx, "hr", "people", made.clock.now() + 200))
+        return listed_at(made)["asked_at"]
+
+    assert soon() == asked
+    with made.engine.ledger.write() as tx:
+        tx.write(Changeset(listings={("hr", "people"): made.clock.now() + 60}))
+    assert soon() == made.clock.now() + 200
+
+
 def test_rows_are_listed_below_parents_that_are_known() -> None:
     """What is listed below each person is announced when the people are listed, read and told apart; before, it would
     come back empty and count as complete."""
